@@ -1,0 +1,7 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+@main
+struct TenfoldBenchmarks {
+  static func main() {}
+}

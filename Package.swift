@@ -1,0 +1,159 @@
+// swift-tools-version: 6.3
+// Tenfold: see README.md for the module map. SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// One list for every Swift target: Swift 6 mode plus the checks that keep unsafe code visible.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A library target of one floor and the product that exposes it.
+func module(
+  _ name: String,
+  _ dependencies: [Target.Dependency] = [],
+  resources: [Resource]? = nil
+) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+func tests(
+  _ module: String,
+  _ dependencies: [Target.Dependency] = [],
+  resources: [Resource]? = nil
+) -> Target {
+  .testTarget(
+    name: "\(module)Tests",
+    dependencies: [.init(stringLiteral: module), "TenfoldTesting"] + dependencies,
+    resources: resources,
+    swiftSettings: settings
+  )
+}
+
+let libraries = [
+  "TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", "TenfoldInference", "TenfoldRetrieval",
+  "TenfoldCache", "TenfoldRouting", "TenfoldJobs", "Tenfold", "TenfoldTesting",
+]
+
+let package = Package(
+  name: "tenfold",
+  platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+  products: libraries.map { .library(name: $0, targets: [$0]) } + [
+    .executable(name: "tenfold", targets: ["TenfoldCommand"]),
+    .executable(name: "tenfold-bench", targets: ["TenfoldBenchmarks"]),
+  ],
+  traits: [.default(enabledTraits: [])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+  ],
+  targets: [
+    // Floor 0: C, and the vocabulary.
+    .target(name: "CTenfoldKernels"),
+    .target(
+      name: "CTenfoldBLAS",
+      linkerSettings: [
+        .linkedLibrary("blas", .when(platforms: [.linux])),
+        .linkedLibrary("lapack", .when(platforms: [.linux])),
+        .linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS, .tvOS, .watchOS, .visionOS])),
+      ]
+    ),
+    .systemLibrary(
+      name: "CTenfoldSQLite",
+      pkgConfig: "sqlite3",
+      providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite3"])]
+    ),
+    .systemLibrary(
+      name: "CTenfoldZlib",
+      pkgConfig: "zlib",
+      providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
+    ),
+    module("TenfoldCore"),
+
+    // Floor 1.
+    module("TenfoldKernels", ["CTenfoldKernels", "CTenfoldBLAS", "TenfoldCore", log]),
+    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log, metrics, collections]),
+
+    // Floor 2.
+    module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),
+    module(
+      "TenfoldInference",
+      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, collections]
+    ),
+
+    // Floor 3.
+    module("TenfoldRetrieval", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", log]),
+    module(
+      "TenfoldCache",
+      ["TenfoldCore", "TenfoldStorage", "TenfoldVectors", log, metrics, collections]
+    ),
+    module("TenfoldRouting", ["TenfoldCore", "TenfoldKernels", log, metrics]),
+    module("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", log, metrics, tracing, collections]),
+
+    // Floor 5: the composition.
+    module(
+      "Tenfold",
+      [
+        "TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", "TenfoldInference",
+        "TenfoldRetrieval", "TenfoldCache", "TenfoldRouting", "TenfoldJobs", log, metrics, tracing, collections,
+      ]
+    ),
+
+    // Beside the floors: what tests and hosts use to judge an implementation.
+    module(
+      "TenfoldTesting",
+      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldCache", "TenfoldJobs", "TenfoldVectors"]
+    ),
+
+    // Executables.
+    .executableTarget(
+      name: "TenfoldCommand",
+      dependencies: ["Tenfold", argumentParser, log],
+      resources: [.copy("Resources")],
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "TenfoldBenchmarks",
+      dependencies: ["Tenfold", argumentParser],
+      path: "Benchmarks/TenfoldBenchmarks",
+      swiftSettings: settings
+    ),
+
+    // Tests.
+    tests("TenfoldCore"),
+    tests("TenfoldKernels", ["CTenfoldKernels"]),
+    tests("TenfoldStorage"),
+    tests("TenfoldVectors", ["TenfoldKernels"]),
+    tests(
+      "TenfoldInference",
+      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
+      resources: [.copy("Resources")]
+    ),
+    tests(
+      "TenfoldRetrieval",
+      ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"],
+      resources: [.copy("Resources")]
+    ),
+    tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
+    tests("TenfoldRouting", ["TenfoldCore"]),
+    tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage"]),
+    tests("Tenfold"),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

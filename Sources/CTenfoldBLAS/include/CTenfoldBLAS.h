@@ -1,0 +1,3 @@
+// Tenfold BLAS.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once

@@ -1,0 +1,5 @@
+// Tenfold kernels: matmul.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stddef.h>
+#include <stdint.h>

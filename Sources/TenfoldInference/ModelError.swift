@@ -1,0 +1,73 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What went wrong while finding, reading or running a model, and what to do about it.
+///
+/// Compare ``code``, never the text of ``message``.
+public struct ModelError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of failure; the list can grow, so always keep a default branch.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the code, as printed.
+    public let description: String
+
+    private init(_ description: String) { self.description = description }
+
+    /// The file ends before the bytes its header promises.
+    public static let truncated = Self("truncated")
+    /// A header field holds a value no valid file has.
+    public static let invalidHeader = Self("invalidHeader")
+    /// A tensor's shape, type, offset or contents is wrong.
+    public static let invalidTensor = Self("invalidTensor")
+    /// A tensor, metadata key or file that the architecture needs is missing.
+    public static let missing = Self("missing")
+    /// The format, tensor type, architecture or tokenizer is not one that this version reads.
+    public static let unsupported = Self("unsupported")
+    /// The tokenizer's vocabulary or merges are inconsistent.
+    public static let invalidTokenizer = Self("invalidTokenizer")
+    /// The prompt has more tokens than the context holds.
+    public static let promptTooLong = Self("promptTooLong")
+    /// An option lies outside its documented range.
+    public static let invalidOption = Self("invalidOption")
+    /// The file's size or SHA-256 is not the pinned one; it was set aside, not used.
+    public static let hashMismatch = Self("hashMismatch")
+    /// No source of the model answered, or offline mode forbids asking.
+    public static let unavailable = Self("unavailable")
+    /// A transfer broke or a server answered with something else than the file.
+    public static let downloadFailed = Self("downloadFailed")
+    /// There is no room left on the disk, in memory or in the key-value cache.
+    public static let storageFull = Self("storageFull")
+    /// A file could not be opened, read, written or locked.
+    public static let inputOutput = Self("inputOutput")
+    /// The engine was shut down before the request ended.
+    public static let engineStopped = Self("engineStopped")
+  }
+
+  /// What kind of failure this is.
+  public let code: Code
+  /// What happened, where, and what to do, for people.
+  public let message: String
+  /// The error that caused this one, where there was one.
+  public let underlying: (any Error)?
+  /// The source file that threw.
+  public let file: String
+  /// The line that threw.
+  public let line: Int
+
+  /// Creates an error that remembers where it was thrown.
+  public init(
+    _ code: Code,
+    _ message: String,
+    underlying: (any Error)? = nil,
+    file: String = #fileID,
+    line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.underlying = underlying
+    self.file = file
+    self.line = line
+  }
+
+  /// The code and the message.
+  public var description: String { "ModelError.\(code): \(message)" }
+}
