@@ -1,0 +1,22 @@
+// Tenfold kernels: the list of backends. A new instruction set is its files and one line here.
+// SPDX-License-Identifier: Apache-2.0
+#include "backends.h"
+#include "cpu.h"
+
+static bool always(void) { return true; }
+
+#define BACKEND(name, requirement, supported) \
+  {#name, requirement, supported, &tenfold_i8_##name, &tenfold_blocks_##name, &tenfold_floats_##name, \
+   &tenfold_rows_##name, &tenfold_scan_##name}
+
+static const tenfold_backend backends[] = {
+#if defined(__x86_64__)
+  BACKEND(avx512vnni, "AVX-512 F, BW, VL, DQ and VNNI", tenfold_cpu_has_avx512vnni),
+  BACKEND(avx2, "AVX2, FMA and F16C", tenfold_cpu_has_avx2),
+#endif
+  BACKEND(portable, "nothing", always),
+};
+
+size_t tenfold_backend_count(void) { return sizeof backends / sizeof backends[0]; }
+
+const tenfold_backend *tenfold_backend_at(size_t index) { return &backends[index]; }
