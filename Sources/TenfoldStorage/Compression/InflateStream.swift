@@ -85,7 +85,8 @@ package struct InflateStream: ~Copyable {
     return consumed
   }
 
-  private mutating func inflatePiece(_ input: Span<UInt8>, _ sink: (Span<UInt8>) throws -> Void) throws -> Int {
+  private mutating func inflatePiece(_ input: Span<UInt8>, _ sink: (Span<UInt8>) throws -> Void) throws -> Int
+  {
     try unsafe input.withUnsafeBufferPointer { source in
       // zlib only reads through next_in, but its type is not const.
       unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
