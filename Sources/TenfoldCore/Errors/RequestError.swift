@@ -1,0 +1,68 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why a request was refused or given up, and what the caller can do.
+///
+/// ```swift
+/// do { try await pipeline.respond(to: request) }
+/// catch let error as RequestError where error.code == .overloaded {
+///   respond(status: 429, retryAfter: error.retryAfter)
+/// }
+/// ```
+public struct RequestError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of refusal; the list can grow, so always keep a default branch.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the code, as printed.
+    public let description: String
+
+    private init(_ description: String) { self.description = description }
+
+    /// An option lies outside its documented range; the message names the range.
+    public static let invalidOption = Self("invalidOption")
+    /// The request holds no text to answer.
+    public static let emptyRequest = Self("emptyRequest")
+    /// More work is waiting than can be done in time; see ``RequestError/retryAfter``.
+    public static let overloaded = Self("overloaded")
+    /// The deadline passed before the answer was complete.
+    public static let deadlineExceeded = Self("deadlineExceeded")
+    /// The tenant's budget, or the request's cost ceiling, does not cover the work.
+    public static let budgetExhausted = Self("budgetExhausted")
+    /// No model that could answer is healthy.
+    public static let unavailable = Self("unavailable")
+    /// An answering model broke off; the underlying error says why.
+    public static let modelFailed = Self("modelFailed")
+  }
+
+  /// What kind of refusal this is.
+  public let code: Code
+  /// What happened and what to do, for people.
+  public let message: String
+  /// How long to wait before a retry can succeed, where that is known.
+  public let retryAfter: Duration?
+  /// The error that caused this one, where there was one.
+  public let underlying: (any Error)?
+  /// The source file that threw.
+  public let file: String
+  /// The line that threw.
+  public let line: Int
+
+  /// Creates an error that remembers where it was thrown.
+  public init(
+    _ code: Code,
+    _ message: String,
+    retryAfter: Duration? = nil,
+    underlying: (any Error)? = nil,
+    file: String = #fileID,
+    line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.retryAfter = retryAfter
+    self.underlying = underlying
+    self.file = file
+    self.line = line
+  }
+
+  /// The code and the message.
+  public var description: String { "RequestError.\(code): \(message)" }
+}

@@ -1,0 +1,146 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How an answer is sampled and where it ends.
+///
+/// Temperature 0, the default, is exact arg-max: the same request gives the same answer on a given instruction set,
+/// whatever else the engine is doing.
+///
+/// ```swift
+/// let options = try GenerationOptions(maxTokens: 64, temperature: 0.7, topP: 0.9, seed: 7)
+/// ```
+public struct GenerationOptions: Hashable, Sendable, Codable {
+  /// At most this many tokens are generated; 1 or more.
+  public let maxTokens: Int
+  /// 0 is arg-max; larger is more random. In 0...100.
+  public let temperature: Float
+  /// Only the `topK` likeliest tokens are drawn from; 0 means all.
+  public let topK: Int
+  /// Only the likeliest tokens that together reach this probability are drawn from; in 0 (exclusive)...1.
+  public let topP: Float
+  /// Only tokens at least this likely relative to the likeliest are drawn from; in 0...1.
+  public let minP: Float
+  /// Logits of tokens already seen are divided (if positive) or multiplied by this; 1 changes nothing. In 0.01...100.
+  public let repetitionPenalty: Float
+  /// The seed of the sampler; `nil` draws one.
+  public let seed: UInt64?
+  /// Generation ends before the first of these texts, which is not part of the answer.
+  public let stop: [String]
+  /// When not empty, the answer is one of these texts, and the summary gives the probability of each.
+  public let choices: [String]
+
+  /// Creates options after checking every range.
+  ///
+  /// - Throws: ``RequestError`` with code ``RequestError/Code/invalidOption``; the message names the range.
+  public init(
+    maxTokens: Int = 256,
+    temperature: Float = 0,
+    topK: Int = 0,
+    topP: Float = 1,
+    minP: Float = 0,
+    repetitionPenalty: Float = 1,
+    seed: UInt64? = nil,
+    stop: [String] = [],
+    choices: [String] = []
+  ) throws(RequestError) {
+    func check(_ isValid: Bool, _ name: String, _ value: some CustomStringConvertible, _ range: String)
+      throws(RequestError)
+    {
+      guard isValid else {
+        throw RequestError(.invalidOption, "\(name) is \(value); it must be \(range).")
+      }
+    }
+    try check(maxTokens >= 1, "maxTokens", maxTokens, "at least 1")
+    // Comparisons with NaN are false, so NaN fails each of these.
+    try check(temperature >= 0 && temperature <= 100, "temperature", temperature, "in 0...100")
+    try check(topK >= 0, "topK", topK, "0 (all tokens) or more")
+    try check(topP > 0 && topP <= 1, "topP", topP, "above 0 and at most 1")
+    try check(minP >= 0 && minP <= 1, "minP", minP, "in 0...1")
+    try check(
+      repetitionPenalty >= 0.01 && repetitionPenalty <= 100,
+      "repetitionPenalty",
+      repetitionPenalty,
+      "in 0.01...100"
+    )
+    try check(stop.count <= 64, "stop", "\(stop.count) texts", "at most 64 texts")
+    try check(!stop.contains(""), "stop", "an empty text", "made of texts that are not empty")
+    try check(choices.count <= 1024, "choices", "\(choices.count) texts", "at most 1,024 texts")
+    try check(!choices.contains(""), "choices", "an empty text", "made of texts that are not empty")
+    try check(Set(choices).count == choices.count, "choices", "a repeated text", "made of different texts")
+    self.maxTokens = maxTokens
+    self.temperature = temperature
+    self.topK = topK
+    self.topP = topP
+    self.minP = minP
+    self.repetitionPenalty = repetitionPenalty
+    self.seed = seed
+    self.stop = stop
+    self.choices = choices
+  }
+
+  private init() {
+    self.maxTokens = 256
+    self.temperature = 0
+    self.topK = 0
+    self.topP = 1
+    self.minP = 0
+    self.repetitionPenalty = 1
+    self.seed = nil
+    self.stop = []
+    self.choices = []
+  }
+
+  /// At most 256 tokens at temperature 0.
+  public static let standard = Self()
+
+  private enum CodingKeys: CodingKey {
+    case maxTokens
+    case temperature
+    case topK
+    case topP
+    case minP
+    case repetitionPenalty
+    case seed
+    case stop
+    case choices
+  }
+
+  /// Decodes and checks options; absent fields take their defaults.
+  ///
+  /// - Throws: ``RequestError`` for a value out of range, `DecodingError` for a malformed one.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      maxTokens: values.decodeIfPresent(Int.self, forKey: .maxTokens) ?? 256,
+      temperature: values.decodeIfPresent(Float.self, forKey: .temperature) ?? 0,
+      topK: values.decodeIfPresent(Int.self, forKey: .topK) ?? 0,
+      topP: values.decodeIfPresent(Float.self, forKey: .topP) ?? 1,
+      minP: values.decodeIfPresent(Float.self, forKey: .minP) ?? 0,
+      repetitionPenalty: values.decodeIfPresent(Float.self, forKey: .repetitionPenalty) ?? 1,
+      seed: values.decodeIfPresent(UInt64.self, forKey: .seed),
+      stop: values.decodeIfPresent([String].self, forKey: .stop) ?? [],
+      choices: values.decodeIfPresent([String].self, forKey: .choices) ?? []
+    )
+  }
+
+  /// These options with other limits or choices.
+  ///
+  /// - Parameters:
+  ///   - maxTokens: The new limit, or `nil` to keep it.
+  ///   - choices: The new choices, or `nil` to keep them.
+  /// - Returns: The changed options.
+  /// - Throws: ``RequestError`` with code ``RequestError/Code/invalidOption``.
+  public func with(maxTokens: Int? = nil, choices: [String]? = nil) throws(RequestError) -> Self {
+    try Self(
+      maxTokens: maxTokens ?? self.maxTokens,
+      temperature: temperature,
+      topK: topK,
+      topP: topP,
+      minP: minP,
+      repetitionPenalty: repetitionPenalty,
+      seed: seed,
+      stop: stop,
+      choices: choices ?? self.choices
+    )
+  }
+}

@@ -1,0 +1,19 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Whose request this is: the unit of isolation, budgets and fairness.
+///
+/// Nothing that one tenant caused (a cached answer, a retrieved document, a queue position) is visible to another.
+public struct TenantID: Hashable, Sendable, Codable, ExpressibleByStringLiteral, CustomStringConvertible {
+  /// The host's own name for the tenant.
+  public let rawValue: String
+
+  /// Creates an identifier from the host's own name for the tenant.
+  public init(_ rawValue: String) { self.rawValue = rawValue }
+
+  /// Creates an identifier from a literal.
+  public init(stringLiteral value: String) { self.rawValue = value }
+
+  /// The raw value.
+  public var description: String { rawValue }
+}
