@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldKernels
+
 /// One search over the rows of an exact index, a piece at a time.
 struct ExactScan {
   private let rows: ExactRows
@@ -54,11 +56,29 @@ struct ExactScan {
     scannedBytes += picked.count * rows.bytesPerRow
   }
 
+  /// Fills `scores`; the shapes fit by construction, so a refusal of the kernel leaves no match rather than a trap.
   private mutating func score(_ query: Int, floats: [Float], codes rowCodes: [Int8], scales: [Float]) {
-    if rows.isQuantised {
-      RowScan.dot(codes[query].codes, queryScale: codes[query].scale, rowCodes, scales: scales, into: &scores)
-    } else {
-      RowScan.dot(queries[query], floats, into: &scores)
+    var output = scores.mutableSpan
+    do {
+      if rows.isQuantised {
+        try VectorScan.dot(
+          query: codes[query].codes.span,
+          queryScale: codes[query].scale,
+          rows: rowCodes.span,
+          scales: scales.span,
+          dimension: rows.dimension,
+          into: &output
+        )
+      } else {
+        try VectorScan.dot(
+          query: queries[query].span,
+          rows: floats.span,
+          dimension: rows.dimension,
+          into: &output
+        )
+      }
+    } catch {
+      for index in output.indices { output[index] = .nan }
     }
   }
 }
