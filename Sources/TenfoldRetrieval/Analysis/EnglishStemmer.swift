@@ -262,7 +262,7 @@ private struct Stemming {
   private func starts(with prefix: StaticString) -> Bool {
     let count = prefix.utf8CodeUnitCount
     guard count <= word.count else { return false }
-    return unsafe (0..<count).allSatisfy { unsafe word[$0] == prefix.utf8Start[$0] }
+    return (0..<count).allSatisfy { unsafe word[$0] == prefix.utf8Start[$0] }
   }
 
   private func endsWith(_ suffix: StaticString) -> Bool {
@@ -270,7 +270,7 @@ private struct Stemming {
     let start = word.count - count
     guard start >= 0 else { return false }
     // A static string's bytes live as long as the process.
-    return unsafe (0..<count).allSatisfy { unsafe word[start + $0] == suffix.utf8Start[$0] }
+    return (0..<count).allSatisfy { unsafe word[start + $0] == suffix.utf8Start[$0] }
   }
 
   private func ends(with suffixes: [StaticString]) -> Int? {

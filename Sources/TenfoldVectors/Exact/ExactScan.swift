@@ -57,29 +57,43 @@ struct ExactScan {
   }
 
   /// Fills `scores`; the shapes fit by construction, so a refusal of the kernel leaves no match rather than a trap.
-  private mutating func score(_ query: Int, floats: [Float], codes rowCodes: [Int8], scales: [Float]) {
-    var output = scores.mutableSpan
-    do {
+  private mutating func score(_ number: Int, floats: [Float], codes rowCodes: [Int8], scales: [Float]) {
+    // Taken out and put back, so that the kernel writes into the one buffer without a copy.
+    var output = scores
+    scores = []
+    defer { scores = output }
+    do throws(KernelError) {
       if rows.isQuantised {
-        try VectorScan.dot(
-          query: codes[query].codes.span,
-          queryScale: codes[query].scale,
-          rows: rowCodes.span,
-          scales: scales.span,
-          dimension: rows.dimension,
-          into: &output
-        )
+        try Self.dot(codes[number].codes, codes[number].scale, rowCodes, scales, into: &output)
       } else {
-        try VectorScan.dot(
-          query: queries[query].span,
-          rows: floats.span,
-          dimension: rows.dimension,
-          into: &output
-        )
+        try Self.dot(queries[number], floats, into: &output)
       }
     } catch {
       for index in output.indices { output[index] = .nan }
     }
+  }
+
+  private static func dot(_ query: [Float], _ rows: [Float], into output: inout [Float]) throws(KernelError) {
+    var span = output.mutableSpan
+    try VectorScan.dot(query: query.span, rows: rows.span, dimension: query.count, into: &span)
+  }
+
+  private static func dot(
+    _ query: [Int8],
+    _ queryScale: Float,
+    _ rows: [Int8],
+    _ scales: [Float],
+    into output: inout [Float]
+  ) throws(KernelError) {
+    var span = output.mutableSpan
+    try VectorScan.dot(
+      query: query.span,
+      queryScale: queryScale,
+      rows: rows.span,
+      scales: scales.span,
+      dimension: query.count,
+      into: &span
+    )
   }
 }
 
