@@ -2,12 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What one stage of a request did.
+///
+/// A stage whose name extends another's with a dot (`retrieval.sparse`) is a part of it: its times are included in the
+/// outer stage's. Apart from that the stages of a request don't overlap: a middleware records its own work, not that
+/// of the layers inside.
 public struct StageRecord: Hashable, Sendable, Codable {
   /// The stage's name: `admission`, `exactCache`, `retrieval`, `inference`…
   public var stage: String
   /// Time spent waiting for a turn before the stage's work began.
   public var wait: Duration
-  /// Time from the start of the work to its end, stages inside it included.
+  /// Time from the start of the work to its end, the stage's own parts included.
   public var work: Duration
   /// CPU time of all threads that worked for this stage, where it is known.
   public var cpuTime: Duration

@@ -10,7 +10,7 @@
 /// struct Greeting: InferenceMiddleware {
 ///   func intercept(
 ///     _ request: InferenceRequest,
-///     next: @Sendable (InferenceRequest) async throws -> GenerationStream
+///     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
 ///   ) async throws -> GenerationStream {
 ///     var request = request
 ///     if case .chat(let turns) = request.prompt { request.prompt = .chat([.system("Be kind.")] + turns) }
@@ -28,6 +28,6 @@ public protocol InferenceMiddleware: Sendable {
   /// - Throws: ``RequestError`` to refuse the request; whatever `next` throws.
   func intercept(
     _ request: InferenceRequest,
-    next: @Sendable (InferenceRequest) async throws -> GenerationStream
+    next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
   ) async throws -> GenerationStream
 }

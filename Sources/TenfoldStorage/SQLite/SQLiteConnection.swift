@@ -1,0 +1,127 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldSQLite
+
+/// One SQLite connection, used by one thread only.
+///
+/// `@unchecked Sendable`: it is made on one thread and handed to the thread that owns it from then on; only that
+/// thread touches it (SQLite is opened with `NOMUTEX`, which relies on the same promise).
+@safe final class SQLiteConnection: @unchecked Sendable {
+  // Valid until close(), which the owning thread calls last.
+  private var handle: OpaquePointer?
+  private var statements: [String: SQLiteStatement] = [:]
+  let path: String
+
+  /// Enough for every statement of all modules in one file; beyond it the cache starts afresh.
+  private static let statementCapacity = 256
+
+  init(path: String, isReader: Bool, busyTimeout: Duration) throws(StorageError) {
+    self.path = path
+    var handle: OpaquePointer?
+    let mode = isReader ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    let flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE
+    let status = unsafe sqlite3_open_v2(path, &handle, flags, nil)
+    unsafe self.handle = handle
+    guard status == SQLITE_OK else {
+      let error = self.error(status, "opening \(path)")
+      close()
+      throw error
+    }
+    let milliseconds = busyTimeout.components.seconds.multipliedReportingOverflow(by: 1000)
+    let fraction = busyTimeout.components.attoseconds / 1_000_000_000_000_000
+    let total = milliseconds.overflow ? Int64(Int32.max) : milliseconds.partialValue &+ fraction
+    unsafe sqlite3_busy_timeout(handle, Int32(clamping: total))
+  }
+
+  /// Whether no transaction is open: SQLite closes one by itself after some failures.
+  var isAutocommit: Bool { unsafe sqlite3_get_autocommit(handle) != 0 }
+
+  /// Rows changed by the most recent statement.
+  var changes: Int { unsafe Int(sqlite3_changes64(handle)) }
+
+  /// The row id of the most recent insert.
+  var lastInsertedRowID: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
+
+  func close() {
+    for statement in statements.values { statement.finalize() }
+    statements = [:]
+    if let handle = unsafe handle { unsafe sqlite3_close_v2(handle) }
+    unsafe handle = nil
+  }
+
+  /// A statement from the cache, or a new one when the cached one is in the middle of its rows.
+  func statement(_ sql: String) throws(StorageError) -> (statement: SQLiteStatement, isCached: Bool) {
+    if let cached = statements[sql] {
+      if !cached.isBusy { return (cached, true) }
+      return (try SQLiteStatement(sql, on: self), false)
+    }
+    let fresh = try SQLiteStatement(sql, on: self)
+    if statements.count >= Self.statementCapacity {
+      for (key, statement) in statements where !statement.isBusy {
+        statement.finalize()
+        statements[key] = nil
+      }
+    }
+    statements[sql] = fresh
+    return (fresh, true)
+  }
+
+  /// Runs one statement from the cache without rows, such as `BEGIN IMMEDIATE`.
+  func run(_ sql: String) throws(StorageError) {
+    do { try statement(sql).statement.run([]) } catch let error as StorageError { throw error } catch {
+      throw StorageError(.other, "running “\(sql)”", underlying: error)
+    }
+  }
+
+  func executeScript(_ sql: String) throws(StorageError) {
+    let status = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
+    guard status == SQLITE_OK else { throw error(status, "running a script") }
+  }
+
+  func prepare(_ sql: String) throws(StorageError) -> (handle: OpaquePointer, hasTail: Bool) {
+    guard unsafe handle != nil else { throw StorageError(.closed, "the connection to \(path) is closed") }
+    var text = sql
+    var prepared: OpaquePointer?
+    var hasTail = false
+    // SQLite reads the text during the call only.
+    let status = text.withUTF8 { utf8 in
+      unsafe utf8.withMemoryRebound(to: CChar.self) { bytes in
+        var tail: UnsafePointer<CChar>?
+        let status = unsafe sqlite3_prepare_v3(
+          handle, bytes.baseAddress, Int32(clamping: bytes.count), UInt32(SQLITE_PREPARE_PERSISTENT), &prepared,
+          &tail)
+        if let tail = unsafe tail, let base = bytes.baseAddress {
+          let consumed = unsafe tail - base
+          hasTail = unsafe bytes.dropFirst(consumed).contains { byte in
+            byte != 0x20 && byte != 0x0A && byte != 0x0D && byte != 0x09 && byte != 0x3B
+          }
+        }
+        return status
+      }
+    }
+    guard status == SQLITE_OK else { throw error(status, "preparing “\(sql)”") }
+    guard let prepared = unsafe prepared else { throw StorageError(.misuse, "“\(sql)” holds no statement") }
+    return unsafe (prepared, hasTail)
+  }
+
+  func error(_ status: Int32, _ doing: String, file: String = #fileID, line: Int = #line) -> StorageError {
+    var reason = "error \(status)"
+    // The message belongs to SQLite until the next call; String copies it.
+    if let text = unsafe sqlite3_errmsg(handle) { reason = unsafe String(cString: text) }
+    let (code, advice): (StorageError.Code, String) =
+      switch status & 0xFF {
+      case SQLITE_FULL: (.storageFull, "; free some space and retry: what was acknowledged is intact")
+      case SQLITE_CORRUPT, SQLITE_NOTADB:
+        (.corrupt, "; restore \(path) from a backup, or move it away to start empty")
+      case SQLITE_BUSY, SQLITE_LOCKED: (.busy, "; another process holds the lock, retry or raise the busy timeout")
+      case SQLITE_CONSTRAINT: (.constraint, "")
+      case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: (.readOnly, "; check the permissions of \(path) and its folder")
+      case SQLITE_CANTOPEN: (.inputOutput, "; check that the folder exists and is writable")
+      case SQLITE_IOERR: (.inputOutput, "; check the disk, then reopen the database")
+      case SQLITE_ERROR, SQLITE_MISUSE, SQLITE_RANGE, SQLITE_TOOBIG, SQLITE_MISMATCH: (.misuse, "")
+      default: (.other, "")
+      }
+    return StorageError(code, "\(doing): \(reason)\(advice)", sqliteCode: status, file: file, line: line)
+  }
+}

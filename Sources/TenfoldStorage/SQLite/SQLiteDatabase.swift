@@ -1,0 +1,223 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// A SQLite file (or memory) with one writer that groups commits and several readers, each on its own thread.
+///
+/// Writes that arrive while a commit is under way share the next one. Reads see a snapshot: the newest commit at
+/// the moment the read begins, unaffected by writes meanwhile. Neither occupies the cooperative pool.
+///
+/// **Durability.** When ``write(_:)`` returns, the change is on disk: it survives a kill of the process, and with
+/// the default ``Durability/full`` loss of power too. With ``Durability/relaxed`` loss of power can take back the
+/// newest commits, never tear one.
+///
+/// ```swift
+/// let database = try await SQLiteDatabase.open(.file("notes.db"), schemas: [notes])
+/// try await database.write { tx in
+///   try tx.execute("INSERT INTO note(body) VALUES(?1)", "hello")
+/// }
+/// let bodies = try await database.read { tx in
+///   try tx.query("SELECT body FROM note") { row in try row.text(0) }
+/// }
+/// ```
+public final class SQLiteDatabase: Sendable {
+  /// Where the database lives.
+  public let location: Location
+  /// How the database was opened.
+  public let options: Options
+  private let writer: SQLiteWriter
+  private let readers: ThreadMailbox<SQLiteOperation>
+  private let running: ThreadGroup
+
+  private init(_ location: Location, _ options: Options, _ running: ThreadGroup) {
+    self.location = location
+    self.options = options
+    self.running = running
+    writer = SQLiteWriter(maximumGroupSize: options.maximumGroupSize)
+    readers = ThreadMailbox()
+  }
+
+  deinit {
+    writer.mailbox.close()
+    readers.close()
+  }
+
+  /// Opens a database, creates it when missing, and applies the migrations that it lacks.
+  ///
+  /// A file that a newer version wrote is refused before anything in it is changed.
+  ///
+  /// - Parameters:
+  ///   - location: A file or memory.
+  ///   - schemas: The tables of each module that uses the file.
+  ///   - options: How to open it.
+  /// - Returns: The database, with its threads running; ``close()`` or the last reference's end stops them.
+  /// - Throws: ``StorageError``: ``StorageError/Code/futureFormat``, ``StorageError/Code/migrationChanged``,
+  ///   ``StorageError/Code/corrupt``, ``StorageError/Code/readOnly``, ``StorageError/Code/storageFull``, …
+  public static func open(
+    _ location: Location,
+    schemas: [SQLiteSchema] = [],
+    options: Options = Options()
+  ) async throws -> SQLiteDatabase {
+    try options.validate()
+    // Opening reads and may migrate: on a thread of its own, like all blocking work here.
+    return try await withCheckedThrowingContinuation { continuation in
+      do throws(StorageError) {
+        try DedicatedThread.start(name: "tenfold-open") {
+          continuation.resume(with: Result { try openBlocking(location, schemas: schemas, options: options) })
+        }
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
+  }
+
+  /// Runs `body` on the writer's thread and commits what it wrote.
+  ///
+  /// If `body` throws, what it wrote is undone and the others who share the commit are unaffected. Cancelling the
+  /// task doesn't interrupt a write: when this returns or throws, the outcome is known. There is no limit on how
+  /// many writes wait; each caller waits for its own.
+  ///
+  /// - Parameter body: Writes and reads through the transaction; it must not block on anything else.
+  /// - Returns: What `body` returned; on disk as ``Options/durability`` says when this returns.
+  /// - Throws: What `body` throws, or ``StorageError`` when the commit failed: then nothing was written.
+  @discardableResult
+  public func write<Value: Sendable>(
+    _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
+  ) async throws -> Value {
+    try await submit(to: writer.mailbox, body)
+  }
+
+  /// Runs `body` on a reader's thread over a snapshot of the newest commit.
+  ///
+  /// - Parameter body: Reads through the transaction; a write in it throws.
+  /// - Returns: What `body` returned.
+  /// - Throws: What `body` throws, or ``StorageError``.
+  public func read<Value: Sendable>(
+    _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
+  ) async throws -> Value {
+    // Each connection to ":memory:" would be a database of its own, so the writer reads there.
+    try await submit(to: location.isInMemory ? writer.mailbox : readers, body)
+  }
+
+  /// Counts since the database was opened.
+  public var statistics: Statistics {
+    var statistics = writer.statistics.withLock { $0 }
+    statistics.waitingOperations = writer.mailbox.count
+    return statistics
+  }
+
+  /// Finishes what was submitted, refuses more, and closes every connection.
+  public func close() async {
+    writer.mailbox.close()
+    readers.close()
+    await running.wait()
+  }
+
+  // MARK: - Private
+
+  private func submit<Value: Sendable>(
+    to mailbox: ThreadMailbox<SQLiteOperation>,
+    _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
+  ) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+      let operation = SQLiteOperationOf(continuation, body)
+      if !mailbox.send(operation) {
+        operation.finish(failure: StorageError(.closed, "the database \(location) is closed"))
+      }
+    }
+  }
+
+  private static func openBlocking(
+    _ location: Location,
+    schemas: [SQLiteSchema],
+    options: Options
+  ) throws -> SQLiteDatabase {
+    let connection = try SQLiteConnection(path: location.path, isReader: false, busyTimeout: options.busyTimeout)
+    do {
+      // First look, then touch: a future format must be left as it is.
+      for schema in schemas { _ = try schema.pending(on: connection) }
+      try connection.configureWriter(options, isInMemory: location.isInMemory)
+      try connection.run("BEGIN IMMEDIATE")
+      do {
+        for schema in schemas { try schema.migrate(connection) }
+        try connection.run("COMMIT")
+      } catch {
+        if !connection.isAutocommit { try? connection.run("ROLLBACK") }
+        throw error
+      }
+    } catch {
+      connection.close()
+      throw error
+    }
+    let running = ThreadGroup()
+    let database = SQLiteDatabase(location, options, running)
+    do {
+      let writer = database.writer
+      try running.start(name: "tenfold-writer") { writer.serve(connection) }
+      if !location.isInMemory {
+        for index in 0..<options.readerCount {
+          let reader = try SQLiteConnection(path: location.path, isReader: true, busyTimeout: options.busyTimeout)
+          try reader.configureReader(options)
+          let mailbox = database.readers
+          try running.start(name: "tenfold-reader\(index)") { serveReads(mailbox, reader) }
+        }
+      }
+    } catch {
+      database.writer.mailbox.close()
+      database.readers.close()
+      throw error
+    }
+    return database
+  }
+
+  private static func serveReads(_ mailbox: ThreadMailbox<SQLiteOperation>, _ connection: SQLiteConnection) {
+    while let operation = mailbox.takeOne() {
+      do {
+        try connection.run("BEGIN")
+        let transaction = SQLiteTransaction(connection)
+        _ = operation.run(transaction)
+        transaction.end()
+        if !connection.isAutocommit { try connection.run("COMMIT") }
+        operation.finish(failure: nil)
+      } catch {
+        if !connection.isAutocommit { try? connection.run("ROLLBACK") }
+        operation.finish(failure: error)
+      }
+    }
+    connection.close()
+  }
+}
+
+extension SQLiteConnection {
+  func configureWriter(_ options: SQLiteDatabase.Options, isInMemory: Bool) throws {
+    let transaction = SQLiteTransaction(self)
+    defer { transaction.end() }
+    if !isInMemory {
+      let mode = try transaction.first("PRAGMA journal_mode = WAL") { row in try row.text(0) }
+      guard mode == "wal" else {
+        throw StorageError(
+          .inputOutput,
+          "\(path) can't use a write-ahead log (mode \(mode ?? "unknown")); use a local disk, not a network share")
+      }
+    }
+    try transaction.execute("PRAGMA synchronous = \(options.durability.pragma)")
+    // On Apple systems a plain fsync stops at the drive's cache; elsewhere these two do nothing.
+    try transaction.execute("PRAGMA fullfsync = \(options.durability == .full ? 1 : 0)")
+    try transaction.execute("PRAGMA checkpoint_fullfsync = 1")
+    try transaction.execute("PRAGMA foreign_keys = ON")
+    try transaction.execute("PRAGMA temp_store = MEMORY")
+    try transaction.execute("PRAGMA cache_size = -\(options.cacheSizeInBytes >> 10)")
+    try transaction.execute("PRAGMA journal_size_limit = 67108864")
+    if let maximum = options.maximumSizeInBytes {
+      let pageSize = try transaction.first("PRAGMA page_size") { row in try row.int(0) } ?? 4096
+      try transaction.execute("PRAGMA max_page_count = \(max(1, maximum / max(1, pageSize)))")
+    }
+  }
+
+  func configureReader(_ options: SQLiteDatabase.Options) throws {
+    try run("PRAGMA query_only = ON")
+    try run("PRAGMA temp_store = MEMORY")
+    try run("PRAGMA cache_size = -\(options.cacheSizeInBytes >> 10)")
+  }
+}

@@ -1,0 +1,46 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A read or write that waits for a database thread, without its result type.
+///
+/// `@unchecked Sendable` for the subclass's result: only the thread that took the operation out of the mailbox
+/// touches it, and the mailbox's lock orders the hand-over.
+class SQLiteOperation: @unchecked Sendable {
+  /// Runs the body and remembers its outcome; returns the error when it failed.
+  func run(_ transaction: SQLiteTransaction) -> (any Error)? { nil }
+  /// Resumes the caller with the remembered outcome, or with `failure` instead.
+  func finish(failure: (any Error)?) {}
+}
+
+/// The operation of one caller.
+final class SQLiteOperationOf<Value: Sendable>: SQLiteOperation, @unchecked Sendable {
+  private let body: @Sendable (SQLiteTransaction) throws -> Value
+  private let continuation: CheckedContinuation<Value, any Error>
+  private var outcome: Result<Value, any Error>?
+
+  init(
+    _ continuation: CheckedContinuation<Value, any Error>,
+    _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
+  ) {
+    self.body = body
+    self.continuation = continuation
+  }
+
+  override func run(_ transaction: SQLiteTransaction) -> (any Error)? {
+    do {
+      outcome = .success(try body(transaction))
+      return nil
+    } catch {
+      outcome = .failure(error)
+      return error
+    }
+  }
+
+  override func finish(failure: (any Error)?) {
+    if let failure {
+      continuation.resume(throwing: failure)
+    } else {
+      continuation.resume(with: outcome ?? .failure(StorageError(.other, "an operation ended without an outcome")))
+    }
+  }
+}

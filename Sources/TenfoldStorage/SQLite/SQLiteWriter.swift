@@ -1,0 +1,129 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldSQLite
+internal import Metrics
+import Synchronization
+
+/// The writer's thread: it takes everything that waits, runs it in one transaction, and resumes everyone.
+///
+/// Whoever arrives during a commit shares the next one, so a lone caller pays for one sync and many callers share
+/// it. There is no timer. An operation that fails is undone alone (by its savepoint); a commit that fails fails all.
+final class SQLiteWriter: Sendable {
+  let mailbox = ThreadMailbox<SQLiteOperation>()
+  let statistics = Mutex(SQLiteDatabase.Statistics())
+  private let maximumGroupSize: Int
+
+  /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`: macros with a shift, which Swift doesn't import.
+  private static let failedSync: [Int32] = [SQLITE_IOERR | 4 << 8, SQLITE_IOERR | 5 << 8]
+
+  init(maximumGroupSize: Int) { self.maximumGroupSize = maximumGroupSize }
+
+  /// Serves the mailbox until it is closed and empty; owns `connection` and closes it at the end.
+  func serve(_ connection: SQLiteConnection) {
+    let commits = Counter(label: "tenfold.storage.commits")
+    let groupSize = Recorder(label: "tenfold.storage.group_size")
+    var broken: StorageError?
+    while let waiting = mailbox.takeAll() {
+      var rest = waiting[...]
+      while !rest.isEmpty {
+        let group = rest.prefix(maximumGroupSize)
+        if let broken {
+          rest = rest.dropFirst(group.count)
+          for operation in group { operation.finish(failure: broken) }
+          continue
+        }
+        let outcome = run(group, connection)
+        rest = rest.dropFirst(outcome.handled)
+        statistics.withLock {
+          if outcome.committed > 0 { $0.commits += 1 }
+          $0.committedOperations += outcome.committed
+          $0.failedOperations += outcome.handled - outcome.committed
+        }
+        if outcome.committed > 0 {
+          commits.increment()
+          groupSize.record(outcome.committed)
+        }
+        broken = outcome.broken
+        for (index, operation) in group.prefix(outcome.handled).enumerated() {
+          operation.finish(failure: outcome.failures[index])
+        }
+      }
+    }
+    connection.close()
+  }
+
+  private struct Outcome {
+    /// Operations at the front of the group that are decided now.
+    var handled = 0
+    var committed = 0
+    /// Failures by position; an absent one means that the operation's own outcome stands.
+    var failures: [Int: any Error] = [:]
+    /// Set when the writer can't be trusted any more.
+    var broken: StorageError?
+  }
+
+  private func run(_ group: ArraySlice<SQLiteOperation>, _ connection: SQLiteConnection) -> Outcome {
+    var outcome = Outcome()
+    func failAll(_ count: Int, _ error: any Error) {
+      outcome.handled = count
+      outcome.committed = 0
+      for index in 0..<count where outcome.failures[index] == nil { outcome.failures[index] = error }
+    }
+    do { try connection.run("BEGIN IMMEDIATE") } catch {
+      failAll(group.count, error)
+      return outcome
+    }
+    let isAlone = group.count == 1
+    for operation in group {
+      let index = outcome.handled
+      outcome.handled += 1
+      let transaction = SQLiteTransaction(connection)
+      defer { transaction.end() }
+      do {
+        if !isAlone { try connection.run("SAVEPOINT operation") }
+        if let error = operation.run(transaction) {
+          transaction.end()
+          outcome.failures[index] = error
+          // Some failures (disk full, I/O) make SQLite undo the whole transaction: then nothing before this
+          // operation is there any more either.
+          if connection.isAutocommit {
+            let lost = StorageError(
+              .rolledBack, "another operation of the same commit failed and undid the transaction; retry",
+              underlying: error)
+            let reason: any Error = (error as? StorageError)?.code == .storageFull ? error : lost
+            failAll(outcome.handled, reason)
+            return outcome
+          }
+          if isAlone { break }
+          try connection.run("ROLLBACK TO operation")
+          try connection.run("RELEASE operation")
+          continue
+        }
+        transaction.end()
+        if !isAlone { try connection.run("RELEASE operation") }
+        outcome.committed += 1
+      } catch {
+        // A savepoint statement failed: the state of the transaction is unknown, so none of it counts.
+        if !connection.isAutocommit { try? connection.run("ROLLBACK") }
+        failAll(outcome.handled, error)
+        return outcome
+      }
+    }
+    guard outcome.committed > 0 else {
+      try? connection.run("ROLLBACK")
+      return outcome
+    }
+    do { try connection.run("COMMIT") } catch {
+      if !connection.isAutocommit { try? connection.run("ROLLBACK") }
+      // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
+      if let status = error.sqliteCode, Self.failedSync.contains(status) {
+        outcome.broken = StorageError(
+          .inputOutput, "a sync of \(connection.path) failed: writes are refused until the database is reopened",
+          underlying: error, sqliteCode: status)
+      }
+      failAll(group.count, error)
+    }
+    return outcome
+  }
+}
