@@ -1,0 +1,104 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+import TenfoldStorage
+import TenfoldVectors
+
+/// What went wrong while indexing or finding documents, and what to do about it.
+///
+/// Compare ``code``, never the text of ``message``.
+///
+/// ```swift
+/// do { try await index.add(documents) }
+/// catch let error as RetrievalError where error.code == .storageFull { pauseIndexing() }
+/// ```
+public struct RetrievalError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of failure; the list can grow, so always keep a default branch.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the code, as printed.
+    public let description: String
+
+    private init(_ description: String) { self.description = description }
+
+    /// The index was made with another embedder; see ``RetrievalError/indexModel``.
+    public static let modelMismatch = Self("modelMismatch")
+    /// A newer version wrote the index; nothing was changed.
+    public static let futureFormat = Self("futureFormat")
+    /// The bytes on disk are not what was written; the message names the part.
+    public static let corrupt = Self("corrupt")
+    /// There is no room left; what was acknowledged is intact and can be searched.
+    public static let storageFull = Self("storageFull")
+    /// A file or directory could not be opened, read, written or synced.
+    public static let inputOutput = Self("inputOutput")
+    /// A part of the index is damaged, so that it can be searched but not changed.
+    public static let readOnly = Self("readOnly")
+    /// An option or document lies outside its documented range.
+    public static let invalidOption = Self("invalidOption")
+    /// The embedder returned something else than one usable vector for each text.
+    public static let invalidEmbedding = Self("invalidEmbedding")
+    /// The index was closed.
+    public static let closed = Self("closed")
+  }
+
+  /// What kind of failure this is.
+  public let code: Code
+  /// What happened and what to do, for people.
+  public let message: String
+  /// With ``Code/modelMismatch``: the embedder of the index, or `nil` if it has none.
+  public let indexModel: EmbedderProfile?
+  /// With ``Code/modelMismatch``: the embedder in use now, or `nil` if there is none.
+  public let currentModel: EmbedderProfile?
+  /// The error that caused this one, where there was one.
+  public let underlying: (any Error)?
+  /// The source file that threw.
+  public let file: String
+  /// The line that threw.
+  public let line: Int
+
+  /// Creates an error that remembers where it was thrown.
+  public init(
+    _ code: Code,
+    _ message: String,
+    indexModel: EmbedderProfile? = nil,
+    currentModel: EmbedderProfile? = nil,
+    underlying: (any Error)? = nil,
+    file: String = #fileID,
+    line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.indexModel = indexModel
+    self.currentModel = currentModel
+    self.underlying = underlying
+    self.file = file
+    self.line = line
+  }
+
+  init(_ failure: SectionFileError, file: String = #fileID, line: Int = #line) {
+    let code: Code =
+      switch failure.kind {
+      case .corrupt: .corrupt
+      case .futureFormat: .futureFormat
+      case .storageFull: .storageFull
+      case .missing, .inputOutput: .inputOutput
+      }
+    self.init(code, failure.message, underlying: failure, file: file, line: line)
+  }
+
+  init(_ failure: StorageError, file: String = #fileID, line: Int = #line) {
+    let code: Code =
+      switch failure.code {
+      case .corrupt: .corrupt
+      case .futureFormat: .futureFormat
+      case .storageFull: .storageFull
+      case .readOnly: .readOnly
+      case .closed: .closed
+      default: .inputOutput
+      }
+    self.init(code, failure.message, underlying: failure, file: file, line: line)
+  }
+
+  /// The code and the message.
+  public var description: String { "RetrievalError.\(code): \(message)" }
+}

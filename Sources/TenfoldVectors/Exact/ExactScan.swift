@@ -1,0 +1,76 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// One search over the rows of an exact index, a piece at a time.
+struct ExactScan {
+  private let rows: ExactRows
+  private let queries: [[Float]]
+  private let codes: [(codes: [Int8], scale: Float)]
+  private(set) var best: [TopMatches]
+  private(set) var scannedBytes = 0
+  private var scores: [Float] = []
+
+  /// - Parameter queries: Vectors of length 1.
+  init(rows: ExactRows, queries: [[Float]], limit: Int) {
+    self.rows = rows
+    self.queries = queries
+    self.codes = rows.isQuantised ? queries.map(UnitVector.quantised) : []
+    self.best = queries.map { _ in TopMatches(limit: limit) }
+  }
+
+  /// Scores the rows of a chunk; all queries share the reading of its rows.
+  mutating func scan(chunk index: Int, filter: VectorFilter) {
+    let chunk = rows.chunks[index]
+    let count = chunk.ids.count
+    let admitted: [Bool]? =
+      if case .all = filter { nil } else { chunk.ids.map(filter.admits) }
+    if let admitted, !admitted.contains(true) { return }
+    if scores.count != count { scores = [Float](repeating: 0, count: count) }
+    for query in queries.indices {
+      score(query, floats: chunk.floats, codes: chunk.codes, scales: chunk.scales)
+      for row in 0..<count where admitted?[row] ?? true {
+        best[query].offer(id: chunk.ids[row], score: scores[row])
+      }
+    }
+    scannedBytes += count * rows.bytesPerRow
+  }
+
+  /// Scores single rows.
+  mutating func scan(rowsAt picked: [Int]) {
+    if scores.count != 1 { scores = [0] }
+    let dimension = rows.dimension
+    for row in picked {
+      let chunk = rows.chunks[row / ExactRows.chunkSize]
+      let index = row % ExactRows.chunkSize
+      let range = index * dimension..<(index + 1) * dimension
+      let floats = rows.isQuantised ? [] : Array(chunk.floats[range])
+      let codes = rows.isQuantised ? Array(chunk.codes[range]) : []
+      let scales = rows.isQuantised ? [chunk.scales[index]] : []
+      for query in queries.indices {
+        score(query, floats: floats, codes: codes, scales: scales)
+        best[query].offer(id: chunk.ids[index], score: scores[0])
+      }
+    }
+    scannedBytes += picked.count * rows.bytesPerRow
+  }
+
+  private mutating func score(_ query: Int, floats: [Float], codes rowCodes: [Int8], scales: [Float]) {
+    if rows.isQuantised {
+      RowScan.dot(codes[query].codes, queryScale: codes[query].scale, rowCodes, scales: scales, into: &scores)
+    } else {
+      RowScan.dot(queries[query], floats, into: &scores)
+    }
+  }
+}
+
+extension ExactRows {
+  /// A row as floats.
+  func vector(at row: Int) -> [Float] {
+    let chunk = chunks[row / Self.chunkSize]
+    let index = row % Self.chunkSize
+    let range = index * dimension..<(index + 1) * dimension
+    guard isQuantised else { return Array(chunk.floats[range]) }
+    let scale = chunk.scales[index]
+    return chunk.codes[range].map { Float($0) * scale }
+  }
+}

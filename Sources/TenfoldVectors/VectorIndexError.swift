@@ -1,0 +1,77 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What went wrong while filling, searching, saving or opening a vector index, and what to do about it.
+///
+/// Compare ``code``, never the text of ``message``.
+///
+/// ```swift
+/// do { index = try ExactVectorIndex.open(path, profile: embedder.profile) }
+/// catch let error as VectorIndexError where error.code == .modelMismatch { index = try await reindex() }
+/// ```
+public struct VectorIndexError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of failure; the list can grow, so always keep a default branch.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the code, as printed.
+    public let description: String
+
+    private init(_ description: String) { self.description = description }
+
+    /// The file holds vectors of another embedder; they must never be compared with this one's.
+    public static let modelMismatch = Self("modelMismatch")
+    /// A newer version wrote the file; nothing was changed.
+    public static let futureFormat = Self("futureFormat")
+    /// The bytes on disk are not what was written; the message names the section.
+    public static let corrupt = Self("corrupt")
+    /// There is no room left for the file; the one that was there before is intact.
+    public static let storageFull = Self("storageFull")
+    /// A file could not be opened, read, written, synced or renamed.
+    public static let inputOutput = Self("inputOutput")
+    /// A value lies outside its documented range.
+    public static let invalidOption = Self("invalidOption")
+    /// A vector has another number of values than the index.
+    public static let dimensionMismatch = Self("dimensionMismatch")
+    /// A query holds NaN or infinity, or has no length.
+    public static let invalidVector = Self("invalidVector")
+  }
+
+  /// What kind of failure this is.
+  public let code: Code
+  /// What happened and what to do, for people.
+  public let message: String
+  /// The error that caused this one, where there was one.
+  public let underlying: (any Error)?
+  /// The source file that threw.
+  public let file: String
+  /// The line that threw.
+  public let line: Int
+
+  /// Creates an error that remembers where it was thrown.
+  public init(
+    _ code: Code,
+    _ message: String,
+    underlying: (any Error)? = nil,
+    file: String = #fileID,
+    line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.underlying = underlying
+    self.file = file
+    self.line = line
+  }
+
+  init(_ failure: SectionFileError, file: String = #fileID, line: Int = #line) {
+    let code: Code =
+      switch failure.kind {
+      case .corrupt: .corrupt
+      case .futureFormat: .futureFormat
+      case .storageFull: .storageFull
+      case .missing, .inputOutput: .inputOutput
+      }
+    self.init(code, failure.message, underlying: failure, file: file, line: line)
+  }
+
+  /// The code and the message.
+  public var description: String { "VectorIndexError.\(code): \(message)" }
+}
