@@ -38,7 +38,7 @@ public struct Money: Hashable, Sendable, Codable, Comparable, CustomStringConver
   public var description: String {
     let micro = Int64((Double(nanodollars) / 1000).rounded()).magnitude
     let digits = String(micro % 1_000_000)
-    let sign = nanodollars < 0 ? "-" : ""
+    let sign = nanodollars < 0 && micro > 0 ? "-" : ""
     return "\(sign)$\(micro / 1_000_000).\(String(repeating: "0", count: 6 - digits.count))\(digits)"
   }
 }

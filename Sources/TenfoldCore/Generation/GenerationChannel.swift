@@ -11,6 +11,8 @@ final class GenerationChannel: Sendable {
   private struct State {
     var events: [GenerationEvent] = []
     var head = 0
+    /// Whether the summary has been sent; nothing may follow it.
+    var isComplete = false
     var end: Result<Void, any Error>?
     var isCancelled = false
     var waiter: CheckedContinuation<GenerationEvent?, any Error>?
@@ -27,7 +29,8 @@ final class GenerationChannel: Sendable {
   /// Appends an event; returns false when nobody will read it.
   func send(_ event: GenerationEvent) -> Bool {
     let waiter: CheckedContinuation<GenerationEvent?, any Error>? = state.withLock { state in
-      guard !state.isCancelled, state.end == nil else { return nil }
+      guard !state.isCancelled, !state.isComplete, state.end == nil else { return nil }
+      if case .finished = event { state.isComplete = true }
       if let waiter = state.waiter {
         state.waiter = nil
         return waiter
@@ -106,6 +109,10 @@ final class GenerationChannel: Sendable {
             state.head += 1
             if state.head == state.events.count {
               state.events.removeAll(keepingCapacity: true)
+              state.head = 0
+            } else if state.head >= bufferLimit {
+              // A reader that is always a little behind never empties the buffer: let go of what it has read.
+              state.events.removeFirst(state.head)
               state.head = 0
             }
             return .event(event)

@@ -71,6 +71,11 @@ public struct GenerationStream: AsyncSequence, Sendable {
 
   private init(reader: Reader) { self.reader = reader }
 
+  /// Creates a stream whose events `pull` gives; releasing `pull` is how it learns that the reader has left.
+  init(pull: @escaping @Sendable () async throws -> GenerationEvent?) {
+    self.reader = Reader(pull: pull, cancel: {})
+  }
+
   private init(channel: GenerationChannel) {
     self.reader = Reader(pull: { try await channel.next() }, cancel: { channel.cancel() })
   }

@@ -1,0 +1,56 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What went wrong in a cache, and what to do about it.
+///
+/// A request never fails because of its cache: the middlewares turn these errors into misses and count them. Compare
+/// ``code``, never the text of ``message``.
+public struct CacheError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of failure; the list can grow, so always keep a default branch.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the code, as printed.
+    public let description: String
+
+    private init(_ description: String) { self.description = description }
+
+    /// There is no room left where the store keeps its entries; reads go on.
+    public static let storageFull = Self("storageFull")
+    /// The store could not be read or written.
+    public static let storeFailed = Self("storeFailed")
+    /// An option lies outside its documented range; the message names the range.
+    public static let invalidOption = Self("invalidOption")
+    /// A vector holds NaN or infinity, has length zero, or comes from another embedder.
+    public static let invalidEmbedding = Self("invalidEmbedding")
+    /// The store was written by a newer version of Tenfold.
+    public static let futureFormat = Self("futureFormat")
+  }
+
+  /// What kind of failure this is.
+  public let code: Code
+  /// What happened, where, and what to do, for people.
+  public let message: String
+  /// The error that caused this one, where there was one.
+  public let underlying: (any Error)?
+  /// The source file that threw.
+  public let file: String
+  /// The line that threw.
+  public let line: Int
+
+  /// Creates an error that remembers where it was thrown.
+  public init(
+    _ code: Code,
+    _ message: String,
+    underlying: (any Error)? = nil,
+    file: String = #fileID,
+    line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.underlying = underlying
+    self.file = file
+    self.line = line
+  }
+
+  /// The code and the message.
+  public var description: String { "CacheError.\(code): \(message)" }
+}
