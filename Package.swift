@@ -141,7 +141,7 @@ let package = Package(
     tests("TenfoldVectors", ["TenfoldKernels"]),
     tests(
       "TenfoldInference",
-      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
       resources: [.copy("Resources")]
     ),
     tests(

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What distinguishes one family of decoders from the others; a new one is one file and one line in ``all``.
-protocol DecoderArchitecture {
+protocol DecoderArchitecture: SendableMetatype {
   /// The value of `general.architecture` in its model files.
   static var name: String { get }
 

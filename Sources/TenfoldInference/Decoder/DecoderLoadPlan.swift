@@ -184,7 +184,7 @@ struct DecoderLoadPlan {
   /// Tells the system that the pages wholly inside `bytes` are not needed; a later read fetches them again.
   private static func giveBack(_ bytes: UnsafeRawBufferPointer) {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    guard let base = unsafe bytes.baseAddress, page > 0 else { return }
+    guard let base = bytes.baseAddress, page > 0 else { return }
     let start = unsafe base.alignedUp(toMultipleOf: page)
     let end = unsafe (base + bytes.count).alignedDown(toMultipleOf: page)
     guard unsafe start < end else { return }

@@ -8,6 +8,7 @@ import TenfoldKernels
 ///
 /// The bits of a row's result depend on the row's sequence only: not on the rows beside it, on how the sequence was cut
 /// into steps, or on the number of threads.
+@safe
 final class DecoderRunner {
   /// Rows and columns of attention that one thread takes at once.
   private struct AttentionUnit {
@@ -179,7 +180,7 @@ final class DecoderRunner {
       let unit = units[number]
       let span = step.spans[unit.span]
       unsafe span.pages.withUnsafeBufferPointer { pages in
-        guard let pages = unsafe pages.baseAddress else { return }
+        guard let pages = pages.baseAddress else { return }
         let offset = unit.rows.lowerBound * c.queryWidth + unit.head * group * c.headLength
         // Every position up to the rows' own has its page, and its keys and values were stored above or earlier.
         var task = unsafe tenfold_attention_span(
@@ -259,6 +260,7 @@ final class DecoderRunner {
   // MARK: - Parts
 
   /// A product whose input was quantised last.
+  @safe
   private struct Product {
     var projection: DecoderProjection
     var output: UnsafeMutablePointer<Float>
@@ -280,8 +282,8 @@ final class DecoderRunner {
 
   /// Computes several products of the same rows in one parallel region.
   private func multiply(_ products: [Product]) {
-    let splits = unsafe products.map {
-      unsafe PanelSplit(panelCount: $0.projection.layer.panelCount, threads: pool.threadCount)
+    let splits = products.map {
+      PanelSplit(panelCount: $0.projection.layer.panelCount, threads: pool.threadCount)
     }
     pool.run(splits.reduce(0) { $0 + $1.count }) { piece in
       var (number, index) = (0, piece)
@@ -289,8 +291,8 @@ final class DecoderRunner {
         index -= splits[number].count
         number += 1
       }
-      let product = unsafe products[number]
-      let layer = unsafe product.projection.layer
+      let product = products[number]
+      let layer = product.projection.layer
       unsafe layer.multiply(
         activations(layer.activationFormat),
         panels: splits[number][index],

@@ -113,7 +113,7 @@ public final class DecoderSession {
     try evaluateAll(tokens) { index, logits in
       guard index + 1 < tokens.count else { return }
       unsafe logits.withUnsafeBufferPointer { buffer in
-        guard let base = unsafe buffer.baseAddress else { return }
+        guard let base = buffer.baseAddress else { return }
         let summary = unsafe runner.elementwise.pointee.summarize_logits(base, buffer.count)
         let next = Double(logits[Int(tokens[index + 1])])
         losses.append(Double(summary.largest) + logarithm(summary.sum_of_exponentials) - next)

@@ -20,9 +20,13 @@ struct RotationTable: Sendable {
   private let values: AlignedBuffer<Float>
 
   init(_ configuration: DecoderConfiguration, positions: Int, factors: [Float]) throws(ModelError) {
-    length = configuration.rotatedLength
+    let length = configuration.rotatedLength
     let half = length / 2
-    values = try ModelError.wrapping { () throws(KernelError) in try AlignedBuffer(count: positions * length * 2) }
+    let values: AlignedBuffer<Float> = try ModelError.wrapping { () throws(KernelError) in
+      try AlignedBuffer(count: positions * length * 2)
+    }
+    self.length = length
+    self.values = values
     for index in 0..<half {
       let exponent = -2 * Double(index) / Double(length)
       let divisor = index < factors.count ? Double(factors[index]) : 1

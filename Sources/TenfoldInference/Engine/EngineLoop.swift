@@ -141,9 +141,9 @@ final class EngineLoop {
   /// Goes on with a sequence whose last token's logits are there.
   private func advance(_ id: Int, logits index: Int) {
     guard var sequence = sequences[id] else { return }
-    let logits = runner.logits(index)
+    let logits = unsafe runner.logits(index)
     if sequence.choices != nil {
-      decide(id, &sequence, logits)
+      unsafe decide(id, &sequence, logits)
       return
     }
     let choice: TokenSampler.Choice

@@ -51,6 +51,66 @@ struct EngineScheduler: Sendable {
     func isBefore(_ other: Self) -> Bool {
       priority > other.priority || (priority == other.priority && order < other.order)
     }
+
+    /// Pages to be taken before all known tokens have one.
+    var pagesNeeded: Int {
+      let length = BlockAllocator.blockLength
+      let count = max(tokens.count, promptCount + replaceable)
+      return max(0, (count + length - 1) / length - pages.count)
+    }
+
+    /// Takes pages for all tokens; takes none and returns false if there are not enough.
+    mutating func reserve(from allocator: inout BlockAllocator) -> Bool {
+      let needed = pagesNeeded
+      guard needed <= allocator.freeCount else { return false }
+      for _ in 0..<needed {
+        guard let page = allocator.allocate() else { return false }
+        pages.append(page)
+      }
+      return true
+    }
+
+    /// Gives all pages back; everything has to be computed again.
+    mutating func release(to allocator: inout BlockAllocator) {
+      // The last page first, so that the beginning of a prefix outlives its end.
+      for page in pages.reversed() { allocator.release(page) }
+      pages = []
+      computed = 0
+      published = 0
+      serial = 0
+    }
+
+    /// Takes over pages that hold the beginning; at least the last token is left to compute.
+    mutating func reusePrefix(of allocator: inout BlockAllocator) {
+      guard sharesPrefix else { return }
+      while computed + BlockAllocator.blockLength < tokens.count {
+        guard let named = allocator.reuse(prefix(published)) else { return }
+        pages.append(named.block)
+        serial = named.serial
+        published += 1
+        computed += BlockAllocator.blockLength
+      }
+    }
+
+    /// Names the pages that have become full.
+    mutating func publish(to allocator: inout BlockAllocator) {
+      guard sharesPrefix else { return }
+      // Pages with tokens that may be replaced get no name.
+      let end = replaceable > 0 ? min(computed, promptCount) : computed
+      while (published + 1) * BlockAllocator.blockLength <= end {
+        serial = allocator.publish(pages[published], as: prefix(published))
+        published += 1
+      }
+    }
+
+    private func prefix(_ page: Int) -> BlockAllocator.Prefix {
+      let length = BlockAllocator.blockLength
+      return BlockAllocator.Prefix(
+        tenant: tenant,
+        parent: serial,
+        tokens: Array(tokens[page * length..<(page + 1) * length])
+      )
+    }
   }
 
   private let limits: Limits
@@ -116,7 +176,7 @@ struct EngineScheduler: Sendable {
   mutating func remove(_ id: Int) {
     waiting.removeAll { $0.id == id }
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
-    release(&running[index])
+    running[index].release(to: &allocator)
     running.remove(at: index)
   }
 
@@ -124,7 +184,7 @@ struct EngineScheduler: Sendable {
   mutating func didCompute(_ work: Work) {
     guard let index = running.firstIndex(where: { $0.id == work.id }) else { return }
     running[index].computed = work.start + work.count
-    publishFullPages(&running[index])
+    running[index].publish(to: &allocator)
   }
 
   /// Adds a generated token.
@@ -158,7 +218,7 @@ struct EngineScheduler: Sendable {
         index += 1
         continue
       }
-      guard reserve(&running[index]) else {
+      guard running[index].reserve(from: &allocator) else {
         // The victim may be this sequence; positions after it shift, earlier work of it is withdrawn.
         let victim = preemptLeastImportant()
         plan.removeAll { $0.id == victim }
@@ -193,38 +253,21 @@ struct EngineScheduler: Sendable {
   /// Admits waiting sequences in order while there is room; the first that does not fit stops the rest.
   private mutating func admit(besides decoding: Int) {
     while var sequence = waiting.first, running.count < limits.maximumSequences {
-      reusePrefix(&sequence)
-      let needed = pagesNeeded(sequence)
+      sequence.reusePrefix(of: &allocator)
+      let needed = sequence.pagesNeeded
       // Each running sequence may soon need a page; leaving one for each avoids taking turns at evicting.
       while allocator.freeCount < needed + running.count, let last = running.max(by: { $0.isBefore($1) }),
         last.priority < sequence.priority
       {
         preempt(last.id)
       }
-      guard allocator.freeCount >= needed + running.count, reserve(&sequence) else {
-        release(&sequence)
+      guard allocator.freeCount >= needed + running.count, sequence.reserve(from: &allocator) else {
+        sequence.release(to: &allocator)
         return
       }
       waiting.removeAll { $0.id == sequence.id }
       running.append(sequence)
     }
-  }
-
-  private func pagesNeeded(_ sequence: Sequence) -> Int {
-    let length = BlockAllocator.blockLength
-    let tokens = max(sequence.tokens.count, sequence.promptCount + sequence.replaceable)
-    return (tokens + length - 1) / length - sequence.pages.count
-  }
-
-  /// Takes pages for all tokens of a sequence; takes none and returns false if there are not enough.
-  private mutating func reserve(_ sequence: inout Sequence) -> Bool {
-    let needed = pagesNeeded(sequence)
-    guard needed <= allocator.freeCount else { return false }
-    for _ in 0..<max(0, needed) {
-      guard let page = allocator.allocate() else { return false }
-      sequence.pages.append(page)
-    }
-    return true
   }
 
   private mutating func preemptLeastImportant() -> Int? {
@@ -236,7 +279,7 @@ struct EngineScheduler: Sendable {
   private mutating func preempt(_ id: Int) {
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
     var sequence = running.remove(at: index)
-    release(&sequence)
+    sequence.release(to: &allocator)
     preemptions += 1
     enqueue(sequence)
   }
@@ -244,52 +287,6 @@ struct EngineScheduler: Sendable {
   private mutating func enqueue(_ sequence: Sequence) {
     let index = waiting.firstIndex { sequence.isBefore($0) } ?? waiting.count
     waiting.insert(sequence, at: index)
-  }
-
-  private mutating func release(_ sequence: inout Sequence) {
-    // The last page first, so that the beginning of a prefix outlives its end.
-    for page in sequence.pages.reversed() { allocator.release(page) }
-    sequence.pages = []
-    sequence.computed = 0
-    sequence.published = 0
-    sequence.serial = 0
-  }
-
-  // MARK: - Prefixes
-
-  /// Takes over pages that hold the beginning of the sequence; at least its last token is left to compute.
-  private mutating func reusePrefix(_ sequence: inout Sequence) {
-    guard sequence.sharesPrefix else { return }
-    let length = BlockAllocator.blockLength
-    while sequence.computed + length < sequence.tokens.count {
-      let prefix = prefix(of: sequence, page: sequence.published)
-      guard let named = allocator.reuse(prefix) else { return }
-      sequence.pages.append(named.block)
-      sequence.serial = named.serial
-      sequence.published += 1
-      sequence.computed += length
-    }
-  }
-
-  private mutating func publishFullPages(_ sequence: inout Sequence) {
-    guard sequence.sharesPrefix else { return }
-    let length = BlockAllocator.blockLength
-    // Pages with tokens that may be replaced get no name.
-    let end = sequence.replaceable > 0 ? min(sequence.computed, sequence.promptCount) : sequence.computed
-    while (sequence.published + 1) * length <= end {
-      let prefix = prefix(of: sequence, page: sequence.published)
-      sequence.serial = allocator.publish(sequence.pages[sequence.published], as: prefix)
-      sequence.published += 1
-    }
-  }
-
-  private func prefix(of sequence: Sequence, page: Int) -> BlockAllocator.Prefix {
-    let length = BlockAllocator.blockLength
-    return BlockAllocator.Prefix(
-      tenant: sequence.tenant,
-      parent: sequence.serial,
-      tokens: Array(sequence.tokens[page * length..<(page + 1) * length])
-    )
   }
 }
 

@@ -56,7 +56,7 @@ struct TokenSampler: Sendable {
     weights: UnsafeMutableBufferPointer<Float>,
     kernels: UnsafePointer<tenfold_elementwise_kernels>
   ) throws(ModelError) -> Choice {
-    guard let base = unsafe logits.baseAddress, let output = unsafe weights.baseAddress,
+    guard let base = logits.baseAddress, let output = weights.baseAddress,
       weights.count >= logits.count
     else { throw Self.notNumbers() }
     // Both pointers are valid for the buffers' counts, here and below.
