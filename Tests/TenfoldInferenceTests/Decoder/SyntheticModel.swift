@@ -75,7 +75,7 @@ struct SyntheticModel {
 
     var header = Data()
     func put<T: FixedWidthInteger>(_ value: T) {
-      withUnsafeBytes(of: value.littleEndian) { header.append(contentsOf: $0) }
+      header.append(littleEndian: value)
     }
     func put(_ text: String) {
       put(UInt64(text.utf8.count))
@@ -119,7 +119,7 @@ struct SyntheticModel {
       if isQuantised {
         for start in stride(from: 0, to: count, by: 32) {
           let scale = Float16(spread / 127)
-          withUnsafeBytes(of: scale.bitPattern.littleEndian) { data.append(contentsOf: $0) }
+          data.append(littleEndian: scale.bitPattern)
           for index in start..<start + 32 {
             let code = Int8(max(-127, min(127, (floats[index] / Float(scale)).rounded())))
             data.append(UInt8(bitPattern: code))
@@ -127,7 +127,7 @@ struct SyntheticModel {
           }
         }
       } else {
-        for value in floats { withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) } }
+        for value in floats { data.append(littleEndian: value.bitPattern) }
       }
       contents.tensors[name] = floats
       while data.count % 32 != 0 { data.append(0) }
@@ -184,5 +184,11 @@ extension InferenceRequest {
       options: options,
       context: RequestContext(tenant: "test", priority: priority, deadline: deadline)
     )
+  }
+}
+
+extension Data {
+  fileprivate mutating func append<T: FixedWidthInteger>(littleEndian value: T) {
+    for shift in stride(from: 0, to: T.bitWidth, by: 8) { append(UInt8(truncatingIfNeeded: value >> shift)) }
   }
 }
