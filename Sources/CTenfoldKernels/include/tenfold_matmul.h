@@ -1,5 +1,199 @@
-// Tenfold kernels: matmul.
+// Tenfold kernels: matrix products with quantised and float weights.
 // SPDX-License-Identifier: Apache-2.0
+//
+// Every weight matrix W [n x k] (n output columns of y = x * W^T) is cut into panels of 16 output columns. All
+// backends share one packed layout, so that a new instruction set is one new file per operation family.
+// `c` is the column inside its panel (0...15), `b` a block of 32 along k, `q` a quad of 4 inside a block (0...7), `i`
+// the element inside a quad (0...3): k = 32 b + 4 q + i.
+//
+// Codes, byte -> element:
+//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c), plus `byte_bias` of the backend
+//   4-bit  byte ((4 b + p) * 16 + c) * 4 + i, low nibble          = code(32 b + 8 p + i, c)
+//                                             high nibble         = code(32 b + 8 p + 4 + i, c)
+//          (eight elements of one column, p = 0: bytes 4c, 4c+1, 4c+2, 4c+3 hold e0|e4<<4, e1|e5<<4, e2|e6<<4, e3|e7<<4)
+//   5-bit  per block 256 bytes of low nibbles as above, then 64 bytes of fifth bits:
+//          64-bit little-endian word q, bit 4 c + i               = bit 4 of code(32 b + 4 q + i, c)
+//   6-bit  per block 256 bytes of low nibbles as above, then 128 bytes of high pairs:
+//          byte (h * 16 + c) * 4 + i, bits 2 j and 2 j + 1        = bits 4, 5 of code(32 b + 16 h + 4 j + i, c)
+//
+// Scales stand at the start of a panel, padded to 64 bytes, the codes after them:
+//   Q8_0 Q4_0 Q5_0   f16 scale[b][c]                                              w = scale * (code - zero)
+//   Q4_1 Q5_1        f16 scale[b][16], f16 offset[b][16] side by side             w = scale * code + offset
+//   Q4_K Q5_K        per 256: f16 d[16], f16 m[16], u8 scale[8][16], u8 min[8][16] w = d scale code - m min
+//   Q6_K             per 256: f16 d[16], 32 bytes of padding, s8 scale[16][16]    w = d scale * (code - 32)
+//   int8             f32 scale[16]                                                w = scale * code
+// Columns past n have zero scales and codes. Nothing here reads or writes outside the ranges it documents.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+#define TENFOLD_PANEL_WIDTH 16
+#define TENFOLD_BLOCK_LENGTH 32
+/// Rows that one call of a tile takes at most.
+#define TENFOLD_TILE_ROWS 8
+
+typedef enum tenfold_block_format {
+  TENFOLD_Q8_0 = 0,
+  TENFOLD_Q4_0 = 1,
+  TENFOLD_Q4_1 = 2,
+  TENFOLD_Q5_0 = 3,
+  TENFOLD_Q5_1 = 4,
+  TENFOLD_Q4_K = 5,
+  TENFOLD_Q5_K = 6,
+  TENFOLD_Q6_K = 7,
+} tenfold_block_format;
+
+typedef enum tenfold_float_format { TENFOLD_F32 = 0, TENFOLD_F16 = 1, TENFOLD_BF16 = 2 } tenfold_float_format;
+
+typedef enum tenfold_activation {
+  TENFOLD_ACTIVATION_NONE = 0,
+  TENFOLD_ACTIVATION_GELU = 1,
+  TENFOLD_ACTIVATION_SILU = 2,
+} tenfold_activation;
+
+/// What happens to a finished sum s of row r, column j before it is stored:
+/// output[r][j] = activation(s + bias[j]) * multiplier[r][j] + residual[r][j]; absent parts are left out.
+/// `multiplier` and `residual` may be the output itself.
+typedef struct tenfold_epilogue {
+  float *output;
+  size_t output_stride;
+  const float *_Nullable bias;
+  const float *_Nullable multiplier;
+  size_t multiplier_stride;
+  const float *_Nullable residual;
+  size_t residual_stride;
+  int32_t activation;
+} tenfold_epilogue;
+
+/// Rows quantised to int8 per 32 elements, from the first row and block of a call on.
+typedef struct tenfold_block_activations {
+  const int8_t *values;          ///< [row][value_stride], element k of a row at k
+  const float *scales;           ///< [row][block_stride], x = scale * value
+  const float *scaled_sums;      ///< [row][block_stride], scale * sum of the block's values
+  const int32_t *negated_sums;   ///< [row][2 * block_stride], minus the sum of each half block of 16
+  size_t value_stride;
+  size_t block_stride;
+} tenfold_block_activations;
+
+// MARK: - Formats (formats.c): packing and row dequantisation, the same for all backends
+
+/// Bytes of one block as on disk, elements of one block, bytes of a packed panel of k elements a column.
+size_t tenfold_block_disk_bytes(tenfold_block_format format);
+size_t tenfold_block_elements(tenfold_block_format format);
+size_t tenfold_block_panel_bytes(tenfold_block_format format, size_t k);
+size_t tenfold_block_scale_bytes(tenfold_block_format format, size_t k);
+
+/// Packs `columns` (1...16) rows of the file, `row_bytes` apart, into one panel.
+void tenfold_block_pack_panel(
+  tenfold_block_format format, const uint8_t *rows, size_t row_bytes, size_t columns, size_t k, uint8_t byte_bias,
+  uint8_t *panel);
+
+/// Writes k floats from one row of the file.
+void tenfold_block_dequantize(tenfold_block_format format, const uint8_t *row, size_t k, float *output);
+
+/// Packs `columns` rows of k int8 codes with one scale each; panel of 64 + 64 * ceil(k / 4) bytes.
+void tenfold_i8_pack_panel(
+  const int8_t *rows, size_t row_stride, const float *scales, size_t columns, size_t k, uint8_t byte_bias, uint8_t *panel);
+
+/// Packs `columns` rows of k floats of 4 or 2 bytes as element[k][16].
+void tenfold_float_pack_panel(
+  tenfold_float_format format, const uint8_t *rows, size_t row_bytes, size_t columns, size_t k, uint8_t *panel);
+void tenfold_float_dequantize(tenfold_float_format format, const uint8_t *row, size_t k, float *output);
+
+float tenfold_half_to_float(uint16_t bits);
+
+// MARK: - Backend tables
+
+/// Products with int8 weights, one scale per output column, activations int8 with one scale per row.
+typedef struct tenfold_i8_kernels {
+  uint8_t byte_bias;
+  /// Panels that one call takes at most for 1...8 rows.
+  size_t max_panels;
+  /// sums[r * sums_stride + 16 p + c] = exact sum of weights times activations.
+  /// `values` rows are `value_stride` apart and readable, zero past k, to a multiple of 64 bytes.
+  void (*tile)(
+    const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
+    const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride);
+} tenfold_i8_kernels;
+
+/// Products with GGUF block formats, activations int8 per 32 elements.
+typedef struct tenfold_block_kernels {
+  uint8_t byte_bias;
+  size_t max_panels;
+  /// One row against one panel, straight from its packed bytes: sums[c].
+  void (*gemv)(
+    tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums);
+  /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
+  /// scale[16], offset[16] (for Q6_K scale[2][16]).
+  void (*expand)(
+    tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
+    float *scales);
+  /// Adds `count` expanded blocks of `panels` panels, each `codes_stride` and `scales_stride` apart, to
+  /// sums[r * sums_stride + 16 p + c]. The order of additions for a row and column is that of `gemv`.
+  void (*tile)(
+    tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
+    size_t panels, size_t count, const tenfold_block_activations *rows_view, size_t rows, float *sums,
+    size_t sums_stride);
+} tenfold_block_kernels;
+
+/// Products with float weights and activations.
+typedef struct tenfold_float_kernels {
+  size_t max_panels;
+  /// sums[r * sums_stride + 16 p + c], each summed in the order of k with one accumulator.
+  void (*tile)(
+    tenfold_float_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const float *values,
+    size_t value_stride, size_t rows, float *sums, size_t sums_stride);
+} tenfold_float_kernels;
+
+/// Loops over rows: activation quantisers and the epilogue.
+typedef struct tenfold_row_kernels {
+  /// values[0 ..< padded] = round(x / scale) to nearest even, scale = max |x| / 127, zeros from k on. A row with a NaN or
+  /// an infinity gets scale NaN and zero codes.
+  void (*quantize_row)(
+    const float *x, size_t k, size_t padded, int8_t *values, float *scale, int32_t *negated_sum);
+  /// The same per block of 32; k is a multiple of 32.
+  void (*quantize_blocks)(
+    const float *x, size_t k, int8_t *values, float *scales, float *scaled_sums, int32_t *negated_sums);
+  /// Finishes rows x columns sums from `first_row`, `first_column` of the output on.
+  void (*finish_float)(
+    const float *sums, size_t sums_stride, size_t rows, size_t columns, size_t first_row, size_t first_column,
+    const tenfold_epilogue *epilogue);
+  /// The same for integer sums: s = sum * (row_scales[first_row + r] * column_scales[c]), column scales at
+  /// `column_scales + (c / 16) * column_scale_stride` bytes.
+  void (*finish_i8)(
+    const int32_t *sums, size_t sums_stride, size_t rows, size_t columns, size_t first_row, size_t first_column,
+    const float *row_scales, const uint8_t *column_scales, size_t column_scale_stride, const tenfold_epilogue *epilogue);
+} tenfold_row_kernels;
+
+struct tenfold_scan_kernels;
+
+/// Everything one instruction set offers.
+typedef struct tenfold_backend {
+  const char *name;
+  /// What the CPU must have, for people.
+  const char *requirement;
+  bool (*supported)(void);
+  const tenfold_i8_kernels *i8;
+  const tenfold_block_kernels *blocks;
+  const tenfold_float_kernels *floats;
+  const tenfold_row_kernels *rows;
+  const struct tenfold_scan_kernels *scan;
+} tenfold_backend;
+
+/// The backends compiled in, best first; `portable` is always the last.
+size_t tenfold_backend_count(void);
+const tenfold_backend *tenfold_backend_at(size_t index);
+
+/// Tells the CPU that this thread is spinning.
+static inline void tenfold_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#pragma clang assume_nonnull end

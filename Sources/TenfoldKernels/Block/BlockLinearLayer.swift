@@ -1,0 +1,135 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldKernels
+
+/// Weights in a GGUF block format, activations int8 per 32 elements.
+package final class BlockLinearLayer: LinearLayer {
+  package let inputWidth: Int
+  package let outputWidth: Int
+  package let format: WeightFormat
+  package let panelWidth = Int(TENFOLD_PANEL_WIDTH)
+  private let packed: AlignedBuffer<UInt8>
+  private let panelBytes: Int
+  private let blockFormat: tenfold_block_format
+  private let kernels: tenfold_block_kernels
+  private let rowKernels: tenfold_row_kernels
+
+  /// Rows whose sums are kept at once, and blocks of 32 that are unpacked at once: 64 rows of 32 columns and 32 blocks of
+  /// two panels take 48 KB, which stays in the first-level caches.
+  private static let rowBlock = 64
+  private static let blockChunk = 32
+
+  /// Packs rows as they stand in a file.
+  init(
+    format: WeightFormat,
+    blockFormat: tenfold_block_format,
+    bytes: UnsafePointer<UInt8>,
+    rowBytes: Int,
+    outputWidth: Int,
+    inputWidth: Int,
+    instructionSet: InstructionSet
+  ) throws(KernelError) {
+    self.format = format
+    self.blockFormat = blockFormat
+    self.inputWidth = inputWidth
+    self.outputWidth = outputWidth
+    let backend = unsafe instructionSet.backend
+    unsafe self.kernels = backend.blocks.pointee
+    unsafe self.rowKernels = backend.rows.pointee
+    let panels = (outputWidth + panelWidth - 1) / panelWidth
+    panelBytes = tenfold_block_panel_bytes(blockFormat, inputWidth)
+    packed = try AlignedBuffer(count: panels * panelBytes)
+    for panel in 0..<panels {
+      let first = panel * panelWidth
+      unsafe tenfold_block_pack_panel(
+        blockFormat, bytes + first * rowBytes, rowBytes, min(panelWidth, outputWidth - first), inputWidth,
+        kernels.byte_bias, packed.base + panel * panelBytes)
+    }
+  }
+
+  package var activationFormat: ActivationFormat { .int8PerBlock32 }
+  package var byteCount: Int { packed.byteCount }
+  package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
+
+  package func multiply(
+    _ activations: Activations,
+    panels: Range<Int>,
+    into output: UnsafeMutablePointer<Float>,
+    outputStride: Int,
+    epilogue: Epilogue
+  ) {
+    precondition(
+      activations.format == .int8PerBlock32 && activations.width == inputWidth,
+      "the activations are not int8 blocks in rows of \(inputWidth)")
+    precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
+    guard activations.rows > 0 else { return }
+    var finish = unsafe epilogue.c(output: output, stride: outputStride)
+    if activations.rows == 1 {
+      unsafe multiplyRow(activations, panels: panels, &finish)
+    } else {
+      unsafe multiplyRows(activations, panels: panels, &finish)
+    }
+  }
+
+  /// One row: straight from the packed bytes, one linear stream.
+  private func multiplyRow(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue) {
+    let group = 16
+    var view = unsafe activations.blockView(row: 0, block: 0)
+    unsafe withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 64) { scratch in
+      guard let base = scratch.baseAddress else { return }
+      let sums = unsafe base.assumingMemoryBound(to: Float.self)
+      for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
+        let end = min(panels.upperBound, start + group)
+        for panel in start..<end {
+          unsafe kernels.gemv(
+            blockFormat, packed.base + panel * panelBytes, activations.blocks, &view, sums + (panel - start) * panelWidth)
+        }
+        let column = start * panelWidth
+        unsafe rowKernels.finish_float(
+          sums, group * panelWidth, 1, min(outputWidth, end * panelWidth) - column, 0, column, &finish)
+      }
+    }
+  }
+
+  /// Several rows: a stretch of the weights is unpacked once and used by up to 64 rows.
+  private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue) {
+    let rows = activations.rows
+    let blocks = activations.blocks
+    let group = kernels.max_panels
+    let width = group * panelWidth
+    let sumCount = min(rows, Self.rowBlock) * width
+    let chunk = min(Self.blockChunk, blocks)
+    let bytes = sumCount * 4 + group * chunk * (512 + 128)
+    unsafe withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { scratch in
+      guard let base = scratch.baseAddress else { return }
+      let codes = unsafe base.assumingMemoryBound(to: UInt8.self)
+      let scales = unsafe (base + group * chunk * 512).assumingMemoryBound(to: Float.self)
+      let sums = unsafe (base + group * chunk * 640).assumingMemoryBound(to: Float.self)
+      for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
+        let end = min(panels.upperBound, start + group)
+        let column = start * panelWidth
+        for row in stride(from: 0, to: rows, by: Self.rowBlock) {
+          let rowEnd = min(rows, row + Self.rowBlock)
+          unsafe sums.update(repeating: 0, count: (rowEnd - row) * width)
+          for block in stride(from: 0, to: blocks, by: chunk) {
+            let count = min(chunk, blocks - block)
+            for panel in start..<end {
+              unsafe kernels.expand(
+                blockFormat, packed.base + panel * panelBytes, blocks, block, count,
+                codes + (panel - start) * chunk * 512, scales + (panel - start) * chunk * 32)
+            }
+            for tile in stride(from: row, to: rowEnd, by: Int(TENFOLD_TILE_ROWS)) {
+              var view = unsafe activations.blockView(row: tile, block: block)
+              unsafe kernels.tile(
+                blockFormat, codes, chunk * 512, scales, chunk * 32, end - start, count, &view,
+                min(Int(TENFOLD_TILE_ROWS), rowEnd - tile), sums + (tile - row) * width, width)
+            }
+          }
+          unsafe rowKernels.finish_float(
+            sums, width, rowEnd - row, min(outputWidth, end * panelWidth) - column, row, column, &finish)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldKernels
+
+/// Float weights of 32 or 16 bits, float activations.
+package final class FloatLinearLayer: LinearLayer {
+  package let inputWidth: Int
+  package let outputWidth: Int
+  package let format: WeightFormat
+  package let panelWidth = Int(TENFOLD_PANEL_WIDTH)
+  private let packed: AlignedBuffer<UInt8>
+  private let panelBytes: Int
+  private let floatFormat: tenfold_float_format
+  private let kernels: tenfold_float_kernels
+  private let rowKernels: tenfold_row_kernels
+
+  /// Packs rows as they stand in a file.
+  init(
+    format: WeightFormat,
+    floatFormat: tenfold_float_format,
+    bytes: UnsafePointer<UInt8>,
+    rowBytes: Int,
+    outputWidth: Int,
+    inputWidth: Int,
+    instructionSet: InstructionSet
+  ) throws(KernelError) {
+    self.format = format
+    self.floatFormat = floatFormat
+    self.inputWidth = inputWidth
+    self.outputWidth = outputWidth
+    let backend = unsafe instructionSet.backend
+    unsafe self.kernels = backend.floats.pointee
+    unsafe self.rowKernels = backend.rows.pointee
+    let panels = (outputWidth + panelWidth - 1) / panelWidth
+    panelBytes = inputWidth * format.bytesPerBlock * panelWidth
+    packed = try AlignedBuffer(count: panels * panelBytes)
+    for panel in 0..<panels {
+      let first = panel * panelWidth
+      unsafe tenfold_float_pack_panel(
+        floatFormat, bytes + first * rowBytes, rowBytes, min(panelWidth, outputWidth - first), inputWidth,
+        packed.base + panel * panelBytes)
+    }
+  }
+
+  package var activationFormat: ActivationFormat { .float32 }
+  package var byteCount: Int { packed.byteCount }
+  package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
+
+  package func multiply(
+    _ activations: Activations,
+    panels: Range<Int>,
+    into output: UnsafeMutablePointer<Float>,
+    outputStride: Int,
+    epilogue: Epilogue
+  ) {
+    precondition(
+      activations.format == .float32 && activations.width == inputWidth,
+      "the activations are not float rows of \(inputWidth)")
+    precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
+    let rows = activations.rows
+    guard rows > 0 else { return }
+    let tileRows = Int(TENFOLD_TILE_ROWS)
+    let group = kernels.max_panels
+    let width = group * panelWidth
+    var finish = unsafe epilogue.c(output: output, stride: outputStride)
+    unsafe withUnsafeTemporaryAllocation(byteCount: min(rows, tileRows) * width * 4, alignment: 64) { scratch in
+      guard let base = scratch.baseAddress else { return }
+      let sums = unsafe base.assumingMemoryBound(to: Float.self)
+      for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
+        let end = min(panels.upperBound, start + group)
+        let column = start * panelWidth
+        for row in stride(from: 0, to: rows, by: tileRows) {
+          let count = min(tileRows, rows - row)
+          unsafe kernels.tile(
+            floatFormat, packed.base + start * panelBytes, panelBytes, end - start, inputWidth,
+            activations.floats + row * activations.valueStride, activations.valueStride, count, sums, width)
+          unsafe rowKernels.finish_float(
+            sums, width, count, min(outputWidth, end * panelWidth) - column, row, column, &finish)
+        }
+      }
+    }
+  }
+}

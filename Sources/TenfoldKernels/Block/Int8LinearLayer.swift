@@ -1,0 +1,108 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldKernels
+
+/// Int8 weights with one scale per output column, activations int8 with one scale per row.
+package final class Int8LinearLayer: LinearLayer {
+  package let inputWidth: Int
+  package let outputWidth: Int
+  package let panelWidth = Int(TENFOLD_PANEL_WIDTH)
+  private let packed: AlignedBuffer<UInt8>
+  private let panelBytes: Int
+  private let kernels: tenfold_i8_kernels
+  private let rowKernels: tenfold_row_kernels
+
+  /// Packs quantised rows.
+  init(codes: UnsafePointer<Int8>, scales: [Float], inputWidth: Int, instructionSet: InstructionSet) throws(KernelError) {
+    self.inputWidth = inputWidth
+    self.outputWidth = scales.count
+    let backend = unsafe instructionSet.backend
+    unsafe self.kernels = backend.i8.pointee
+    unsafe self.rowKernels = backend.rows.pointee
+    let panels = (scales.count + panelWidth - 1) / panelWidth
+    panelBytes = 64 + (inputWidth + 3) / 4 * 64
+    packed = try AlignedBuffer(count: panels * panelBytes)
+    for panel in 0..<panels {
+      let first = panel * panelWidth
+      unsafe scales.withUnsafeBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { return }
+        unsafe tenfold_i8_pack_panel(
+          codes + first * inputWidth, inputWidth, base + first, min(panelWidth, outputWidth - first), inputWidth,
+          kernels.byte_bias, packed.base + panel * panelBytes)
+      }
+    }
+  }
+
+  package var format: WeightFormat { .int8 }
+  package var activationFormat: ActivationFormat { .int8PerRow }
+  package var byteCount: Int { packed.byteCount }
+  package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
+
+  /// Calls `body` with the sums of one tile after the other; rows are blocked so that theirs stay in half of the L2 cache.
+  private func forEachTile(
+    _ activations: Activations,
+    panels: Range<Int>,
+    _ body: (_ sums: UnsafePointer<Int32>, _ stride: Int, _ rows: Range<Int>, _ panels: Range<Int>) -> Void
+  ) {
+    precondition(
+      activations.format == .int8PerRow && activations.width == inputWidth,
+      "the activations are not int8 rows of \(inputWidth)")
+    precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
+    let tileRows = Int(TENFOLD_TILE_ROWS)
+    let rows = activations.rows
+    let tilePanels = rows == 1 ? 16 : kernels.max_panels
+    let stride = tilePanels * panelWidth
+    let rowBlock = max(tileRows, (512 << 10) / activations.valueStride / tileRows * tileRows)
+    unsafe withUnsafeTemporaryAllocation(
+      byteCount: min(rows, tileRows) * stride * 4, alignment: 64
+    ) { scratch in
+      guard let base = scratch.baseAddress else { return }
+      let sums = unsafe base.assumingMemoryBound(to: Int32.self)
+      for blockStart in Swift.stride(from: 0, to: rows, by: rowBlock) {
+        let blockEnd = min(rows, blockStart + rowBlock)
+        for panel in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
+          let panelEnd = min(panels.upperBound, panel + tilePanels)
+          for row in Swift.stride(from: blockStart, to: blockEnd, by: tileRows) {
+            let rowEnd = min(blockEnd, row + tileRows)
+            unsafe kernels.tile(
+              packed.base + panel * panelBytes, panelBytes, panelEnd - panel, inputWidth,
+              activations.values + row * activations.valueStride, activations.valueStride,
+              activations.negatedSums + row, rowEnd - row, sums, stride)
+            unsafe body(sums, stride, row..<rowEnd, panel..<panelEnd)
+          }
+        }
+      }
+    }
+  }
+
+  package func multiply(
+    _ activations: Activations,
+    panels: Range<Int>,
+    into output: UnsafeMutablePointer<Float>,
+    outputStride: Int,
+    epilogue: Epilogue
+  ) {
+    var finish = unsafe epilogue.c(output: output, stride: outputStride)
+    unsafe forEachTile(activations, panels: panels) { sums, stride, rows, tilePanels in
+      let column = tilePanels.lowerBound * panelWidth
+      unsafe rowKernels.finish_i8(
+        sums, stride, rows.count, min(outputWidth, tilePanels.upperBound * panelWidth) - column, rows.lowerBound, column,
+        activations.scales, packed.base + tilePanels.lowerBound * panelBytes, panelBytes, &finish)
+    }
+  }
+
+  /// The exact sums before scaling, `[rows × outputWidth]`; for tests and for hosts that scale on their own.
+  package func integerSums(_ activations: Activations) -> [Int32] {
+    var result = [Int32](repeating: 0, count: activations.rows * outputWidth)
+    unsafe forEachTile(activations, panels: 0..<panelCount) { sums, stride, rows, panels in
+      let first = panels.lowerBound * panelWidth
+      for row in rows {
+        for column in first..<min(outputWidth, panels.upperBound * panelWidth) {
+          result[row * outputWidth + column] = unsafe sums[(row - rows.lowerBound) * stride + column - first]
+        }
+      }
+    }
+    return result
+  }
+}

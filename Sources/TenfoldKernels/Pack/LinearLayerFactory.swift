@@ -1,0 +1,137 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldKernels
+
+/// Makes packed layers from weights in memory or in a mapped file.
+///
+/// ```swift
+/// let layer = try LinearLayerFactory.make(format: .q8_0, bytes: tensor, rows: 49_152, columns: 576)
+/// ```
+public enum LinearLayerFactory {
+  /// The longest row of int8 weights: its sum of products still fits 32 bits.
+  public static let maximumInt8Width = 131_072
+
+  /// Packs a weight matrix; the source may be dropped afterwards.
+  ///
+  /// - Parameters:
+  ///   - format: The format of `bytes`; not ``WeightFormat/int8``, which is made from floats by
+  ///     ``makeInt8(weights:rows:columns:instructionSet:)``.
+  ///   - bytes: `[rows × columns]` as on disk, row-major, any alignment.
+  ///   - rows: The output width *n*.
+  ///   - columns: The input width *k*, whole blocks of the format.
+  ///   - instructionSet: The kernels; `nil` for those of this process.
+  /// - Returns: The layer.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidBlock``,
+  ///   ``KernelError/Code/unsupportedFormat``, ``KernelError/Code/unsupportedInstructionSet`` or
+  ///   ``KernelError/Code/outOfMemory``.
+  public static func make(
+    format: WeightFormat,
+    bytes: UnsafeRawBufferPointer,
+    rows: Int,
+    columns: Int,
+    instructionSet: InstructionSet? = nil
+  ) throws(KernelError) -> any LinearLayer {
+    let set = try InstructionSet.resolve(instructionSet)
+    let rowBytes = try unsafe checkedRowBytes(format: format, bytes: bytes, rows: rows, columns: columns)
+    // An empty matrix still needs some address to offset from; nothing is read through it.
+    let empty: [UInt8] = [0]
+    return try unsafe empty.withUnsafeBufferPointer { (fallback) throws(KernelError) -> any LinearLayer in
+      let base = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? fallback.baseAddress
+      guard let base = unsafe base else { throw KernelError(.invalidShape, "the weights have no address") }
+      switch format.kind {
+      case .block(let raw):
+        return try unsafe BlockLinearLayer(
+          format: format, blockFormat: tenfold_block_format(rawValue: raw), bytes: base, rowBytes: rowBytes,
+          outputWidth: rows, inputWidth: columns, instructionSet: set)
+      case .float(let raw):
+        return try unsafe FloatLinearLayer(
+          format: format, floatFormat: tenfold_float_format(rawValue: raw), bytes: base, rowBytes: rowBytes,
+          outputWidth: rows, inputWidth: columns, instructionSet: set)
+      case .int8:
+        throw KernelError(.unsupportedFormat, "int8 needs scales: make the layer from floats with makeInt8")
+      }
+    }
+  }
+
+  /// Quantises float weights to int8 with one scale per output column (symmetric, largest value to 127) and packs them.
+  ///
+  /// - Parameters:
+  ///   - weights: `[rows × columns]`, row-major, all finite.
+  ///   - rows: The output width *n*.
+  ///   - columns: The input width *k*, at most ``maximumInt8Width``.
+  ///   - instructionSet: The kernels; `nil` for those of this process.
+  /// - Returns: The layer.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidValue``,
+  ///   ``KernelError/Code/unsupportedInstructionSet`` or ``KernelError/Code/outOfMemory``.
+  public static func makeInt8(
+    weights: Span<Float>,
+    rows: Int,
+    columns: Int,
+    instructionSet: InstructionSet? = nil
+  ) throws(KernelError) -> any LinearLayer {
+    let set = try InstructionSet.resolve(instructionSet)
+    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+    guard rows >= 0, columns >= 0, !overflow, weights.count == count else {
+      throw KernelError(.invalidShape, "\(weights.count) weights are not \(rows) rows of \(columns)")
+    }
+    var scales = [Float](repeating: 0, count: rows)
+    let codes = try AlignedBuffer<Int8>(count: count)
+    for row in 0..<rows {
+      var largest: Float = 0
+      var finite = true
+      for column in 0..<columns {
+        let value = weights[row * columns + column]
+        finite = finite && value.isFinite
+        largest = max(largest, value.magnitude)
+      }
+      guard finite else {
+        throw KernelError(.invalidValue, "weight row \(row) holds a NaN or an infinity: the file is damaged")
+      }
+      guard largest > 1e-35 else { continue }
+      scales[row] = largest / 127
+      let inverse = 127 / largest
+      for column in 0..<columns {
+        let code = (weights[row * columns + column] * inverse).rounded(.toNearestOrEven)
+        unsafe codes.base[row * columns + column] = Int8(max(-127, min(127, code)))
+      }
+    }
+    return try unsafe makeInt8(codes: codes.base, scales: scales, columns: columns, instructionSet: set)
+  }
+
+  /// Packs int8 codes `[scales.count × columns]` with one scale per row.
+  package static func makeInt8(
+    codes: UnsafePointer<Int8>,
+    scales: [Float],
+    columns: Int,
+    instructionSet: InstructionSet
+  ) throws(KernelError) -> Int8LinearLayer {
+    guard columns <= maximumInt8Width else {
+      throw KernelError(.invalidShape, "int8 rows of \(columns) could overflow: the limit is \(maximumInt8Width)")
+    }
+    return try unsafe Int8LinearLayer(
+      codes: codes, scales: scales, inputWidth: columns, instructionSet: instructionSet)
+  }
+
+  private static func checkedRowBytes(
+    format: WeightFormat,
+    bytes: UnsafeRawBufferPointer,
+    rows: Int,
+    columns: Int
+  ) throws(KernelError) -> Int {
+    guard rows >= 0, columns >= 0, columns <= 1 << 24 else {
+      throw KernelError(.invalidShape, "a matrix of \(rows) rows and \(columns) columns is not possible")
+    }
+    guard let rowBytes = format.byteCount(elements: columns) else {
+      throw KernelError(
+        .invalidBlock, "rows of \(columns) are not whole \(format) blocks of \(format.blockSize) elements")
+    }
+    let (total, overflow) = rowBytes.multipliedReportingOverflow(by: rows)
+    // The packed form is at most 4 times as large as the source.
+    guard !overflow, total < Int.max / 8, bytes.count == total else {
+      throw KernelError(
+        .invalidShape, "\(bytes.count) bytes are not \(rows) \(format) rows of \(rowBytes) bytes: the file is damaged")
+    }
+    return rowBytes
+  }
+}

@@ -1,0 +1,192 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+package import CTenfoldKernels
+
+/// The left side of a product: rows of activations, quantised once and used by several layers.
+///
+/// A value owns its memory and is reused from step to step. Rows may be quantised by several threads at once, each its
+/// own range; nothing may read them until that is done. A row (or block of 32) with a NaN or an infinity gets the scale NaN, so all
+/// outputs of that row are NaN.
+///
+/// ```swift
+/// let activations = try Activations(capacity: 8, width: 576)
+/// try activations.quantize(values.span, rows: 1, width: 576, as: .int8PerBlock32)
+/// ```
+// Sendable: no lock. `prepare` runs on one thread; then threads write disjoint rows; the end of the parallel region
+// orders those writes before the reads.
+@safe
+public final class Activations: @unchecked Sendable {
+  /// The number of rows there is room for.
+  public let capacity: Int
+  /// The longest row there is room for.
+  public let maximumWidth: Int
+  /// The kernels that quantise.
+  public let instructionSet: InstructionSet
+  /// The rows in use.
+  public private(set) var rows = 0
+  /// The length of the rows in use.
+  public private(set) var width = 0
+  /// The form of the rows in use.
+  public private(set) var format = ActivationFormat.float32
+
+  /// Elements from one row to the next, in `values` or `floats`.
+  package private(set) var valueStride = 0
+  private let kernels: tenfold_row_kernels
+  private var valueStorage: AlignedBuffer<Int8>?
+  private var floatStorage: AlignedBuffer<Float>?
+  private var scaleStorage: AlignedBuffer<Float>?
+  private var scaledSumStorage: AlignedBuffer<Float>?
+  private var sumStorage: AlignedBuffer<Int32>?
+
+  /// Makes room for rows; memory for a format is taken when it is first used.
+  ///
+  /// - Parameters:
+  ///   - capacity: The most rows.
+  ///   - width: The longest row.
+  ///   - instructionSet: The kernels; `nil` for those of this process.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
+  public init(capacity: Int, width: Int, instructionSet: InstructionSet? = nil) throws(KernelError) {
+    guard capacity >= 0, width >= 0, width <= 1 << 24, capacity <= 1 << 24 else {
+      throw KernelError(.invalidShape, "activations of \(capacity) rows of \(width) are not possible (limit 16,777,216)")
+    }
+    self.capacity = capacity
+    self.maximumWidth = width
+    self.instructionSet = try InstructionSet.resolve(instructionSet)
+    unsafe self.kernels = self.instructionSet.backend.rows.pointee
+  }
+
+  /// Sets the shape and the form of the rows that ``quantizeRows(_:from:stride:)`` then fills.
+  ///
+  /// - Parameters:
+  ///   - rows: At most ``capacity``.
+  ///   - width: At most ``maximumWidth``; a multiple of 32 for ``ActivationFormat/int8PerBlock32``.
+  ///   - format: The form that the layers want.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidBlock`` or
+  ///   ``KernelError/Code/outOfMemory``.
+  public func prepare(rows: Int, width: Int, format: ActivationFormat) throws(KernelError) {
+    guard rows >= 0, rows <= capacity, width >= 0, width <= maximumWidth else {
+      throw KernelError(
+        .invalidShape,
+        "\(rows) rows of \(width) do not fit activations made for \(capacity) rows of \(maximumWidth)"
+      )
+    }
+    switch format {
+    case .float32:
+      if floatStorage == nil { floatStorage = try AlignedBuffer(count: capacity * Self.stride(maximumWidth)) }
+    case .int8PerRow, .int8PerBlock32:
+      guard format == .int8PerRow || width.isMultiple(of: 32) else {
+        throw KernelError(.invalidBlock, "rows of \(width) elements are not whole blocks of 32")
+      }
+      if valueStorage == nil {
+        let blocks = max(1, (maximumWidth + 31) / 32)
+        valueStorage = try AlignedBuffer(count: capacity * Self.stride(maximumWidth))
+        scaleStorage = try AlignedBuffer(count: capacity * blocks)
+        scaledSumStorage = try AlignedBuffer(count: capacity * blocks)
+        sumStorage = try AlignedBuffer(count: capacity * blocks * 2)
+      }
+    }
+    self.rows = rows
+    self.width = width
+    self.format = format
+    valueStride = Self.stride(width)
+  }
+
+  /// Fills a range of the prepared rows; several threads may fill different ranges at once.
+  ///
+  /// - Parameters:
+  ///   - range: Rows below ``rows``.
+  ///   - source: Row 0 of the floats, not the first row of the range.
+  ///   - stride: Floats from one row to the next.
+  public func quantizeRows(_ range: Range<Int>, from source: UnsafePointer<Float>, stride: Int) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows outside those prepared")
+    for row in range {
+      let x = unsafe source + row * stride
+      switch format {
+      case .float32:
+        unsafe floats.advanced(by: row * valueStride).update(from: x, count: width)
+      case .int8PerRow:
+        unsafe kernels.quantize_row(
+          x, width, (width + 63) & ~63, values + row * valueStride, scales + row, negatedSums + row)
+      case .int8PerBlock32:
+        let first = row * blocks
+        unsafe kernels.quantize_blocks(
+          x, width, values + row * valueStride, scales + first, scaledSums + first, negatedSums + 2 * first)
+      }
+    }
+  }
+
+  /// Prepares and fills all rows on this thread.
+  ///
+  /// - Parameters:
+  ///   - source: `[rows × stride]` floats, row-major.
+  ///   - rows: At most ``capacity``.
+  ///   - width: At most ``maximumWidth``.
+  ///   - stride: Floats from one row to the next.
+  ///   - format: The form that the layers want.
+  /// - Throws: ``KernelError`` as ``prepare(rows:width:format:)``.
+  public func quantize(
+    _ source: UnsafePointer<Float>,
+    rows: Int,
+    width: Int,
+    stride: Int,
+    as format: ActivationFormat
+  ) throws(KernelError) {
+    try prepare(rows: rows, width: width, format: format)
+    unsafe quantizeRows(0..<rows, from: source, stride: stride)
+  }
+
+  /// Prepares and fills all rows on this thread.
+  ///
+  /// - Parameters:
+  ///   - source: `[rows × width]` floats, row-major.
+  ///   - rows: At most ``capacity``.
+  ///   - width: At most ``maximumWidth``.
+  ///   - format: The form that the layers want.
+  /// - Throws: ``KernelError`` as ``prepare(rows:width:format:)``, and ``KernelError/Code/invalidShape`` when `source`
+  ///   is too short.
+  public func quantize(_ source: Span<Float>, rows: Int, width: Int, as format: ActivationFormat) throws(KernelError) {
+    try prepare(rows: rows, width: width, format: format)
+    guard source.count >= rows * width else {
+      throw KernelError(.invalidShape, "\(source.count) floats are too few for \(rows) rows of \(width)")
+    }
+    guard rows > 0, width > 0 else { return }
+    unsafe source.withUnsafeBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      unsafe quantizeRows(0..<rows, from: base, stride: width)
+    }
+  }
+
+  /// Padded to whole cache lines plus one, so that rows a multiple of 4 KB apart do not share a set of the L1 cache.
+  private static func stride(_ width: Int) -> Int { ((width + 63) & ~63) + 64 }
+
+  /// Blocks of 32 in a row.
+  package var blocks: Int { width / 32 }
+
+  // The buffers exist after `prepare`; before it there are no rows to read. The stand-in keeps the getters total.
+  @unsafe package var values: UnsafeMutablePointer<Int8> { unsafe (valueStorage?.base) ?? Self.empty(Int8.self) }
+  @unsafe package var floats: UnsafeMutablePointer<Float> { unsafe (floatStorage?.base) ?? Self.empty(Float.self) }
+  @unsafe package var scales: UnsafeMutablePointer<Float> { unsafe (scaleStorage?.base) ?? Self.empty(Float.self) }
+  @unsafe package var scaledSums: UnsafeMutablePointer<Float> {
+    unsafe (scaledSumStorage?.base) ?? Self.empty(Float.self)
+  }
+  @unsafe package var negatedSums: UnsafeMutablePointer<Int32> { unsafe (sumStorage?.base) ?? Self.empty(Int32.self) }
+
+  private static func empty<T>(_: T.Type) -> UnsafeMutablePointer<T> {
+    preconditionFailure("activations were read before prepare(rows:width:format:)")
+  }
+
+  /// The view that the block kernels take, from a row and a block on.
+  package func blockView(row: Int, block: Int) -> tenfold_block_activations {
+    let first = row * blocks + block
+    return unsafe tenfold_block_activations(
+      values: values + (row * valueStride + block * 32),
+      scales: scales + first,
+      scaled_sums: scaledSums + first,
+      negated_sums: negatedSums + 2 * first,
+      value_stride: valueStride,
+      block_stride: blocks
+    )
+  }
+}

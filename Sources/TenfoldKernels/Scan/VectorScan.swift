@@ -1,0 +1,173 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldKernels
+
+/// Dot products of one query with many rows, for exact search.
+///
+/// ```swift
+/// try VectorScan.dot(query: query.span, rows: vectors.span, dimension: 384, into: &scores)
+/// var best = TopK(capacity: 10)
+/// best.offer(scores.span)
+/// ```
+public enum VectorScan {
+  /// Dot products of float vectors.
+  ///
+  /// - Parameters:
+  ///   - query: `dimension` floats.
+  ///   - rows: `[count × dimension]`, row-major, where `count` is the length of `output`.
+  ///   - dimension: The length of a vector.
+  ///   - output: Receives one score per row.
+  ///   - instructionSet: The kernels; results differ in the last bits between sets.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  public static func dot(
+    query: Span<Float>,
+    rows: Span<Float>,
+    dimension: Int,
+    into output: inout MutableSpan<Float>,
+    instructionSet: InstructionSet = .current
+  ) throws(KernelError) {
+    try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
+    let kernels = unsafe instructionSet.backend.scan.pointee
+    let count = output.count
+    unsafe query.withUnsafeBufferPointer { q in
+      unsafe rows.withUnsafeBufferPointer { r in
+        unsafe output.withUnsafeMutableBufferPointer { o in
+          guard let target = o.baseAddress, count > 0 else { return }
+          guard let q = q.baseAddress, let r = r.baseAddress else {
+            unsafe o.update(repeating: 0)
+            return
+          }
+          unsafe kernels.dot_float(q, r, dimension, count, dimension, target)
+        }
+      }
+    }
+  }
+
+  /// Cosines of float vectors; 0 where a vector has no length.
+  ///
+  /// - Parameters:
+  ///   - query: `dimension` floats.
+  ///   - rows: `[count × dimension]`, row-major, where `count` is the length of `output`.
+  ///   - dimension: The length of a vector.
+  ///   - output: Receives one score per row.
+  ///   - instructionSet: The kernels.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  public static func cosine(
+    query: Span<Float>,
+    rows: Span<Float>,
+    dimension: Int,
+    into output: inout MutableSpan<Float>,
+    instructionSet: InstructionSet = .current
+  ) throws(KernelError) {
+    try dot(query: query, rows: rows, dimension: dimension, into: &output, instructionSet: instructionSet)
+    guard output.count > 0, dimension > 0 else { return }
+    let kernels = unsafe instructionSet.backend.scan.pointee
+    let count = output.count
+    unsafe query.withUnsafeBufferPointer { q in
+      unsafe rows.withUnsafeBufferPointer { r in
+        unsafe output.withUnsafeMutableBufferPointer { o in
+          guard let q = q.baseAddress, let r = r.baseAddress else { return }
+          var square: Float = 0
+          unsafe kernels.dot_float(q, q, dimension, 1, dimension, &square)
+          let queryLength = square.squareRoot()
+          for row in 0..<count {
+            let vector = unsafe r + row * dimension
+            unsafe kernels.dot_float(vector, vector, dimension, 1, dimension, &square)
+            let length = queryLength * square.squareRoot()
+            unsafe o[row] = length > 0 ? o[row] / length : 0
+          }
+        }
+      }
+    }
+  }
+
+  /// Scaled dot products of int8 vectors: `queryScale * scales[r] * Σ query * row`, the sum exact.
+  ///
+  /// - Parameters:
+  ///   - query: `dimension` codes.
+  ///   - queryScale: What one step of the query's codes stands for.
+  ///   - rows: `[count × dimension]` codes, row-major, where `count` is the length of `output`.
+  ///   - scales: One per row.
+  ///   - dimension: The length of a vector, at most 131,072.
+  ///   - output: Receives one score per row.
+  ///   - instructionSet: The kernels; all sets give the same bits.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  public static func dot(
+    query: Span<Int8>,
+    queryScale: Float,
+    rows: Span<Int8>,
+    scales: Span<Float>,
+    dimension: Int,
+    into output: inout MutableSpan<Float>,
+    instructionSet: InstructionSet = .current
+  ) throws(KernelError) {
+    try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
+    guard scales.count == output.count, dimension <= LinearLayerFactory.maximumInt8Width else {
+      throw KernelError(
+        .invalidShape, "\(scales.count) scales for \(output.count) rows of \(dimension) (at most 131,072 elements)")
+    }
+    let kernels = unsafe instructionSet.backend.scan.pointee
+    let count = output.count
+    unsafe query.withUnsafeBufferPointer { q in
+      unsafe rows.withUnsafeBufferPointer { r in
+        unsafe output.withUnsafeMutableBufferPointer { o in
+          guard count > 0 else { return }
+          guard let q = q.baseAddress, let r = r.baseAddress else {
+            unsafe o.update(repeating: 0)
+            return
+          }
+          // 128 integer sums at a time, on the stack.
+          unsafe withUnsafeTemporaryAllocation(of: Int32.self, capacity: 128) { sums in
+            guard let base = sums.baseAddress else { return }
+            for start in stride(from: 0, to: count, by: 128) {
+              let length = min(128, count - start)
+              unsafe kernels.dot_i8(q, r + start * dimension, dimension, length, dimension, base)
+              for row in 0..<length {
+                unsafe o[start + row] = Float(base[row]) * (queryScale * scales[start + row])
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Quantises a vector to int8, the largest magnitude to 127.
+  ///
+  /// - Parameters:
+  ///   - vector: Finite floats; with a NaN or an infinity the codes are 0 and the scale is NaN.
+  ///   - output: Receives as many codes.
+  ///   - instructionSet: The kernels; all sets give the same bits.
+  /// - Returns: The scale: `vector ≈ scale * code`.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  public static func quantize(
+    _ vector: Span<Float>,
+    into output: inout MutableSpan<Int8>,
+    instructionSet: InstructionSet = .current
+  ) throws(KernelError) -> Float {
+    guard vector.count == output.count else {
+      throw KernelError(.invalidShape, "\(output.count) codes cannot hold a vector of \(vector.count)")
+    }
+    let kernels = unsafe instructionSet.backend.rows.pointee
+    var scale: Float = 0
+    unsafe vector.withUnsafeBufferPointer { v in
+      unsafe output.withUnsafeMutableBufferPointer { o in
+        guard let v = v.baseAddress, let target = o.baseAddress else { return }
+        var sum: Int32 = 0
+        unsafe kernels.quantize_row(v, o.count, o.count, target, &scale, &sum)
+      }
+    }
+    return scale
+  }
+
+  private static func check(query: Int, rows: Int, dimension: Int, outputs: Int) throws(KernelError) {
+    let (needed, overflow) = outputs.multipliedReportingOverflow(by: dimension)
+    guard dimension >= 0, query == dimension, !overflow, rows == needed else {
+      throw KernelError(
+        .invalidShape,
+        "a query of \(query) and rows of \(rows) elements are not \(outputs) vectors of \(dimension)"
+      )
+    }
+  }
+}
