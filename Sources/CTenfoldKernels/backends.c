@@ -1,12 +1,19 @@
 // Tenfold kernels: the list of backends. A new instruction set is its files and one line here.
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
+#include "cpu.h"
 
 static bool always(void) { return true; }
 
+#define BACKEND(name, requirement, supported) \
+  {#name, requirement, supported, &tenfold_i8_##name, &tenfold_blocks_##name, &tenfold_floats_##name, \
+   &tenfold_rows_##name, &tenfold_scan_##name}
+
 static const tenfold_backend backends[] = {
-  {"portable", "nothing", always, &tenfold_i8_portable, &tenfold_blocks_portable, &tenfold_floats_portable,
-   &tenfold_rows_portable, &tenfold_scan_portable},
+#if defined(__x86_64__)
+  BACKEND(avx512vnni, "AVX-512 F, BW, VL, DQ and VNNI", tenfold_cpu_has_avx512vnni),
+#endif
+  BACKEND(portable, "nothing", always),
 };
 
 size_t tenfold_backend_count(void) { return sizeof backends / sizeof backends[0]; }

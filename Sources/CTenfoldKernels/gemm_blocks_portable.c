@@ -79,7 +79,8 @@ static void add_block(
   size_t at = r * view->block_stride + b;
   int32_t half[2][16], zero = tenfold_traits[format].zero;
   for (size_t h = 0; h < 2; h++) {
-    for (size_t c = 0; c < 16; c++) half[h][c] = zero * view->negated_sums[2 * at + h];
+    int32_t first = view->negated_sums[2 * at + 1], sum = h == 0 ? first : view->negated_sums[2 * at] - first;
+    for (size_t c = 0; c < 16; c++) half[h][c] = zero * sum;
     for (size_t q = 4 * h; q < 4 * h + 4; q++)
       for (size_t c = 0; c < 16; c++)
         for (size_t i = 0; i < 4; i++) {

@@ -40,9 +40,10 @@ static void quantize_blocks(
   for (size_t b = 0; b < k / 32; b++) {
     float inverse;
     scale_of(x + 32 * b, 32, scales + b, &inverse);
-    for (size_t h = 0; h < 2; h++)
-      negated_sums[2 * b + h] = codes_of(x + 32 * b + 16 * h, 16, inverse, values + 32 * b + 16 * h);
-    scaled_sums[b] = scales[b] * (float)-(negated_sums[2 * b] + negated_sums[2 * b + 1]);
+    int32_t first = codes_of(x + 32 * b, 16, inverse, values + 32 * b);
+    negated_sums[2 * b] = first + codes_of(x + 32 * b + 16, 16, inverse, values + 32 * b + 16);
+    negated_sums[2 * b + 1] = first;
+    scaled_sums[b] = scales[b] * (float)-negated_sums[2 * b];
   }
 }
 

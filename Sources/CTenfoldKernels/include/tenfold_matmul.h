@@ -73,7 +73,7 @@ typedef struct tenfold_block_activations {
   const int8_t *values;          ///< [row][value_stride], element k of a row at k
   const float *scales;           ///< [row][block_stride], x = scale * value
   const float *scaled_sums;      ///< [row][block_stride], scale * sum of the block's values
-  const int32_t *negated_sums;   ///< [row][2 * block_stride], minus the sum of each half block of 16
+  const int32_t *negated_sums;   ///< [row][2 * block_stride], minus the sums of a block and of its first half (16)
   size_t value_stride;
   size_t block_stride;
 } tenfold_block_activations;

@@ -15,10 +15,10 @@ package final class BlockLinearLayer: LinearLayer {
   private let kernels: tenfold_block_kernels
   private let rowKernels: tenfold_row_kernels
 
-  /// Rows whose sums are kept at once, and blocks of 32 that are unpacked at once: 64 rows of 32 columns and 32 blocks of
-  /// two panels take 48 KB, which stays in the first-level caches.
+  /// Rows whose sums are kept at once, and blocks of 32 that are unpacked at once: 64 rows of 48 columns and 16 blocks of
+  /// three panels take 42 KB, which stays in the first-level caches.
   private static let rowBlock = 64
-  private static let blockChunk = 32
+  private static let blockChunk = 16
 
   /// Packs rows as they stand in a file.
   init(

@@ -1,0 +1,30 @@
+// Tenfold kernels: what the CPU has and the operating system lets us use.
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <stdint.h>
+
+/// The register state that the operating system saves (XCR0), 0 without XSAVE.
+static uint64_t saved_state(void) {
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+  __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+  return (uint64_t)d << 32 | a;
+}
+
+bool tenfold_cpu_has_avx2(void) {
+  uint32_t a, b, c, d;
+  if ((saved_state() & 0x6) != 0x6 || !__get_cpuid(1, &a, &b, &c, &d)) return false;
+  if (!(c & bit_FMA) || !(c & bit_F16C)) return false;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
+}
+
+bool tenfold_cpu_has_avx512vnni(void) {
+  uint32_t a, b, c, d;
+  if (!tenfold_cpu_has_avx2() || (saved_state() & 0xE6) != 0xE6) return false;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  return (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512VL) && (b & bit_AVX512DQ) && (c & bit_AVX512VNNI);
+}
+#endif

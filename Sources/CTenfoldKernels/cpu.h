@@ -1,0 +1,9 @@
+// Tenfold kernels: what the CPU has (private to this target).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stdbool.h>
+
+#if defined(__x86_64__)
+bool tenfold_cpu_has_avx2(void);
+bool tenfold_cpu_has_avx512vnni(void);
+#endif

@@ -1,0 +1,295 @@
+/* GGUF block weights x int8 activations per 32, AVX-512 VNNI.
+ *
+ * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
+ * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
+ * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
+ *
+ * gemv    1 row x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd a
+ *         block, blocks overlap out of order; about 28 instructions per 512 weights
+ * tile    8 rows x 48 columns of expanded codes: 24 integer accumulators, 3 weight vectors, 1 broadcast; the float sums
+ *         live in memory (first-level cache) and are updated once per block
+ * layout  tenfold_matmul.h; 8-bit codes are + 128
+ * tails   none along k (whole blocks); absent columns have zero scales; fewer rows have their own instances
+ * over-read: none.   peak: 64 MAC per vpdpbusd, 8 of 12 instructions in the tile */
+// SPDX-License-Identifier: Apache-2.0
+#include "backends.h"
+#include "avx512.h"
+#include "formats.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(TENFOLD_AVX512_VNNI, apply_to = function)
+
+/// How sums become floats.
+enum { CENTRED, OFFSET, HALVES };
+
+TENFOLD_INLINE int kind_of(tenfold_block_format format) {
+  if (format == TENFOLD_Q6_K) return HALVES;
+  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
+}
+
+TENFOLD_INLINE int bits_of(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q8_0: return 8;
+  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
+  case TENFOLD_Q6_K: return 6;
+  default: return 4;
+  }
+}
+
+/// log2 of the code that stands for zero.
+TENFOLD_INLINE unsigned zero_shift(tenfold_block_format format) {
+  return format == TENFOLD_Q8_0 ? 7 : format == TENFOLD_Q6_K ? 5 : format == TENFOLD_Q5_0 ? 4 : 3;
+}
+
+TENFOLD_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
+
+TENFOLD_INLINE __m512 halves_at(const uint8_t *bytes) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)bytes));
+}
+
+TENFOLD_INLINE __m512 unsigned_at(const uint8_t *bytes) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes)));
+}
+
+TENFOLD_INLINE __m512 signed_at(const uint8_t *bytes) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes)));
+}
+
+/// Scale and offset (or the scales of both halves) of block b.
+TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *panel, size_t b, __m512 scales[2]) {
+  const uint8_t *super = panel + b / 8 * 320, *part = super + 64 + b % 8 * 16;
+  switch (format) {
+  case TENFOLD_Q4_1: case TENFOLD_Q5_1:
+    scales[0] = halves_at(panel + 64 * b);
+    scales[1] = halves_at(panel + 64 * b + 32);
+    break;
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K:
+    scales[0] = _mm512_mul_ps(halves_at(super), unsigned_at(part));
+    scales[1] = _mm512_sub_ps(
+      _mm512_setzero_ps(), _mm512_mul_ps(halves_at(super + 32), unsigned_at(part + 128)));
+    break;
+  case TENFOLD_Q6_K:
+    part = super + 64 + b % 8 * 32;
+    scales[0] = _mm512_mul_ps(halves_at(super), signed_at(part));
+    scales[1] = _mm512_mul_ps(halves_at(super), signed_at(part + 16));
+    break;
+  default:
+    scales[0] = halves_at(panel + 32 * b);
+    scales[1] = _mm512_setzero_ps();
+    break;
+  }
+}
+
+/// The 8 quads of a packed block as unsigned bytes.
+TENFOLD_INLINE void block_codes(int bits, const uint8_t *block, __m512i codes[8]) {
+  if (bits == 8) {
+    for (int q = 0; q < 8; q++) codes[q] = _mm512_load_si512(block + 64 * q);
+    return;
+  }
+  __m512i low = _mm512_set1_epi8(15);
+  for (int p = 0; p < 4; p++) {
+    __m512i pair = _mm512_load_si512(block + 64 * p);
+    codes[2 * p] = _mm512_and_si512(pair, low);
+    codes[2 * p + 1] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), low);
+  }
+  if (bits == 5) {
+    __m512i sixteen = _mm512_set1_epi8(16);
+    for (int q = 0; q < 8; q++) {
+      uint64_t mask;
+      memcpy(&mask, block + 256 + 8 * q, 8);
+      codes[q] = _mm512_mask_add_epi8(codes[q], _cvtu64_mask64(mask), codes[q], sixteen);
+    }
+  }
+  if (bits == 6) {
+    __m512i high = _mm512_set1_epi8(0x30);
+    for (int h = 0; h < 2; h++) {
+      __m512i pairs = _mm512_load_si512(block + 256 + 64 * h);
+      __m512i moved[4] = {
+        _mm512_slli_epi16(pairs, 4), _mm512_slli_epi16(pairs, 2), pairs, _mm512_srli_epi16(pairs, 2)};
+      for (int j = 0; j < 4; j++)
+        codes[4 * h + j] = _mm512_ternarylogic_epi32(moved[j], high, codes[4 * h + j], 0xEA);
+    }
+  }
+}
+
+TENFOLD_INLINE __m512i broadcast4(const int8_t *x) {
+  int32_t word;
+  memcpy(&word, x, 4);
+  return _mm512_set1_epi32(word);
+}
+
+/// Where the integer sums of a block (HALVES: of its first and second half) start: minus zero times the sum of a.
+TENFOLD_INLINE void first_sums(tenfold_block_format format, const int32_t *negated, __m512i start[2]) {
+  if (kind_of(format) == OFFSET) {
+    start[0] = _mm512_setzero_si512();
+    return;
+  }
+  __m512i whole = _mm512_set1_epi32(negated[0]);
+  if (kind_of(format) == CENTRED) {
+    start[0] = _mm512_slli_epi32(whole, zero_shift(format));
+    return;
+  }
+  __m512i first = _mm512_set1_epi32(negated[1]);
+  start[0] = _mm512_slli_epi32(first, zero_shift(format));
+  start[1] = _mm512_slli_epi32(_mm512_sub_epi32(whole, first), zero_shift(format));
+}
+
+/// One step of the float sum; the same for every path.
+TENFOLD_INLINE __m512 add_scaled(__m512 sum, __m512i integer, __m512 scale, const float *da) {
+  return _mm512_fmadd_ps(_mm512_cvtepi32_ps(integer), _mm512_mul_ps(scale, _mm512_set1_ps(*da)), sum);
+}
+
+TENFOLD_INLINE void gemv_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
+  int bits = bits_of(format), kind = kind_of(format);
+  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
+  const int8_t *x = row->values;
+  __m512 sum = _mm512_setzero_ps();
+  for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
+    __m512i codes[8], integer[2];
+    __m512 scales[2];
+    block_codes(bits, block, codes);
+    block_scales(format, panel, b, scales);
+    first_sums(format, row->negated_sums + 2 * b, integer);
+    for (int q = 0; q < 8; q++) {
+      int half = kind == HALVES ? q / 4 : 0;
+      integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + 4 * q));
+    }
+    sum = add_scaled(sum, integer[0], scales[0], row->scales + b);
+    if (kind == HALVES) sum = add_scaled(sum, integer[1], scales[1], row->scales + b);
+    if (kind == OFFSET) sum = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(row->scaled_sums[b]), sum);
+  }
+  _mm512_storeu_ps(sums, sum);
+}
+
+TENFOLD_INLINE void expand_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
+  float *scales) {
+  int bits = bits_of(format);
+  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32) {
+    __m512i unpacked[8];
+    __m512 pair[2];
+    block_codes(bits, block, unpacked);
+    block_scales(format, panel, first + b, pair);
+    for (int q = 0; q < 8; q++) _mm512_store_si512(codes + 64 * q, unpacked[q]);
+    _mm512_store_ps(scales, pair[0]);
+    _mm512_store_ps(scales + 16, pair[1]);
+  }
+}
+
+/// R rows x P panels of expanded blocks.
+TENFOLD_INLINE void tile_of(
+  int R, int P, tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales,
+  size_t scales_stride, size_t count, const tenfold_block_activations *view, float *sums, size_t sums_stride) {
+  int kind = kind_of(format);
+  for (size_t b = 0; b < count; b++) {
+    __m512i integer[8][3];
+    for (int h = 0; h < (kind == HALVES ? 2 : 1); h++) {
+      for (int r = 0; r < R; r++) {
+        __m512i start[2];
+        first_sums(format, view->negated_sums + 2 * ((size_t)r * view->block_stride + b), start);
+        for (int p = 0; p < P; p++) integer[r][p] = start[h];
+      }
+      for (int q = kind == HALVES ? 4 * h : 0; q < (kind == HALVES ? 4 * h + 4 : 8); q++) {
+        __m512i weights[3];
+        for (int p = 0; p < P; p++)
+          weights[p] = _mm512_load_si512(codes + (size_t)p * codes_stride + 512 * b + 64 * (size_t)q);
+        for (int r = 0; r < R; r++) {
+          __m512i a = broadcast4(view->values + (size_t)r * view->value_stride + 32 * b + 4 * (size_t)q);
+          for (int p = 0; p < P; p++) integer[r][p] = _mm512_dpbusd_epi32(integer[r][p], weights[p], a);
+        }
+      }
+      for (int p = 0; p < P; p++) {
+        const float *pair = scales + (size_t)p * scales_stride + 32 * b;
+        __m512 scale = _mm512_load_ps(pair + 16 * h), offset = _mm512_load_ps(pair + 16);
+        for (int r = 0; r < R; r++) {
+          size_t at = (size_t)r * view->block_stride + b;
+          float *target = sums + (size_t)r * sums_stride + 16 * p;
+          __m512 sum = add_scaled(_mm512_loadu_ps(target), integer[r][p], scale, view->scales + at);
+          if (kind == OFFSET) sum = _mm512_fmadd_ps(offset, _mm512_set1_ps(view->scaled_sums[at]), sum);
+          _mm512_storeu_ps(target, sum);
+        }
+      }
+    }
+  }
+}
+
+#define TILE(R, P) \
+  tile_of(R, P, format, codes, codes_stride, scales, scales_stride, count, view, sums, sums_stride)
+
+/// All row counts of one kind of format.
+TENFOLD_INLINE void tiles_of(
+  tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
+  size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
+  if (panels == 3) {
+    switch (rows) {
+    case 1: TILE(1, 3); break;
+    case 2: TILE(2, 3); break;
+    case 3: TILE(3, 3); break;
+    case 4: TILE(4, 3); break;
+    case 5: TILE(5, 3); break;
+    case 6: TILE(6, 3); break;
+    case 7: TILE(7, 3); break;
+    default: TILE(8, 3); break;
+    }
+    return;
+  }
+  for (; panels > 0; panels--, codes += codes_stride, scales += scales_stride, sums += 16) {
+    switch (rows) {
+    case 1: TILE(1, 1); break;
+    case 2: TILE(2, 1); break;
+    case 3: TILE(3, 1); break;
+    case 4: TILE(4, 1); break;
+    case 5: TILE(5, 1); break;
+    case 6: TILE(6, 1); break;
+    case 7: TILE(7, 1); break;
+    default: TILE(8, 1); break;
+    }
+  }
+}
+
+#define ALL_FORMATS(CALL) \
+  switch (format) { \
+  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
+  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
+  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
+  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
+  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
+  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
+  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
+  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  }
+
+static void gemv(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
+#define GEMV(F) gemv_of(F, panel, blocks, row, sums)
+  ALL_FORMATS(GEMV)
+}
+
+static void expand(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
+  float *scales) {
+#define EXPAND(F) expand_of(F, panel, blocks, first, count, codes, scales)
+  ALL_FORMATS(EXPAND)
+}
+
+static void tile(
+  tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
+  size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
+#define TILES(F) \
+  tiles_of(F, codes, codes_stride, scales, scales_stride, panels, count, view, rows, sums, sums_stride)
+  switch (format) {
+  case TENFOLD_Q8_0: TILES(TENFOLD_Q8_0); break;
+  case TENFOLD_Q4_0: TILES(TENFOLD_Q4_0); break;
+  case TENFOLD_Q5_0: TILES(TENFOLD_Q5_0); break;
+  case TENFOLD_Q6_K: TILES(TENFOLD_Q6_K); break;
+  default: TILES(TENFOLD_Q4_1); break;
+  }
+}
+
+#pragma clang attribute pop
+
+const tenfold_block_kernels tenfold_blocks_avx512vnni = {
+  .byte_bias = 128, .max_panels = 3, .gemv = gemv, .expand = expand, .tile = tile};
+#endif

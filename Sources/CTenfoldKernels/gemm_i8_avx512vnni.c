@@ -1,0 +1,107 @@
+/* int8 weights per column x int8 activations per row, AVX-512 VNNI.   sums[r][c] = sum_k a[r][k] * w[k][c]
+ *
+ *              panel 0     panel 1     panel 2        tile 8 rows x 48 columns
+ *   row 0      zmm0        zmm1        zmm2           24 accumulators, 3 weight vectors, 1 broadcast of 4 bytes of a row
+ *   ...        ...         ...         ...
+ *   row 7      zmm21       zmm22       zmm23
+ *
+ * layout  64 bytes of scales, then byte (k / 4 * 16 + c) * 4 + k % 4 = w + 128, unsigned for vpdpbusd
+ * bias    each accumulator starts at -128 * sum of its row, which cancels the 128
+ * tails   fewer rows and panels have their own instances; k is padded to 4 with codes 128 against zeros
+ * reads   weights to the padded k, rows to a multiple of 4 bytes.  over-read: none beyond that
+ * peak    64 MAC per vpdpbusd, 128 per cycle on two ports; one row takes 4 panels x 2 chains to hide its latency of 5 */
+// SPDX-License-Identifier: Apache-2.0
+#include "backends.h"
+#include "avx512.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(TENFOLD_AVX512_VNNI, apply_to = function)
+
+TENFOLD_INLINE __m512i broadcast4(const int8_t *x) {
+  int32_t word;
+  memcpy(&word, x, 4);
+  return _mm512_set1_epi32(word);
+}
+
+/// R rows, P panels, U chains along k for each sum (integers: any order gives the same bits).
+TENFOLD_INLINE void tile_of(
+  int R, int P, int U, const uint8_t *panel, size_t panel_stride, size_t quads, const int8_t *x, size_t stride,
+  const int32_t *negated_row_sums, int32_t *sums, size_t sums_stride) {
+  __m512i acc[2][8][4];
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p++) {
+      acc[0][r][p] = _mm512_slli_epi32(_mm512_set1_epi32(negated_row_sums[r]), 7);
+      acc[1][r][p] = _mm512_setzero_si512();
+    }
+  const uint8_t *w = panel + 64;
+  size_t q = 0;
+#pragma clang loop unroll_count(2)
+  for (; q + (size_t)U <= quads; q += (size_t)U)
+    for (int u = 0; u < U; u++) {
+      __m512i weights[4];
+      for (int p = 0; p < P; p++) weights[p] = _mm512_load_si512(w + (size_t)p * panel_stride + 64 * (q + (size_t)u));
+      for (int r = 0; r < R; r++) {
+        __m512i a = broadcast4(x + (size_t)r * stride + 4 * (q + (size_t)u));
+        for (int p = 0; p < P; p++) acc[u][r][p] = _mm512_dpbusd_epi32(acc[u][r][p], weights[p], a);
+      }
+    }
+  if (q < quads)
+    for (int r = 0; r < R; r++) {
+      __m512i a = broadcast4(x + (size_t)r * stride + 4 * q);
+      for (int p = 0; p < P; p++)
+        acc[0][r][p] =
+          _mm512_dpbusd_epi32(acc[0][r][p], _mm512_load_si512(w + (size_t)p * panel_stride + 64 * q), a);
+    }
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p++)
+      _mm512_storeu_si512(
+        sums + (size_t)r * sums_stride + 16 * p, U == 2 ? _mm512_add_epi32(acc[0][r][p], acc[1][r][p]) : acc[0][r][p]);
+}
+
+#define TILE(R, P, U) \
+  tile_of(R, P, U, panel, panel_stride, (k + 3) / 4, values, value_stride, negated_row_sums, sums, sums_stride)
+
+static void one_row(
+  const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
+  const int32_t *negated_row_sums, int32_t *sums, size_t sums_stride) {
+  for (; panels >= 4; panels -= 4, panel += 4 * panel_stride, sums += 64) TILE(1, 4, 2);
+  for (; panels > 0; panels--, panel += panel_stride, sums += 16) TILE(1, 1, 2);
+}
+
+static void tile(
+  const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
+  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride) {
+  if (rows == 1) {
+    one_row(panel, panel_stride, panels, k, values, value_stride, negated_row_sums, sums, sums_stride);
+    return;
+  }
+  switch (rows * 4 + (panels < 3 ? panels : 3)) {
+  case 2 * 4 + 1: TILE(2, 1, 2); break;
+  case 2 * 4 + 2: TILE(2, 2, 2); break;
+  case 2 * 4 + 3: TILE(2, 3, 2); break;
+  case 3 * 4 + 1: TILE(3, 1, 2); break;
+  case 3 * 4 + 2: TILE(3, 2, 2); break;
+  case 3 * 4 + 3: TILE(3, 3, 1); break;
+  case 4 * 4 + 1: TILE(4, 1, 2); break;
+  case 4 * 4 + 2: TILE(4, 2, 1); break;
+  case 4 * 4 + 3: TILE(4, 3, 1); break;
+  case 5 * 4 + 1: TILE(5, 1, 2); break;
+  case 5 * 4 + 2: TILE(5, 2, 1); break;
+  case 5 * 4 + 3: TILE(5, 3, 1); break;
+  case 6 * 4 + 1: TILE(6, 1, 1); break;
+  case 6 * 4 + 2: TILE(6, 2, 1); break;
+  case 6 * 4 + 3: TILE(6, 3, 1); break;
+  case 7 * 4 + 1: TILE(7, 1, 1); break;
+  case 7 * 4 + 2: TILE(7, 2, 1); break;
+  case 7 * 4 + 3: TILE(7, 3, 1); break;
+  case 8 * 4 + 1: TILE(8, 1, 1); break;
+  case 8 * 4 + 2: TILE(8, 2, 1); break;
+  case 8 * 4 + 3: TILE(8, 3, 1); break;
+  default: break;
+  }
+}
+
+#pragma clang attribute pop
+
+const tenfold_i8_kernels tenfold_i8_avx512vnni = {.byte_bias = 128, .max_panels = 3, .tile = tile};
+#endif
