@@ -3,5 +3,6 @@
 #pragma once
 #include "tenfold_attention.h"
 #include "tenfold_elementwise.h"
+#include "tenfold_encoder.h"
 #include "tenfold_matmul.h"
 #include "tenfold_scan.h"

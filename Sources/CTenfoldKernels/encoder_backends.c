@@ -1,0 +1,21 @@
+// Tenfold kernels: the list of encoder loops. A new instruction set is its file and one line here.
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "include/tenfold_encoder.h"
+
+extern const tenfold_encoder_kernels tenfold_encoder_portable;
+#if defined(__x86_64__)
+extern const tenfold_encoder_kernels tenfold_encoder_avx2;
+extern const tenfold_encoder_kernels tenfold_encoder_avx512;
+#endif
+
+const tenfold_encoder_kernels *tenfold_encoder_kernels_named(const char *name) {
+#if defined(__x86_64__)
+  if (strncmp(name, "avx512", 6) == 0) return &tenfold_encoder_avx512;
+  if (strncmp(name, "avx", 3) == 0) return &tenfold_encoder_avx2;
+#else
+  (void)name;
+#endif
+  return &tenfold_encoder_portable;
+}

@@ -1,0 +1,287 @@
+/* The encoder's loops, written once over vectors of LANES floats; each encoder_<set>.c includes this after defining
+ *   LANES         floats in a vector register
+ *   KEY_VECTORS   vectors of keys in a score tile: 4 query rows x KEY_VECTORS accumulators stay in registers
+ *   FMA(a, b, c)  a * b + c, fused where the set has it
+ *   TABLE, NAME   the name of the constant table that the file defines, and the backend's name
+ * tiles   scores 4 queries x KEY_VECTORS * LANES keys, K transposed in scratch [head_width][keys];
+ *         values 4 queries x 2 * LANES columns, V copied to scratch [tokens][columns]
+ * tails   keys and columns are padded with zeros in scratch; missing queries repeat the last one
+ * over-read: none */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+
+#include "include/tenfold_encoder.h"
+
+#define QUERIES 4
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(LANES * 4)));
+typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef int8_t vb __attribute__((vector_size(LANES)));
+
+INLINE vf load(const float *p) {
+  vf v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+INLINE vf splat(float x) { return x - (vf){0}; }
+INLINE vf maximum(vf a, vf b) {
+  vi greater = a > b;
+  return (vf)(((vi)a & greater) | ((vi)b & ~greater));
+}
+
+INLINE float sum_of(vf v) {
+  float s = 0;
+  for (int i = 0; i < LANES; i++) s += v[i];
+  return s;
+}
+
+INLINE float maximum_of(vf v) {
+  float m = v[0];
+  for (int i = 1; i < LANES; i++) m = v[i] > m ? v[i] : m;
+  return m;
+}
+
+/// 1.5 * 2^23: adding it leaves a float's nearest integer in its low bits.
+#define ROUNDING 12582912.0f
+
+/// exp(x) for x <= 0; relative error under 2e-7. 2^f by its Taylor series to the 6th power of f ln 2, |f| <= 1/2.
+INLINE vf exponential(vf x) {
+  vf t = maximum(x, splat(-87.0f)) * 1.44269504088896341f;
+  vf shifted = t + ROUNDING;
+  vf f = t - (shifted - ROUNDING);
+  vf p = splat(1.5403530e-4f);
+  p = FMA(p, f, splat(1.3333558e-3f));
+  p = FMA(p, f, splat(9.6181291e-3f));
+  p = FMA(p, f, splat(5.5504109e-2f));
+  p = FMA(p, f, splat(2.4022651e-1f));
+  p = FMA(p, f, splat(6.9314718e-1f));
+  p = FMA(p, f, splat(1.0f));
+  vi exponent = (vi)shifted - (vi)splat(ROUNDING);
+  return (vf)((vi)p + (exponent << 23));
+}
+
+static void normalize(
+  const float *x, const float *addend, size_t width, const float *gain, const float *bias, float epsilon,
+  float *output) {
+  size_t whole = width / LANES * LANES;
+  vf sums = {0};
+  float tail = 0;
+  for (size_t j = 0; j < whole; j += LANES) {
+    vf v = load(x + j) + load(addend + j);
+    store(output + j, v);
+    sums += v;
+  }
+  for (size_t j = whole; j < width; j++) {
+    output[j] = x[j] + addend[j];
+    tail += output[j];
+  }
+  float mean = (sum_of(sums) + tail) / (float)width;
+  vf squares = {0};
+  tail = 0;
+  for (size_t j = 0; j < whole; j += LANES) {
+    vf v = load(output + j) - mean;
+    squares = FMA(v, v, squares);
+  }
+  for (size_t j = whole; j < width; j++) tail += (output[j] - mean) * (output[j] - mean);
+  float factor = 1.0f / sqrtf((sum_of(squares) + tail) / (float)width + epsilon);
+  for (size_t j = 0; j < whole; j += LANES)
+    store(output + j, FMA((load(output + j) - mean) * factor, load(gain + j), load(bias + j)));
+  for (size_t j = whole; j < width; j++) output[j] = (output[j] - mean) * factor * gain[j] + bias[j];
+}
+
+/// One vector of codes; returns them as integers.
+INLINE vi codes_of(vf x, vf factor, vf offset, float inverse, int32_t zero) {
+  // floor(y) is round(y - 1/2) but for ties, where either is right.
+  vf y = FMA(x * factor, splat(inverse), offset - 0.5f);
+  vi code = (vi)(y + ROUNDING) - (vi)splat(ROUNDING) + zero;
+  vi high = code > 127;
+  code = (code & ~high) | (high & 127);
+  vi low = code < -127;
+  return (code & ~low) | (low & -127);
+}
+
+static void quantize_split(
+  const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
+  int32_t *negated_sum) {
+  size_t width = split->width, columns = split->columns, whole = width / LANES * LANES;
+  vf highs = {0}, lows = {0};
+  vi finite = ~(vi){0};
+  for (size_t j = 0; j < whole; j += LANES) {
+    vf v = load(x + j) * load(split->factors + j);
+    finite &= (vf)((vi)v & 0x7FFFFFFF) < splat(INFINITY);
+    highs = maximum(v, highs);
+    lows = maximum(-v, lows);
+  }
+  float high = maximum_of(highs), low = maximum_of(lows);
+  int all = 1;
+  for (int i = 0; i < LANES; i++) all &= finite[i] != 0;
+  for (size_t j = whole; j < width; j++) {
+    float v = x[j] * split->factors[j];
+    all &= fabsf(v) < INFINITY;
+    high = v > high ? v : high;
+    low = -v > low ? -v : low;
+  }
+  float range = high + low;
+  if (!all || !(range > 1e-30f && range < INFINITY)) {
+    memset(values, 0, padded);
+    *scale = all && range < INFINITY ? 0.0f : NAN;
+    *negated_sum = 0;
+    return;
+  }
+  // 252 steps leave one at each end for the rounding of copies.
+  float inverse = 252.0f / range;
+  *scale = range / 252.0f;
+  int32_t zero = (int32_t)(low * inverse + 0.5f) - 126;
+  vi sums = {0};
+  for (size_t j = 0; j < columns; j += LANES) {
+    vi codes;
+    if (j + LANES <= width) {
+      codes = codes_of(load(x + j), load(split->factors + j), load(split->offsets + j), inverse, zero);
+    } else if (j >= width && j + LANES <= columns) {
+      float source[LANES];
+      for (size_t i = 0; i < LANES; i++) source[i] = x[split->sources[j + i - width]];
+      codes = codes_of(load(source), load(split->factors + j), load(split->offsets + j), inverse, zero);
+    } else {
+      float source[LANES] = {0}, factor[LANES] = {0}, offset[LANES] = {0};
+      size_t count = columns - j < LANES ? columns - j : LANES;
+      for (size_t i = 0; i < count; i++) {
+        size_t e = j + i;
+        source[i] = e < width ? x[e] : x[split->sources[e - width]];
+        factor[i] = split->factors[e];
+        offset[i] = split->offsets[e];
+      }
+      codes = codes_of(load(source), load(factor), load(offset), inverse, zero);
+      for (size_t i = count; i < LANES; i++) codes[i] = 0;
+    }
+    sums += codes;
+    vb bytes = __builtin_convertvector(codes, vb);
+    memcpy(values + j, &bytes, padded - j < LANES ? padded - j : LANES);
+  }
+  size_t total = columns + split->zero_columns;
+  memset(values + columns, (uint8_t)(int8_t)-zero, split->zero_columns);
+  memset(values + total, 0, padded - total);
+  int32_t sum = -zero * (int32_t)split->zero_columns;
+  for (int i = 0; i < LANES; i++) sum += sums[i];
+  *negated_sum = -sum;
+}
+
+INLINE size_t padded_to_lanes(size_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+static size_t attention_scratch(size_t tokens, size_t head_width) {
+  size_t keys = padded_to_lanes(tokens), columns = padded_to_lanes(head_width);
+  return (head_width * keys + tokens * columns + QUERIES * keys + QUERIES * columns) * sizeof(float);
+}
+
+/// scores[r][j] for QUERIES rows and `vectors` vectors of keys from `k` on.
+INLINE void score_tile(
+  const float *const q[QUERIES], const float *k, size_t keys, size_t head_width, int vectors, float *scores) {
+  vf sums[QUERIES][KEY_VECTORS];
+  for (int r = 0; r < QUERIES; r++)
+    for (int v = 0; v < vectors; v++) sums[r][v] = (vf){0};
+  for (size_t d = 0; d < head_width; d++) {
+    vf key[KEY_VECTORS];
+    for (int v = 0; v < vectors; v++) key[v] = load(k + d * keys + (size_t)v * LANES);
+    for (int r = 0; r < QUERIES; r++) {
+      vf x = splat(q[r][d]);
+      for (int v = 0; v < vectors; v++) sums[r][v] = FMA(x, key[v], sums[r][v]);
+    }
+  }
+  for (int r = 0; r < QUERIES; r++)
+    for (int v = 0; v < vectors; v++) store(scores + (size_t)r * keys + (size_t)v * LANES, sums[r][v]);
+}
+
+/// output[r] = sum of weights[r][j] * v[j] for QUERIES rows and `vectors` vectors of columns.
+INLINE void value_tile(
+  const float *weights, size_t keys, const float *v, size_t columns, size_t tokens, int vectors, float *output) {
+  vf sums[QUERIES][2];
+  for (int r = 0; r < QUERIES; r++)
+    for (int c = 0; c < vectors; c++) sums[r][c] = (vf){0};
+  for (size_t j = 0; j < tokens; j++) {
+    vf value[2];
+    for (int c = 0; c < vectors; c++) value[c] = load(v + j * columns + (size_t)c * LANES);
+    for (int r = 0; r < QUERIES; r++) {
+      vf w = splat(weights[(size_t)r * keys + j]);
+      for (int c = 0; c < vectors; c++) sums[r][c] = FMA(w, value[c], sums[r][c]);
+    }
+  }
+  for (int r = 0; r < QUERIES; r++)
+    for (int c = 0; c < vectors; c++) store(output + (size_t)r * columns + (size_t)c * LANES, sums[r][c]);
+}
+
+/// Turns one row of scores into unnormalised weights; returns 1 / their sum.
+INLINE float softmax_row(float *row, size_t tokens, size_t keys, float scale) {
+  for (size_t j = tokens; j < keys; j++) row[j] = -INFINITY;
+  vf top = load(row);
+  for (size_t j = LANES; j < keys; j += LANES) top = maximum(load(row + j), top);
+  float largest = maximum_of(top);
+  vf sums = {0};
+  for (size_t j = 0; j < keys; j += LANES) {
+    vf e = exponential((load(row + j) - largest) * scale);
+    store(row + j, e);
+    sums += e;
+  }
+  return 1.0f / sum_of(sums);
+}
+
+static void attend(
+  const float *q, const float *k, const float *v, size_t stride, size_t tokens, size_t head_width, float scale,
+  float *output, size_t output_stride, void *scratch) {
+  if (tokens == 0) return;
+  size_t keys = padded_to_lanes(tokens), columns = padded_to_lanes(head_width);
+  float *transposed = scratch;
+  float *values = transposed + head_width * keys;
+  float *scores = values + tokens * columns;
+  float *mixed = scores + QUERIES * keys;
+  for (size_t j = 0; j < keys; j++)
+    for (size_t d = 0; d < head_width; d++) transposed[d * keys + j] = j < tokens ? k[j * stride + d] : 0.0f;
+  for (size_t j = 0; j < tokens; j++) {
+    memcpy(values + j * columns, v + j * stride, head_width * sizeof(float));
+    for (size_t d = head_width; d < columns; d++) values[j * columns + d] = 0.0f;
+  }
+  for (size_t t = 0; t < tokens; t += QUERIES) {
+    size_t count = tokens - t < QUERIES ? tokens - t : QUERIES;
+    const float *queries[QUERIES];
+    for (size_t r = 0; r < QUERIES; r++) queries[r] = q + (t + (r < count ? r : count - 1)) * stride;
+    size_t j = 0;
+    for (; j + KEY_VECTORS * LANES <= keys; j += KEY_VECTORS * LANES)
+      score_tile(queries, transposed + j, keys, head_width, KEY_VECTORS, scores + j);
+    for (; j < keys; j += LANES) score_tile(queries, transposed + j, keys, head_width, 1, scores + j);
+    float inverse[QUERIES];
+    for (size_t r = 0; r < QUERIES; r++) inverse[r] = softmax_row(scores + r * keys, tokens, keys, scale);
+    size_t c = 0;
+    for (; c + 2 * LANES <= columns; c += 2 * LANES)
+      value_tile(scores, keys, values + c, columns, tokens, 2, mixed + c);
+    for (; c < columns; c += LANES) value_tile(scores, keys, values + c, columns, tokens, 1, mixed + c);
+    for (size_t r = 0; r < count; r++)
+      for (size_t d = 0; d < head_width; d++) output[(t + r) * output_stride + d] = mixed[r * columns + d] * inverse[r];
+  }
+}
+
+static float pool(const float *rows, size_t stride, size_t tokens, size_t width, float *output) {
+  memset(output, 0, width * sizeof(float));
+  for (size_t t = 0; t < tokens; t++)
+    for (size_t j = 0; j < width; j++) output[j] += rows[t * stride + j];
+  float share = tokens > 0 ? 1.0f / (float)tokens : 0.0f;
+  double square = 0;
+  for (size_t j = 0; j < width; j++) {
+    output[j] *= share;
+    square += (double)output[j] * (double)output[j];
+  }
+  float length = (float)sqrt(square);
+  if (length > 0 && length < INFINITY)
+    for (size_t j = 0; j < width; j++) output[j] /= length;
+  return length;
+}
+
+const tenfold_encoder_kernels TABLE = {
+  .name = NAME,
+  .normalize = normalize,
+  .quantize_split = quantize_split,
+  .attention_scratch = attention_scratch,
+  .attend = attend,
+  .pool = pool,
+};

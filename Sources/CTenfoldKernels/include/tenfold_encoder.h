@@ -1,0 +1,53 @@
+// Tenfold kernels: what a text encoder does between its matrix products.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// How the columns of a row become int8 codes: with a zero point of the row's own, and large columns split into copies.
+///
+/// Column e < columns stands for input e (e < width) or sources[e - width]; its code is
+/// floor(x * factors[e] / scale + offsets[e]) + z, with one scale and one z a row, chosen so that the codes fill
+/// -127...127. A column split into c copies has factors 1 / c and offsets (j + 0.5) / c for j = 0 ..< c, so that the
+/// copies' codes add up to round(x / scale) exactly. The last `zero_columns` columns hold -z: with weights there that add
+/// up to those of the columns before, the products with z cancel.
+typedef struct tenfold_split_columns {
+  size_t width;
+  size_t columns;
+  size_t zero_columns;
+  const int32_t *sources;  ///< [columns - width], each below width
+  const float *factors;    ///< [columns], above 0
+  const float *offsets;    ///< [columns]
+} tenfold_split_columns;
+
+/// Loops of one instruction set. Rows are computed one by one: a row's result never depends on another row.
+typedef struct tenfold_encoder_kernels {
+  /// The backend's name, as in `tenfold_backend`.
+  const char *name;
+  /// output = (x + addend - mean) / sqrt(variance + epsilon) * gain + bias over `width` floats; output may be x.
+  void (*normalize)(
+    const float *x, const float *addend, size_t width, const float *gain, const float *bias, float epsilon,
+    float *output);
+  /// Codes one row: values[0 ..< padded], zeros past the columns. A row with a NaN or an infinity gets scale NaN and zero
+  /// codes.
+  void (*quantize_split)(
+    const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
+    int32_t *negated_sum);
+  /// Bytes of scratch that `attend` wants, aligned to 64.
+  size_t (*attention_scratch)(size_t tokens, size_t head_width);
+  /// One head of one text: output[t] = softmax(q[t] * K^T * scale) * V over all tokens of the text, both ways.
+  /// q, k, v and output rows are `stride` and `output_stride` floats apart and `head_width` long.
+  void (*attend)(
+    const float *q, const float *k, const float *v, size_t stride, size_t tokens, size_t head_width, float scale,
+    float *output, size_t output_stride, void *scratch);
+  /// output = mean of the rows, scaled to length 1. Returns the length before scaling; where that is 0 or not finite,
+  /// the output is the unscaled mean.
+  float (*pool)(const float *rows, size_t stride, size_t tokens, size_t width, float *output);
+} tenfold_encoder_kernels;
+
+/// The loops for a backend's name; those of `portable` where the backend has none of its own.
+const tenfold_encoder_kernels *tenfold_encoder_kernels_named(const char *name);
+
+#pragma clang assume_nonnull end
