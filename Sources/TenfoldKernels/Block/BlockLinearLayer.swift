@@ -43,8 +43,14 @@ package final class BlockLinearLayer: LinearLayer {
     for panel in 0..<panels {
       let first = panel * panelWidth
       unsafe tenfold_block_pack_panel(
-        blockFormat, bytes + first * rowBytes, rowBytes, min(panelWidth, outputWidth - first), inputWidth,
-        kernels.byte_bias, packed.base + panel * panelBytes)
+        blockFormat,
+        bytes + first * rowBytes,
+        rowBytes,
+        min(panelWidth, outputWidth - first),
+        inputWidth,
+        kernels.byte_bias,
+        packed.base + panel * panelBytes
+      )
     }
   }
 
@@ -61,7 +67,8 @@ package final class BlockLinearLayer: LinearLayer {
   ) {
     precondition(
       activations.format == .int8PerBlock32 && activations.width == inputWidth,
-      "the activations are not int8 blocks in rows of \(inputWidth)")
+      "the activations are not int8 blocks in rows of \(inputWidth)"
+    )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     guard activations.rows > 0 else { return }
     var finish = unsafe epilogue.c(output: output, stride: outputStride)
@@ -83,17 +90,30 @@ package final class BlockLinearLayer: LinearLayer {
         let end = min(panels.upperBound, start + group)
         for panel in start..<end {
           unsafe kernels.gemv(
-            blockFormat, packed.base + panel * panelBytes, activations.blocks, &view, sums + (panel - start) * panelWidth)
+            blockFormat,
+            packed.base + panel * panelBytes,
+            activations.blocks,
+            &view,
+            sums + (panel - start) * panelWidth
+          )
         }
         let column = start * panelWidth
         unsafe rowKernels.finish_float(
-          sums, group * panelWidth, 1, min(outputWidth, end * panelWidth) - column, 0, column, &finish)
+          sums,
+          group * panelWidth,
+          1,
+          min(outputWidth, end * panelWidth) - column,
+          0,
+          column,
+          &finish
+        )
       }
     }
   }
 
   /// Several rows: a stretch of the weights is unpacked once and used by up to 64 rows.
-  private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue) {
+  private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue)
+  {
     let rows = activations.rows
     let blocks = activations.blocks
     let group = kernels.max_panels
@@ -116,18 +136,41 @@ package final class BlockLinearLayer: LinearLayer {
             let count = min(chunk, blocks - block)
             for panel in start..<end {
               unsafe kernels.expand(
-                blockFormat, packed.base + panel * panelBytes, blocks, block, count,
-                codes + (panel - start) * chunk * 512, scales + (panel - start) * chunk * 32)
+                blockFormat,
+                packed.base + panel * panelBytes,
+                blocks,
+                block,
+                count,
+                codes + (panel - start) * chunk * 512,
+                scales + (panel - start) * chunk * 32
+              )
             }
             for tile in stride(from: row, to: rowEnd, by: Int(TENFOLD_TILE_ROWS)) {
               var view = unsafe activations.blockView(row: tile, block: block)
               unsafe kernels.tile(
-                blockFormat, codes, chunk * 512, scales, chunk * 32, end - start, count, &view,
-                min(Int(TENFOLD_TILE_ROWS), rowEnd - tile), sums + (tile - row) * width, width)
+                blockFormat,
+                codes,
+                chunk * 512,
+                scales,
+                chunk * 32,
+                end - start,
+                count,
+                &view,
+                min(Int(TENFOLD_TILE_ROWS), rowEnd - tile),
+                sums + (tile - row) * width,
+                width
+              )
             }
           }
           unsafe rowKernels.finish_float(
-            sums, width, rowEnd - row, min(outputWidth, end * panelWidth) - column, row, column, &finish)
+            sums,
+            width,
+            rowEnd - row,
+            min(outputWidth, end * panelWidth) - column,
+            row,
+            column,
+            &finish
+          )
         }
       }
     }
