@@ -11,8 +11,8 @@ import FoundationNetworking
 ///
 /// Redirects are not followed: the caller decides about each one.
 ///
-/// `@unchecked Sendable`: `condition` protects `events`, `buffered`, `hasHead`, `isOver` and `isRedirect`; `session` and `task` are
-/// set once, before the request starts.
+/// `@unchecked Sendable`: `condition` protects `events`, `buffered`, `hasHead`, `isOver` and `isRedirect`; `session`
+/// and `task` are set once, before the request starts.
 final class HTTPTransfer: NSObject, URLSessionDataDelegate, @unchecked Sendable {
   /// The first line and the headers of an answer.
   struct Head: Sendable {
