@@ -8,7 +8,8 @@ import Testing
 @Suite struct GzipTests {
   private static let text = Array(String(repeating: "tenfold ", count: 40).utf8)
   private static let member: [UInt8] = [
-    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 43, 73, 205, 75, 203, 207, 73, 81, 40, 25, 165, 201, 162, 1, 145, 119, 74, 2,
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 43, 73, 205, 75, 203, 207, 73, 81, 40, 25, 165, 201, 162, 1, 145, 119,
+    74, 2,
     64, 1, 0, 0,
   ]
 
@@ -45,7 +46,9 @@ import Testing
 
   @Test("a missing file says so")
   func missing() {
-    let error = #expect(throws: CompressionError.self) { try Gzip.decompress(contentsOf: "/nonexistent", limit: 1) }
+    let error = #expect(throws: CompressionError.self) {
+      try Gzip.decompress(contentsOf: "/nonexistent", limit: 1)
+    }
     #expect(error?.code == .inputOutput)
   }
 }

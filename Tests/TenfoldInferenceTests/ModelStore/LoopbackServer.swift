@@ -98,7 +98,7 @@ final class LoopbackServer: Sendable {
     }
     Thread {
       while true {
-        let connection = unsafe accept(listener, nil, nil)
+        let connection = accept(listener, nil, nil)
         if connection < 0 { return }
         Thread { Self.serve(connection, record, handler) }.start()
       }
@@ -140,7 +140,9 @@ final class LoopbackServer: Sendable {
     var headers: [String: String] = [:]
     for line in lines.dropFirst() {
       guard let colon = line.firstIndex(of: ":") else { continue }
-      headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+      headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(
+        in: .whitespaces
+      )
     }
     return Request(path: String(words[1]), headers: headers)
   }
@@ -151,7 +153,7 @@ final class LoopbackServer: Sendable {
     var on: CInt = 1
     setsockopt(connection, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<CInt>.size))
     #else
-    let flags = CInt(MSG_NOSIGNAL.rawValue)
+    let flags = CInt(MSG_NOSIGNAL)
     #endif
     var done = 0
     while done < bytes.count {

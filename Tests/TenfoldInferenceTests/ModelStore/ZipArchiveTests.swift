@@ -55,11 +55,23 @@ import Testing
       ("inflate more than", member { $0.declaredSize = 900_000_000 }),
       ("more than the", member { $0.declaredSize = 1_000 }),
       ("declares", member { $0.declaredSize = 200_001 }),
-      ("more than the", member { $0.declaredSize = .max; $0.usesZip64 = true }),
+      (
+        "more than the",
+        member {
+          $0.declaredSize = .max
+          $0.usesZip64 = true
+        }
+      ),
       ("CRC-32", member { $0.checksum = 7 }),
       ("not supported", member { $0.method = 12 }),
       ("ends", member { $0.declaredCompressed = 100_000_000 }),
-      ("ends", member { $0.declaredCompressed = .max; $0.usesZip64 = true }),
+      (
+        "ends",
+        member {
+          $0.declaredCompressed = .max
+          $0.usesZip64 = true
+        }
+      ),
       ("ends in the middle", member { $0.declaredCompressed = 1_000 }),
       ("damaged", member { $0.data = Array(repeating: 0xff, count: 500) }),
     ] as [(String, ZipFixture.Member)]
@@ -103,7 +115,9 @@ import Testing
     )
     for length in 0..<archive.count {
       let path = try fixture.write(Array(archive.prefix(length)), to: "a.whl")
-      #expect(throws: ModelError.self, "cut at \(length)") { try ZipArchive(path).read("n", limit: 100) { _ in } }
+      #expect(throws: ModelError.self, "cut at \(length)") {
+        try ZipArchive(path).read("n", limit: 100) { _ in }
+      }
     }
   }
 

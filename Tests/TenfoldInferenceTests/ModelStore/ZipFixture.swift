@@ -33,10 +33,13 @@ struct ZipFixture {
       let compressed = member.declaredCompressed ?? UInt64(data.count)
       let header = UInt64(file.count)
       let name = Array(member.name.utf8)
-      let common = little(UInt16(45)) + little(member.flags) + little(member.method) + little(UInt32(0))
+      let common =
+        little(UInt16(45)) + little(member.flags) + little(member.method) + little(UInt32(0))
         + little(checksum)
-      file += little(UInt32(0x0403_4b50)) + common + little(UInt32(truncatingIfNeeded: compressed))
-        + little(UInt32(truncatingIfNeeded: size)) + little(UInt16(name.count)) + little(UInt16(0)) + name + data
+      file +=
+        little(UInt32(0x0403_4b50)) + common + little(UInt32(truncatingIfNeeded: compressed))
+        + little(UInt32(truncatingIfNeeded: size)) + little(UInt16(name.count)) + little(UInt16(0)) + name
+        + data
       let extra =
         member.usesZip64
         ? little(UInt16(1)) + little(UInt16(24)) + little(size) + little(compressed) + little(header) : []
@@ -44,7 +47,8 @@ struct ZipFixture {
       directory += little(UInt32(0x0201_4b50)) + little(UInt16(0x031e)) + common
       directory += little(member.usesZip64 ? full : UInt32(truncatingIfNeeded: compressed))
       directory += little(member.usesZip64 ? full : UInt32(truncatingIfNeeded: size))
-      directory += little(UInt16(name.count)) + little(UInt16(extra.count)) + little(UInt16(0)) + little(UInt32(0))
+      directory +=
+        little(UInt16(name.count)) + little(UInt16(extra.count)) + little(UInt16(0)) + little(UInt32(0))
       directory += little(member.attributes) + little(member.usesZip64 ? full : UInt32(header)) + name + extra
     }
     let start = UInt64(file.count)
@@ -52,7 +56,8 @@ struct ZipFixture {
     file += directory
     if zip64End {
       let record = UInt64(file.count)
-      file += little(UInt32(0x0606_4b50)) + little(UInt64(44)) + little(UInt32(0x002d_002d)) + little(UInt64(0))
+      file +=
+        little(UInt32(0x0606_4b50)) + little(UInt64(44)) + little(UInt32(0x002d_002d)) + little(UInt64(0))
       file += little(UInt64(members.count)) + little(UInt64(members.count)) + little(length) + little(start)
       file += little(UInt32(0x0706_4b50)) + little(UInt32(0)) + little(record) + little(UInt32(1))
     }

@@ -117,7 +117,8 @@ enum ChildProcess {
     var variables: [UnsafeMutablePointer<CChar>?] =
       unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
     defer {
-      for unsafepointer in unsafe arguments + variables { unsafe free(pointer) }
+      for index in unsafe arguments.indices { unsafe free(arguments[index]) }
+      for index in unsafe variables.indices { unsafe free(variables[index]) }
     }
     var pid: pid_t = 0
     let failure = unsafe posix_spawn(&pid, program, &actions, nil, &arguments, &variables)

@@ -11,8 +11,8 @@ import FoundationNetworking
 ///
 /// Redirects are not followed: the caller decides about each one.
 ///
-/// `@unchecked Sendable`: `condition` protects `events`, `buffered`, `hasHead` and `isOver`; `session` and `task` are
-/// set once, before the request starts.
+/// `@unchecked Sendable`: `condition` protects `events`, `buffered`, `hasHead`, `isOver` and `isRedirect`; `session`
+/// and `task` are set once, before the request starts.
 final class HTTPTransfer: NSObject, URLSessionDataDelegate, @unchecked Sendable {
   /// The first line and the headers of an answer.
   struct Head: Sendable {
@@ -47,6 +47,7 @@ final class HTTPTransfer: NSObject, URLSessionDataDelegate, @unchecked Sendable 
   private var buffered = 0
   private var hasHead = false
   private var isOver = false
+  private var isRedirect = false
   private var session: URLSession?
   private var task: URLSessionDataTask?
 
@@ -94,8 +95,11 @@ final class HTTPTransfer: NSObject, URLSessionDataDelegate, @unchecked Sendable 
     condition.lock()
     isOver = true
     events = []
+    let isRedirect = isRedirect
     condition.broadcast()
     condition.unlock()
+    // A redirect that was answered ends by itself; on Linux, Foundation traps when it is cancelled meanwhile.
+    if isRedirect { return }
     task?.cancel()
     session?.invalidateAndCancel()
   }
@@ -126,8 +130,14 @@ final class HTTPTransfer: NSObject, URLSessionDataDelegate, @unchecked Sendable 
     newRequest request: URLRequest,
     completionHandler: @escaping (URLRequest?) -> Void
   ) {
-    post(.head(Head(response)))
+    condition.lock()
+    let isCancelled = isOver
+    if !isCancelled { isRedirect = true }
+    condition.unlock()
+    // A cancelled task must not be answered any more.
+    if isCancelled { return }
     completionHandler(nil)
+    post(.head(Head(response)))
   }
 
   func urlSession(
