@@ -138,7 +138,7 @@ let package = Package(
     tests("TenfoldCore"),
     tests("TenfoldKernels", ["CTenfoldKernels"]),
     tests("TenfoldStorage"),
-    tests("TenfoldVectors", ["TenfoldKernels"]),
+    tests("TenfoldVectors", ["TenfoldCore", "TenfoldKernels"]),
     tests(
       "TenfoldInference",
       ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"],

@@ -33,7 +33,10 @@ final class InvertedSegment: Sendable {
     guard let list = terms[term] else { return 0 }
     guard deleted.count > 0 else { return list.count }
     var count = 0
-    list.forEach(in: postings.span) { document, _ in if !deleted.contains(document) { count += 1 } }
+    let postings = postings
+    let bytes = postings.span
+    var cursor = list.cursor
+    while cursor.advance(bytes) { if !deleted.contains(cursor.document) { count += 1 } }
     return count
   }
 
@@ -46,11 +49,15 @@ final class InvertedSegment: Sendable {
   /// - Returns: How many bytes of postings were read.
   func accumulate(_ term: String, weight: Float, norms: BM25Norms, into scores: inout [Float]) -> Int {
     guard let list = terms[term] else { return 0 }
-    let lengths = lengths.span
+    let (postings, lengths) = (postings, lengths)
+    let bytes = postings.span
+    let lengthSpan = lengths.span
     var sums = scores.mutableSpan
-    list.forEach(in: postings.span) { document, frequency in
-      let frequency = Float(frequency)
-      sums[document] += weight * frequency / (frequency + norms.norm(ofLength: lengths[document]))
+    var cursor = list.cursor
+    while cursor.advance(bytes) {
+      let frequency = Float(cursor.frequency)
+      sums[cursor.document] +=
+        weight * frequency / (frequency + norms.norm(ofLength: lengthSpan[cursor.document]))
     }
     return (list.blocks.last?.end ?? list.start) - list.start
   }
