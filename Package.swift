@@ -123,7 +123,7 @@ let package = Package(
     // Executables.
     .executableTarget(
       name: "TenfoldCommand",
-      dependencies: ["Tenfold", argumentParser, log],
+      dependencies: ["Tenfold", "TenfoldCore", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log],
       resources: [.copy("Resources")],
       swiftSettings: settings
     ),

@@ -7,7 +7,11 @@ import Testing
 
 @Suite("Fusion")
 struct FusionTests {
-  static func ranking(_ generator: inout SeededGenerator, from low: Float, to high: Float) -> [RetrievedPassage] {
+  static func ranking(
+    _ generator: inout SeededGenerator,
+    from low: Float,
+    to high: Float
+  ) -> [RetrievedPassage] {
     let count = Int.random(in: 0...20, using: &generator)
     let ids = (0..<30).shuffled(using: &generator).prefix(count)
     return ids.map { passage(DocumentID("d\($0)"), Float.random(in: low...high, using: &generator)) }
@@ -42,7 +46,9 @@ struct FusionTests {
   @Test("by reciprocal rank adds 1/(60 + rank)")
   func reciprocalRank() {
     let fused = FusionMethod.reciprocalRank.fuse(
-      sparse: [passage("a", 9), passage("b", 8)], dense: [passage("b", 0.9), passage("c", 0.8)])
+      sparse: [passage("a", 9), passage("b", 8)],
+      dense: [passage("b", 0.9), passage("c", 0.8)]
+    )
     #expect(fused.map(\.document) == ["b", "a", "c"])
     #expect(abs(fused[0].score - (1 / 62 + 1 / 61)) < 1e-6)
     #expect(abs(fused[1].score - 1 / 61) < 1e-6)
@@ -51,7 +57,9 @@ struct FusionTests {
   @Test("by convex combination brings scores to 0...1 from their theoretical minimum")
   func convex() throws {
     let fused = try FusionMethod.convex(denseWeight: 0.75).fuse(
-      sparse: [passage("a", 10), passage("b", 5)], dense: [passage("b", 0.5), passage("c", -1)])
+      sparse: [passage("a", 10), passage("b", 5)],
+      dense: [passage("b", 0.5), passage("c", -1)]
+    )
     #expect(fused.map(\.document) == ["b", "a", "c"])
     #expect(abs(fused[0].score - (0.25 * 0.5 + 0.75)) < 1e-6)
     #expect(abs(fused[1].score - 0.25) < 1e-6)
@@ -61,7 +69,9 @@ struct FusionTests {
   @Test("refuses constants out of range", arguments: [Float.nan, -0.1, 1.1, .infinity])
   func refusals(value: Float) {
     #expect(throws: RetrievalError.self) { try FusionMethod.convex(denseWeight: value) }
-    #expect(throws: RetrievalError.self) { try FusionMethod.reciprocalRank(constant: value == 1.1 ? 0 : value) }
+    #expect(throws: RetrievalError.self) {
+      try FusionMethod.reciprocalRank(constant: value == 1.1 ? 0 : value)
+    }
   }
 }
 

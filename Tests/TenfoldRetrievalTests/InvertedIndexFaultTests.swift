@@ -67,7 +67,9 @@ struct InvertedIndexFaultTests {
   @Test("a newer format and another analyzer are refused, nothing there is no index")
   func refusals() throws {
     let (folder, _) = try saved()
-    #expect { try InvertedIndex.open(folder.file("index"), options: .init(analyzer: EnglishAnalyzer(stems: false))) } throws: {
+    #expect {
+      try InvertedIndex.open(folder.file("index"), options: .init(analyzer: EnglishAnalyzer(stems: false)))
+    } throws: {
       ($0 as? RetrievalError)?.code == .invalidOption
     }
     try SectionFile.write(folder.file("index/manifest"), magic: "TFINVIDX", version: 2, sections: [])

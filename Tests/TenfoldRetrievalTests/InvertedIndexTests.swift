@@ -45,7 +45,10 @@ struct InvertedIndexTests {
       let found = try await index.search(query, limit: 10_000, parameters: parameters).matches
       #expect(Set(found.map(\.number)) == Set(expected.keys), "seed \(seed), query \(query)")
       for match in found {
-        #expect(abs(Double(match.score) - (expected[match.number] ?? -1)) < 1e-4, "seed \(seed), query \(query)")
+        #expect(
+          abs(Double(match.score) - (expected[match.number] ?? -1)) < 1e-4,
+          "seed \(seed), query \(query)"
+        )
       }
       for (better, worse) in zip(found, found.dropFirst()) {
         #expect(better.score > worse.score || (better.score == worse.score && better.number < worse.number))
@@ -63,11 +66,17 @@ struct InvertedIndexTests {
     }.joined(separator: " ")
   }
 
-  @Test("scores as three nested loops do, through adds, replacements, removals, merges and reopening", arguments: 1...4)
+  @Test(
+    "scores as three nested loops do, through adds, replacements, removals, merges and reopening",
+    arguments: 1...4
+  )
   func matchesOracle(seed: UInt64) async throws {
     var generator = SeededGenerator(seed: seed)
     let folder = try TestFolder()
-    let options = InvertedIndex.Options(analyzer: BlankAnalyzer(), mergeFactor: Int.random(in: 2...5, using: &generator))
+    let options = InvertedIndex.Options(
+      analyzer: BlankAnalyzer(),
+      mergeFactor: Int.random(in: 2...5, using: &generator)
+    )
     var index = InvertedIndex(options: options)
     var texts: [UInt64: String] = [:]
     for round in 0..<12 {
@@ -106,7 +115,10 @@ struct InvertedIndexTests {
     #expect(try await index.search("fever", limit: 5, filter: []).matches.isEmpty)
   }
 
-  @Test("finds nothing for an empty query, in an empty index, and for unknown words", arguments: ["", "  ", "zebra", "the"])
+  @Test(
+    "finds nothing for an empty query, in an empty index, and for unknown words",
+    arguments: ["", "  ", "zebra", "the"]
+  )
   func nothing(query: String) async throws {
     let index = InvertedIndex()
     #expect(try await index.search(query, limit: 5).matches.isEmpty)

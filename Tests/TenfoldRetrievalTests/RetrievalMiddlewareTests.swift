@@ -19,8 +19,10 @@ struct RetrievalMiddlewareTests {
   func fillsIn() async throws {
     let embedder = HashingTextEmbedder(dimension: 256)
     let middleware = try RetrievalMiddleware(
-      retriever: await RetrieverKind.hybrid.make(RetrieverContract.documents), embedder: embedder,
-      options: .init(limit: 2))
+      retriever: await RetrieverKind.hybrid.make(RetrieverContract.documents),
+      embedder: embedder,
+      options: .init(limit: 2)
+    )
     let request = InferenceRequest("What are the cables of a suspension bridge made of?", tenant: "acme")
     let seen = try await run(middleware, request)
     #expect(seen.passages.first?.document == "bridge")
@@ -41,7 +43,9 @@ struct RetrievalMiddlewareTests {
     let request = InferenceRequest("xylophone", tenant: "acme")
     #expect(try await run(middleware, request).prompt == request.prompt)
     let guarded = try RetrievalMiddleware(
-      retriever: retriever, allowedDocuments: { $0.context.tenant == "acme" ? ["bread"] : ["bridge"] })
+      retriever: retriever,
+      allowedDocuments: { $0.context.tenant == "acme" ? ["bread"] : ["bridge"] }
+    )
     let bread = try await run(guarded, InferenceRequest("bread or bridge", tenant: "acme"))
     #expect(bread.passages.map(\.document) == ["bread"])
     let bridge = try await run(guarded, InferenceRequest("bread or bridge", tenant: "other"))
@@ -65,10 +69,13 @@ struct RetrievalMiddlewareTests {
     let found = [RetrievedPassage(document: "a", text: "<|im_start|>", score: 1)]
     let template = PromptTemplate.numberedPassages(instructions: "Use these.")
     let chat = InferenceRequest(
-      prompt: .chat([.system("Be kind."), .user("Why?")]), context: RequestContext(tenant: "t"))
+      prompt: .chat([.system("Be kind."), .user("Why?")]),
+      context: RequestContext(tenant: "t")
+    )
     #expect(
       template.render(chat, found)
-        == .chat([.system("Be kind.\n\nUse these.\n\n[1] <|im_start|>"), .user("Why?")]))
+        == .chat([.system("Be kind.\n\nUse these.\n\n[1] <|im_start|>"), .user("Why?")])
+    )
     let text = InferenceRequest(prompt: .text("Why?"), context: RequestContext(tenant: "t"))
     #expect(template.render(text, found) == .text("Use these.\n\n[1] <|im_start|>\n\nWhy?"))
     #expect(template.render(text, []) == text.prompt)

@@ -32,7 +32,8 @@ enum RetrieverKind: String, CaseIterable, Sendable {
     case .sparse: return sparse
     case .dense: return dense
     case .hybrid: return try HybridRetriever(sparse: sparse, dense: dense)
-    case .reciprocal: return try HybridRetriever(sparse: sparse, dense: dense, options: .init(fusion: .reciprocalRank))
+    case .reciprocal:
+      return try HybridRetriever(sparse: sparse, dense: dense, options: .init(fusion: .reciprocalRank))
     case .reranked:
       let reranker = try DenseReranker(embedder: embedder, index: vectors, documents: store)
       return try RerankingRetriever(sparse, reranker: reranker)
@@ -104,7 +105,9 @@ struct RetrieverTests {
   @Test("dense search uses the query's embedding only if it is of its embedder")
   func handedOnEmbedding() async throws {
     let retriever = try await RetrieverKind.dense.make(RetrieverContract.documents)
-    let bread = try await HashingTextEmbedder(dimension: 256).embed("Bread needs flour, water, salt and yeast.")
+    let bread = try await HashingTextEmbedder(dimension: 256).embed(
+      "Bread needs flour, water, salt and yeast."
+    )
     let own = try await retriever.retrieve(RetrievalQuery("fever", embedding: bread))
     #expect(own.passages.first?.document == "bread")
     var foreign = bread
@@ -120,7 +123,8 @@ struct RetrieverTests {
       try DenseRetriever(index: vectors, documents: InMemoryDocuments(), embedder: HashingTextEmbedder())
     } throws: { error in
       guard let error = error as? RetrievalError else { return false }
-      return error.code == .modelMismatch && error.indexModel?.id == "other" && error.currentModel?.id == "hashing"
+      return error.code == .modelMismatch && error.indexModel?.id == "other"
+        && error.currentModel?.id == "hashing"
     }
   }
 
@@ -148,7 +152,10 @@ struct RetrieverTests {
     }
     try add("a", "fever")
     let cached = CachedRetriever(
-      SparseRetriever(index: index, documents: store), capacity: 4, epoch: { index.epoch })
+      SparseRetriever(index: index, documents: store),
+      capacity: 4,
+      epoch: { index.epoch }
+    )
     #expect(try await cached.retrieve(RetrievalQuery("Fever  pain")).answeredBy == "sparse")
     let hit = try await cached.retrieve(RetrievalQuery(" fever PAIN\n"))
     #expect(hit.answeredBy == "hotQuery")

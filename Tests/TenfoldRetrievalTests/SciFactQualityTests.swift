@@ -36,7 +36,10 @@ struct EvaluationSet {
       IndexedDocument(id: DocumentID($0.id), title: $0.title ?? "", text: $0.text)
     }
     let queryBytes = try Array(Data(contentsOf: URL(fileURLWithPath: folder + "/queries.jsonl")))
-    queries = Dictionary(try lines(queryBytes).map { ($0.id, $0.text) }, uniquingKeysWith: { first, _ in first })
+    queries = Dictionary(
+      try lines(queryBytes).map { ($0.id, $0.text) },
+      uniquingKeysWith: { first, _ in first }
+    )
     var judgements: [String: [DocumentID: Int]] = [:]
     let table = try String(contentsOfFile: "\(folder)/qrels/\(split).tsv", encoding: .utf8)
     for line in table.split(separator: "\n").dropFirst() {
@@ -68,7 +71,10 @@ struct EvaluationSet {
 struct SciFactQualityTests {
   @Test(
     "reaches the published nDCG@10 on SciFact",
-    .enabled(if: EvaluationSet.isPresent("scifact"), "set TENFOLD_DATA to the folder that holds retrieval/scifact")
+    .enabled(
+      if: EvaluationSet.isPresent("scifact"),
+      "set TENFOLD_DATA to the folder that holds retrieval/scifact"
+    )
   )
   func sciFact() async throws {
     let set = try EvaluationSet("scifact", split: "test")
@@ -82,14 +88,20 @@ struct SciFactQualityTests {
 
   @Test(
     "parameters on the train split, for choosing defaults",
-    .enabled(if: ProcessInfo.processInfo.environment["TENFOLD_TUNE"] != nil && EvaluationSet.isPresent("scifact"))
+    .enabled(
+      if: ProcessInfo.processInfo.environment["TENFOLD_TUNE"] != nil && EvaluationSet.isPresent("scifact")
+    )
   )
   func tuning() async throws {
     let train = try EvaluationSet("scifact", split: "train")
     let (index, store) = try train.index()
     for k1 in [0.9, 1.0, 1.2, 1.5] as [Float] {
       for b in [0.4, 0.5, 0.6, 0.75, 0.9] as [Float] {
-        let retriever = SparseRetriever(index: index, documents: store, parameters: try BM25Parameters(k1: k1, b: b))
+        let retriever = SparseRetriever(
+          index: index,
+          documents: store,
+          parameters: try BM25Parameters(k1: k1, b: b)
+        )
         print("train k1 \(k1) b \(b): nDCG@10 \(try await train.metrics(retriever).nDCG(at: 10))")
       }
     }

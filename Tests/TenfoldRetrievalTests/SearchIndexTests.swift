@@ -19,7 +19,11 @@ struct FaultyEmbedder: TextEmbedder {
     var values = good.values
     for (row, text) in texts.enumerated() where text.contains("broken") { values[row * 32] = .nan }
     return EmbeddingBatch(
-      values: values, dimension: 32, tokenCounts: good.tokenCounts, isTruncated: good.isTruncated)
+      values: values,
+      dimension: 32,
+      tokenCounts: good.tokenCounts,
+      isTruncated: good.isTruncated
+    )
   }
 }
 
@@ -56,7 +60,9 @@ struct SearchIndexTests {
     let report = try await index.add(documents)
     #expect(report.documentCount == 5)
     if commits { try await index.commit() }
-    try await index.add([IndexedDocument(id: "bread", title: "Bread", text: "Bread is baked in ovens of clay.")])
+    try await index.add([
+      IndexedDocument(id: "bread", title: "Bread", text: "Bread is baked in ovens of clay.")
+    ])
     #expect(try await index.remove(["volcano", "unknown"]) == 1)
     let epoch = index.epoch
     let before = try await found(index, "ovens of clay")

@@ -18,11 +18,16 @@ struct ExactVectorIndexTests {
     #expect(violations.isEmpty, "\(violations)")
   }
 
-  @Test("finds what a sort of all cosines finds, through adds, replacements and removals", arguments: [1, 7, 384])
+  @Test(
+    "finds what a sort of all cosines finds, through adds, replacements and removals",
+    arguments: [1, 7, 384]
+  )
   func matchesOracle(dimension: Int) async throws {
     let seed = UInt64(dimension)
     var generator = SeededGenerator(seed: seed)
-    func vector() -> [Float] { (0..<dimension).map { _ in Float.random(in: -1...1, using: &generator) + 0.001 } }
+    func vector() -> [Float] {
+      (0..<dimension).map { _ in Float.random(in: -1...1, using: &generator) + 0.001 }
+    }
     let profile = EmbedderProfile(id: "test", dimension: dimension, maxTokens: 1)
     let index = try ExactVectorIndex(profile: profile)
     var model: [UInt64: [Float]] = [:]
@@ -55,7 +60,9 @@ struct ExactVectorIndexTests {
   func reportsBytes(format: ExactVectorIndex.Options.RowFormat) async throws {
     let profile = EmbedderProfile(id: "test", dimension: 16, maxTokens: 1)
     let index = try ExactVectorIndex(profile: profile, options: .init(rowFormat: format))
-    try index.add((0..<2100).map { IdentifiedVector(id: $0, values: [Float](repeating: Float($0 + 1), count: 16)) })
+    try index.add(
+      (0..<2100).map { IdentifiedVector(id: $0, values: [Float](repeating: Float($0 + 1), count: 16)) }
+    )
     let result = try await index.search([[Float](repeating: 1, count: 16)], limit: 1, filter: .all)
     #expect(result.scannedBytes == 2100 * (format == .int8 ? 20 : 64))
     #expect(result.matches.first?.first?.score ?? 0 > 0.99)

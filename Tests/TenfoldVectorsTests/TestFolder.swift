@@ -16,14 +16,16 @@ final class TestFolder {
 
   func file(_ name: String) -> String { path + "/" + name }
 
-  func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file(name)))) }
+  func bytes(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: file(name))))
+  }
 
   func write(_ bytes: [UInt8], _ name: String) throws {
     try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
   }
 }
 
-/// SplitMix64 (Steele et al. 2014): the same numbers for the same seed everywhere.
+/// The same numbers for the same seed everywhere: SplitMix64, by Steele and others, 2014.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 

@@ -11,7 +11,9 @@ struct VectorSnapshotTests {
 
   func makeIndex(_ format: ExactVectorIndex.Options.RowFormat, count: UInt64 = 3) throws -> ExactVectorIndex {
     let index = try ExactVectorIndex(profile: profile, options: .init(rowFormat: format))
-    try index.add((0..<count).map { IdentifiedVector(id: $0 * 10, values: [1, Float($0), 2, -Float($0), 0.5]) })
+    try index.add(
+      (0..<count).map { IdentifiedVector(id: $0 * 10, values: [1, Float($0), 2, -Float($0), 0.5]) }
+    )
     return index
   }
 
@@ -83,7 +85,8 @@ struct VectorSnapshotTests {
       } throws: { error in
         guard let error = error as? VectorIndexError else { return false }
         return error.code == .modelMismatch && error.message.contains("index the documents again")
-          && error.message.contains(other.description)
+          && error.message.contains(other.description) && error.currentModel == other
+          && error.indexModel?.revision == "2"
       }
     }
   }
@@ -103,7 +106,11 @@ struct VectorSnapshotTests {
   func storageFull() async throws {
     let folder = try TestFolder()
     try makeIndex(.float32).save(to: folder.file("v"))
-    let limited = try ExactVectorIndex.open(folder.file("v"), profile: profile, maximumSnapshotSizeInBytes: 1000)
+    let limited = try ExactVectorIndex.open(
+      folder.file("v"),
+      profile: profile,
+      maximumSnapshotSizeInBytes: 1000
+    )
     try limited.add((0..<100).map { IdentifiedVector(id: 500 + $0, values: [1, 2, 3, 4, 5]) })
     #expect {
       try limited.save(to: folder.file("v"))

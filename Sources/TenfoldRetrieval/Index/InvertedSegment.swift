@@ -43,7 +43,8 @@ final class InvertedSegment: Sendable {
   /// Adds a term's part of the score to each document that holds it.
   ///
   /// - Parameters:
-  ///   - term: The term and its weight in the query.
+  ///   - term: The term.
+  ///   - weight: The term's weight in the query.
   ///   - norms: For each document `k1 × (1 − b + b × length / mean length)`.
   ///   - scores: One sum for each document.
   /// - Returns: How many bytes of postings were read.

@@ -14,7 +14,12 @@ public enum RerankerContract {
   ) async -> [ContractViolation] {
     var report = ContractReport()
     let passages = RetrieverContract.documents.enumerated().map { place, document in
-      RetrievedPassage(document: document.id, title: document.title, text: document.text, score: Float(-place))
+      RetrievedPassage(
+        document: document.id,
+        title: document.title,
+        text: document.text,
+        score: Float(-place)
+      )
     }
     await report.scenario("the passages stay the same, best first") { report in
       let query = try RetrievalQuery("steel cables of a suspension bridge")
@@ -34,7 +39,8 @@ public enum RerankerContract {
         observed: "\(ranked)"
       )
       report.check(
-        ranked.allSatisfy { $0.score.isFinite } && zip(ranked, ranked.dropFirst()).allSatisfy { $0.score >= $1.score },
+        ranked.allSatisfy { $0.score.isFinite }
+          && zip(ranked, ranked.dropFirst()).allSatisfy { $0.score >= $1.score },
         "scores are finite and not increasing",
         observed: "\(ranked.map(\.score))"
       )

@@ -19,15 +19,18 @@ public enum RetrieverContract {
   public static let documents = [
     Document(id: "aspirin", title: "Aspirin", text: "Aspirin lowers fever and eases pain in the head."),
     Document(id: "ibuprofen", title: "Ibuprofen", text: "Ibuprofen lowers fever and calms inflammation."),
-    Document(id: "bridge", title: "Bridges", text: "A suspension bridge hangs its deck from cables of steel."),
+    Document(
+      id: "bridge",
+      title: "Bridges",
+      text: "A suspension bridge hangs its deck from cables of steel."
+    ),
     Document(id: "volcano", title: "Volcanoes", text: "A volcano throws ash and lava out of the crust."),
     Document(id: "bread", title: "Bread", text: "Bread needs flour, water, salt and yeast."),
   ]
 
   /// Runs every clause.
   ///
-  /// - Parameters:
-  ///   - makeRetriever: Makes a retriever over the given documents; it is called with ``documents`` and with none.
+  /// - Parameter makeRetriever: Makes a retriever over the given documents; it is called with ``documents`` and with none.
   /// - Returns: The violations; none if the contract is kept.
   public static func violations(
     of makeRetriever: ([Document]) async throws -> any Retriever
@@ -35,7 +38,9 @@ public enum RetrieverContract {
     var report = ContractReport()
     await report.scenario("a query finds what it is about") { report in
       let retriever = try await makeRetriever(documents)
-      let result = try await retriever.retrieve(RetrievalQuery("steel cables of a suspension bridge", limit: 3))
+      let result = try await retriever.retrieve(
+        RetrievalQuery("steel cables of a suspension bridge", limit: 3)
+      )
       report.check(
         result.passages.first?.document == "bridge",
         "a query finds what it is about",
@@ -52,7 +57,8 @@ public enum RetrieverContract {
     for limit in [1, 2, RetrievalQuery.maximumLimit] {
       await report.scenario("results keep to the limit \(limit)") { report in
         let retriever = try await makeRetriever(documents)
-        let passages = try await retriever.retrieve(RetrievalQuery("what lowers fever", limit: limit)).passages
+        let passages = try await retriever.retrieve(RetrievalQuery("what lowers fever", limit: limit))
+          .passages
         report.check(
           passages.count <= min(limit, documents.count) && !passages.isEmpty,
           "results keep to the limit",
@@ -97,7 +103,9 @@ public enum RetrieverContract {
     }
     await report.scenario("strange queries neither fail nor trap") { report in
       let retriever = try await makeRetriever(documents)
-      for text in ["\0", "🧬👩‍🔬", "e\u{301}\u{301}\u{301}", "<|im_start|>", String(repeating: "a", count: 100_000), "?!"] {
+      for text in [
+        "\0", "🧬👩‍🔬", "e\u{301}\u{301}\u{301}", "<|im_start|>", String(repeating: "a", count: 100_000), "?!",
+      ] {
         let passages = try await retriever.retrieve(RetrievalQuery(text, limit: 3)).passages
         report.check(
           passages.count <= 3 && passages.allSatisfy { $0.score.isFinite },
@@ -110,7 +118,11 @@ public enum RetrieverContract {
       let retriever = try await makeRetriever(documents)
       let first = try await retriever.retrieve(RetrievalQuery("fever pain inflammation")).passages
       let second = try await retriever.retrieve(RetrievalQuery("fever pain inflammation")).passages
-      report.check(first == second, "the same query gives the same result", observed: "\(first) and \(second)")
+      report.check(
+        first == second,
+        "the same query gives the same result",
+        observed: "\(first) and \(second)"
+      )
     }
     return report.violations
   }

@@ -9,8 +9,8 @@ public enum VectorIndexContract {
   /// Runs every clause against fresh indexes.
   ///
   /// - Parameters:
-  ///   - makeIndex: Makes an empty index for a profile of the given dimension.
   ///   - tolerance: How far a score may be from the exact cosine: 0.0001 for exact rows, more for quantised ones.
+  ///   - makeIndex: Makes an empty index for a profile.
   /// - Returns: The violations; none if the contract is kept.
   public static func violations(
     tolerance: Float = 1e-4,
@@ -34,7 +34,11 @@ public enum VectorIndexContract {
       let inserted = try index.add(axes)
       report.check(inserted.added == 3 && index.count == 3, "what is added counts", observed: "\(inserted)")
       let found = try await index.search([1, 0, 0], limit: 10)
-      report.check(found.map(\.id) == [3, 2, 1], "matches come best first, all of them", observed: "\(found)")
+      report.check(
+        found.map(\.id) == [3, 2, 1],
+        "matches come best first, all of them",
+        observed: "\(found)"
+      )
       for (match, expected) in zip(found, [Float(1), 0.5.squareRoot(), 0] as [Float]) {
         report.check(abs(match.score - expected) <= tolerance, "scores are cosines", observed: "\(found)")
       }
@@ -76,7 +80,11 @@ public enum VectorIndexContract {
       report.check(index.epoch > epoch, "replacing moves the epoch", observed: "\(index.epoch)")
       epoch = index.epoch
       let removed = index.remove([1, 99])
-      report.check(removed == 1 && index.count == 2, "removing forgets", observed: "\(removed), \(index.count) left")
+      report.check(
+        removed == 1 && index.count == 2,
+        "removing forgets",
+        observed: "\(removed), \(index.count) left"
+      )
       report.check(index.epoch > epoch, "removing moves the epoch", observed: "\(index.epoch)")
       let found = try await index.search([0, 1, 1], limit: 5).map(\.id)
       report.check(Set(found) == [2, 3], "what is removed is not found", observed: "\(found)")
@@ -122,8 +130,10 @@ public enum VectorIndexContract {
       )
     }
     let bad: [(name: String, code: VectorIndexError.Code, query: [Float], limit: Int)] = [
-      ("a NaN in a query", .invalidVector, [.nan, 0, 0], 1), ("a query of no length", .invalidVector, [0, 0, 0], 1),
-      ("a query of another dimension", .dimensionMismatch, [1, 0], 1), ("a limit of 0", .invalidOption, [1, 0, 0], 0),
+      ("a NaN in a query", .invalidVector, [.nan, 0, 0], 1),
+      ("a query of no length", .invalidVector, [0, 0, 0], 1),
+      ("a query of another dimension", .dimensionMismatch, [1, 0], 1),
+      ("a limit of 0", .invalidOption, [1, 0, 0], 0),
       ("a limit below 0", .invalidOption, [1, 0, 0], -1),
     ]
     for (name, code, query, limit) in bad {
