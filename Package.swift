@@ -123,7 +123,9 @@ let package = Package(
     // Executables.
     .executableTarget(
       name: "TenfoldCommand",
-      dependencies: ["Tenfold", "TenfoldInference", argumentParser, log],
+      dependencies: [
+        "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log,
+      ],
       resources: [.copy("Resources")],
       swiftSettings: settings
     ),
@@ -138,7 +140,7 @@ let package = Package(
     tests("TenfoldCore"),
     tests("TenfoldKernels", ["CTenfoldKernels"]),
     tests("TenfoldStorage"),
-    tests("TenfoldVectors", ["TenfoldKernels"]),
+    tests("TenfoldVectors", ["TenfoldCore", "TenfoldKernels"]),
     tests(
       "TenfoldInference",
       ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage"],

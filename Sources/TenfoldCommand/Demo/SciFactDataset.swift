@@ -2,105 +2,114 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Tenfold
+import TenfoldCore
+import TenfoldRetrieval
+import TenfoldStorage
 
-/// The SciFact abstracts, claims and labels that come with the demo.
+/// The documents, claims and judgements that the demo works on; bundled with the command.
 struct SciFactDataset: Sendable {
+  /// Whether a document supports or contradicts a claim.
+  enum Label: String, Sendable {
+    case support = "SUPPORT"
+    case contradict = "CONTRADICT"
+  }
+
+  /// A claim with its evidence.
   struct Claim: Sendable {
-    var id: String
-    var text: String
-    /// Whether its abstract supports it; `nil` where nobody has judged.
-    var label: Bool?
+    let id: String
+    let text: String
+    /// The split that the claim's labels are of, `test` or `train`; `nil` without labels.
+    let split: String?
+    /// What documents say about the claim; empty where the data set says nothing.
+    let labels: [DocumentID: Label]
+    /// The documents judged relevant in the test split.
+    let relevant: [DocumentID: Int]
   }
 
+  /// All 5,183 abstracts, in the order of the file.
   let documents: [IndexedDocument]
-  let testClaims: [Claim]
-  let trainClaims: [Claim]
-  /// Which documents are relevant to which test claim.
-  let judgements: [String: [DocumentID: Int]]
-  /// The abstract that a labelled claim was judged by.
-  let evidence: [String: DocumentID]
+  /// All 1,109 claims, in the order of the file.
+  let claims: [Claim]
 
-  enum LoadError: Error, CustomStringConvertible {
-    case missing(String)
-    case malformed(String, line: Int)
-
-    var description: String {
-      switch self {
-      case .missing(let name):
-        "The demo's data file scifact/\(name) is missing from the program's resources; build it again with SwiftPM."
-      case .malformed(let name, let line):
-        "The demo's data file scifact/\(name) is damaged at line \(line); check out the repository again."
-      }
-    }
+  /// The judgements of the test split, as `RetrievalMetrics` takes them.
+  var judgements: [String: [DocumentID: Int]] {
+    Dictionary(
+      claims.compactMap { $0.relevant.isEmpty ? nil : ($0.id, $0.relevant) },
+      uniquingKeysWith: { first, _ in first }
+    )
   }
 
-  private struct Row: Decodable {
-    var id: String
-    var title: String?
-    var text: String
-  }
-
-  /// Reads the data that is bundled with the program.
+  /// Reads the bundled files.
+  ///
+  /// - Throws: When a file is missing or damaged, which a whole build never is.
   init() throws {
-    guard let folder = Bundle.module.url(forResource: "scifact", withExtension: nil, subdirectory: "Resources") else {
-      throw LoadError.missing("")
-    }
-    documents = try Self.rows(folder, "corpus.jsonl.gz").map { row in
-      IndexedDocument(id: DocumentID(row.id), title: row.title ?? "", text: row.text)
-    }
-    var judgements: [String: [DocumentID: Int]] = [:]
-    for (line, fields) in try Self.table(folder, "qrels-test.tsv") {
-      guard fields.count == 3, let grade = Int(fields[2]) else {
-        throw LoadError.malformed("qrels-test.tsv", line: line)
-      }
-      judgements[fields[0], default: [:]][DocumentID(fields[1])] = grade
-    }
-    self.judgements = judgements
-    var labels: [String: Bool] = [:]
-    var evidence: [String: DocumentID] = [:]
-    var train: Set<String> = []
-    for (line, fields) in try Self.table(folder, "labels.tsv") {
-      guard fields.count == 4 else { throw LoadError.malformed("labels.tsv", line: line) }
-      // A claim with several abstracts keeps the first; the labels of one claim agree but for a few.
-      if labels[fields[1]] == nil {
-        labels[fields[1]] = fields[3] == "SUPPORT"
-        evidence[fields[1]] = DocumentID(fields[2])
-      }
-      if fields[0] == "train" { train.insert(fields[1]) }
-    }
-    self.evidence = evidence
-    let claims = try Self.rows(folder, "queries.jsonl.gz").map { row in
-      Claim(id: row.id, text: row.text, label: labels[row.id])
-    }
-    testClaims = claims.filter { judgements[$0.id] != nil }
-    trainClaims = claims.filter { train.contains($0.id) && $0.label != nil }
+    guard let resources = Bundle.module.resourceURL else { throw CocoaError(.fileNoSuchFile) }
+    try self.init(folder: resources.appendingPathComponent("Resources/scifact"))
   }
 
-  private static func text(_ folder: URL, _ name: String) throws -> String {
-    let path = folder.appending(path: name).path
-    guard FileManager.default.fileExists(atPath: path) else { throw LoadError.missing(name) }
-    let bytes =
-      name.hasSuffix(".gz")
-      ? try Gzip.decompress(contentsOf: path, limit: 64 << 20)
-      : [UInt8](try Data(contentsOf: URL(filePath: path)))
-    return String(decoding: bytes, as: UTF8.self)
+  /// Reads the files in a folder.
+  ///
+  /// - Parameter folder: Holds `corpus.jsonl.gz`, `queries.jsonl`, `labels.tsv` and `qrels/test.tsv`.
+  /// - Throws: When a file is missing or damaged.
+  init(folder: URL) throws {
+    let corpus = try Gzip.decompress(
+      contentsOf: folder.appendingPathComponent("corpus.jsonl.gz").path,
+      limit: 64 << 20
+    )
+    documents = try Self.lines(corpus).map {
+      IndexedDocument(id: DocumentID($0.id), title: $0.title ?? "", text: $0.text)
+    }
+    var labels: [String: [DocumentID: Label]] = [:]
+    var splits: [String: String] = [:]
+    for cells in try Self.table(folder.appendingPathComponent("labels.tsv"), columns: 4) {
+      labels[cells[1], default: [:]][DocumentID(cells[2])] = Label(rawValue: cells[3])
+      splits[cells[1]] = cells[0]
+    }
+    var relevant: [String: [DocumentID: Int]] = [:]
+    for cells in try Self.table(folder.appendingPathComponent("qrels/test.tsv"), columns: 3) {
+      relevant[cells[0], default: [:]][DocumentID(cells[1])] = Int(cells[2])
+    }
+    let queries = try Data(contentsOf: folder.appendingPathComponent("queries.jsonl"))
+    claims = try Self.lines(Array(queries)).map { line in
+      Claim(
+        id: line.id,
+        text: line.text,
+        split: splits[line.id],
+        labels: labels[line.id] ?? [:],
+        relevant: relevant[line.id] ?? [:]
+      )
+    }
   }
 
-  private static func rows(_ folder: URL, _ name: String) throws -> [Row] {
+  // MARK: - Private
+
+  private struct Line: Decodable {
+    let id: String
+    let title: String?
+    let text: String
+  }
+
+  private static func lines(_ bytes: [UInt8]) throws -> [Line] {
     let decoder = JSONDecoder()
-    return try text(folder, name).split(separator: "\n").enumerated().map { index, line in
-      do {
-        return try decoder.decode(Row.self, from: Data(line.utf8))
-      } catch {
-        throw LoadError.malformed(name, line: index + 1)
-      }
+    return try bytes.split(separator: UInt8(ascii: "\n")).map {
+      try decoder.decode(Line.self, from: Data($0))
     }
   }
 
-  private static func table(_ folder: URL, _ name: String) throws -> [(line: Int, fields: [String])] {
-    try text(folder, name).split(separator: "\n").enumerated().dropFirst().map { index, line in
-      (index + 1, line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init))
+  /// The rows of a tab-separated file below its heading.
+  private static func table(_ file: URL, columns: Int) throws -> [[String]] {
+    try String(contentsOf: file, encoding: .utf8).split(separator: "\n").dropFirst().map { line in
+      let cells = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+      guard cells.count == columns else { throw CocoaError(.fileReadCorruptFile) }
+      return cells
     }
+  }
+}
+
+extension SciFactDataset.Claim {
+  /// What the documents say about the claim when they agree; `nil` without labels or with contrary ones.
+  var verdict: SciFactDataset.Label? {
+    let said = Set(labels.values)
+    return said.count == 1 ? said.first : nil
   }
 }

@@ -23,7 +23,10 @@ final class DocumentDatabase: DocumentSource {
     self.cacheLimit = cacheLimit
   }
 
-  static func open(_ path: String, options: SearchIndex.Options) async throws(RetrievalError) -> DocumentDatabase {
+  static func open(
+    _ path: String,
+    options: SearchIndex.Options
+  ) async throws(RetrievalError) -> DocumentDatabase {
     try await mapped {
       let database = try await SQLiteDatabase.open(
         .file(path),
@@ -118,7 +121,8 @@ final class DocumentDatabase: DocumentSource {
         let sequence = try Self.nextSequence(tx)
         var numbers: [UInt64] = []
         for id in ids {
-          let found = try tx.query("DELETE FROM document WHERE id = ?1 RETURNING number", id.rawValue) { row in
+          let found = try tx.query("DELETE FROM document WHERE id = ?1 RETURNING number", id.rawValue) {
+            row in
             try row.int64(0)
           }
           for number in found {
@@ -152,7 +156,11 @@ final class DocumentDatabase: DocumentSource {
   }
 
   /// Documents by number, a page at a time, of all or of those that changed.
-  func page(after number: UInt64, changedSince sequence: Int64, limit: Int) async throws(RetrievalError)
+  func page(
+    after number: UInt64,
+    changedSince sequence: Int64,
+    limit: Int
+  ) async throws(RetrievalError)
     -> [StoredDocument]
   {
     try await Self.mapped {
@@ -168,7 +176,10 @@ final class DocumentDatabase: DocumentSource {
   }
 
   /// The vectors of documents by number, a page at a time.
-  func vectors(after number: UInt64, limit: Int) async throws(RetrievalError)
+  func vectors(
+    after number: UInt64,
+    limit: Int
+  ) async throws(RetrievalError)
     -> [(number: UInt64, sequence: Int64, vector: [Float]?)]
   {
     try await Self.mapped {

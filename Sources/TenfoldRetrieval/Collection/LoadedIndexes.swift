@@ -35,7 +35,11 @@ struct LoadedIndexes {
         default: false
         }
       guard isSame else {
-        throw RetrievalError.modelMismatch(index: stored, current: profile, place: "the collection in \(directory)")
+        throw RetrievalError.modelMismatch(
+          index: stored,
+          current: profile,
+          place: "the collection in \(directory)"
+        )
       }
     }
     let sequence = try await documents.sequence()
@@ -50,7 +54,9 @@ struct LoadedIndexes {
     if let dense {
       dense.remove(stored.filter { $0.vector == nil }.map(\.number))
       // The shapes were checked when the vectors came from the embedder or the disk.
-      _ = try? dense.add(stored.compactMap { row in row.vector.map { IdentifiedVector(id: row.number, values: $0) } })
+      _ = try? dense.add(
+        stored.compactMap { row in row.vector.map { IdentifiedVector(id: row.number, values: $0) } }
+      )
     }
     // Throws only for a damaged index, and damage was repaired when the collection was opened.
     try? sparse.add(stored.map { ($0.number, $0.document.searchableText) })
@@ -104,7 +110,9 @@ struct LoadedIndexes {
         if !opened.damage.isEmpty {
           repairs += opened.damage
         } else if mark > UInt64(clamping: sequence) {
-          repairs.append("the text index is newer than the documents, as after restoring only them from a backup")
+          repairs.append(
+            "the text index is newer than the documents, as after restoring only them from a backup"
+          )
         } else {
           sparse = opened
           watermark = Int64(clamping: mark)

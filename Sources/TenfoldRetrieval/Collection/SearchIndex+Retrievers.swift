@@ -9,7 +9,8 @@ extension SearchIndex {
   /// - Parameter options: How the two rankings are fused.
   /// - Returns: The retriever; it sees every later change.
   /// - Throws: ``RetrievalError`` with code ``RetrievalError/Code/invalidOption``.
-  public func retriever(_ options: HybridRetriever.Options = .init()) throws(RetrievalError) -> any Retriever {
+  public func retriever(_ options: HybridRetriever.Options = .init()) throws(RetrievalError) -> any Retriever
+  {
     guard let dense = try denseRetriever() else { return sparseRetriever() }
     return try HybridRetriever(sparse: sparseRetriever(), dense: dense, options: options)
   }

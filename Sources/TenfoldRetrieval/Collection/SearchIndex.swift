@@ -175,7 +175,9 @@ public final class SearchIndex: Sendable {
       do throws(StorageError) {
         try DedicatedThread.start(name: "tenfold-commit") {
           continuation.resume(
-            with: Result { try sparse.save(to: LoadedIndexes.termsPath(directory), watermark: UInt64(watermark)) }
+            with: Result {
+              try sparse.save(to: LoadedIndexes.termsPath(directory), watermark: UInt64(watermark))
+            }
           )
         }
       } catch {

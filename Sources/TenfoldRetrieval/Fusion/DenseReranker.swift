@@ -39,7 +39,11 @@ public struct DenseReranker: Reranker {
     documents: any DocumentSource
   ) throws(RetrievalError) {
     guard index.profile.isComparable(with: embedder.profile) else {
-      throw RetrievalError.modelMismatch(index: index.profile, current: embedder.profile, place: "the vector index")
+      throw RetrievalError.modelMismatch(
+        index: index.profile,
+        current: embedder.profile,
+        place: "the vector index"
+      )
     }
     self.embedder = embedder
     self.index = index
@@ -67,7 +71,10 @@ public struct DenseReranker: Reranker {
           missing.map { IndexedDocument(id: $0.document, title: $0.title, text: $0.text).searchableText }
         )
         guard batch.count == missing.count, batch.dimension == vector.count else {
-          throw RetrievalError(.invalidEmbedding, "the embedder \(embedder.profile) returned vectors of another shape")
+          throw RetrievalError(
+            .invalidEmbedding,
+            "the embedder \(embedder.profile) returned vectors of another shape"
+          )
         }
         for (row, passage) in missing.enumerated() {
           let cosine = Self.cosine(vector, batch.vector(at: row))
@@ -75,7 +82,9 @@ public struct DenseReranker: Reranker {
         }
       }
       line.note = "\(passages.count) candidates, \(missing.count) embedded"
-      return passages.map { $0.scored(scores[$0.document] ?? -1) }.sorted(by: RetrievedPassage.isBetter(_:than:))
+      return passages.map { $0.scored(scores[$0.document] ?? -1) }.sorted(
+        by: RetrievedPassage.isBetter(_:than:)
+      )
     }
   }
 

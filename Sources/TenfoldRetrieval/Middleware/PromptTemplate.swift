@@ -41,7 +41,8 @@ public struct PromptTemplate: Sendable {
   ///     character, and the ones after it are left out.
   /// - Returns: The template.
   public static func numberedPassages(
-    instructions: String = "Answer the question from the passages below. If they don't hold the answer, say so.",
+    instructions: String =
+      "Answer the question from the passages below. If they don't hold the answer, say so.",
     budgetInBytes: Int = 4000
   ) -> Self {
     Self { request, passages in

@@ -63,7 +63,8 @@ public final class CachedRetriever: Retriever {
     if var known = lookUp(key) {
       known.answeredBy = "hotQuery"
       query.trace?.record(
-        StageRecord(stage: "retrieval.hotQuery", work: .zero, note: "\(known.passages.count) passages"))
+        StageRecord(stage: "retrieval.hotQuery", work: .zero, note: "\(known.passages.count) passages")
+      )
       return known
     }
     let result = try await retriever.retrieve(query)

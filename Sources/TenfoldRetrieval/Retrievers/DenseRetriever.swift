@@ -28,7 +28,11 @@ public struct DenseRetriever: Retriever {
     embedder: any TextEmbedder
   ) throws(RetrievalError) {
     guard index.profile.isComparable(with: embedder.profile) else {
-      throw RetrievalError.modelMismatch(index: index.profile, current: embedder.profile, place: "the vector index")
+      throw RetrievalError.modelMismatch(
+        index: index.profile,
+        current: embedder.profile,
+        place: "the vector index"
+      )
     }
     self.index = index
     self.documents = documents

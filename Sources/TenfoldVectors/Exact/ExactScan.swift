@@ -12,7 +12,7 @@ struct ExactScan {
   private(set) var scannedBytes = 0
   private var scores: [Float] = []
 
-  /// - Parameter queries: Vectors of length 1.
+  /// Starts a search for `queries`, which must be vectors of length 1.
   init(rows: ExactRows, queries: [[Float]], limit: Int) {
     self.rows = rows
     self.queries = queries

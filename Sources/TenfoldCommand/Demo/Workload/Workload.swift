@@ -66,8 +66,9 @@ struct Workload: Sendable {
     using generator: inout SeededGenerator
   ) -> [WorkloadRequest] {
     // Labelled claims first: those tell how good the answers are.
-    let labelled = dataset.testClaims.filter { $0.label != nil }.shuffled(using: &generator)
-    let others = dataset.testClaims.filter { $0.label == nil }.shuffled(using: &generator)
+    let claims = dataset.claims.filter { !$0.relevant.isEmpty }
+    let labelled = claims.filter { !$0.labels.isEmpty }.shuffled(using: &generator)
+    let others = claims.filter(\.labels.isEmpty).shuffled(using: &generator)
     return (labelled + others).prefix(max(0, count)).map { claim in
       WorkloadRequest(
         kind: .claim,
@@ -77,7 +78,7 @@ struct Workload: Sendable {
         instruction: DemoPrompt.claimInstruction(claim.text),
         choices: DemoPrompt.claimChoices,
         claimID: claim.id,
-        expected: claim.label.map { $0 ? DemoPrompt.claimChoices[0] : DemoPrompt.claimChoices[1] }
+        expected: claim.verdict.map { DemoPrompt.claimChoices[$0 == .support ? 0 : 1] }
       )
     }
   }
