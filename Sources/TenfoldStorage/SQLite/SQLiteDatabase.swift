@@ -28,12 +28,12 @@ public final class SQLiteDatabase: Sendable {
   public let options: Options
   private let writer: SQLiteWriter
   private let readers: ThreadMailbox<SQLiteOperation>
-  private let running: ThreadGroup
+  private let writerThread = ThreadGroup()
+  private let readerThreads = ThreadGroup()
 
-  private init(_ location: Location, _ options: Options, _ running: ThreadGroup) {
+  private init(_ location: Location, _ options: Options) {
     self.location = location
     self.options = options
-    self.running = running
     writer = SQLiteWriter(maximumGroupSize: options.maximumGroupSize)
     readers = ThreadMailbox()
   }
@@ -109,9 +109,11 @@ public final class SQLiteDatabase: Sendable {
 
   /// Finishes what was submitted, refuses more, and closes every connection.
   public func close() async {
-    writer.mailbox.close()
+    // Readers first: the connection that closes last moves the log into the file, and a reader may not write.
     readers.close()
-    await running.wait()
+    await readerThreads.wait()
+    writer.mailbox.close()
+    await writerThread.wait()
   }
 
   // MARK: - Private
@@ -150,17 +152,16 @@ public final class SQLiteDatabase: Sendable {
       connection.close()
       throw error
     }
-    let running = ThreadGroup()
-    let database = SQLiteDatabase(location, options, running)
+    let database = SQLiteDatabase(location, options)
     do {
       let writer = database.writer
-      try running.start(name: "tenfold-writer") { writer.serve(connection) }
+      try database.writerThread.start(name: "tenfold-writer") { writer.serve(connection) }
       if !location.isInMemory {
         for index in 0..<options.readerCount {
           let reader = try SQLiteConnection(path: location.path, isReader: true, busyTimeout: options.busyTimeout)
           try reader.configureReader(options)
           let mailbox = database.readers
-          try running.start(name: "tenfold-reader\(index)") { serveReads(mailbox, reader) }
+          try database.readerThreads.start(name: "tenfold-reader\(index)") { serveReads(mailbox, reader) }
         }
       }
     } catch {
