@@ -27,8 +27,13 @@ public struct CacheKey: Hashable, Sendable {
   ///   - question: The question as received.
   ///   - normalization: Which spellings count as the same question.
   public init(namespace: CacheNamespace, question: String, normalization: KeyNormalization = .whitespace) {
+    self.init(namespace: namespace, normalizedText: normalization.apply(to: question))
+  }
+
+  /// Creates a key from a question that has been normalized already.
+  init(namespace: CacheNamespace, normalizedText: String) {
     self.namespace = namespace
-    self.text = normalization.apply(to: question)
+    self.text = normalizedText
     var hasher = ContentDigest.Hasher()
     namespace.append(to: &hasher)
     hasher.append(text)

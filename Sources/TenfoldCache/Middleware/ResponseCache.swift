@@ -1,0 +1,188 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+public import TenfoldCore
+
+/// The answers of one model, or one composition of models, and the rules for keeping them.
+///
+/// The exact and the semantic middleware share it: each answer is stored once, by a writer that never stands in a
+/// reader's way. A store that fails makes misses, not failed requests.
+///
+/// ```swift
+/// let cache = ResponseCache(store: store, model: model.profile, corpusEpoch: { index.epoch })
+/// let layers: [any InferenceMiddleware] = [
+///   ExactCacheMiddleware(cache: cache), SemanticCacheMiddleware(cache: cache, embedder: encoder),
+/// ]
+/// try await cache.run()   // in a service group; stores what was answered
+/// ```
+public final class ResponseCache: Sendable {
+  /// What is kept; every field has a default.
+  public struct Options: Sendable {
+    /// How long answers are fresh; `nil` for the store's default.
+    public var timeToLive: Duration?
+    /// Longer answers are not kept.
+    public var maximumAnswerBytes: Int
+    /// Longer questions are neither looked up nor kept.
+    public var maximumQuestionBytes: Int
+    /// Whether answers drawn at random (a temperature above 0 and no seed) are kept too.
+    public var keepsSampledAnswers: Bool
+    /// Which spellings count as the very same question.
+    public var normalization: KeyNormalization
+    /// How many answers wait to be stored before further ones are dropped.
+    public var fillBufferCapacity: Int
+
+    /// Creates options.
+    public init(
+      timeToLive: Duration? = nil,
+      maximumAnswerBytes: Int = 64 << 10,
+      maximumQuestionBytes: Int = 64 << 10,
+      keepsSampledAnswers: Bool = false,
+      normalization: KeyNormalization = .whitespace,
+      fillBufferCapacity: Int = 1024
+    ) {
+      self.timeToLive = timeToLive
+      self.maximumAnswerBytes = maximumAnswerBytes
+      self.maximumQuestionBytes = maximumQuestionBytes
+      self.keepsSampledAnswers = keepsSampledAnswers
+      self.normalization = normalization
+      self.fillBufferCapacity = fillBufferCapacity
+    }
+  }
+
+  /// Where the answers are kept.
+  public let store: any CacheStore
+  /// What answers on a miss.
+  public let model: ModelProfile
+  /// What is kept.
+  public let options: Options
+  private let corpusEpoch: @Sendable () -> UInt64
+  private let queue: CacheFillQueue
+  private let failures = Mutex((count: 0, isDegraded: false))
+
+  /// Creates a cache.
+  ///
+  /// - Parameters:
+  ///   - store: Where the answers are kept.
+  ///   - model: What answers on a miss; another id or revision never sees these answers.
+  ///   - options: What is kept.
+  ///   - corpusEpoch: The state of the documents that answers draw on; `{ 0 }` where there are none.
+  public init(
+    store: any CacheStore,
+    model: ModelProfile,
+    options: Options = Options(),
+    corpusEpoch: @escaping @Sendable () -> UInt64
+  ) {
+    self.store = store
+    self.model = model
+    self.options = options
+    self.corpusEpoch = corpusEpoch
+    self.queue = CacheFillQueue(capacity: options.fillBufferCapacity)
+  }
+
+  /// The key under which a request's answer is kept, or `nil` when it must not be cached.
+  ///
+  /// - Parameter request: The request.
+  /// - Returns: The key; `nil` for an empty or very long question, or an answer drawn at random.
+  public func key(for request: InferenceRequest) -> CacheKey? {
+    guard request.options.temperature == 0 || request.options.seed != nil || options.keepsSampledAnswers,
+      request.question.utf8.count <= options.maximumQuestionBytes
+    else { return nil }
+    let namespace = CacheNamespace(of: request, model: model, corpusEpoch: corpusEpoch())
+    let key = CacheKey(namespace: namespace, question: request.question, normalization: options.normalization)
+    return key.text.allSatisfy(\.isWhitespace) ? nil : key
+  }
+
+  /// Stores answers as they come, until the task is cancelled; then stores what is left and returns.
+  ///
+  /// Stores that write at once need no `run()`.
+  ///
+  /// - Throws: Never; failures are counted in ``statistics()``.
+  public func run() async throws {
+    queue.begin()
+    while await queue.waitForFill() { await flush() }
+    await flush()
+  }
+
+  /// Stores what is waiting now.
+  public func flush() async {
+    for fill in queue.takeAll() {
+      do {
+        try await store.set(fill.answer, for: fill.key, timeToLive: fill.timeToLive)
+        note(failure: nil)
+      } catch {
+        note(failure: error)
+      }
+    }
+  }
+
+  /// Forgets every answer that draws on one of these documents.
+  ///
+  /// - Parameter documents: The documents that changed or went away.
+  /// - Returns: How many answers were forgotten.
+  /// - Throws: ``CacheError`` when the store can't be written; then call it again, or move the corpus epoch on.
+  @discardableResult
+  public func invalidate(documents: Set<DocumentID>) async throws -> Int {
+    await flush()
+    return try await store.invalidate(documents: documents)
+  }
+
+  /// Forgets everything that a tenant caused.
+  ///
+  /// - Parameter tenant: The tenant.
+  /// - Returns: How many answers were forgotten.
+  /// - Throws: ``CacheError`` when the store can't be written.
+  @discardableResult
+  public func removeAll(of tenant: TenantID) async throws -> Int {
+    await flush()
+    return try await store.removeAll(of: tenant)
+  }
+
+  /// How the cache and its store have been doing.
+  public func statistics() async -> CacheStatistics {
+    var statistics = await store.statistics()
+    let failures = failures.withLock { $0 }
+    statistics.droppedFills += queue.dropped
+    statistics.failures = max(statistics.failures, failures.count)
+    statistics.isDegraded = statistics.isDegraded || failures.isDegraded
+    return statistics
+  }
+
+  // MARK: - For the middlewares
+
+  /// Looks a key up; a store that fails has nothing.
+  func lookUp(_ key: CacheKey, allowingStale: Bool) async throws -> CacheHit? {
+    do {
+      let hit = try await store.answer(for: key, allowingStale: allowingStale)
+      note(failure: nil)
+      return hit
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      note(failure: error)
+      return nil
+    }
+  }
+
+  /// Keeps an answer: at once if the store can, else behind the reader's back.
+  func fill(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration? = nil) {
+    let life = timeToLive ?? options.timeToLive
+    if let store = store as? any ImmediateCacheStore {
+      store.setNow(answer, for: key, timeToLive: life)
+    } else {
+      queue.add(.init(answer: answer, key: key, timeToLive: life))
+    }
+  }
+
+  func note(failure: (any Error)?) {
+    failures.withLock { failures in
+      if failure != nil { failures.count += 1 }
+      failures.isDegraded = failure != nil
+    }
+  }
+
+  /// Whether an answer that ended so is the same every time.
+  func keeps(_ reason: FinishReason) -> Bool {
+    [.endOfText, .stopText, .choice, .maxTokens, .contextFull].contains(reason)
+  }
+}

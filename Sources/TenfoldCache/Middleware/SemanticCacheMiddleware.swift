@@ -1,0 +1,215 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+
+/// Answers a request whose meaning has been asked before in other words.
+///
+/// The question is embedded once; the vector is handed on in ``InferenceRequest/embedding``, where retrieval and routing
+/// find it. Only entries of the request's own ``CacheNamespace`` are looked at, and the nearest is served only if
+/// ``SemanticServePolicy`` says so. A wording that was served gets an entry of its own that points to the answer's, so
+/// that its repeats are found without a vector.
+///
+/// ```swift
+/// let semantic = SemanticCacheMiddleware(cache: cache, embedder: encoder, options: .init(policy: .init(threshold: 0.97)))
+/// ```
+public final class SemanticCacheMiddleware: InferenceMiddleware {
+  /// When answers are served and how many vectors are kept; every field has a default.
+  public struct Options: Sendable {
+    /// When an answer is served for other words.
+    public var policy: SemanticServePolicy
+    /// How many vectors are kept in memory for each namespace; the oldest leave first.
+    public var entriesPerNamespace: Int
+    /// For how many namespaces vectors are kept; the one not used for longest leaves first.
+    public var namespaceLimit: Int
+
+    /// Creates options.
+    public init(
+      policy: SemanticServePolicy = SemanticServePolicy(),
+      entriesPerNamespace: Int = 20_000,
+      namespaceLimit: Int = 1_000
+    ) {
+      self.policy = policy
+      self.entriesPerNamespace = entriesPerNamespace
+      self.namespaceLimit = namespaceLimit
+    }
+  }
+
+  /// The answers.
+  public let cache: ResponseCache
+  /// When answers are served.
+  public let options: Options
+  private let embedder: any TextEmbedder
+  private let index: SemanticIndex
+
+  static let stage = "semanticCache"
+
+  /// Creates a middleware.
+  ///
+  /// - Parameters:
+  ///   - cache: The answers; share it with the exact middleware.
+  ///   - embedder: What turns questions into vectors.
+  ///   - options: When answers are served.
+  public init(cache: ResponseCache, embedder: any TextEmbedder, options: Options = Options()) {
+    self.cache = cache
+    self.embedder = embedder
+    self.options = options
+    self.index = SemanticIndex(
+      profile: embedder.profile,
+      entriesPerNamespace: options.entriesPerNamespace,
+      namespaceLimit: options.namespaceLimit
+    )
+  }
+
+  private struct Found: Sendable {
+    var hit: CacheHit
+    var key: CacheKey
+    var similarity: Float
+  }
+
+  /// Serves the answer to a question of the same meaning, or passes the request on and keeps the answer.
+  ///
+  /// - Parameters:
+  ///   - request: The request.
+  ///   - next: What answers on a miss; it gets the request with its embedding.
+  /// - Returns: The answer.
+  /// - Throws: Whatever `next` throws, `CancellationError`; never because of the cache or the embedder.
+  public func intercept(
+    _ request: InferenceRequest,
+    next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
+  ) async throws -> GenerationStream {
+    let policy = request.context.cachePolicy
+    guard policy.allowsSemanticHit || policy.allowsStore, let key = cache.key(for: request) else {
+      return try await next(request)
+    }
+    var request = request
+    var found: Found?
+    let trace = request.context.trace
+    let question = request.question
+    let given = request.embedding
+    let embedding = try await trace.measure(Self.stage) { line -> TextEmbedding? in
+      guard let embedding = try await embed(question, given: given, note: &line.note) else { return nil }
+      if policy.allowsSemanticHit {
+        found = try await find(question, embedding, key, allowsStale: policy.allowsStale, note: &line.note)
+      } else {
+        line.note = "not asked"
+      }
+      return embedding
+    }
+    request.embedding = embedding ?? request.embedding
+    var stale: StaleFallback?
+    if let found {
+      let source = AnswerSource.semanticCache(
+        entry: found.hit.answer.entryName(found.key),
+        similarity: found.similarity,
+        isStale: found.hit.isStale
+      )
+      if found.hit.isStale {
+        stale = StaleFallback(stage: Self.stage, hit: found.hit, source: source)
+      } else {
+        if policy.allowsStore, found.key != key { keepAlias(of: found, for: key, question: question) }
+        return found.hit.answer.stream(answeredBy: source, trace: trace)
+      }
+    }
+    let stream = try await stale?.call(request, next) ?? next(request)
+    guard policy.allowsStore, let embedding else { return stream }
+    let cache = cache
+    let index = index
+    return stream.capturing(for: cache) { completion in
+      cache.fill(CachedAnswer(completion, question: question, embedding: embedding), for: key)
+      _ = index.add(EmbeddedEntry(key: key, question: question, embedding: embedding))
+      trace.record(StageRecord(stage: ExactCacheMiddleware.fillStage, work: .zero, note: key.digest.description))
+    }
+  }
+
+  // MARK: - Private
+
+  private func embed(_ question: String, given: TextEmbedding?, note: inout String) async throws -> TextEmbedding? {
+    if let given, given.embedder == embedder.profile { return given }
+    do {
+      let embedding = try await embedder.embed(question)
+      let norm = embedding.values.reduce(0) { $0 + $1 * $1 }
+      guard norm.isFinite, norm > 0, embedding.values.count == embedder.profile.dimension else {
+        throw CacheError(.invalidEmbedding, "The vector of the question is not finite, or has no length.")
+      }
+      return embedding
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      cache.note(failure: error)
+      note = "degraded: \(error)"
+      return nil
+    }
+  }
+
+  private func find(
+    _ question: String,
+    _ embedding: TextEmbedding,
+    _ key: CacheKey,
+    allowsStale: Bool,
+    note: inout String
+  ) async throws -> Found? {
+    do {
+      if index.open(key.namespace) {
+        let stored = try await cache.store.embeddedEntries(in: key.namespace, limit: options.entriesPerNamespace)
+        for entry in stored.reversed() { _ = index.add(entry) }
+      }
+      var near = try await index.neighbours(
+        of: embedding.values,
+        in: key.namespace,
+        limit: options.policy.candidateLimit
+      )
+      while true {
+        let candidates = near.map {
+          SemanticServePolicy.Candidate(question: $0.question, similarity: $0.similarity)
+        }
+        switch options.policy.decide(question, among: candidates) {
+        case .serve(let position):
+          let chosen = near[position]
+          if let hit = try await cache.store.answer(for: chosen.key, allowingStale: true) {
+            guard !hit.isStale || allowsStale else {
+              near.remove(at: position)
+              continue
+            }
+            note = "\(hit.isStale ? "stale" : "hit") at \(chosen.similarity)"
+            return Found(hit: hit, key: chosen.key, similarity: chosen.similarity)
+          }
+          // The store has let go of it.
+          index.remove(chosen.key)
+          near.remove(at: position)
+        case .tooFar(let similarity):
+          note = similarity.map { "miss, nearest \($0)" } ?? "miss"
+          return nil
+        case .vetoed(let check):
+          note = "miss, guard vetoed (\(check.name))"
+          return nil
+        }
+      }
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      cache.note(failure: error)
+      note = "degraded: \(error)"
+      return nil
+    }
+  }
+
+  private func keepAlias(of found: Found, for key: CacheKey, question: String) {
+    var answer = found.hit.answer
+    answer.alias = CachedAnswer.Alias(entry: answer.entryName(found.key), similarity: found.similarity)
+    answer.question = question
+    answer.embedding = nil
+    cache.fill(answer, for: key, timeToLive: found.hit.remaining)
+  }
+}
+
+extension CacheGuard.Checks {
+  /// The name of the first check in the set.
+  var name: String {
+    if contains(.numbers) { return "numbers" }
+    if contains(.negation) { return "negation" }
+    if contains(.names) { return "names" }
+    if contains(.order) { return "order" }
+    return "substitution"
+  }
+}
