@@ -1,0 +1,112 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldCore
+
+/// One computation and those who read it.
+///
+/// Events are kept until the flight ends, so that a late follower starts from the beginning; an answer is bounded by
+/// its token limit, and so is this log.
+final class CoalescedFlight: Sendable {
+  private struct State {
+    var events: [GenerationEvent] = []
+    var end: Result<Void, any Error>?
+    var readers: [Int: GenerationStream.Continuation] = [:]
+    var nextReader = 0
+    /// Readers that have joined but not subscribed yet; they keep the flight alive too.
+    var reserved = 1
+    /// The task that reads the shared computation, held by the stream that it fills.
+    var pump: GenerationStream?
+    var isClosed = false
+  }
+
+  let leader: RequestID
+  private let state = Mutex(State())
+  private let onClose: @Sendable (CoalescedFlight) -> Void
+
+  init(leader: RequestID, onClose: @escaping @Sendable (CoalescedFlight) -> Void) {
+    self.leader = leader
+    self.onClose = onClose
+  }
+
+  /// Starts handing the events of `upstream` to the readers.
+  func start(_ upstream: GenerationStream) {
+    let pump = GenerationStream { [weak self] _ in
+      do {
+        for try await event in upstream { self?.broadcast(event) }
+        self?.close(.success(()))
+      } catch {
+        self?.close(.failure(error))
+      }
+    }
+    state.withLock { $0.pump = pump }
+  }
+
+  /// Announces a reader; false when the flight has ended.
+  func reserve() -> Bool {
+    state.withLock { state in
+      guard !state.isClosed else { return false }
+      state.reserved += 1
+      return true
+    }
+  }
+
+  /// The events from the first one on; uses up a reservation.
+  func subscribe() -> GenerationStream {
+    let (stream, continuation) = GenerationStream.makeStream()
+    let reader: Int? = state.withLock { state in
+      state.reserved -= 1
+      for event in state.events { continuation.yield(event) }
+      switch state.end {
+      case .success?: continuation.finish()
+      case .failure(let error)?: continuation.finish(throwing: error)
+      case nil:
+        state.readers[state.nextReader] = continuation
+        state.nextReader += 1
+        return state.nextReader - 1
+      }
+      return nil
+    }
+    if let reader { continuation.onCancel { [weak self] in self?.leave(reader) } }
+    return stream
+  }
+
+  private func broadcast(_ event: GenerationEvent) {
+    let readers = state.withLock { state in
+      state.events.append(event)
+      return Array(state.readers.values)
+    }
+    for reader in readers { reader.yield(event) }
+  }
+
+  private func leave(_ reader: Int) {
+    let isDeserted = state.withLock { state in
+      state.readers[reader] = nil
+      return state.readers.isEmpty && state.reserved == 0
+    }
+    if isDeserted { close(.failure(CancellationError())) }
+  }
+
+  private func close(_ result: Result<Void, any Error>) {
+    let (readers, pump) = state.withLock { state in
+      guard !state.isClosed else { return ([GenerationStream.Continuation](), GenerationStream?.none) }
+      state.isClosed = true
+      state.end = result
+      defer {
+        state.readers = [:]
+        state.pump = nil
+      }
+      return (Array(state.readers.values), state.pump)
+    }
+    onClose(self)
+    for reader in readers {
+      switch result {
+      case .success: reader.finish()
+      case .failure(let error): reader.finish(throwing: error)
+      }
+    }
+    // Dropping the pump, after the lock is free, cancels the computation if it is still under way.
+    _ = pump
+  }
+}

@@ -1,0 +1,38 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldCore
+
+/// The computations in flight, by key.
+final class CoalescedFlights: Sendable {
+  private let flights = Mutex<[CoalescingKey: CoalescedFlight]>([:])
+
+  var count: Int { flights.withLock { $0.count } }
+
+  /// The flight for a key, and whether the caller leads it.
+  ///
+  /// - Parameters:
+  ///   - key: What makes requests equal.
+  ///   - leader: The caller's id, in case it leads.
+  ///   - start: Begins the shared computation, in case the caller leads.
+  func join(
+    _ key: CoalescingKey,
+    leader: RequestID,
+    start: () -> GenerationStream
+  ) -> (flight: CoalescedFlight, isLeader: Bool) {
+    flights.withLock { flights in
+      if let flight = flights[key], flight.reserve() { return (flight, false) }
+      let flight = CoalescedFlight(leader: leader) { [weak self] flight in self?.remove(flight, key) }
+      flights[key] = flight
+      flight.start(start())
+      return (flight, true)
+    }
+  }
+
+  private func remove(_ flight: CoalescedFlight, _ key: CoalescingKey) {
+    flights.withLock { flights in
+      if flights[key] === flight { flights[key] = nil }
+    }
+  }
+}

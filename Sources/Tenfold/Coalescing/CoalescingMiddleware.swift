@@ -1,0 +1,74 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+
+/// Lets equal requests in flight share one computation.
+///
+/// The first of several equal requests leads; the others receive the same texts from the start. The work goes on while
+/// anyone reads and stops when the last reader leaves. If the computation fails, the leader gets the error; a follower
+/// that has received nothing yet tries again, as a leader if need be.
+///
+/// Requests are equal when tenant, prompt and options are, and the answer is determined: temperature 0 or a seed. A
+/// request whose cache policy allows no exact hit never joins another.
+public final class CoalescingMiddleware: InferenceMiddleware {
+  private let flights = CoalescedFlights()
+
+  /// Creates the layer.
+  public init() {}
+
+  /// How many computations are shared or could be joined right now.
+  public var flightCount: Int { flights.count }
+
+  /// Joins the equal request in flight, or leads a new one.
+  ///
+  /// - Parameters:
+  ///   - request: The request.
+  ///   - next: The layers inside; called once for a leader and not at all for a follower.
+  /// - Returns: The answer as it is made.
+  /// - Throws: Nothing at once; errors of the layers inside come through the stream.
+  public func intercept(
+    _ request: InferenceRequest,
+    next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
+  ) async throws -> GenerationStream {
+    guard let key = CoalescingKey(request) else { return try await next(request) }
+    let flights = flights
+    return GenerationStream { continuation in
+      // A follower survives one failed leader; a second failure is taken for an answer.
+      for attempt in 0... {
+        let (flight, isLeader) = flights.join(key, leader: request.context.id) {
+          GenerationStream { shared in
+            for try await event in try await next(request) { shared.yield(event) }
+          }
+        }
+        var hasDelivered = false
+        do {
+          for try await event in flight.subscribe() {
+            hasDelivered = true
+            continuation.yield(isLeader ? event : Self.followed(event, flight: flight, request: request))
+          }
+          return
+        } catch {
+          try Task.checkCancellation()
+          if isLeader || hasDelivered || attempt >= 1 { throw error }
+        }
+      }
+    }
+  }
+
+  /// A follower's summary: the same answer, made by the leader, at no cost.
+  private static func followed(
+    _ event: GenerationEvent,
+    flight: CoalescedFlight,
+    request: InferenceRequest
+  ) -> GenerationEvent {
+    guard case .finished(var summary) = event else { return event }
+    let trace = request.context.trace
+    trace.record(StageRecord(stage: "coalescing", wait: trace.elapsed, work: .zero, note: "joined \(flight.leader)"))
+    summary.provenance.answeredBy = .coalesced(with: flight.leader)
+    summary.provenance.modelCalls = []
+    summary.provenance.cost = .zero
+    summary.usage = TokenUsage(timeToFirstToken: trace.elapsed)
+    return .finished(summary)
+  }
+}

@@ -1,0 +1,128 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import Tenfold
+import TenfoldTesting
+import Testing
+
+/// Holds callers until it is opened.
+private actor Gate {
+  private var isOpen = false
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+
+  func pass() async {
+    guard !isOpen else { return }
+    await withCheckedContinuation { waiters.append($0) }
+  }
+
+  func open() {
+    isOpen = true
+    for waiter in waiters { waiter.resume() }
+    waiters = []
+  }
+}
+
+private struct Broken: Error {}
+
+@Suite("CoalescingMiddleware")
+struct CoalescingMiddlewareTests {
+  @Test("a thousand equal requests at once are computed once, and all are answered")
+  func thousand() async throws {
+    let gate = Gate()
+    let model = ScriptedLanguageModel { _ in
+      await gate.pass()
+      return .text("one two three")
+    }
+    let pipeline = Pipeline(model: model, middlewares: [CoalescingMiddleware()])
+    var streams: [GenerationStream] = []
+    for _ in 0..<1000 { streams.append(try await pipeline.generate(InferenceRequest("same", tenant: "t"))) }
+    let answers = try await withThrowingTaskGroup(of: Completion.self) { group in
+      for stream in streams { group.addTask { try await stream.collect() } }
+      // Every stream's task joins before the model may answer.
+      while model.requests.isEmpty { await Task.yield() }
+      await gate.open()
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(answers.allSatisfy { $0.text == "one two three" })
+    let computed = answers.filter { if case .model = $0.summary.provenance.answeredBy { true } else { false } }
+    #expect(computed.count == model.requests.count)
+    #expect(model.requests.count < 1000)
+  }
+
+  @Test("tenants, prompts, options and refusing policies are computed apart")
+  func apart() async throws {
+    let gate = Gate()
+    let model = ScriptedLanguageModel { request in
+      await gate.pass()
+      return .text("\(request.context.tenant) \(request.question)")
+    }
+    let layer = CoalescingMiddleware()
+    let pipeline = Pipeline(model: model, middlewares: [layer])
+    var requests = [
+      InferenceRequest("same", tenant: "a"), InferenceRequest("same", tenant: "b"),
+      InferenceRequest("other", tenant: "a"),
+      InferenceRequest("same", tenant: "a", options: try GenerationOptions(maxTokens: 3)),
+      InferenceRequest("same", tenant: "a", options: try GenerationOptions(temperature: 1)),
+    ]
+    var fresh = InferenceRequest("same", tenant: "a")
+    fresh.context.cachePolicy = .refresh
+    requests.append(fresh)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for request in requests {
+        group.addTask {
+          let answer = try await pipeline.respond(to: request)
+          #expect(answer.text == "\(request.context.tenant) \(request.question)")
+        }
+      }
+      while model.requests.count < requests.count { await Task.yield() }
+      await gate.open()
+      try await group.waitForAll()
+    }
+    #expect(model.requests.count == requests.count)
+    #expect(layer.flightCount == 0)
+  }
+
+  @Test("a follower gets its own computation when the leader's fails")
+  func leaderFails() async throws {
+    let gate = Gate()
+    let isFirst = Mutex(true)
+    let model = ScriptedLanguageModel { _ in
+      let first = isFirst.withLock { first in
+        defer { first = false }
+        return first
+      }
+      guard first else { return .text("second try") }
+      await gate.pass()
+      return .failure(Broken())
+    }
+    let pipeline = Pipeline(model: model, middlewares: [CoalescingMiddleware()])
+    let leader = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
+    while model.requests.isEmpty { await Task.yield() }
+    let follower = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
+    for _ in 0..<100 { await Task.yield() }
+    await gate.open()
+    await #expect(throws: Broken.self) { _ = try await leader.collect() }
+    #expect(try await follower.collect().text == "second try")
+  }
+
+  @Test("the work stops when the last reader leaves, and not before")
+  func lastReader() async throws {
+    let model = ScriptedLanguageModel { _ in .hang }
+    let layer = CoalescingMiddleware()
+    let pipeline = Pipeline(model: model, middlewares: [layer])
+    var first: GenerationStream? = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
+    while model.openStreams == 0 { await Task.yield() }
+    var second: GenerationStream? = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
+    for _ in 0..<200 { await Task.yield() }
+    withExtendedLifetime(first) {}
+    first = nil
+    for _ in 0..<200 { await Task.yield() }
+    #expect(model.openStreams == 1)
+    withExtendedLifetime(second) {}
+    second = nil
+    while model.openStreams > 0 { await Task.yield() }
+    #expect(layer.flightCount == 0)
+    #expect(model.requests.count == 1)
+  }
+}
