@@ -93,7 +93,7 @@ let package = Package(
     module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),
     module(
       "TenfoldInference",
-      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, collections]
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, collections]
     ),
 
     // Floor 3.
@@ -141,7 +141,7 @@ let package = Package(
     tests("TenfoldVectors", ["TenfoldKernels"]),
     tests(
       "TenfoldInference",
-      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
       resources: [.copy("Resources")]
     ),
     tests(

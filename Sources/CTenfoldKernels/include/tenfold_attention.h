@@ -1,5 +1,61 @@
-// Tenfold kernels: attention.
+// Tenfold kernels: causal attention over paged keys and values in half precision.
 // SPDX-License-Identifier: Apache-2.0
+//
+// A page holds 32 positions of one key-value head:
+//   keys    [head_length][32]                position is the inner index, so scores of 16 positions are one vector
+//   values  [32][value_stride]               value_stride = head_length rounded up to 32; the rest is never used
+// Scores, soft-max and sums are fp32. Each query walks the pages in order with a running maximum; the order of its
+// additions depends on its own position only, so neither chunking nor batching changes a bit of the result.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+#define TENFOLD_PAGE_LENGTH 32
+/// The longest head that the kernels take.
+#define TENFOLD_MAX_HEAD_LENGTH 256
+
+/// Consecutive rows of one sequence and all query heads that share one key-value head.
+typedef struct tenfold_attention_span {
+  /// The first row's first query head of the group; heads lie side by side.
+  const float *queries;
+  /// Floats between rows.
+  size_t query_stride;
+  float *outputs;
+  size_t output_stride;
+  size_t rows;
+  /// Query heads that share the key-value head.
+  size_t group;
+  size_t head_length;
+  /// The memory of all pages, and which pages hold the sequence, first to last.
+  const uint16_t *memory;
+  const uint32_t *pages;
+  /// Halves between pages.
+  size_t page_stride;
+  /// Halves from the start of a page to the keys and the values of this layer and head.
+  size_t key_offset;
+  size_t value_offset;
+  /// The first row's position; row r sees positions 0 ... first_position + r.
+  size_t first_position;
+  /// What scores are multiplied by, usually 1 / sqrt(head_length).
+  float scale;
+} tenfold_attention_span;
+
+typedef struct tenfold_attention_kernels {
+  const char *name;
+  /// Computes the attention of a span.
+  void (*attend)(const tenfold_attention_span *span);
+  /// Writes one head's key of one position into its page; values beyond the range of a half saturate.
+  void (*store_key)(const float *key, size_t head_length, uint16_t *page_keys, size_t slot);
+  /// Writes one head's value of one position.
+  void (*store_value)(const float *value, size_t head_length, uint16_t *page_values, size_t slot);
+} tenfold_attention_kernels;
+
+/// The kernels for an instruction set by its name; `portable` for a name that is not compiled in.
+const tenfold_attention_kernels *tenfold_attention_named(const char *name);
+
+/// Halves between the values of two positions.
+static inline size_t tenfold_value_stride(size_t head_length) { return (head_length + 31) / 32 * 32; }
+
+#pragma clang assume_nonnull end

@@ -1,5 +1,43 @@
-// Tenfold kernels: elementwise.
+// Tenfold kernels: loops over single rows of floats: normalisation, rotation, gates, soft-max.
 // SPDX-License-Identifier: Apache-2.0
+//
+// Every function gives a row the same bits whatever other rows are computed beside it. Nothing needs alignment, and
+// nothing outside the stated ranges is read or written.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// What a row of logits looks like: its largest value, where that first occurs, and sum of exp(logit - largest).
+typedef struct tenfold_logits_summary {
+  float largest;
+  /// The lowest index that holds `largest`; `count` itself if every logit is NaN or minus infinity.
+  size_t index;
+  /// NaN when a logit is NaN.
+  double sum_of_exponentials;
+} tenfold_logits_summary;
+
+typedef struct tenfold_elementwise_kernels {
+  /// The instruction set, named as the matrix kernels name it.
+  const char *name;
+  /// y[i] = x[i] / sqrt(mean(x^2) + epsilon) * weight[i]; y may be x.
+  void (*rms_norm)(const float *x, const float *weight, float *y, size_t count, float epsilon);
+  /// Rotates pairs (2 i, 2 i + 1) of each head's first `dimensions` elements. `table` holds, for the row's position,
+  /// cosines then sines, each `dimensions` long: cos[2i] = cos[2i+1], -sin[2i] = sin[2i+1].
+  void (*rotate_pairs)(float *x, const float *table, size_t heads, size_t head_length, size_t dimensions);
+  /// Rotates pairs (i, i + dimensions / 2). `table` holds cosines then sines, each `dimensions` long of which the
+  /// first half is used.
+  void (*rotate_halves)(float *x, const float *table, size_t heads, size_t head_length, size_t dimensions);
+  /// y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]; y may be either.
+  void (*silu_multiply)(const float *gate, const float *up, float *y, size_t count);
+  /// y[i] = exp(x[i]) to within 2 units in the last place; below -87.3 exactly 0.
+  void (*exponentials)(const float *x, float *y, size_t count);
+  /// Largest logit, its first index, and the normaliser relative to it.
+  tenfold_logits_summary (*summarize_logits)(const float *logits, size_t count);
+} tenfold_elementwise_kernels;
+
+/// The kernels for an instruction set by its name; `portable` for a name that is not compiled in.
+const tenfold_elementwise_kernels *tenfold_elementwise_named(const char *name);
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,26 @@
+// Tenfold kernels: which attention belongs to an instruction set.
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "include/tenfold_attention.h"
+
+extern const tenfold_attention_kernels tenfold_attention_portable;
+#if defined(__x86_64__)
+extern const tenfold_attention_kernels tenfold_attention_avx2, tenfold_attention_avx512vnni;
+#endif
+
+static const tenfold_attention_kernels *const tables[] = {
+#if defined(__x86_64__)
+  &tenfold_attention_avx512vnni,
+  &tenfold_attention_avx2,
+#endif
+  &tenfold_attention_portable,
+};
+
+const tenfold_attention_kernels *tenfold_attention_named(const char *name) {
+  size_t count = sizeof tables / sizeof tables[0];
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(tables[i]->name, name) == 0) return tables[i];
+  }
+  return tables[count - 1];
+}

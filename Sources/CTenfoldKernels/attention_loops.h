@@ -1,0 +1,140 @@
+// Tenfold kernels: causal attention over pages, compiled once per instruction set (private).
+// SPDX-License-Identifier: Apache-2.0
+//
+// picture  up to 8 queries (rows x grouped heads) against one page of 32 positions:
+//            scores[query][32] = queries[query][head_length] * keys[head_length][32]
+//            output[query][32 of head_length] += p[query][32] * values[32][32 of head_length]
+//          both are the same tile: C[queries][32] += A[queries][n] * B[n][32], A fp32, B half
+// needs    from the including file: load_half16(const uint16_t *) and store_half(float *, uint16_t *, count);
+//          TILE_QUERIES x TILE_VECTORS accumulators of 16 floats stay in registers
+// over-read none: pages are whole
+#pragma once
+#include "elementwise_vectors.h"
+#include "include/tenfold_attention.h"
+
+#define QUERIES 8
+#define PAGE TENFOLD_PAGE_LENGTH
+
+TENFOLD_INLINE void tile_fixed(
+  const float *a, size_t a_stride, size_t n, const uint16_t *b, size_t b_stride, float *c, size_t c_stride,
+  const size_t queries, const int accumulate) {
+  v16 sums[TILE_QUERIES][TILE_VECTORS];
+  for (size_t q = 0; q < queries; q++) {
+    for (size_t v = 0; v < TILE_VECTORS; v++) {
+      sums[q][v] = accumulate ? load16(c + q * c_stride + 16 * v) : (v16)(0.0f);
+    }
+  }
+  for (size_t k = 0; k < n; k++, b += b_stride) {
+    v16 column[TILE_VECTORS];
+    for (size_t v = 0; v < TILE_VECTORS; v++) column[v] = load_half16(b + 16 * v);
+    for (size_t q = 0; q < queries; q++) {
+      v16 scalar = (v16)(a[q * a_stride + k]);
+      for (size_t v = 0; v < TILE_VECTORS; v++) sums[q][v] = scalar * column[v] + sums[q][v];
+    }
+  }
+  for (size_t q = 0; q < queries; q++) {
+    for (size_t v = 0; v < TILE_VECTORS; v++) store16(c + q * c_stride + 16 * v, sums[q][v]);
+  }
+}
+
+/// C[queries][32] (+)= A[queries][n] * B[n][32]; each element is summed in the order of n.
+TENFOLD_INLINE void multiply_page(
+  const float *a, size_t a_stride, size_t n, const uint16_t *b, size_t b_stride, float *c, size_t c_stride,
+  size_t queries, const int accumulate) {
+  for (size_t column = 0; column < 32; column += 16 * TILE_VECTORS) {
+    for (size_t q = 0; q < queries; q += TILE_QUERIES) {
+      size_t count = queries - q < TILE_QUERIES ? queries - q : TILE_QUERIES;
+      const float *aq = a + q * a_stride;
+      float *cq = c + q * c_stride + column;
+      switch (count) {
+#define TENFOLD_CASE(N) \
+  case N: tile_fixed(aq, a_stride, n, b + column, b_stride, cq, c_stride, N, accumulate); break;
+        TENFOLD_TILE_CASES
+#undef TENFOLD_CASE
+      }
+    }
+  }
+}
+
+/// Turns the scores of the first `count` (1...32) positions of a page into exp(score - maximum), the others into 0;
+/// returns what earlier sums must be multiplied by.
+TENFOLD_INLINE float soften_page(float *scores, size_t count, float *maximum, float *total) {
+  const i16v lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  i16v low = lanes < (i16v)(int32_t)count, high = lanes + 16 < (i16v)(int32_t)count;
+  const v16 nothing = (v16)(-INFINITY);
+  v16 a = select16(low, load16(scores), nothing), b = select16(high, load16(scores + 16), nothing);
+  float largest = largest16(max16(a, b));
+  float before = *maximum;
+  float now = largest > before ? largest : before;
+  v16 pa = exp16(a - now), pb = exp16(b - now);
+  store16(scores, pa);
+  store16(scores + 16, pb);
+  float sum = sum16(pa + pb);
+  *maximum = now;
+  if (now == before) {
+    *total += sum;
+    return 1;
+  }
+  float factor = exp16((v16)(before - now)).x;
+  *total = *total * factor + sum;
+  return factor;
+}
+
+static void attend(const tenfold_attention_span *s) {
+  const size_t length = s->head_length, stride = tenfold_value_stride(length), total = s->rows * s->group;
+  float queries[QUERIES * TENFOLD_MAX_HEAD_LENGTH], sums[QUERIES * TENFOLD_MAX_HEAD_LENGTH];
+  float scores[QUERIES * PAGE], maxima[QUERIES], totals[QUERIES];
+  size_t visible[QUERIES];
+  for (size_t first = 0; first < total; first += QUERIES) {
+    size_t count = total - first < QUERIES ? total - first : QUERIES, longest = 0;
+    for (size_t q = 0; q < count; q++) {
+      size_t row = (first + q) / s->group, head = (first + q) % s->group;
+      const float *query = s->queries + row * s->query_stride + head * length;
+      for (size_t i = 0; i < length; i++) queries[q * length + i] = query[i] * s->scale;
+      memset(sums + q * stride, 0, stride * sizeof(float));
+      visible[q] = s->first_position + row + 1;
+      if (visible[q] > longest) longest = visible[q];
+      maxima[q] = -INFINITY;
+      totals[q] = 0;
+    }
+    for (size_t base = 0; base < longest; base += PAGE) {
+      const uint16_t *page = s->memory + (size_t)s->pages[base / PAGE] * s->page_stride;
+      multiply_page(queries, length, length, page + s->key_offset, PAGE, scores, PAGE, count, 0);
+      for (size_t q = 0; q < count; q++) {
+        if (visible[q] <= base) {
+          memset(scores + q * PAGE, 0, PAGE * sizeof(float));
+          continue;
+        }
+        size_t seen = visible[q] - base < PAGE ? visible[q] - base : PAGE;
+        float factor = soften_page(scores + q * PAGE, seen, &maxima[q], &totals[q]);
+        if (factor != 1) {
+          float *row = sums + q * stride;
+          for (size_t i = 0; i < stride; i += 16) store16(row + i, load16(row + i) * factor);
+        }
+      }
+      size_t used = longest - base < PAGE ? longest - base : PAGE;
+      for (size_t column = 0; column < stride; column += 32) {
+        multiply_page(
+          scores, PAGE, used, page + s->value_offset + column, stride, sums + column, stride, count, 1);
+      }
+    }
+    for (size_t q = 0; q < count; q++) {
+      size_t row = (first + q) / s->group, head = (first + q) % s->group;
+      float *output = s->outputs + row * s->output_stride + head * length;
+      float factor = 1.0f / totals[q];
+      for (size_t i = 0; i < length; i++) output[i] = sums[q * stride + i] * factor;
+    }
+  }
+}
+
+static void store_key(const float *key, size_t head_length, uint16_t *page_keys, size_t slot) {
+  uint16_t halves[TENFOLD_MAX_HEAD_LENGTH];
+  store_half(key, halves, head_length);
+  for (size_t i = 0; i < head_length; i++) page_keys[i * PAGE + slot] = halves[i];
+}
+
+static void store_value(const float *value, size_t head_length, uint16_t *page_values, size_t slot) {
+  store_half(value, page_values + slot * tenfold_value_stride(head_length), head_length);
+}
+
+#define TENFOLD_ATTENTION_TABLE(NAME) {NAME, attend, store_key, store_value}

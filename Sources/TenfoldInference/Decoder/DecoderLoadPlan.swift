@@ -1,0 +1,212 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldKernels
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// The tensors a decoder needs, checked first, then packed by several threads.
+struct DecoderLoadPlan {
+  private struct Matrix: Sendable {
+    let tensor: GGUFTensor
+    let format: WeightFormat
+  }
+
+  private let file: GGUFFile
+  private let configuration: DecoderConfiguration
+  private var matrices: [Matrix] = []
+  private var layers: [String: any LinearLayer] = [:]
+  private let headName: String
+  let embedding: GGUFTensor
+  let embeddingFormat: WeightFormat
+  let vocabularySize: Int
+  private(set) var rotationFactors: [Float] = []
+
+  /// Finds all tensors and checks their shapes; reads none of the large ones.
+  init(_ file: GGUFFile, _ configuration: DecoderConfiguration) throws(ModelError) {
+    self.file = file
+    self.configuration = configuration
+    let c = configuration
+    embedding = try file.tensor(named: "token_embd.weight")
+    vocabularySize = embedding.rows
+    embeddingFormat = try Self.format(of: embedding)
+    guard embedding.columns == c.width, (1...1 << 24).contains(vocabularySize) else {
+      throw Self.wrongShape(embedding, "rows of \(c.width)")
+    }
+    headName = file.hasTensor(named: "output.weight") ? "output.weight" : "token_embd.weight"
+    try add(headName, rows: vocabularySize, columns: c.width)
+    for block in 0..<c.blockCount {
+      let prefix = "blk.\(block)."
+      try add(prefix + "attn_q.weight", rows: c.queryWidth, columns: c.width)
+      try add(prefix + "attn_k.weight", rows: c.keyValueWidth, columns: c.width)
+      try add(prefix + "attn_v.weight", rows: c.keyValueWidth, columns: c.width)
+      try add(prefix + "attn_output.weight", rows: c.width, columns: c.queryWidth)
+      try add(prefix + "ffn_gate.weight", rows: c.feedForwardWidth, columns: c.width)
+      try add(prefix + "ffn_up.weight", rows: c.feedForwardWidth, columns: c.width)
+      try add(prefix + "ffn_down.weight", rows: c.width, columns: c.feedForwardWidth)
+    }
+    if file.hasTensor(named: "rope_freqs.weight") {
+      let factors = try vector("rope_freqs.weight", count: c.rotatedLength / 2)
+      rotationFactors = factors.withSpan { span in span.indices.map { span[$0] } }
+      guard rotationFactors.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+        throw ModelError(.invalidTensor, "Tensor rope_freqs.weight holds a number that is not positive.")
+      }
+    }
+  }
+
+  /// Packs every matrix and gives the file's pages back.
+  mutating func pack(
+    on pool: WorkerPool,
+    instructionSet: InstructionSet,
+    progress: (@Sendable (Double) -> Void)?
+  ) throws(ModelError) {
+    // The largest first, so that no thread is left with it at the end.
+    let work = matrices.sorted { $0.tensor.byteCount > $1.tensor.byteCount }
+    let total = Double(work.reduce(0) { $0 + $1.tensor.byteCount })
+    let state = Mutex<(done: Int, layers: [String: any LinearLayer], error: ModelError?)>((0, [:], nil))
+    pool.run(work.count) { index in
+      guard state.withLock({ $0.error == nil }) else { return }
+      let matrix = work[index]
+      let result = Result { () throws(ModelError) in
+        try Self.pack(matrix.tensor, as: matrix.format, instructionSet: instructionSet)
+      }
+      let done = state.withLock { state in
+        switch result {
+        case .success(let layer): state.layers[matrix.tensor.name] = layer
+        case .failure(let error): state.error = error
+        }
+        state.done += matrix.tensor.byteCount
+        return state.done
+      }
+      progress?(Double(done) / total)
+    }
+    let (packed, error) = state.withLock { ($0.layers, $0.error) }
+    if let error { throw error }
+    layers = packed
+  }
+
+  /// The output matrix: its own, or the embedding's where the model ties them.
+  func head() throws(ModelError) -> any LinearLayer { try layer(headName) }
+
+  func blocks() throws(ModelError) -> [DecoderBlock] {
+    let c = configuration
+    var blocks: [DecoderBlock] = []
+    for index in 0..<c.blockCount {
+      let prefix = "blk.\(index)."
+      blocks.append(
+        DecoderBlock(
+          attentionNorm: try vector(prefix + "attn_norm.weight", count: c.width),
+          query: try projection(prefix + "attn_q", bias: c.hasAttentionBias),
+          key: try projection(prefix + "attn_k", bias: c.hasAttentionBias),
+          value: try projection(prefix + "attn_v", bias: c.hasAttentionBias),
+          attentionOutput: try projection(prefix + "attn_output", bias: false),
+          feedForwardNorm: try vector(prefix + "ffn_norm.weight", count: c.width),
+          gate: try projection(prefix + "ffn_gate", bias: false),
+          up: try projection(prefix + "ffn_up", bias: false),
+          down: try projection(prefix + "ffn_down", bias: false)
+        )
+      )
+    }
+    return blocks
+  }
+
+  /// A vector of floats, whatever it is stored as.
+  func vector(_ name: String, count: Int) throws(ModelError) -> AlignedBuffer<Float> {
+    let tensor = try file.tensor(named: name)
+    guard tensor.elementCount == count else { throw Self.wrongShape(tensor, "\(count) elements") }
+    let format = try Self.format(of: tensor)
+    return try ModelError.wrapping("Tensor \(name)") { () throws(KernelError) in
+      let buffer = try AlignedBuffer<Float>(count: count)
+      try unsafe tensor.withUnsafeBytes { (bytes) throws(KernelError) in
+        try unsafe dequantize(
+          format: format,
+          bytes: bytes,
+          into: UnsafeMutableBufferPointer(start: buffer.base, count: count)
+        )
+      }
+      return buffer
+    }
+  }
+
+  // MARK: - Parts
+
+  private mutating func add(_ name: String, rows: Int, columns: Int) throws(ModelError) {
+    let tensor = try file.tensor(named: name)
+    guard tensor.columns == columns, tensor.rows == rows else {
+      throw Self.wrongShape(tensor, "\(rows) rows of \(columns)")
+    }
+    let format = try Self.format(of: tensor)
+    guard format.activationFormat != .int8PerBlock32 || columns.isMultiple(of: 32) else {
+      throw Self.wrongShape(tensor, "rows of whole blocks of 32")
+    }
+    matrices.append(Matrix(tensor: tensor, format: format))
+  }
+
+  private func layer(_ name: String) throws(ModelError) -> any LinearLayer {
+    guard let layer = layers[name] else { throw ModelError(.missing, "Tensor \(name) was not packed.") }
+    return layer
+  }
+
+  private func projection(_ name: String, bias: Bool) throws(ModelError) -> DecoderProjection {
+    let layer = try layer(name + ".weight")
+    // Some conversions of llama-like models carry addends although their family has none.
+    guard bias || file.hasTensor(named: name + ".bias") else { return DecoderProjection(layer: layer) }
+    return DecoderProjection(layer: layer, bias: try vector(name + ".bias", count: layer.outputWidth))
+  }
+
+  private static func pack(
+    _ tensor: GGUFTensor,
+    as format: WeightFormat,
+    instructionSet: InstructionSet
+  ) throws(ModelError) -> any LinearLayer {
+    try ModelError.wrapping("Tensor \(tensor.name)") { () throws(KernelError) in
+      try unsafe tensor.withUnsafeBytes { (bytes) throws(KernelError) in
+        let layer = try unsafe LinearLayerFactory.make(
+          format: format,
+          bytes: bytes,
+          rows: tensor.rows,
+          columns: tensor.columns,
+          instructionSet: instructionSet
+        )
+        unsafe giveBack(bytes)
+        return layer
+      }
+    }
+  }
+
+  /// Tells the system that the pages wholly inside `bytes` are not needed; a later read fetches them again.
+  private static func giveBack(_ bytes: UnsafeRawBufferPointer) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    guard let base = bytes.baseAddress, page > 0 else { return }
+    let start = unsafe base.alignedUp(toMultipleOf: page)
+    let end = unsafe (base + bytes.count).alignedDown(toMultipleOf: page)
+    guard unsafe start < end else { return }
+    // The mapping is private and read-only, so dropping its pages loses nothing.
+    _ = unsafe madvise(UnsafeMutableRawPointer(mutating: start), end - start, MADV_DONTNEED)
+  }
+
+  private static func format(of tensor: GGUFTensor) throws(ModelError) -> WeightFormat {
+    guard let format = WeightFormat(ggufTypeID: tensor.type.rawValue) else {
+      let names = WeightFormat.all.filter { $0.ggufTypeID != nil }.map(\.name).joined(separator: ", ")
+      throw ModelError(
+        .unsupported,
+        "Tensor \(tensor.name) is stored as \(tensor.type), which is not supported; supported are \(names)."
+      )
+    }
+    return format
+  }
+
+  private static func wrongShape(_ tensor: GGUFTensor, _ expected: String) -> ModelError {
+    ModelError(
+      .invalidTensor,
+      "Tensor \(tensor.name) has the shape \(tensor.dimensions), but \(expected) are needed; fetch the file again."
+    )
+  }
+}

@@ -1,0 +1,28 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+
+/// What the engine needs to know of a model's tokens.
+protocol DecoderVocabulary: Sendable {
+  /// Tokens that end an answer; their text is not shown.
+  var endTokens: Set<Int32> { get }
+
+  /// The tokens of plain text; control-token text in it stays text.
+  func encode(_ text: String) throws(ModelError) -> [Int32]
+
+  /// The tokens of a conversation by the model's own template, followed by the start of the model's turn.
+  func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32]
+
+  /// Something that turns the tokens of one answer into text.
+  func makeDetokenizer() -> any TokenDetokenizer
+}
+
+/// Turns tokens into text piece by piece.
+protocol TokenDetokenizer: Sendable {
+  /// The text that is certain after another token; empty in the middle of a scalar.
+  mutating func take(_ token: Int32) -> String
+
+  /// What is left at the end, with an unfinished scalar repaired.
+  mutating func flush() -> String
+}

@@ -1,0 +1,135 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// What other threads want of the engine's thread, and what it tells them.
+// Sendable: every access to the stored properties is between `lock` and `unlock` of `mutex`.
+@safe
+final class EngineMailbox: @unchecked Sendable {
+  /// What has come since the last look.
+  struct Mail {
+    var requests: [EngineRequest] = []
+    var cancelled: Set<Int> = []
+    var isStopped = false
+  }
+
+  private var mail = Mail()
+  /// Requests accepted and not yet ended.
+  private var pending = 0
+  private var nextID = 0
+  private var published = EngineStatistics()
+  private var hasEnded = false
+  private var endWaiters: [CheckedContinuation<Void, Never>] = []
+  @unsafe private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  @unsafe private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+  init() {
+    unsafe mutex = .allocate(capacity: 1)
+    unsafe condition = .allocate(capacity: 1)
+    unsafe pthread_mutex_init(mutex, nil)
+    unsafe pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    unsafe pthread_cond_destroy(condition)
+    unsafe pthread_mutex_destroy(mutex)
+    unsafe condition.deallocate()
+    unsafe mutex.deallocate()
+  }
+
+  private func locked<Result>(_ body: () -> Result) -> Result {
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
+  // MARK: - Callers' side
+
+  /// Why a request was not taken.
+  enum Refusal { case isFull(Int), isStopped }
+
+  /// Queues a request under a new id; `make` must be quick.
+  func submit(limit: Int, _ make: (Int) -> EngineRequest) -> Refusal? {
+    locked {
+      if mail.isStopped { return .isStopped }
+      if pending >= limit { return .isFull(pending) }
+      pending += 1
+      nextID += 1
+      mail.requests.append(make(nextID))
+      unsafe pthread_cond_signal(condition)
+      return nil
+    }
+  }
+
+  /// Asks for a request to be dropped.
+  func cancel(_ id: Int) {
+    locked {
+      mail.cancelled.insert(id)
+      unsafe pthread_cond_signal(condition)
+    }
+  }
+
+  /// Asks the thread to end; requests that are not done fail.
+  func stop() {
+    locked {
+      mail.isStopped = true
+      unsafe pthread_cond_signal(condition)
+    }
+  }
+
+  /// Suspends until the thread has ended.
+  func waitForEnd() async {
+    await withCheckedContinuation { continuation in
+      let isOver = locked {
+        if !hasEnded { endWaiters.append(continuation) }
+        return hasEnded
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+
+  var statistics: EngineStatistics { locked { published } }
+
+  // MARK: - The engine's side
+
+  /// Takes what has come; sleeps until something has if there is nothing else to do.
+  func collect(waiting isIdle: Bool) -> Mail {
+    locked {
+      while isIdle, mail.requests.isEmpty, mail.cancelled.isEmpty, !mail.isStopped {
+        unsafe pthread_cond_wait(condition, mutex)
+      }
+      defer { mail = Mail(isStopped: mail.isStopped) }
+      return mail
+    }
+  }
+
+  /// Whether the thread shall end, or all of `ids` are cancelled.
+  func abandons(_ ids: [Int]) -> Bool {
+    locked { mail.isStopped || (!mail.cancelled.isEmpty && ids.allSatisfy(mail.cancelled.contains)) }
+  }
+
+  /// Publishes the statistics, and how many requests have ended since.
+  func publish(_ statistics: EngineStatistics, ended: Int) {
+    locked {
+      published = statistics
+      pending -= ended
+    }
+  }
+
+  /// Tells those who wait that the thread is gone.
+  func end() {
+    let waiters = locked {
+      hasEnded = true
+      defer { endWaiters = [] }
+      return endWaiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+}

@@ -1,0 +1,28 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a ``LocalLanguageModel`` is doing and has done.
+///
+/// ```swift
+/// let now = model.statistics
+/// print(now.running, now.waiting, now.generatedTokens)
+/// ```
+public struct EngineStatistics: Hashable, Sendable {
+  /// Requests being computed.
+  public var running = 0
+  /// Requests that wait for their turn.
+  public var waiting = 0
+  /// Key-value pages of 32 tokens held by running requests.
+  public var usedPages = 0
+  /// Passes through the model so far.
+  public var steps = 0
+  /// Rows computed so far: prompt tokens that were not cached, and generated ones.
+  public var computedRows = 0
+  /// Tokens generated so far.
+  public var generatedTokens = 0
+  /// How often a request had to give up its pages and be computed again.
+  public var preemptions = 0
+
+  /// Creates empty statistics.
+  public init() {}
+}

@@ -1,0 +1,75 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+import TenfoldKernels
+
+extension LocalLanguageModel {
+  /// How a local model runs; every field has a default.
+  public struct Options: Sendable {
+    /// Threads that compute, the engine's own included; `nil` for one less than this process may use, at least one.
+    public var threads: Int?
+    /// The most tokens of prompt and answer together; `nil` for as many as the model and the key-value memory allow.
+    public var contextLength: Int?
+    /// The most memory for keys and values; pages that were never used take none.
+    public var keyValueCacheBytes: Int
+    /// Requests computed at the same time.
+    public var maximumConcurrentSequences: Int
+    /// Requests accepted and not finished, beyond which new ones are refused as overloaded.
+    public var maximumQueuedRequests: Int
+    /// The model's name within a pipeline; `nil` for the name in the model file.
+    public var id: String?
+    /// Part of every cache key; change it whenever answers may change.
+    public var revision: String
+    /// How capable the model is relative to others.
+    public var tier: ModelTier
+    /// What its work costs.
+    public var price: ModelPrice
+
+    /// Creates options.
+    public init(
+      threads: Int? = nil,
+      contextLength: Int? = nil,
+      keyValueCacheBytes: Int = 256 << 20,
+      maximumConcurrentSequences: Int = 16,
+      maximumQueuedRequests: Int = 1_024,
+      id: String? = nil,
+      revision: String = "1",
+      tier: ModelTier = .small,
+      price: ModelPrice = ModelPrice()
+    ) {
+      self.threads = threads
+      self.contextLength = contextLength
+      self.keyValueCacheBytes = keyValueCacheBytes
+      self.maximumConcurrentSequences = maximumConcurrentSequences
+      self.maximumQueuedRequests = maximumQueuedRequests
+      self.id = id
+      self.revision = revision
+      self.tier = tier
+      self.price = price
+    }
+
+    func check() throws(ModelError) {
+      func check(_ isValid: Bool, _ name: String, _ value: Int?, _ range: String) throws(ModelError) {
+        guard isValid else {
+          throw ModelError(.invalidOption, "\(name) is \(value ?? 0); it must be in \(range).")
+        }
+      }
+      try check((1...256).contains(threads ?? 1), "threads", threads, "1...256")
+      try check((contextLength ?? 2) >= 2, "contextLength", contextLength, "2 and up")
+      try check(
+        (1...1 << 44).contains(keyValueCacheBytes),
+        "keyValueCacheBytes",
+        keyValueCacheBytes,
+        "1...\(1 << 44)"
+      )
+      try check(
+        (1...256).contains(maximumConcurrentSequences),
+        "maximumConcurrentSequences",
+        maximumConcurrentSequences,
+        "1...256"
+      )
+      try check(maximumQueuedRequests >= 1, "maximumQueuedRequests", maximumQueuedRequests, "1 and up")
+    }
+  }
+}

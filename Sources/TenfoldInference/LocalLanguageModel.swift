@@ -1,0 +1,167 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+import TenfoldKernels
+
+/// A language model that runs in this process on CPU threads of its own.
+///
+/// Requests of any number of callers share each pass through the weights; what one gets never depends on the others.
+/// One thread owns the loop and starts with the model; it ends with ``shutdown()``, or on its own soon after the last
+/// reference to the model and to its streams is gone. Texts wait in bounded buffers, so slow readers don't slow others.
+///
+/// ```swift
+/// let model = try await LocalLanguageModel.load(gguf: "/models/model.gguf")
+/// let answer = try await model.respond(to: InferenceRequest("Why is the sky blue?", tenant: "acme"))
+/// print(answer.text)
+/// await model.shutdown()
+/// ```
+public final class LocalLanguageModel: LanguageModel {
+  /// The model's name, context length, tier and price.
+  public let profile: ModelProfile
+  /// The weights, for sessions of one's own such as ``DecoderSession``.
+  public let model: DecoderModel
+  private let vocabulary: any DecoderVocabulary
+  private let mailbox: EngineMailbox
+  private let maximumQueuedRequests: Int
+
+  /// Starts the engine's thread.
+  init(model: DecoderModel, vocabulary: any DecoderVocabulary, options: Options, name: String) throws(ModelError) {
+    try options.check()
+    let threads = options.threads ?? max(1, WorkerPool.defaultThreadCount - 1)
+    let memory = try KeyValueMemory(model.configuration, byteCount: options.keyValueCacheBytes)
+    let capacity = memory.pageCount * BlockAllocator.blockLength
+    let context = min(options.contextLength ?? model.configuration.contextLength, capacity)
+    guard context <= model.configuration.contextLength else {
+      throw ModelError(
+        .invalidOption,
+        "contextLength is \(context), but the model was made for at most \(model.configuration.contextLength) tokens."
+      )
+    }
+    var limits = EngineScheduler.Limits()
+    limits.maximumSequences = options.maximumConcurrentSequences
+    self.profile = ModelProfile(
+      id: options.id ?? name,
+      revision: options.revision,
+      contextLength: context,
+      tier: options.tier,
+      price: options.price
+    )
+    self.model = model
+    self.vocabulary = vocabulary
+    self.mailbox = EngineMailbox()
+    self.maximumQueuedRequests = options.maximumQueuedRequests
+    let runner = try DecoderRunner(
+      model: model,
+      memory: memory,
+      positions: context,
+      maximumRows: limits.maximumSequences + limits.lonePromptRows,
+      maximumLogitRows: limits.maximumSequences,
+      pool: WorkerPool(threads: threads)
+    )
+    let loop = EngineLoop(
+      mailbox: mailbox,
+      runner: runner,
+      vocabulary: vocabulary,
+      profile: profile,
+      limits: limits,
+      threads: threads
+    )
+    try EngineThread.start { loop.run() }
+  }
+
+  deinit { mailbox.stop() }
+
+  /// What the engine is doing and has done.
+  public var statistics: EngineStatistics { mailbox.statistics }
+
+  /// Starts answering a request.
+  ///
+  /// The prompt is tokenised on the calling task; then the request waits for its turn, first come, first served within
+  /// its priority. Cancelling frees its place within one pass through the model.
+  ///
+  /// - Parameter request: The question, its options and its context.
+  /// - Returns: The answer as it is made, ending with one summary.
+  /// - Throws: ``TenfoldCore/RequestError`` with code ``TenfoldCore/RequestError/Code/emptyRequest``,
+  ///   ``TenfoldCore/RequestError/Code/overloaded`` or ``TenfoldCore/RequestError/Code/deadlineExceeded``;
+  ///   ``ModelError`` with code ``ModelError/Code/promptTooLong`` or ``ModelError/Code/engineStopped``.
+  public func generate(_ request: InferenceRequest) async throws -> GenerationStream {
+    try start(request, onToken: nil)
+  }
+
+  /// Stops the engine: streams that are not at their end fail with ``ModelError/Code/engineStopped``.
+  ///
+  /// Returns when the thread has ended; further requests are refused. Calling it again does no harm.
+  public func shutdown() async {
+    mailbox.stop()
+    await mailbox.waitForEnd()
+  }
+
+  /// As ``generate(_:)``, handing every token to `onToken` on the engine's thread.
+  func start(_ request: InferenceRequest, onToken: (@Sendable (Int32) -> Void)?) throws -> GenerationStream {
+    let arrival = request.context.trace.time.now
+    if let deadline = request.context.deadline, deadline <= arrival {
+      throw RequestError(.deadlineExceeded, "The request's deadline had passed when it reached \(profile.id).")
+    }
+    let prompt = try encode(request.prompt)
+    let choices = try makeTrie(request.options.choices)
+    let answerTokens = choices?.longestPath ?? 1
+    guard prompt.count + answerTokens <= profile.contextLength else {
+      throw ModelError(
+        .promptTooLong,
+        """
+        The prompt has \(prompt.count) tokens; with room for an answer \(profile.id) takes at most \
+        \(profile.contextLength - answerTokens). Shorten it, or raise contextLength or keyValueCacheBytes.
+        """
+      )
+    }
+    let (stream, continuation) = GenerationStream.makeStream()
+    var id = 0
+    let refusal = mailbox.submit(limit: maximumQueuedRequests) { newID in
+      id = newID
+      return EngineRequest(
+        id: newID,
+        prompt: prompt,
+        options: request.options,
+        context: request.context,
+        documents: request.passages.map(\.document),
+        choices: choices,
+        seed: .random(in: .min ... .max),
+        arrival: arrival,
+        continuation: continuation,
+        onToken: onToken
+      )
+    }
+    switch refusal {
+    case .isFull(let count):
+      throw RequestError(
+        .overloaded,
+        "\(count) requests wait for \(profile.id), which is its limit; try again later.",
+        retryAfter: .seconds(1)
+      )
+    case .isStopped:
+      throw ModelError(.engineStopped, "The model \(profile.id) was shut down; load it again.")
+    case nil: break
+    }
+    // Capturing the model keeps the engine alive as long as the stream is being filled.
+    continuation.onCancel { [self, id] in mailbox.cancel(id) }
+    return stream
+  }
+
+  private func encode(_ prompt: InferencePrompt) throws -> [Int32] {
+    let tokens: [Int32]
+    switch prompt {
+    case .text(let text): tokens = try vocabulary.encode(text)
+    case .chat(let messages): tokens = messages.isEmpty ? [] : try vocabulary.encode(messages)
+    }
+    guard !tokens.isEmpty else {
+      throw RequestError(.emptyRequest, "The prompt is empty; give at least one message or one character.")
+    }
+    return tokens
+  }
+
+  private func makeTrie(_ choices: [String]) throws -> ChoiceTrie? {
+    guard !choices.isEmpty, let end = vocabulary.endTokens.min() else { return nil }
+    return ChoiceTrie(choices: try choices.map(vocabulary.encode), endToken: end)
+  }
+}

@@ -1,0 +1,162 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import TenfoldCore
+
+/// Chooses the next token of one sequence from its logits.
+///
+/// The order is: repetition penalty, temperature, top-k, top-p among what is left, min-p. At temperature 0 it is the
+/// largest logit, the lower id of equals. The random numbers depend on the seed and on how many tokens were drawn, so
+/// a sequence whose keys and values are computed again goes on as before.
+struct TokenSampler: Sendable {
+  /// A token and its log probability by the model itself, before penalty and temperature.
+  struct Choice: Equatable {
+    var token: Int32
+    var logProbability: Double
+  }
+
+  private struct Candidate {
+    var token: Int
+    var weight: Float
+
+    static func isBefore(_ a: Self, _ b: Self) -> Bool {
+      a.weight > b.weight || (a.weight == b.weight && a.token < b.token)
+    }
+  }
+
+  private let options: GenerationOptions
+  private var seenTokens: Set<Int32> = []
+  private var random: SamplerRandom
+
+  /// - Parameters:
+  ///   - options: How to sample.
+  ///   - seed: The seed where the options have none.
+  ///   - prompt: Tokens that the repetition penalty counts as seen.
+  init(options: GenerationOptions, seed: UInt64, prompt: [Int32]) {
+    self.options = options
+    self.random = SamplerRandom(seed: options.seed ?? seed)
+    if options.repetitionPenalty != 1 { seenTokens = Set(prompt) }
+  }
+
+  /// Picks one of the given answers.
+  mutating func pick(from trie: ChoiceTrie) -> Int {
+    trie.pick(temperature: options.temperature, random: &random)
+  }
+
+  /// Chooses a token.
+  ///
+  /// - Parameters:
+  ///   - logits: One for each token of the vocabulary; those of seen tokens are changed by the repetition penalty.
+  ///   - weights: Room for as many numbers.
+  ///   - kernels: The loops of the instruction set in use.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` if a logit is NaN or infinite.
+  mutating func next(
+    _ logits: UnsafeMutableBufferPointer<Float>,
+    weights: UnsafeMutableBufferPointer<Float>,
+    kernels: UnsafePointer<tenfold_elementwise_kernels>
+  ) throws(ModelError) -> Choice {
+    guard let base = logits.baseAddress, let output = weights.baseAddress,
+      weights.count >= logits.count
+    else { throw Self.notNumbers() }
+    // Both pointers are valid for the buffers' counts, here and below.
+    var summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
+    guard summary.index < logits.count, summary.sum_of_exponentials.isFinite else { throw Self.notNumbers() }
+    let normaliser = Double(summary.largest) + logarithm(summary.sum_of_exponentials)
+    var original: [Int32: Float] = [:]
+    if !seenTokens.isEmpty {
+      let penalty = options.repetitionPenalty
+      for token in seenTokens where Int(token) < logits.count {
+        let logit = unsafe logits[Int(token)]
+        original[token] = logit
+        unsafe logits[Int(token)] = logit > 0 ? logit / penalty : logit * penalty
+      }
+      summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
+      guard summary.index < logits.count else { throw Self.notNumbers() }
+    }
+    let token: Int
+    if options.temperature == 0 {
+      token = summary.index
+    } else {
+      // Dividing, not multiplying by the inverse: a tiny temperature's inverse would be infinite, and 0 * inf a NaN.
+      let temperature = options.temperature
+      for index in 0..<logits.count {
+        unsafe output[index] = (base[index] - summary.largest) / temperature
+      }
+      unsafe kernels.pointee.exponentials(output, output, logits.count)
+      token = unsafe draw(UnsafeBufferPointer(start: output, count: logits.count))
+    }
+    if options.repetitionPenalty != 1 { seenTokens.insert(Int32(token)) }
+    let logit = unsafe original[Int32(token)] ?? logits[token]
+    return Choice(token: Int32(token), logProbability: Double(logit) - normaliser)
+  }
+
+  // MARK: - Drawing
+
+  /// Draws an index with probability proportional to its weight; the largest weight is 1.
+  private mutating func draw(_ weights: UnsafeBufferPointer<Float>) -> Int {
+    let (topK, topP, minP) = (options.topK, options.topP, options.minP)
+    let isLimited = (topK > 0 && topK < weights.count) || topP < 1
+    guard isLimited else {
+      return unsafe pick(weights.lazy.map { $0 >= minP ? $0 : 0 })
+    }
+    var candidates = unsafe likeliest(weights)
+    candidates.sort(by: Candidate.isBefore)
+    if topK > 0, topK < candidates.count { candidates.removeLast(candidates.count - topK) }
+    if topP < 1 {
+      // Without top-k the nucleus is a share of all tokens, else of those that top-k left.
+      let total =
+        topK > 0 && topK < weights.count
+        ? candidates.reduce(0.0) { $0 + Double($1.weight) } : unsafe weights.reduce(0.0) { $0 + Double($1) }
+      var sum = 0.0
+      var count = 0
+      while count < candidates.count, sum < Double(topP) * total {
+        sum += Double(candidates[count].weight)
+        count += 1
+      }
+      candidates.removeLast(candidates.count - max(1, count))
+    }
+    return candidates[pick(candidates.lazy.map { $0.weight >= minP ? $0.weight : 0 })].token
+  }
+
+  /// The candidates among which top-k and top-p decide, found by lowering a threshold until they suffice, so that a
+  /// large vocabulary is not sorted.
+  private func likeliest(_ weights: UnsafeBufferPointer<Float>) -> [Candidate] {
+    let wanted = options.topK > 0 ? min(options.topK, weights.count) : .max
+    let mass = options.topK > 0 ? .infinity : Double(options.topP) * (unsafe weights.reduce(0.0) { $0 + Double($1) })
+    var candidates: [Candidate] = []
+    var threshold: Float = 0.0625
+    while true {
+      candidates.removeAll(keepingCapacity: true)
+      var sum = 0.0
+      for index in 0..<weights.count {
+        let weight = unsafe weights[index]
+        if weight >= threshold {
+          candidates.append(Candidate(token: index, weight: weight))
+          sum += Double(weight)
+        }
+      }
+      if candidates.count >= wanted || sum >= mass || threshold == 0 { return candidates }
+      threshold = threshold < 1e-6 ? 0 : threshold / 16
+    }
+  }
+
+  private mutating func pick(_ weights: some Sequence<Float>) -> Int {
+    let total = weights.reduce(0.0) { $0 + Double($1) }
+    var left = random.unit() * total
+    var last = 0
+    for (index, weight) in weights.enumerated() where weight > 0 {
+      left -= Double(weight)
+      last = index
+      if left < 0 { break }
+    }
+    return last
+  }
+
+  static func notNumbers() -> ModelError {
+    ModelError(
+      .invalidTensor,
+      "The model's logits are not finite numbers; its weights are damaged. Verify the model file."
+    )
+  }
+}

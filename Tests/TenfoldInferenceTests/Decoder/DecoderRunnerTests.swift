@@ -1,0 +1,152 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldKernels
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("A decoder's pass")
+struct DecoderRunnerTests {
+  private static let prompt: [Int32] = (0..<150).map { Int32(($0 * 37 + 11) % 127) }
+
+  private func logits(
+    of tokens: [Int32],
+    _ model: DecoderModel,
+    step: Int = 512,
+    threads: Int = 1
+  ) throws -> [[Float]] {
+    let session = try DecoderSession(model, contextLength: 256, threads: threads, stepLength: step)
+    var rows: [[Float]] = []
+    try session.evaluateAll(tokens) { _, logits in rows.append(logits.indices.map { logits[$0] }) }
+    return rows
+  }
+
+  @Test("agrees with a plain computation in double precision", arguments: ["llama", "qwen2"], [true, false])
+  func oracle(architecture: String, isQuantised: Bool) throws {
+    var synthetic = SyntheticModel(architecture: architecture)
+    synthetic.weights = isQuantised ? .q8_0 : .f32
+    let model = try synthetic.load()
+    let tokens = Array(Self.prompt.prefix(70))
+    let actual = try logits(of: tokens, model)
+    let expected = DecoderOracle(synthetic).logits(tokens)
+    // Activations of quantised layers have 8 bits, keys and values half precision.
+    let tolerance = isQuantised ? 0.15 : 0.01
+    var worst = 0.0
+    for (a, b) in zip(actual, expected) { for (x, y) in zip(a, b) { worst = max(worst, abs(Double(x) - y)) } }
+    #expect(actual.count == tokens.count)
+    #expect(worst < tolerance, "the worst logit is off by \(worst)")
+  }
+
+  @Test("gives the same bits however a sequence is cut into steps", arguments: [1, 2, 7, 31, 32, 33, 64, 149])
+  func chunking(step: Int) throws {
+    let model = try SyntheticModel().load()
+    let whole = try logits(of: Self.prompt, model)
+    #expect(try logits(of: Self.prompt, model, step: step) == whole)
+  }
+
+  @Test("gives the same bits on any number of threads", arguments: [2, 3, 5])
+  func threads(count: Int) throws {
+    let model = try SyntheticModel(architecture: "qwen2").load()
+    #expect(try logits(of: Self.prompt, model, threads: count) == logits(of: Self.prompt, model))
+  }
+
+  @Test("gives the same bits beside other sequences and on scattered pages")
+  func batching() throws {
+    let model = try SyntheticModel().load()
+    let alone = try logits(of: Self.prompt, model)
+    let memory = try KeyValueMemory(model.configuration, pageCount: 16)
+    let runner = try DecoderRunner(
+      model: model,
+      memory: memory,
+      positions: 256,
+      maximumRows: 256,
+      maximumLogitRows: 8,
+      pool: WorkerPool(threads: 1)
+    )
+    var step = DecoderStep()
+    step.add(Self.prompt.prefix(90), at: 0, pages: [9, 3, 14], logits: 1)
+    step.add(Self.prompt.reversed().prefix(40), at: 0, pages: [0, 15], logits: 1)
+    #expect(try runner.run(step))
+    #expect(values(runner, 0) == alone[89])
+    step = DecoderStep()
+    step.add(Self.prompt.reversed()[40...40], at: 40, pages: [0, 15], logits: 1)
+    step.add(Self.prompt[90..<100], at: 90, pages: [9, 3, 14, 1], logits: 3)
+    #expect(try runner.run(step))
+    #expect(values(runner, 1) == alone[97])
+    #expect(values(runner, 3) == alone[99])
+  }
+
+  private func values(_ runner: DecoderRunner, _ index: Int) -> [Float] { unsafe Array(runner.logits(index)) }
+
+  @Test("stops between blocks when its sequences are gone")
+  func abandoned() throws {
+    let model = try SyntheticModel().load()
+    let runner = try DecoderRunner(
+      model: model,
+      memory: KeyValueMemory(model.configuration, pageCount: 1),
+      positions: 32,
+      maximumRows: 32,
+      maximumLogitRows: 1,
+      pool: WorkerPool(threads: 1)
+    )
+    var step = DecoderStep()
+    step.add([1, 2, 3], at: 0, pages: [0], logits: 1)
+    var asked = 0
+    let isDone = try runner.run(step) {
+      asked += 1
+      return asked == 2
+    }
+    #expect(!isDone && asked == 2)
+  }
+
+  @Test("refuses tokens outside the vocabulary and too many of them")
+  func badTokens() throws {
+    let session = try DecoderSession(SyntheticModel().load(), contextLength: 32, threads: 1)
+    #expect(throws: ModelError.self) { try session.evaluate([128]) { _ in } }
+    #expect(throws: ModelError.self) { try session.evaluate([-1]) { _ in } }
+    #expect(throws: ModelError.self) { try session.evaluate([]) { _ in } }
+    let error = #expect(throws: ModelError.self) {
+      try session.evaluate(Array(repeating: 1, count: 33)) { _ in }
+    }
+    #expect(error?.code == .promptTooLong)
+  }
+}
+
+@Suite("Loading a decoder")
+struct DecoderLoadTests {
+  @Test("names a missing tensor", arguments: ["token_embd.weight", "blk.1.ffn_up.weight", "blk.0.attn_norm.weight"])
+  func missing(name: String) throws {
+    let file = try SyntheticModel().open(omitting: [name])
+    let error = #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }
+    #expect(error?.code == .missing && error?.message.contains(name) == true)
+  }
+
+  @Test("names a tensor of another shape", arguments: ["token_embd.weight", "blk.1.attn_k.weight"])
+  func misshapen(name: String) throws {
+    let file = try SyntheticModel().open(shape: [name: [96, 32]])
+    let error = #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }
+    #expect(error?.code == .invalidTensor && error?.message.contains(name) == true)
+  }
+
+  @Test("lists the architectures it runs")
+  func architecture() throws {
+    let file = try SyntheticModel(architecture: "mamba").open()
+    let error = #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }
+    #expect(error?.code == .unsupported && error?.message.contains("llama, qwen2") == true)
+  }
+
+  @Test(
+    "refuses impossible sizes",
+    arguments: [
+      ("attention.head_count", UInt32(0)), ("attention.head_count", 3), ("attention.head_count_kv", 3),
+      ("block_count", 0), ("block_count", .max), ("embedding_length", .max), ("feed_forward_length", 1),
+      ("context_length", 0),
+    ]
+  )
+  func sizes(key: String, value: UInt32) throws {
+    let file = try SyntheticModel().open(metadata: [key: value])
+    #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }
+  }
+}
