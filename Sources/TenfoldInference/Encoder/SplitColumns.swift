@@ -3,6 +3,14 @@
 
 import CTenfoldKernels
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// How the input columns of an int8 projection are split and scaled.
 ///
 /// A few input columns of BERT are ten times larger than the rest and would take the int8 range for themselves. Each such
@@ -37,7 +45,7 @@ struct SplitColumns: Sendable {
     for column in 0..<width {
       var largest: Float = 1e-4
       for row in 0..<weights.rows { largest = max(largest, abs(weights.matrix[row * width + column])) }
-      scales[column] = power(max(magnitudes[column], 1e-3), smoothing) / power(largest, 1 - smoothing)
+      scales[column] = powf(max(magnitudes[column], 1e-3), smoothing) / powf(largest, 1 - smoothing)
     }
     var copies = [Int](repeating: 1, count: width)
     let sizes = (0..<width).map { max(magnitudes[$0], 1e-3) / scales[$0] }
@@ -106,29 +114,20 @@ struct SplitColumns: Sendable {
 
   /// Calls `body` with the form that C takes.
   func withC<Result>(_ body: (UnsafePointer<tenfold_split_columns>) -> Result) -> Result {
-    // The arrays live for the call.
-    unsafe sources.withUnsafeBufferPointer { sources in
+    // One more source than there are copies, so that the array is never empty; the arrays live for the call.
+    unsafe (sources + [0]).withUnsafeBufferPointer { sources in
       unsafe factors.withUnsafeBufferPointer { factors in
         unsafe offsets.withUnsafeBufferPointer { offsets in
-          guard let factorBase = factors.baseAddress, let offsetBase = offsets.baseAddress else {
-            preconditionFailure("a projection has at least one column")
-          }
-          return unsafe withUnsafeTemporaryAllocation(of: Int32.self, capacity: 1) { none in
-            var split = unsafe tenfold_split_columns(
-              width: width,
-              columns: self.factors.count,
-              zero_columns: zeroColumns,
-              sources: UnsafePointer(sources.baseAddress ?? UnsafePointer(none.baseAddress)
-                ?? UnsafePointer(bitPattern: 64)!),
-              factors: factorBase,
-              offsets: offsetBase
-            )
-            return unsafe body(&split)
-          }
+          guard let sourceBase = sources.baseAddress, let factorBase = factors.baseAddress,
+            let offsetBase = offsets.baseAddress
+          else { preconditionFailure("a projection has at least one column") }
+          var split = unsafe tenfold_split_columns(
+            width: width, columns: self.factors.count, zero_columns: zeroColumns, sources: sourceBase,
+            factors: factorBase, offsets: offsetBase)
+          return unsafe body(&split)
         }
       }
     }
   }
 
-  private func power(_ base: Float, _ exponent: Float) -> Float { EncoderMath.power(base, exponent) }
 }
