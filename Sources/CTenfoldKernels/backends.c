@@ -12,6 +12,7 @@ static bool always(void) { return true; }
 static const tenfold_backend backends[] = {
 #if defined(__x86_64__)
   BACKEND(avx512vnni, "AVX-512 F, BW, VL, DQ and VNNI", tenfold_cpu_has_avx512vnni),
+  BACKEND(avx2, "AVX2, FMA and F16C", tenfold_cpu_has_avx2),
 #endif
   BACKEND(portable, "nothing", always),
 };

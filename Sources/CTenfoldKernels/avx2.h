@@ -1,0 +1,8 @@
+// Tenfold kernels: what the AVX2 files switch on (private to this target).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TENFOLD_AVX2 __attribute__((target("avx2,fma,f16c")))
+#endif
+#define TENFOLD_INLINE static inline __attribute__((always_inline))

@@ -1,0 +1,144 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The pre-tokenizer of a byte-level BPE model: cuts text into the words inside which merges happen.
+///
+/// Hand-written scanners of the two patterns, without a regular expression engine; one pass, and each step
+/// looks at most as far ahead as the word it returns.
+struct WordSplitter: Sendable {
+  /// The pattern, by the name GGUF files give it.
+  enum Style: String, Sendable {
+    /// Every digit alone, then GPT-2's pattern between digits.
+    case smollm
+    /// Qwen 2: contractions in any case, one leading character kept with letters, every digit alone.
+    case qwen2
+  }
+
+  static let other: UInt8 = 0
+  static let letter: UInt8 = 1
+  static let number: UInt8 = 2
+  static let space: UInt8 = 3
+  private static let end: UInt8 = 255
+
+  private static let classes: ScalarClassTable = {
+    ScalarClassTable([
+      (UnicodeTables.letters, letter), (UnicodeTables.numbers, number), (UnicodeTables.whitespace, space),
+      ([0x41, 0x5a, 0x61, 0x7a], letter), ([0x30, 0x39], number), ([0x09, 0x0d, 0x20, 0x20], space),
+    ])
+  }()
+
+  let style: Style
+  private let classes = WordSplitter.classes
+
+  init(style: Style) { self.style = style }
+
+  /// The end of the word that starts at `start`, which lies before `limit`; text beyond `limit` is not seen.
+  @inline(__always)
+  func wordEnd(_ text: Span<UInt8>, from start: Int, limit: Int) -> Int {
+    switch style {
+    case .smollm: smollmEnd(text, start, limit)
+    case .qwen2: qwen2End(text, start, limit)
+    }
+  }
+
+  @inline(__always)
+  private func look(_ text: Span<UInt8>, _ index: Int, _ limit: Int) -> (kind: UInt8, length: Int) {
+    guard index < limit else { return (Self.end, 0) }
+    let (scalar, length) = UTF8Scanner.scalar(text, at: index)
+    return (classes[scalar], length)
+  }
+
+  /// The end of the run of `kind` at `index`.
+  @inline(__always)
+  private func runEnd(_ text: Span<UInt8>, _ index: Int, _ limit: Int, of kind: UInt8) -> Int {
+    var index = index
+    while true {
+      let (found, length) = look(text, index, limit)
+      guard found == kind else { return index }
+      index += length
+    }
+  }
+
+  /// The length of a contraction at `index`, which holds an apostrophe, or 0.
+  private func contraction(_ text: Span<UInt8>, _ index: Int, _ limit: Int, anyCase: Bool) -> Int {
+    guard index + 1 < limit else { return 0 }
+    let fold: UInt8 = anyCase ? 0x20 : 0
+    func letter(_ offset: Int) -> UInt8 {
+      let byte = text[index + offset]
+      return byte >= 0x41 && byte <= 0x5a ? byte | fold : byte
+    }
+    let first = letter(1)
+    switch first {
+    case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return 2
+    default: break
+    }
+    guard index + 2 < limit else { return 0 }
+    let second = letter(2)
+    if first == UInt8(ascii: "l"), second == UInt8(ascii: "l") { return 3 }
+    if first == UInt8(ascii: "r") || first == UInt8(ascii: "v"), second == UInt8(ascii: "e") { return 3 }
+    return 0
+  }
+
+  private func smollmEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+    let byte = text[start]
+    if byte == UInt8(ascii: "'") {
+      let length = contraction(text, start, limit, anyCase: false)
+      if length > 0 { return start + length }
+    }
+    let (kind, length) = look(text, start, limit)
+    if kind == Self.number { return start + length }
+    var body = start
+    var bodyKind = kind
+    if byte == UInt8(ascii: " ") {
+      let next = look(text, start + 1, limit)
+      if next.kind == Self.letter || next.kind == Self.other {
+        body = start + 1
+        bodyKind = next.kind
+      }
+    }
+    if bodyKind == Self.letter || bodyKind == Self.other { return runEnd(text, body, limit, of: bodyKind) }
+    return spaceEnd(text, start, limit, digitsEndText: true)
+  }
+
+  private func qwen2End(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+    let byte = text[start]
+    if byte == UInt8(ascii: "'") {
+      let length = contraction(text, start, limit, anyCase: true)
+      if length > 0 { return start + length }
+    }
+    let (kind, length) = look(text, start, limit)
+    if kind == Self.letter { return runEnd(text, start + length, limit, of: Self.letter) }
+    if kind == Self.number { return start + length }
+    let isNewline = byte == 0x0a || byte == 0x0d
+    let next = look(text, start + length, limit)
+    if !isNewline, next.kind == Self.letter {
+      return runEnd(text, start + length, limit, of: Self.letter)
+    }
+    let body = byte == UInt8(ascii: " ") && next.kind == Self.other ? start + 1 : start
+    if kind == Self.other || body > start {
+      var end = runEnd(text, body, limit, of: Self.other)
+      while end < limit, text[end] == 0x0a || text[end] == 0x0d { end += 1 }
+      return end
+    }
+    return spaceEnd(text, start, limit, digitsEndText: false)
+  }
+
+  /// The end of the white-space word at `start`: with Qwen up to the last line break of the run; else the run
+  /// without its last character if text follows.
+  private func spaceEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int, digitsEndText: Bool) -> Int {
+    var index = start
+    var last = start
+    var lineEnd = start
+    while true {
+      let (kind, length) = look(text, index, limit)
+      guard kind == Self.space else {
+        if !digitsEndText, lineEnd > start { return lineEnd }
+        let isTextEnd = kind == Self.end || (digitsEndText && kind == Self.number)
+        return isTextEnd || last == start ? index : last
+      }
+      last = index
+      index += length
+      if text[last] == 0x0a || text[last] == 0x0d { lineEnd = index }
+    }
+  }
+}
