@@ -71,12 +71,12 @@ static void normalize(
   vf sums = {0};
   float tail = 0;
   for (size_t j = 0; j < whole; j += LANES) {
-    vf v = load(x + j) + load(addend + j);
+    vf v = addend ? load(x + j) + load(addend + j) : load(x + j);
     store(output + j, v);
     sums += v;
   }
   for (size_t j = whole; j < width; j++) {
-    output[j] = x[j] + addend[j];
+    output[j] = addend ? x[j] + addend[j] : x[j];
     tail += output[j];
   }
   float mean = (sum_of(sums) + tail) / (float)width;

@@ -26,9 +26,10 @@ typedef struct tenfold_split_columns {
 typedef struct tenfold_encoder_kernels {
   /// The backend's name, as in `tenfold_backend`.
   const char *name;
-  /// output = (x + addend - mean) / sqrt(variance + epsilon) * gain + bias over `width` floats; output may be x.
+  /// output = (x + addend - mean) / sqrt(variance + epsilon) * gain + bias over `width` floats; no addend is
+  /// zeros; output may be x.
   void (*normalize)(
-    const float *x, const float *addend, size_t width, const float *gain, const float *bias, float epsilon,
+    const float *x, const float *_Nullable addend, size_t width, const float *gain, const float *bias, float epsilon,
     float *output);
   /// Codes one row: values[0 ..< padded], zeros past the columns. A row with a NaN or an infinity gets scale NaN and zero
   /// codes.

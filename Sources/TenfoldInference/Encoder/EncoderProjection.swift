@@ -1,0 +1,82 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import TenfoldKernels
+
+/// One matrix of the encoder with its bias, in floats or in int8.
+struct EncoderProjection: Sendable {
+  let layer: any LinearLayer
+  let bias: AlignedBuffer<Float>
+  /// How rows become int8 codes; `nil` for float weights.
+  let split: SplitColumns?
+
+  /// Packs float weights.
+  init(_ weights: ProjectionWeights) throws(ModelError) {
+    layer = try ModelError.wrapping { () throws(KernelError) in
+      // The array lives for the call.
+      try unsafe weights.matrix.withUnsafeBufferPointer { (buffer) throws(KernelError) -> any LinearLayer in
+        try unsafe LinearLayerFactory.make(
+          format: .f32, bytes: UnsafeRawBufferPointer(buffer), rows: weights.rows, columns: weights.columns)
+      }
+    }
+    bias = try Self.buffer(weights.bias)
+    split = nil
+  }
+
+  /// Quantises weights to int8.
+  init(_ weights: ProjectionWeights, magnitudes: [Float], extra: Int) throws(ModelError) {
+    var split = SplitColumns(magnitudes: magnitudes, weights: weights, extra: extra, smoothing: 0.25)
+    let (codes, scales) = split.quantize(weights)
+    layer = try ModelError.wrapping { () throws(KernelError) in
+      try unsafe codes.withUnsafeBufferPointer { (buffer) throws(KernelError) -> any LinearLayer in
+        guard let base = buffer.baseAddress else { throw KernelError(.invalidShape, "The matrix is empty.") }
+        return try unsafe LinearLayerFactory.makeInt8(
+          codes: base, scales: scales, columns: split.total, instructionSet: InstructionSet.selected())
+      }
+    }
+    bias = try Self.buffer(weights.bias)
+    self.split = split
+  }
+
+  /// The length of a row of activations, copies included.
+  var inputWidth: Int { layer.inputWidth }
+
+  /// Gets activations ready for `rows` rows.
+  func prepare(_ activations: Activations, rows: Int) throws(ModelError) {
+    try ModelError.wrapping { () throws(KernelError) in
+      try activations.prepare(rows: rows, width: layer.inputWidth, format: layer.activationFormat)
+    }
+  }
+
+  /// Fills some of the prepared rows; `source` is row 0.
+  func fill(
+    _ activations: Activations,
+    rows: Range<Int>,
+    from source: UnsafePointer<Float>,
+    stride: Int,
+    kernels: tenfold_encoder_kernels
+  ) {
+    guard let split else {
+      unsafe activations.quantizeRows(rows, from: source, stride: stride)
+      return
+    }
+    // The rows were prepared with the layer's width, so the codes of a row fit.
+    unsafe split.withC { split in
+      for row in rows {
+        unsafe kernels.quantize_split(
+          source + row * stride, split, (layer.inputWidth + 63) & ~63,
+          activations.values + row * activations.valueStride, activations.scales + row,
+          activations.negatedSums + row)
+      }
+    }
+  }
+
+  static func buffer(_ values: [Float]) throws(ModelError) -> AlignedBuffer<Float> {
+    let buffer = try ModelError.wrapping { () throws(KernelError) in
+      try AlignedBuffer<Float>(count: values.count)
+    }
+    for index in values.indices { unsafe buffer.base[index] = values[index] }
+    return buffer
+  }
+}
