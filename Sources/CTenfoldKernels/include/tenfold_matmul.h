@@ -123,9 +123,10 @@ typedef struct tenfold_i8_kernels {
 typedef struct tenfold_block_kernels {
   uint8_t byte_bias;
   size_t max_panels;
-  /// One row against one panel, straight from its packed bytes: sums[c].
+  /// A few rows against one panel, straight from its packed bytes: sums[r * sums_stride + c].
   void (*gemv)(
-    tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums);
+    tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
+    size_t rows, float *sums, size_t sums_stride);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
   /// scale[16], offset[16] (for Q6_K scale[2][16]).
   void (*expand)(
