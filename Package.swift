@@ -123,7 +123,7 @@ let package = Package(
     // Executables.
     .executableTarget(
       name: "TenfoldCommand",
-      dependencies: ["Tenfold", argumentParser, log],
+      dependencies: ["Tenfold", "TenfoldCore", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log],
       resources: [.copy("Resources")],
       swiftSettings: settings
     ),
@@ -134,11 +134,17 @@ let package = Package(
       swiftSettings: settings
     ),
 
-    // Tests.
+    // Tests, and the process that they kill.
+    .executableTarget(
+      name: "JobsCrashHelper",
+      dependencies: ["TenfoldJobs", "TenfoldStorage"],
+      path: "Tests/Helpers/JobsCrashHelper",
+      swiftSettings: settings
+    ),
     tests("TenfoldCore"),
     tests("TenfoldKernels", ["CTenfoldKernels"]),
     tests("TenfoldStorage"),
-    tests("TenfoldVectors", ["TenfoldKernels"]),
+    tests("TenfoldVectors", ["TenfoldCore", "TenfoldKernels"]),
     tests(
       "TenfoldInference",
       ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
@@ -151,7 +157,7 @@ let package = Package(
     ),
     tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
     tests("TenfoldRouting", ["TenfoldCore"]),
-    tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage"]),
+    tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
     tests("Tenfold"),
   ],
   swiftLanguageModes: [.v6],

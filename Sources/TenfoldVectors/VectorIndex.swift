@@ -62,7 +62,8 @@ extension VectorIndex {
   ///   - filter: Which vectors are considered.
   /// - Returns: The matches, most alike first.
   /// - Throws: Whatever the search of several queries throws.
-  public func search(_ query: [Float], limit: Int, filter: VectorFilter = .all) async throws -> [VectorMatch] {
+  public func search(_ query: [Float], limit: Int, filter: VectorFilter = .all) async throws -> [VectorMatch]
+  {
     try await search([query], limit: limit, filter: filter).matches.first ?? []
   }
 }

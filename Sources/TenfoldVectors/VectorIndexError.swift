@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// What went wrong while filling, searching, saving or opening a vector index, and what to do about it.
 ///
 /// Compare ``code``, never the text of ``message``.
@@ -39,6 +41,10 @@ public struct VectorIndexError: Error, Sendable, CustomStringConvertible {
   public let code: Code
   /// What happened and what to do, for people.
   public let message: String
+  /// With ``Code/modelMismatch``: the embedder of the index.
+  public let indexModel: EmbedderProfile?
+  /// With ``Code/modelMismatch``: the embedder in use now.
+  public let currentModel: EmbedderProfile?
   /// The error that caused this one, where there was one.
   public let underlying: (any Error)?
   /// The source file that threw.
@@ -50,12 +56,16 @@ public struct VectorIndexError: Error, Sendable, CustomStringConvertible {
   public init(
     _ code: Code,
     _ message: String,
+    indexModel: EmbedderProfile? = nil,
+    currentModel: EmbedderProfile? = nil,
     underlying: (any Error)? = nil,
     file: String = #fileID,
     line: Int = #line
   ) {
     self.code = code
     self.message = message
+    self.indexModel = indexModel
+    self.currentModel = currentModel
     self.underlying = underlying
     self.file = file
     self.line = line

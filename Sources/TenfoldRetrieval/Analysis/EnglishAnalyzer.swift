@@ -17,7 +17,8 @@ public struct EnglishAnalyzer: TextAnalyzer {
 
   /// Words that say next to nothing in English: the classic list of 33.
   public static let standardStopWords: Set<String> = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
+    "not",
     "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was",
     "will", "with",
   ]

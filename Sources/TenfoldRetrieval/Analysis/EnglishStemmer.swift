@@ -1,7 +1,9 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-/// The Snowball English stemmer ("Porter2", M. F. Porter), written from its published description.
+/// The Snowball English stemmer.
+///
+/// Also known as "Porter2", after Martin Porter; written from its published description.
 ///
 /// R1 is the part of a word after the first consonant that follows a vowel; R2 is the same within R1. A suffix is
 /// taken off only where it lies within the region that its rule names.
@@ -133,7 +135,9 @@ private struct Stemming {
 
   /// Step 1c.
   private mutating func finalY() {
-    guard word.count > 2, word[word.count - 1] | 0x20 == UInt8(ascii: "y"), !isVowel(word.count - 2) else { return }
+    guard word.count > 2, word[word.count - 1] | 0x20 == UInt8(ascii: "y"), !isVowel(word.count - 2) else {
+      return
+    }
     word[word.count - 1] = UInt8(ascii: "i")
   }
 
@@ -164,7 +168,9 @@ private struct Stemming {
     guard let rule = rule(in: Self.residueRules), isInR2(rule.suffix.utf8CodeUnitCount) else { return }
     if rule.suffix.description == "ion" {
       let before = word.count - 4
-      guard before >= 0, word[before] == UInt8(ascii: "s") || word[before] == UInt8(ascii: "t") else { return }
+      guard before >= 0, word[before] == UInt8(ascii: "s") || word[before] == UInt8(ascii: "t") else {
+        return
+      }
     }
     apply(rule)
   }
@@ -199,8 +205,10 @@ private struct Stemming {
   private static let derivationRules = [
     Rule("ational", "ate"), Rule("tional", "tion"), Rule("ization", "ize"), Rule("fulness", "ful"),
     Rule("ousness", "ous"), Rule("iveness", "ive"), Rule("biliti", "ble"), Rule("lessli", "less"),
-    Rule("entli", "ent"), Rule("ation", "ate"), Rule("alism", "al"), Rule("aliti", "al"), Rule("ousli", "ous"),
-    Rule("iviti", "ive"), Rule("fulli", "ful"), Rule("enci", "ence"), Rule("anci", "ance"), Rule("abli", "able"),
+    Rule("entli", "ent"), Rule("ation", "ate"), Rule("alism", "al"), Rule("aliti", "al"),
+    Rule("ousli", "ous"),
+    Rule("iviti", "ive"), Rule("fulli", "ful"), Rule("enci", "ence"), Rule("anci", "ance"),
+    Rule("abli", "able"),
     Rule("izer", "ize"), Rule("ator", "ate"), Rule("alli", "al"), Rule("bli", "ble"), Rule("ogi", "og"),
     Rule("li", ""),
   ]
@@ -211,7 +219,8 @@ private struct Stemming {
   ]
 
   private static let residueRules = [
-    Rule("ement", ""), Rule("ment", ""), Rule("ance", ""), Rule("ence", ""), Rule("able", ""), Rule("ible", ""),
+    Rule("ement", ""), Rule("ment", ""), Rule("ance", ""), Rule("ence", ""), Rule("able", ""),
+    Rule("ible", ""),
     Rule("ant", ""), Rule("ent", ""), Rule("ism", ""), Rule("ate", ""), Rule("iti", ""), Rule("ous", ""),
     Rule("ive", ""), Rule("ize", ""), Rule("ion", ""), Rule("al", ""), Rule("er", ""), Rule("ic", ""),
   ]
@@ -220,8 +229,12 @@ private struct Stemming {
 
   private mutating func apply(_ rule: Rule) {
     drop(rule.suffix.utf8CodeUnitCount)
-    unsafe word.append(contentsOf: UnsafeBufferPointer(
-      start: rule.replacement.utf8Start, count: rule.replacement.utf8CodeUnitCount))
+    unsafe word.append(
+      contentsOf: UnsafeBufferPointer(
+        start: rule.replacement.utf8Start,
+        count: rule.replacement.utf8CodeUnitCount
+      )
+    )
   }
 
   // MARK: - Looking at the word
@@ -262,7 +275,7 @@ private struct Stemming {
   private func starts(with prefix: StaticString) -> Bool {
     let count = prefix.utf8CodeUnitCount
     guard count <= word.count else { return false }
-    return unsafe (0..<count).allSatisfy { unsafe word[$0] == prefix.utf8Start[$0] }
+    return (0..<count).allSatisfy { unsafe word[$0] == prefix.utf8Start[$0] }
   }
 
   private func endsWith(_ suffix: StaticString) -> Bool {
@@ -270,7 +283,7 @@ private struct Stemming {
     let start = word.count - count
     guard start >= 0 else { return false }
     // A static string's bytes live as long as the process.
-    return unsafe (0..<count).allSatisfy { unsafe word[start + $0] == suffix.utf8Start[$0] }
+    return (0..<count).allSatisfy { unsafe word[start + $0] == suffix.utf8Start[$0] }
   }
 
   private func ends(with suffixes: [StaticString]) -> Int? {

@@ -65,7 +65,8 @@ struct WordBreaker {
       case .joiner, .digitJoiner:
         guard !word.isEmpty else { break }
         let next = offset + length < text.count ? Self.kind(of: decode(at: offset + length).scalar) : .other
-        let joins = (last == .digit && next == .digit) || (kind == .joiner && last == .letter && next == .letter)
+        let joins =
+          (last == .digit && next == .digit) || (kind == .joiner && last == .letter && next == .letter)
         guard joins, word.count < Self.maximumLength - 8 else { return true }
         // Both apostrophes are the same to the stemmer.
         append(scalar == "\u{2019}" ? "'" : scalar)

@@ -19,7 +19,9 @@ public struct BM25Parameters: Hashable, Sendable, Codable {
   ///   - b: How much long documents are held back; 0...1.
   /// - Throws: ``RetrievalError`` with code ``RetrievalError/Code/invalidOption``, for NaN too.
   public init(k1: Float, b: Float) throws(RetrievalError) {
-    guard k1 >= 0, k1 <= 1000 else { throw RetrievalError(.invalidOption, "k1 is \(k1); it must be in 0...1000") }
+    guard k1 >= 0, k1 <= 1000 else {
+      throw RetrievalError(.invalidOption, "k1 is \(k1); it must be in 0...1000")
+    }
     guard b >= 0, b <= 1 else { throw RetrievalError(.invalidOption, "b is \(b); it must be in 0...1") }
     self.init(checkedK1: k1, b: b)
   }

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 import TenfoldVectors
 
 extension InvertedIndex {
@@ -8,7 +9,9 @@ extension InvertedIndex {
   private static let manifestMagic = "TFINVIDX"
   private static let version: UInt32 = 1
 
-  /// Writes the index to a directory; a crash at any moment leaves either the old state or the new one.
+  /// Writes the index to a directory; a crash at any moment leaves either the state saved before or the new one.
+  ///
+  /// Another index that is in the directory is given up first.
   ///
   /// Segments that are there already are not written again. The manifest that names them is replaced last, as a
   /// whole. Blocks the calling thread for the disk.
@@ -25,6 +28,9 @@ extension InvertedIndex {
         let snapshot = published.withLock { $0 }
         try IndexDirectory.create(directory)
         if writer.directory != directory {
+          // Another index may be there, whose segments have the same names: without its manifest it is no more.
+          IndexDirectory.remove(directory + "/manifest")
+          try SectionFile.syncDirectory(directory)
           writer.directory = directory
           writer.savedSegments = []
         }
@@ -70,30 +76,26 @@ extension InvertedIndex {
     _ directory: String,
     options: Options = Options()
   ) throws(RetrievalError) -> (index: InvertedIndex, watermark: UInt64)? {
+    let path = directory + "/manifest"
+    let manifest: StoredManifest
     do throws(SectionFileError) {
-      let path = directory + "/manifest"
-      let sections: [String: [UInt8]]
-      do throws(SectionFileError) {
-        sections = try SectionFile.read(path, magic: manifestMagic, supportedVersion: version).sections
-      } catch {
-        if error.kind == .missing { return nil }
-        throw error
-      }
-      let manifest = try StoredManifest(sections["index"] ?? [], path: path)
-      guard manifest.analyzer == options.analyzer.identifier else {
-        throw RetrievalError(
-          .invalidOption,
-          "\(directory) was built with the analyzer \(manifest.analyzer), in use is "
-            + "\(options.analyzer.identifier); build the index again or use that analyzer"
-        )
-      }
-      return try load(manifest, from: directory, options: options)
-    } catch let error as RetrievalError {
-      throw error
-    } catch let error as SectionFileError {
-      throw RetrievalError(error)
+      let sections = try SectionFile.read(path, magic: manifestMagic, supportedVersion: version).sections
+      manifest = try StoredManifest(sections["index"] ?? [], path: path)
     } catch {
-      throw RetrievalError(.inputOutput, "opening \(directory) failed", underlying: error)
+      if error.kind == .missing { return nil }
+      throw RetrievalError(error)
+    }
+    guard manifest.analyzer == options.analyzer.identifier else {
+      throw RetrievalError(
+        .invalidOption,
+        "\(directory) was built with the analyzer \(manifest.analyzer), in use is "
+          + "\(options.analyzer.identifier); build the index again or use that analyzer"
+      )
+    }
+    do throws(SectionFileError) {
+      return try load(manifest, from: directory, options: options)
+    } catch {
+      throw RetrievalError(error)
     }
   }
 

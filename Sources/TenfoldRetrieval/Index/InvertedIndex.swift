@@ -209,9 +209,13 @@ public final class InvertedIndex: Sendable {
     }
     while true {
       let levels = Dictionary(grouping: snapshot.entries.indices, by: { level(snapshot.entries[$0]) })
-      guard let crowded = levels.filter({ $0.value.count >= factor }).min(by: { $0.key < $1.key }) else { return }
+      guard let crowded = levels.filter({ $0.value.count >= factor }).min(by: { $0.key < $1.key }) else {
+        return
+      }
       var builder = SegmentBuilder()
-      for index in crowded.value { builder.add(snapshot.entries[index].segment, deleted: snapshot.entries[index].deleted) }
+      for index in crowded.value {
+        builder.add(snapshot.entries[index].segment, deleted: snapshot.entries[index].deleted)
+      }
       let merged = Set(crowded.value)
       snapshot.entries = snapshot.entries.indices.filter { !merged.contains($0) }.map { snapshot.entries[$0] }
       Self.append(builder.build(number: writer.nextSegment), &writer, &snapshot)

@@ -33,24 +33,32 @@ final class InvertedSegment: Sendable {
     guard let list = terms[term] else { return 0 }
     guard deleted.count > 0 else { return list.count }
     var count = 0
-    list.forEach(in: postings.span) { document, _ in if !deleted.contains(document) { count += 1 } }
+    let postings = postings
+    let bytes = postings.span
+    var cursor = list.cursor
+    while cursor.advance(bytes) { if !deleted.contains(cursor.document) { count += 1 } }
     return count
   }
 
   /// Adds a term's part of the score to each document that holds it.
   ///
   /// - Parameters:
-  ///   - term: The term and its weight in the query.
+  ///   - term: The term.
+  ///   - weight: The term's weight in the query.
   ///   - norms: For each document `k1 × (1 − b + b × length / mean length)`.
   ///   - scores: One sum for each document.
   /// - Returns: How many bytes of postings were read.
   func accumulate(_ term: String, weight: Float, norms: BM25Norms, into scores: inout [Float]) -> Int {
     guard let list = terms[term] else { return 0 }
-    let lengths = lengths.span
+    let (postings, lengths) = (postings, lengths)
+    let bytes = postings.span
+    let lengthSpan = lengths.span
     var sums = scores.mutableSpan
-    list.forEach(in: postings.span) { document, frequency in
-      let frequency = Float(frequency)
-      sums[document] += weight * frequency / (frequency + norms.norm(ofLength: lengths[document]))
+    var cursor = list.cursor
+    while cursor.advance(bytes) {
+      let frequency = Float(cursor.frequency)
+      sums[cursor.document] +=
+        weight * frequency / (frequency + norms.norm(ofLength: lengthSpan[cursor.document]))
     }
     return (list.blocks.last?.end ?? list.start) - list.start
   }

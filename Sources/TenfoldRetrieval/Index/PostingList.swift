@@ -55,34 +55,53 @@ struct PostingList: Sendable {
     self.blocks = blocks
   }
 
-  /// Calls `body` with each document and its number of occurrences.
-  ///
-  /// The bytes were checked when the segment was made or opened; anything odd ends the list.
-  func forEach(in bytes: Span<UInt8>, _ body: (_ document: Int, _ frequency: UInt32) -> Void) {
-    var offset = start
-    var document = -1
-    for _ in 0..<count {
-      let delta = Self.varint(bytes, &offset)
-      let frequency = Self.varint(bytes, &offset)
-      document &+= Int(delta)
-      body(document, frequency)
-    }
-  }
+  /// Where a reader of the list begins.
+  var cursor: Cursor { Cursor(offset: start, left: count) }
 
-  @inline(__always)
-  private static func varint(_ bytes: Span<UInt8>, _ offset: inout Int) -> UInt32 {
-    let first = bytes[offset]
-    offset &+= 1
-    if first < 0x80 { return UInt32(first) }
-    var value = UInt32(first & 0x7f)
-    var shift: UInt32 = 7
-    while offset < bytes.count, shift < 32 {
-      let byte = bytes[offset]
-      offset &+= 1
-      value |= UInt32(byte & 0x7f) << shift
-      if byte < 0x80 { break }
-      shift &+= 7
+  /// A place in a list.
+  ///
+  /// The bytes were checked when the segment was made or opened.
+  struct Cursor {
+    /// The document at this place, by its place in the segment.
+    private(set) var document = -1
+    /// How often the document holds the term.
+    private(set) var frequency: UInt32 = 0
+    private var offset: Int
+    private var left: Int
+
+    fileprivate init(offset: Int, left: Int) {
+      self.offset = offset
+      self.left = left
     }
-    return value
+
+    /// Moves on to the next document.
+    ///
+    /// - Parameter bytes: The segment's postings.
+    /// - Returns: False at the end of the list.
+    @inline(__always)
+    mutating func advance(_ bytes: Span<UInt8>) -> Bool {
+      guard left > 0 else { return false }
+      left &-= 1
+      document &+= Int(varint(bytes))
+      frequency = varint(bytes)
+      return true
+    }
+
+    @inline(__always)
+    private mutating func varint(_ bytes: Span<UInt8>) -> UInt32 {
+      let first = bytes[offset]
+      offset &+= 1
+      if first < 0x80 { return UInt32(first) }
+      var value = UInt32(first & 0x7f)
+      var shift: UInt32 = 7
+      while offset < bytes.count, shift < 32 {
+        let byte = bytes[offset]
+        offset &+= 1
+        value |= UInt32(byte & 0x7f) << shift
+        if byte < 0x80 { break }
+        shift &+= 7
+      }
+      return value
+    }
   }
 }

@@ -47,15 +47,18 @@ struct SegmentBuilder: Sendable {
       documents.append(document)
       lengths.append(segment.lengths[index])
     }
+    let postings = segment.postings
+    let bytes = postings.span
     for (term, list) in segment.terms {
       let number = termNumbers[term] ?? termDocuments.count
       var found: [UInt32] = number < termDocuments.count ? termDocuments[number] : []
       var frequencies: [UInt32] = number < termDocuments.count ? termFrequencies[number] : []
       let before = found.count
-      list.forEach(in: segment.postings.span) { document, frequency in
-        guard places[document] != .max else { return }
-        found.append(places[document])
-        frequencies.append(frequency)
+      var cursor = list.cursor
+      while cursor.advance(bytes) {
+        guard places[cursor.document] != .max else { continue }
+        found.append(places[cursor.document])
+        frequencies.append(cursor.frequency)
       }
       guard found.count > before else { continue }
       if number == termDocuments.count {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
+// zlib's header includes <sys/types.h>, so where both are in a build pthread_attr_t's members belong to either module.
+import CTenfoldZlib
 import Glibc
 #elseif canImport(Musl)
 import Musl

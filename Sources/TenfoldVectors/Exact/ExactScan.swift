@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldKernels
+
 /// One search over the rows of an exact index, a piece at a time.
 struct ExactScan {
   private let rows: ExactRows
@@ -10,7 +12,7 @@ struct ExactScan {
   private(set) var scannedBytes = 0
   private var scores: [Float] = []
 
-  /// - Parameter queries: Vectors of length 1.
+  /// Starts a search for `queries`, which must be vectors of length 1.
   init(rows: ExactRows, queries: [[Float]], limit: Int) {
     self.rows = rows
     self.queries = queries
@@ -54,12 +56,44 @@ struct ExactScan {
     scannedBytes += picked.count * rows.bytesPerRow
   }
 
-  private mutating func score(_ query: Int, floats: [Float], codes rowCodes: [Int8], scales: [Float]) {
-    if rows.isQuantised {
-      RowScan.dot(codes[query].codes, queryScale: codes[query].scale, rowCodes, scales: scales, into: &scores)
-    } else {
-      RowScan.dot(queries[query], floats, into: &scores)
+  /// Fills `scores`; the shapes fit by construction, so a refusal of the kernel leaves no match rather than a trap.
+  private mutating func score(_ number: Int, floats: [Float], codes rowCodes: [Int8], scales: [Float]) {
+    // Taken out and put back, so that the kernel writes into the one buffer without a copy.
+    var output = scores
+    scores = []
+    defer { scores = output }
+    do throws(KernelError) {
+      if rows.isQuantised {
+        try Self.dot(codes[number].codes, codes[number].scale, rowCodes, scales, into: &output)
+      } else {
+        try Self.dot(queries[number], floats, into: &output)
+      }
+    } catch {
+      for index in output.indices { output[index] = .nan }
     }
+  }
+
+  private static func dot(_ query: [Float], _ rows: [Float], into output: inout [Float]) throws(KernelError) {
+    var span = output.mutableSpan
+    try VectorScan.dot(query: query.span, rows: rows.span, dimension: query.count, into: &span)
+  }
+
+  private static func dot(
+    _ query: [Int8],
+    _ queryScale: Float,
+    _ rows: [Int8],
+    _ scales: [Float],
+    into output: inout [Float]
+  ) throws(KernelError) {
+    var span = output.mutableSpan
+    try VectorScan.dot(
+      query: query.span,
+      queryScale: queryScale,
+      rows: rows.span,
+      scales: scales.span,
+      dimension: query.count,
+      into: &span
+    )
   }
 }
 

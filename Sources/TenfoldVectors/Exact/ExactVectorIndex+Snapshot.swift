@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 public import TenfoldCore
 
 extension ExactVectorIndex {
@@ -79,14 +80,22 @@ extension ExactVectorIndex {
       throw VectorIndexError(
         .modelMismatch,
         "\(path) holds vectors of \(stored.profile), the embedder in use is \(profile); index the documents "
-          + "again with it, or open the index with its own embedder"
+          + "again with it, or open the index with its own embedder",
+        indexModel: stored.profile,
+        currentModel: profile
       )
     }
     guard (1...maximumDimension).contains(profile.dimension) else {
       throw VectorIndexError(.invalidOption, "the dimension must be in 1...\(maximumDimension)")
     }
     do throws(SectionFileError) {
-      let state = try readRows(sections, dimension: profile.dimension, stored.format, stored.count, path: path)
+      let state = try readRows(
+        sections,
+        dimension: profile.dimension,
+        stored.format,
+        stored.count,
+        path: path
+      )
       let options = Options(
         rowFormat: stored.format == Options.RowFormat.int8.description ? .int8 : .float32,
         maximumSnapshotSizeInBytes: maximumSnapshotSizeInBytes
@@ -114,7 +123,9 @@ extension ExactVectorIndex {
     let count = Int(clamping: try reader.read(UInt64.self))
     let epoch = try reader.read(UInt64.self)
     let known = [Options.RowFormat.float32, .int8].map(\.description)
-    guard reader.isAtEnd, known.contains(format) else { throw reader.malformed("unknown row format \(format)") }
+    guard reader.isAtEnd, known.contains(format) else {
+      throw reader.malformed("unknown row format \(format)")
+    }
     let profile = EmbedderProfile(id: id, revision: revision, dimension: dimension, maxTokens: maxTokens)
     return (profile, format, count, epoch)
   }

@@ -68,7 +68,9 @@ package struct ByteReader {
   /// Takes a count of things of which each needs at least `width` bytes, so that it is safe to reserve room for them.
   package mutating func readCount(each width: Int) throws(SectionFileError) -> Int {
     let count = try readVarint()
-    guard count <= UInt64(remaining / max(1, width)) else { throw malformed("a count is larger than the file") }
+    guard count <= UInt64(remaining / max(1, width)) else {
+      throw malformed("a count is larger than the file")
+    }
     return Int(count)
   }
 

@@ -163,7 +163,7 @@ package enum SectionFile {
     let temporary = path + ".tmp"
     let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw failure("creating \(temporary)") }
-    do {
+    do throws(SectionFileError) {
       for piece in pieces { try writeAll(piece, to: descriptor, path: temporary) }
       guard fsync(descriptor) == 0 else { throw failure("syncing \(temporary)") }
     } catch {
@@ -194,7 +194,7 @@ package enum SectionFile {
     while done < bytes.count {
       // The pointer is used only during the call.
       let written = unsafe bytes.withUnsafeBytes { buffer in
-        unsafe buffer.baseAddress.map { unsafe write(descriptor, $0 + done, bytes.count - done) } ?? 0
+        unsafe buffer.baseAddress.map { unsafe writeOnce(descriptor, $0 + done, bytes.count - done) } ?? 0
       }
       if written < 0 {
         if errno == EINTR { continue }
@@ -215,7 +215,7 @@ package enum SectionFile {
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       count = 0
       while count < size, let base = buffer.baseAddress {
-        let got = unsafe read(descriptor, base + count, size - count)
+        let got = unsafe readOnce(descriptor, base + count, size - count)
         if got < 0 {
           if errno == EINTR { continue }
           code = errno
@@ -228,4 +228,14 @@ package enum SectionFile {
     if code != 0 { throw failure("reading \(path)", code) }
     return bytes
   }
+}
+
+// Outside the type, whose own `read` and `write` would hide the system's.
+
+private func writeOnce(_ descriptor: CInt, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+  unsafe write(descriptor, bytes, count)
+}
+
+private func readOnce(_ descriptor: CInt, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+  unsafe read(descriptor, bytes, count)
 }

@@ -5,7 +5,7 @@
 public struct VectorMatch: Hashable, Sendable {
   /// The vector's id.
   public var id: UInt64
-  /// The cosine of the angle to the query, in -1...1 up to rounding. Never NaN.
+  /// The cosine of the angle to the query, in -1...1 up to rounding; never NaN.
   public var score: Float
 
   /// Creates a match.

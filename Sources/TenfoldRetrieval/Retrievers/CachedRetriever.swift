@@ -1,0 +1,101 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+public import TenfoldCore
+
+/// Remembers what was found for queries that come often: the hot-query cache.
+///
+/// The key is the query's text without differences of case and white space, its filter, its limit and the state of
+/// the index, so a change of the index makes every older result unreachable. Holds a fixed number of results and
+/// drops those unused for longest. Partial results are not kept.
+///
+/// ```swift
+/// let retriever = CachedRetriever(hybrid, epoch: { index.epoch })
+/// ```
+public final class CachedRetriever: Retriever {
+  private struct Key: Hashable {
+    let text: String
+    let filter: Set<DocumentID>?
+    let limit: Int
+    let epoch: UInt64
+  }
+
+  private struct State {
+    var results: [Key: (result: RetrievalResult, used: UInt64)] = [:]
+    var clock: UInt64 = 0
+    var hits = 0
+    var misses = 0
+  }
+
+  private let retriever: any Retriever
+  private let epoch: @Sendable () -> UInt64
+  private let capacity: Int
+  private let state = Mutex(State())
+
+  /// Creates a cache around a retriever.
+  ///
+  /// - Parameters:
+  ///   - retriever: Finds what is not in the cache.
+  ///   - capacity: How many results are kept; 1 or more.
+  ///   - epoch: The state of the index that the retriever searches.
+  public init(_ retriever: any Retriever, capacity: Int = 10_000, epoch: @escaping @Sendable () -> UInt64) {
+    self.retriever = retriever
+    self.capacity = max(1, capacity)
+    self.epoch = epoch
+  }
+
+  /// How many queries were answered from the cache and how many were not.
+  public var statistics: (hits: Int, misses: Int) { state.withLock { ($0.hits, $0.misses) } }
+
+  /// Finds passages, in the cache if they are there; a hit writes the stage `retrieval.hotQuery`.
+  ///
+  /// - Parameter query: What to look for.
+  /// - Returns: The result; from the cache it says that `hotQuery` answered.
+  /// - Throws: What the retriever throws.
+  public func retrieve(_ query: RetrievalQuery) async throws -> RetrievalResult {
+    let key = Key(
+      text: query.text.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " "),
+      filter: query.allowedDocuments,
+      limit: query.limit,
+      epoch: epoch()
+    )
+    if var known = lookUp(key) {
+      known.answeredBy = "hotQuery"
+      query.trace?.record(
+        StageRecord(stage: "retrieval.hotQuery", work: .zero, note: "\(known.passages.count) passages")
+      )
+      return known
+    }
+    let result = try await retriever.retrieve(query)
+    // Made while the index changed: neither epoch describes it.
+    if !result.isPartial, epoch() == key.epoch { store(result, key) }
+    return result
+  }
+
+  private func lookUp(_ key: Key) -> RetrievalResult? {
+    state.withLock { state in
+      state.clock += 1
+      guard let found = state.results[key] else {
+        state.misses += 1
+        return nil
+      }
+      state.hits += 1
+      state.results[key]?.used = state.clock
+      return found.result
+    }
+  }
+
+  private func store(_ result: RetrievalResult, _ key: Key) {
+    state.withLock { state in
+      if state.results.count >= capacity, state.results[key] == nil {
+        // Drops the older half at once, so that the cost of finding it is shared by many insertions.
+        let uses = state.results.values.map(\.used).sorted()
+        let median = uses[uses.count / 2]
+        state.results = state.results.filter { $0.value.used > median }
+      }
+      state.clock += 1
+      state.results[key] = (result, state.clock)
+    }
+  }
+}
