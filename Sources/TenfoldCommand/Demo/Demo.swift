@@ -141,7 +141,7 @@ struct Demo: Sendable {
       machine: .init(
         cores: machine.cores,
         memoryBandwidthGigabytesPerSecond: machine.memoryBandwidth / 1e9,
-        instructionSet: InstructionSet.detect().name,
+        instructionSet: InstructionSet.current.name,
         system: ProcessInfo.processInfo.operatingSystemVersionString
       ),
       workload: workload,
