@@ -34,9 +34,12 @@ struct GuardedText {
         candidates.append((word, isAcronym))
       }
       isSentenceStart = false
+      if let value = Self.spelledNumbers[word] { word = value }
+      if word.contains(where: \.isNumber) {
+        word.removeAll { $0 == "," }
+        numbers.append(word)
+      }
       words.append(word)
-      if word.contains(where: \.isNumber) { numbers.append(word.filter { $0 != "," }) }
-      if let value = Self.spelledNumbers[word] { numbers.append(value) }
       let isDenial = Self.denials.contains(word) || word.hasSuffix("n't")
       if isDenial { negations += 1 }
       if !isDenial, !Self.functionWords.contains(word) { content.append(Self.stem(word)) }
@@ -77,8 +80,8 @@ struct GuardedText {
 
   /// Cuts the endings that change a word's form, not its meaning.
   static func stem(_ word: String) -> String {
-    guard word.count > 4 else { return word }
     for ending in ["ing", "ies", "es", "ed", "ly", "s"] where word.hasSuffix(ending) && word.count - ending.count >= 3 {
+      if ending == "s", ["ss", "us", "is"].contains(where: word.hasSuffix) { return word }
       return String(word.dropLast(ending.count))
     }
     return word
