@@ -37,11 +37,21 @@ public struct RawJobID: Hashable, Sendable, Comparable, Codable, CustomStringCon
     low = .random(in: .min ... .max, using: &generator)
   }
 
-  /// Makes a new identifier from the wall clock and the system's randomness.
+  /// Makes a new identifier from the wall clock and the system's randomness; it is greater than all that this
+  /// process made before, so that jobs enqueued together keep their order.
   public init() {
     var generator = SystemRandomNumberGenerator()
-    self.init(milliseconds: UInt64(max(0, JobStoreClock.system.wall() / 1_000_000)), using: &generator)
+    let milliseconds = UInt64(max(0, JobStoreClock.system.wall() / 1_000_000)) & 0xFFFF_FFFF_FFFF
+    let start = milliseconds << 16 | UInt64(UInt16.random(in: 0..<0x8000, using: &generator))
+    high = Self.newest.withLock { newest in
+      newest = max(start, newest &+ 1)
+      return newest
+    }
+    low = .random(in: .min ... .max, using: &generator)
   }
+
+  /// The first half of the newest identifier of this process.
+  private static let newest = Mutex<UInt64>(0)
 
   /// Reads an identifier as ``description`` prints it; `nil` for any other text.
   public init?(_ text: some StringProtocol) {

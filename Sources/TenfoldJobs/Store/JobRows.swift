@@ -40,10 +40,6 @@ struct JobRows {
     let options = job.options
     let ended = try tx.first("SELECT 1 FROM job_end WHERE id = ?1", id) { _ in true } ?? false
     if ended { return .duplicate(of: job.id) }
-    if let key = options.uniqueKey {
-      let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) { try $0.blob(0) }
-      if let holder, let holderID = RawJobID(bytes: holder) { return .duplicate(of: holderID) }
-    }
     let inserted = try tx.execute(
       """
       INSERT INTO job(id, queue, state, priority, run_at, max_attempts, limit_key, limit_count)
@@ -53,6 +49,11 @@ struct JobRows {
       options.maximumAttempts, options.concurrencyKey, max(1, options.concurrencyLimit))
     guard inserted == 1 else { return .duplicate(of: job.id) }
     if let key = options.uniqueKey {
+      let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) { try $0.blob(0) }
+      if let holder, let holderID = RawJobID(bytes: holder) {
+        try tx.execute("DELETE FROM job WHERE id = ?1", id)
+        return .duplicate(of: holderID)
+      }
       try tx.execute("INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)", key, id, Int64.max)
     }
     try tx.execute(

@@ -31,6 +31,7 @@ public struct JobHandlers: Sendable {
   /// - Parameters:
   ///   - type: The kind of job.
   ///   - body: Does the work; its result is kept as the job's output.
+  @_disfavoredOverload  // a closure that returns nothing is meant for the variant without output
   public mutating func handle<Work: DurableJob>(
     _ type: Work.Type,
     with body: @escaping @Sendable (Work, JobContext) async throws -> Work.Output
