@@ -10,7 +10,11 @@ let testProfile = ModelProfile(id: "scripted", contextLength: 4096)
 
 func makeKey(_ question: String, tenant: TenantID = "a", epoch: UInt64 = 0) -> CacheKey {
   CacheKey(
-    namespace: CacheNamespace(of: InferenceRequest(question, tenant: tenant), model: testProfile, corpusEpoch: epoch),
+    namespace: CacheNamespace(
+      of: InferenceRequest(question, tenant: tenant),
+      model: testProfile,
+      corpusEpoch: epoch
+    ),
     question: question
   )
 }
@@ -68,7 +72,9 @@ final class FailingStore: CacheStore {
     return try await inner.set(answer, for: key, timeToLive: timeToLive)
   }
   func remove(_ keys: [CacheKey]) async throws -> Int { try await inner.remove(keys) }
-  func invalidate(documents: Set<DocumentID>) async throws -> Int { try await inner.invalidate(documents: documents) }
+  func invalidate(documents: Set<DocumentID>) async throws -> Int {
+    try await inner.invalidate(documents: documents)
+  }
   func removeAll(of tenant: TenantID) async throws -> Int { try await inner.removeAll(of: tenant) }
   func evict(toBytes bytes: Int) async throws -> Int { try await inner.evict(toBytes: bytes) }
   func embeddedEntries(in namespace: CacheNamespace, limit: Int) async throws -> [EmbeddedEntry] {

@@ -53,7 +53,11 @@ struct CacheGuardTests {
     var generator = SeededGenerator(seed: UInt64(seed))
     let alphabet = Array("abcXYZ 019.,?!'’-+%\n\u{0}é👩‍👩‍👧ß中") + [" ", " ", " "]
     func text() -> String {
-      String((0..<Int.random(in: 0..<60, using: &generator)).compactMap { _ in alphabet.randomElement(using: &generator) })
+      String(
+        (0..<Int.random(in: 0..<60, using: &generator)).compactMap { _ in
+          alphabet.randomElement(using: &generator)
+        }
+      )
     }
     let a = text()
     let b = text()

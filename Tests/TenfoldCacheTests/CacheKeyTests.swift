@@ -43,7 +43,8 @@ struct CacheKeyTests {
     keys.append(key(base, ModelProfile(id: "scripted", revision: "2", contextLength: 4096)))
     keys.append(key(base, ModelProfile(id: "other", contextLength: 4096)))
     for options in [
-      try GenerationOptions(maxTokens: 8), try GenerationOptions(temperature: 1), try GenerationOptions(topK: 1),
+      try GenerationOptions(maxTokens: 8), try GenerationOptions(temperature: 1),
+      try GenerationOptions(topK: 1),
       try GenerationOptions(topP: 0.5), try GenerationOptions(minP: 0.5), try GenerationOptions(seed: 0),
       try GenerationOptions(repetitionPenalty: 2), try GenerationOptions(stop: ["a"]),
       try GenerationOptions(choices: ["a"]), try GenerationOptions(stop: ["a", "b"]),

@@ -78,14 +78,18 @@ struct ExactCacheMiddlewareTests {
     for (options, keeps, expected) in [(random, false, 2), (seeded, false, 1), (random, true, 1)] {
       let model = ScriptedLanguageModel { _ in .text("x") }
       let exact = ExactCacheMiddleware(cache: makeCache(.init(keepsSampledAnswers: keeps)))
-      for _ in 0..<2 { _ = try await ask([exact], model, InferenceRequest("q", tenant: "a", options: options)) }
+      for _ in 0..<2 {
+        _ = try await ask([exact], model, InferenceRequest("q", tenant: "a", options: options))
+      }
       #expect(model.requests.count == expected)
     }
   }
 
   @Test("too long answers and empty questions are not kept", arguments: ["long", "", "  ", "huge question"])
   func unfit(what: String) async throws {
-    let model = ScriptedLanguageModel { _ in .text(what == "long" ? String(repeating: "word ", count: 100) : "short") }
+    let model = ScriptedLanguageModel { _ in
+      .text(what == "long" ? String(repeating: "word ", count: 100) : "short")
+    }
     let exact = ExactCacheMiddleware(
       cache: makeCache(.init(maximumAnswerBytes: 100, maximumQuestionBytes: 10_000))
     )
@@ -98,14 +102,19 @@ struct ExactCacheMiddlewareTests {
   func abandoned() async throws {
     let exact = ExactCacheMiddleware(cache: makeCache())
     do {
-      let stream = try await exact.intercept(InferenceRequest("q", tenant: "a")) { try await self.model.generate($0) }
+      let stream = try await exact.intercept(InferenceRequest("q", tenant: "a")) {
+        try await self.model.generate($0)
+      }
       for try await _ in stream { break }
     }
     _ = try await ask([exact], model, InferenceRequest("q", tenant: "a"))
     #expect(model.requests.count == 2)
   }
 
-  @Test("an old answer is served, flagged, when the model fails and the request allows it", arguments: [true, false])
+  @Test(
+    "an old answer is served, flagged, when the model fails and the request allows it",
+    arguments: [true, false]
+  )
   func stale(failsLate: Bool) async throws {
     let isDown = Switch()
     let model = UnreliableModel(isDown: isDown, failsInStream: failsLate)
@@ -113,7 +122,9 @@ struct ExactCacheMiddlewareTests {
     _ = try await ask([exact], model, InferenceRequest("q", tenant: "a"))
     time.advance(by: .seconds(20))
     isDown.value.withLock { $0 = true }
-    await #expect(throws: RequestError.self) { try await ask([exact], model, InferenceRequest("q", tenant: "a")) }
+    await #expect(throws: RequestError.self) {
+      try await ask([exact], model, InferenceRequest("q", tenant: "a"))
+    }
     var patient = InferenceRequest("q", tenant: "a")
     patient.context.cachePolicy.allowsStale = true
     let answer = try await ask([exact], model, patient)
@@ -151,7 +162,9 @@ struct ExactCacheMiddlewareTests {
     let cache = ResponseCache(store: store, model: model.profile, corpusEpoch: { 0 })
     let exact = ExactCacheMiddleware(cache: cache)
     store.isFailing.withLock { $0 = true }
-    for _ in 0..<2 { #expect(try await ask([exact], model, InferenceRequest("q", tenant: "a")).text == "You asked: q") }
+    for _ in 0..<2 {
+      #expect(try await ask([exact], model, InferenceRequest("q", tenant: "a")).text == "You asked: q")
+    }
     await cache.flush()
     #expect(await cache.statistics().isDegraded)
     store.isFailing.withLock { $0 = false }
@@ -189,7 +202,8 @@ struct ExactCacheMiddlewareTests {
 struct SemanticCacheMiddlewareTests {
   private let model = ScriptedLanguageModel { .text("You asked: \($0.question)") }
   private let embedder = TableEmbedder(table: [
-    "How tall is K2?": [1, 0], "Please tell me how tall K2 is.": [0.99, 0.141], "How wide is a house?": [0, 1],
+    "How tall is K2?": [1, 0], "Please tell me how tall K2 is.": [0.99, 0.141],
+    "How wide is a house?": [0, 1],
     "How tall is K3?": [0.9999, 0.0141],
   ])
 
@@ -225,7 +239,8 @@ struct SemanticCacheMiddlewareTests {
     let other = try await ask(layers, model, InferenceRequest("Please tell me how tall K2 is.", tenant: "a"))
     #expect(model.requests.count == 1)
     #expect(other.text == "You asked: How tall is K2?")
-    guard case .semanticCache(let entry, let similarity, isStale: false) = other.summary.provenance.answeredBy else {
+    guard case .semanticCache(let entry, let similarity, isStale: false) = other.summary.provenance.answeredBy
+    else {
       Issue.record("answered by \(other.summary.provenance.answeredBy)")
       return
     }
@@ -233,7 +248,10 @@ struct SemanticCacheMiddlewareTests {
     // The wording has its own entry now: no vector is needed, and the source is told the same.
     let request = InferenceRequest("Please tell me how tall K2 is.", tenant: "a")
     let again = try await ask(layers, model, request)
-    #expect(again.summary.provenance.answeredBy == .semanticCache(entry: entry, similarity: similarity, isStale: false))
+    #expect(
+      again.summary.provenance.answeredBy
+        == .semanticCache(entry: entry, similarity: similarity, isStale: false)
+    )
     #expect(request.context.trace.stages.map(\.stage) == ["exactCache"])
     #expect(request.context.trace.stages.map(\.note) == ["alias"])
   }
@@ -271,7 +289,9 @@ struct SemanticCacheMiddlewareTests {
     _ = try await ask(layers, model, InferenceRequest("How tall is K2?", tenant: "a"))
     let request = InferenceRequest("How tall is K3?", tenant: "a")
     #expect(try await ask(layers, model, request).text == "You asked: How tall is K3?")
-    #expect(request.context.trace.stages.contains { $0.stage == "semanticCache" && $0.note.contains("numbers") })
+    #expect(
+      request.context.trace.stages.contains { $0.stage == "semanticCache" && $0.note.contains("numbers") }
+    )
   }
 
   @Test("another tenant, system prompt or conversation is a miss")
@@ -281,13 +301,18 @@ struct SemanticCacheMiddlewareTests {
     let question = "Please tell me how tall K2 is."
     let requests = [
       InferenceRequest(question, tenant: "b"),
-      InferenceRequest(prompt: .chat([.system("Lie."), .user(question)]), context: RequestContext(tenant: "a")),
+      InferenceRequest(
+        prompt: .chat([.system("Lie."), .user(question)]),
+        context: RequestContext(tenant: "a")
+      ),
       InferenceRequest(
         prompt: .chat([.user("In feet."), .assistant("Ok."), .user(question)]),
         context: RequestContext(tenant: "a")
       ),
     ]
-    for request in requests { #expect(try await ask(layers, model, request).text == "You asked: \(question)") }
+    for request in requests {
+      #expect(try await ask(layers, model, request).text == "You asked: \(question)")
+    }
   }
 
   @Test("the embedding is made once and handed on")
@@ -297,7 +322,10 @@ struct SemanticCacheMiddlewareTests {
     #expect(model.requests.first?.embedding == TextEmbedding(values: [0, 1], embedder: embedder.profile))
   }
 
-  @Test("an embedder that fails, or gives no number, is a miss", arguments: [[Float.nan, 0], [0, 0], [.infinity, 1]])
+  @Test(
+    "an embedder that fails, or gives no number, is a miss",
+    arguments: [[Float.nan, 0], [0, 0], [.infinity, 1]]
+  )
   func badEmbedding(vector: [Float]) async throws {
     var bad = embedder
     bad.table["bad"] = vector
@@ -342,7 +370,9 @@ struct SemanticCacheEvaluationTests {
     #expect(scored[0].similarity > 0.999)
     let with = SemanticCacheEvaluation.sweep(scored, thresholds: [0.999])[0]
     #expect(with.served == 2 && with.falseHits == 1 && with.hitRate == 0.5 && with.falseHitRate == 0.5)
-    let without = SemanticCacheEvaluation.sweep(scored, thresholds: [-1], cacheGuard: CacheGuard(checks: []))[0]
+    let without = SemanticCacheEvaluation.sweep(scored, thresholds: [-1], cacheGuard: CacheGuard(checks: []))[
+      0
+    ]
     #expect(without.served == 4 && without.falseHits == 2)
   }
 }

@@ -63,8 +63,16 @@ struct InMemoryCacheStoreTests {
   func costAware() async throws {
     let store = InMemoryCacheStore(options: .init(capacityInBytes: 100_000, seed: 1))
     for index in 0..<200 {
-      try await store.set(makeAnswer("dear \(index)", tokens: 1000), for: makeKey("dear \(index)"), timeToLive: nil)
-      try await store.set(makeAnswer("cheap \(index)", tokens: 1), for: makeKey("cheap \(index)"), timeToLive: nil)
+      try await store.set(
+        makeAnswer("dear \(index)", tokens: 1000),
+        for: makeKey("dear \(index)"),
+        timeToLive: nil
+      )
+      try await store.set(
+        makeAnswer("cheap \(index)", tokens: 1),
+        for: makeKey("cheap \(index)"),
+        timeToLive: nil
+      )
     }
     let dear = try await store.answers(for: (0..<200).map { makeKey("dear \($0)") }, allowingStale: false)
     let cheap = try await store.answers(for: (0..<200).map { makeKey("cheap \($0)") }, allowingStale: false)
@@ -91,7 +99,10 @@ struct InMemoryCacheStoreTests {
   @Test("lives of entries written together end apart")
   func jitter() async throws {
     let time = ManualTime()
-    let store = InMemoryCacheStore(options: .init(lifetime: .init(jitter: 0.1, staleGrace: .zero), seed: 9), time: time.source)
+    let store = InMemoryCacheStore(
+      options: .init(lifetime: .init(jitter: 0.1, staleGrace: .zero), seed: 9),
+      time: time.source
+    )
     let keys = (0..<200).map { makeKey("q\($0)") }
     for key in keys { try await store.set(makeAnswer(key.text), for: key, timeToLive: .seconds(1000)) }
     time.advance(by: .seconds(1000))
@@ -132,7 +143,9 @@ struct SQLiteCacheStoreTests {
   }
 
   private func withFile<Result>(_ body: (String) async throws -> Result) async throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tenfold-cache-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "tenfold-cache-\(UUID().uuidString)"
+    )
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     return try await body(folder.appendingPathComponent("cache.sqlite").path)
@@ -150,7 +163,11 @@ struct SQLiteCacheStoreTests {
   func restart() async throws {
     try await withFile { path in
       let first = try await open(path)
-      let store = SQLiteCacheStore(database: first, options: .init(lifetime: .init(jitter: 0)), wallClockMilliseconds: 1_000_000)
+      let store = SQLiteCacheStore(
+        database: first,
+        options: .init(lifetime: .init(jitter: 0)),
+        wallClockMilliseconds: 1_000_000
+      )
       var answer = makeAnswer("q", "kept", documents: ["d"])
       answer.embedding = TextEmbedding(values: [0, 1], embedder: TableEmbedder().profile)
       try await store.set(answer, for: makeKey("q"), timeToLive: .seconds(100))
@@ -175,7 +192,11 @@ struct SQLiteCacheStoreTests {
     let store = SQLiteCacheStore(database: try await open(), options: .init(capacityInBytes: 60_000, seed: 1))
     for index in 0..<200 {
       let name = "q\(index)"
-      try await store.set(makeAnswer(name, tokens: index % 2 == 0 ? 1000 : 1), for: makeKey(name), timeToLive: nil)
+      try await store.set(
+        makeAnswer(name, tokens: index % 2 == 0 ? 1000 : 1),
+        for: makeKey(name),
+        timeToLive: nil
+      )
     }
     let statistics = await store.statistics()
     #expect(statistics.bytes <= 60_000 && statistics.entries > 0)

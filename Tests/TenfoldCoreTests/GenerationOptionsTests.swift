@@ -31,7 +31,8 @@ struct GenerationOptionsTests {
       check("minP") { () throws(RequestError) in try GenerationOptions(minP: value) }
     }
     for value in [0, -1, 101, Float.nan] {
-      check("repetitionPenalty") { () throws(RequestError) in try GenerationOptions(repetitionPenalty: value) }
+      check("repetitionPenalty") { () throws(RequestError) in try GenerationOptions(repetitionPenalty: value)
+      }
     }
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: ["a", ""]) }
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: (0..<65).map { "\($0)" }) }
@@ -54,6 +55,8 @@ struct GenerationOptionsTests {
 
   @Test("a retrieval limit is checked", arguments: [0, -1, 10_001, Int.max, Int.min])
   func limits(limit: Int) {
-    #expect { try RetrievalQuery("q", limit: limit) } throws: { ($0 as? RequestError)?.code == .invalidOption }
+    #expect { try RetrievalQuery("q", limit: limit) } throws: {
+      ($0 as? RequestError)?.code == .invalidOption
+    }
   }
 }

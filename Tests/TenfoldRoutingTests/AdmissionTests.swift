@@ -77,7 +77,9 @@ struct ConcurrencyLimitTests {
   @Test("does not grow while it is not used")
   func unused() {
     var machine = ConcurrencyLimitStateMachine(options: .init(initial: 10))
-    for _ in 0..<1000 { machine.observe(latency: .milliseconds(1), inFlight: 1, isOverload: false, now: .now) }
+    for _ in 0..<1000 {
+      machine.observe(latency: .milliseconds(1), inFlight: 1, isOverload: false, now: .now)
+    }
     #expect(machine.limit == 10)
   }
 }
@@ -97,9 +99,17 @@ struct AdmissionStateMachineTests {
     var waiting: [UInt64: RequestPriority] = [:]
     for number in 1...400 as ClosedRange<UInt64> {
       now = now.advanced(by: .milliseconds(Int.random(in: 0..<20, using: &generator)))
-      let priority = [RequestPriority.background, .normal, .critical].randomElement(using: &generator) ?? .normal
-      let deadline = Bool.random(using: &generator) ? now.advanced(by: .milliseconds(Int.random(in: -5..<500, using: &generator))) : nil
-      let ticket = AdmissionStateMachine.Ticket(number: number, tenant: "t", priority: priority, deadline: deadline)
+      let priority =
+        [RequestPriority.background, .normal, .critical].randomElement(using: &generator) ?? .normal
+      let deadline =
+        Bool.random(using: &generator)
+        ? now.advanced(by: .milliseconds(Int.random(in: -5..<500, using: &generator))) : nil
+      let ticket = AdmissionStateMachine.Ticket(
+        number: number,
+        tenant: "t",
+        priority: priority,
+        deadline: deadline
+      )
       let (decision, displaced) = machine.arrive(ticket, now: now)
       if let displaced {
         let gone = waiting.removeValue(forKey: displaced)
@@ -110,12 +120,16 @@ struct AdmissionStateMachineTests {
       case .wait: waiting[number] = priority
       case .refuse: break
       }
-      if Int.random(in: 0..<10, using: &generator) == 0, let leaving = waiting.keys.sorted().randomElement(using: &generator) {
+      if Int.random(in: 0..<10, using: &generator) == 0,
+        let leaving = waiting.keys.sorted().randomElement(using: &generator)
+      {
         #expect(machine.leave(leaving), "seed \(seed)")
         waiting[leaving] = nil
         #expect(!machine.leave(leaving), "seed \(seed)")
       }
-      while working.count >= 3, Bool.random(using: &generator), let done = working.sorted().randomElement(using: &generator) {
+      while working.count >= 3, Bool.random(using: &generator),
+        let done = working.sorted().randomElement(using: &generator)
+      {
         working.remove(done)
         let outcome = machine.finished(
           tenant: "t",
@@ -133,7 +147,9 @@ struct AdmissionStateMachineTests {
           waiting[admitted] = nil
           working.insert(admitted)
         }
-        for refused in outcome.refused.keys { #expect(waiting.removeValue(forKey: refused) != nil, "seed \(seed)") }
+        for refused in outcome.refused.keys {
+          #expect(waiting.removeValue(forKey: refused) != nil, "seed \(seed)")
+        }
       }
       #expect(machine.inFlight == working.count, "seed \(seed)")
       #expect(machine.waiting == waiting.count && waiting.count <= 5, "seed \(seed)")
@@ -164,7 +180,14 @@ struct AdmissionStateMachineTests {
     #expect(wait > .zero && wait <= .seconds(1))
     #expect(arrive("b", now) == .admit)
     _ = machine.finished(
-      tenant: "a", latency: .zero, service: .zero, cost: Money(dollars: 2), isOverload: false, isMeasured: true, now: now)
+      tenant: "a",
+      latency: .zero,
+      service: .zero,
+      cost: Money(dollars: 2),
+      isOverload: false,
+      isMeasured: true,
+      now: now
+    )
     let later = now.advanced(by: .seconds(10))
     #expect(arrive("a", later) == .refuse(.budget(retryAfter: .seconds(90))))
     #expect(arrive("b", later) == .admit)
@@ -183,7 +206,11 @@ struct AdmissionStateMachineTests {
     var now = ContinuousClock.now
     for index in 0..<500 {
       now = now.advanced(by: .seconds(1))
-      let ticket = AdmissionStateMachine.Ticket(number: UInt64(index), tenant: TenantID("t\(index)"), priority: .normal)
+      let ticket = AdmissionStateMachine.Ticket(
+        number: UInt64(index),
+        tenant: TenantID("t\(index)"),
+        priority: .normal
+      )
       #expect(machine.arrive(ticket, now: now).decision == .admit)
     }
   }
@@ -240,7 +267,8 @@ struct AdmissionMiddlewareTests {
             return try await start(admission, model).collect().text
           } catch {
             let error = error as? RequestError
-            return error?.code == .overloaded && error?.retryAfter != nil ? "shed" : "wrong: \(String(describing: error))"
+            return error?.code == .overloaded && error?.retryAfter != nil
+              ? "shed" : "wrong: \(String(describing: error))"
           }
         }
       }

@@ -28,9 +28,15 @@ struct CircuitBreakerTests {
     #expect(breaker.phase == .closed)
   }
 
-  @Test("waits twice as long after each probe that fails, up to a limit, and an abandoned probe is tried again")
+  @Test(
+    "waits twice as long after each probe that fails, up to a limit, and an abandoned probe is tried again"
+  )
   func backsOff() {
-    var breaker = CircuitBreakerStateMachine(failureLimit: 1, openDuration: .seconds(1), maximumOpenDuration: .seconds(5))
+    var breaker = CircuitBreakerStateMachine(
+      failureLimit: 1,
+      openDuration: .seconds(1),
+      maximumOpenDuration: .seconds(5)
+    )
     var now = start
     for expected in [1, 2, 4, 5, 5, 5] {
       breaker.failed(now: now)
@@ -76,10 +82,16 @@ struct ReplicaSelectionTests {
     for _ in 0..<requests {
       now += Double.random(in: 0...2 / rate, using: &generator)
       for done in running.filter({ $0.end <= now }).sorted(by: { $0.end < $1.end }) {
-        machine.finished(done.replica, latency: .seconds(done.latency), now: start.advanced(by: .seconds(done.end)))
+        machine.finished(
+          done.replica,
+          latency: .seconds(done.latency),
+          now: start.advanced(by: .seconds(done.end))
+        )
       }
       running.removeAll { $0.end <= now }
-      guard let choice = machine.choose(now: start.advanced(by: .seconds(now)), using: &generator) else { continue }
+      guard let choice = machine.choose(now: start.advanced(by: .seconds(now)), using: &generator) else {
+        continue
+      }
       counts[choice] += 1
       let latency = latencies[choice] * Double.random(in: 0.8...1.2, using: &generator)
       running.append((now + latency, choice, latency))
@@ -89,7 +101,12 @@ struct ReplicaSelectionTests {
 
   @Test("equal replicas get equal shares", arguments: 0..<20)
   func equal(seed: Int) {
-    let (counts, _) = simulate(seed: UInt64(seed), latencies: [0.1, 0.1, 0.1, 0.1], requests: 2000, rate: 100)
+    let (counts, _) = simulate(
+      seed: UInt64(seed),
+      latencies: [0.1, 0.1, 0.1, 0.1],
+      requests: 2000,
+      rate: 100
+    )
     for count in counts { #expect(count > 350 && count < 650, "seed \(seed): \(counts)") }
   }
 
@@ -131,7 +148,10 @@ struct ReplicatedModelTests {
     let violations = await LanguageModelContract.violations(
       isBusy: { ($0 as? ReplicatedModel)?.inFlight.reduce(0, +) ?? 0 }
     ) {
-      try ReplicatedModel(replicas: (0..<3).map { _ in scripted("m") { _ in .text("one") } }, options: .init(seed: 1))
+      try ReplicatedModel(
+        replicas: (0..<3).map { _ in scripted("m") { _ in .text("one") } },
+        options: .init(seed: 1)
+      )
     }
     #expect(violations.filter { !$0.clause.contains("tokens are generated") } == [])
   }
@@ -149,7 +169,9 @@ struct ReplicatedModelTests {
     }
     let model = try ReplicatedModel(replicas: replicas, options: .init(seed: 3), time: time.source)
     for _ in 0..<100 {
-      await #expect(throws: RequestError.self) { try await model.respond(to: InferenceRequest("q", tenant: "t")) }
+      await #expect(throws: RequestError.self) {
+        try await model.respond(to: InferenceRequest("q", tenant: "t"))
+      }
     }
     // Three breakers of five failures each, then nobody is asked.
     #expect(calls.withLock { $0 } == 15)

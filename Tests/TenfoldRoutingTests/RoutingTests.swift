@@ -48,7 +48,9 @@ struct ComplexityFeaturesTests {
   @Test("any text is counted without harm", arguments: 0..<50)
   func anything(seed: Int) {
     var generator = SeededGenerator(seed: UInt64(seed))
-    let bytes = (0..<Int.random(in: 0..<3000, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    let bytes = (0..<Int.random(in: 0..<3000, using: &generator)).map { _ in
+      UInt8.random(in: 0...255, using: &generator)
+    }
     let features = ComplexityFeatures(question: String(decoding: bytes, as: UTF8.self))
     let difficulty = ComplexityRoutingPolicy.Weights.zeroShot.difficulty(of: features)
     #expect(difficulty >= 0 && difficulty <= 1, "seed \(seed)")
@@ -65,7 +67,10 @@ struct ComplexityRoutingPolicyTests {
   @Test("keeps the contract of a policy")
   func contract() async {
     #expect(await RoutingPolicyContract.violations { ComplexityRoutingPolicy() } == [])
-    #expect(await RoutingPolicyContract.violations { ComplexityRoutingPolicy(cut: .quantile(largeShare: 0.2)) } == [])
+    #expect(
+      await RoutingPolicyContract.violations { ComplexityRoutingPolicy(cut: .quantile(largeShare: 0.2)) }
+        == []
+    )
   }
 
   @Test("sends easy questions to the small model and hard ones to the large")
@@ -91,7 +96,9 @@ struct ComplexityRoutingPolicyTests {
     let policy = ComplexityRoutingPolicy(cut: .quantile(largeShare: share), window: 256)
     var large = 0
     for index in 0..<2000 {
-      let words = (0..<Int.random(in: 1..<60, using: &generator)).map { _ in ["why", "cat", "7", "x=1"].randomElement(using: &generator) ?? "" }
+      let words = (0..<Int.random(in: 1..<60, using: &generator)).map { _ in
+        ["why", "cat", "7", "x=1"].randomElement(using: &generator) ?? ""
+      }
       let request = InferenceRequest(words.joined(separator: " "), tenant: "a")
       let decision = await policy.decide(request, among: candidates)
       if index >= 500, decision.order.first == "large" { large += 1 }
@@ -182,12 +189,20 @@ struct RoutedModelTests {
 
 @Suite("Calibration")
 struct ConfidenceCalibrationTests {
-  private func samples(_ seed: UInt64, _ count: Int, slope: Double, offset: Double) -> [ConfidenceCalibration.Sample] {
+  private func samples(
+    _ seed: UInt64,
+    _ count: Int,
+    slope: Double,
+    offset: Double
+  ) -> [ConfidenceCalibration.Sample] {
     var generator = SeededGenerator(seed: seed)
     let curve = ConfidenceCalibration.logistic(slope: slope, offset: offset)
     return (0..<count).map { _ in
       let score = Double.random(in: 0...1, using: &generator)
-      return .init(score: score, isRight: Double.random(in: 0..<1, using: &generator) < curve.probability(of: score))
+      return .init(
+        score: score,
+        isRight: Double.random(in: 0..<1, using: &generator) < curve.probability(of: score)
+      )
     }
   }
 
@@ -196,7 +211,10 @@ struct ConfidenceCalibrationTests {
     let truth = ConfidenceCalibration.logistic(slope: 5, offset: -2)
     let fitted = ConfidenceCalibration.platt(fitting: samples(UInt64(seed), 5000, slope: 5, offset: -2))
     for score in [0.0, 0.25, 0.5, 0.75, 1] {
-      #expect(abs(fitted.probability(of: score) - truth.probability(of: score)) < 0.06, "seed \(seed) at \(score)")
+      #expect(
+        abs(fitted.probability(of: score) - truth.probability(of: score)) < 0.06,
+        "seed \(seed) at \(score)"
+      )
     }
   }
 

@@ -37,7 +37,10 @@ public enum CompletionConfidenceContract {
                   choiceProbabilities: probabilities
                 )
               )
-              let value = try await judge.confidence(in: completion, for: LanguageModelContract.request("Is it?"))
+              let value = try await judge.confidence(
+                in: completion,
+                for: LanguageModelContract.request("Is it?")
+              )
               report.check(
                 value >= 0 && value <= 1,
                 "a confidence is in 0...1 and a number",

@@ -12,8 +12,7 @@ public import TenfoldCore
 public enum InferenceMiddlewareContract {
   /// Runs the suite.
   ///
-  /// - Parameters:
-  ///   - middleware: Makes a fresh middleware.
+  /// - Parameter middleware: Makes a fresh middleware.
   /// - Returns: The clauses that are broken, with what was seen.
   public static func violations(
     of middleware: @Sendable () async throws -> any InferenceMiddleware
@@ -23,7 +22,11 @@ public enum InferenceMiddlewareContract {
     await report.scenario("an answer passes through") { report in
       let middleware = try await middleware()
       let completion = try await ask(middleware, "What is it?", "a", secret)
-      report.check(completion.text == "answer for a", "an answer passes through whole", observed: completion.text)
+      report.check(
+        completion.text == "answer for a",
+        "an answer passes through whole",
+        observed: completion.text
+      )
     }
     await report.scenario("tenants don't see each other's answers") { report in
       let middleware = try await middleware()
@@ -53,17 +56,24 @@ public enum InferenceMiddlewareContract {
       report.check(completion.text == "answer for a", "an error is not kept", observed: completion.text)
     }
     await report.scenario("an error after the first words comes through") { report in
-      let breaking = ScriptedLanguageModel { _ in .failureAfter("half an", RequestError(.modelFailed, "broken")) }
+      let breaking = ScriptedLanguageModel { _ in
+        .failureAfter("half an", RequestError(.modelFailed, "broken"))
+      }
       let middleware = try await middleware()
       let result = try? await ask(middleware, "Will it break?", "a", breaking)
-      report.check(result == nil, "half an answer is not passed off as a whole one", observed: result?.text ?? "")
+      report.check(
+        result == nil,
+        "half an answer is not passed off as a whole one",
+        observed: result?.text ?? ""
+      )
       let completion = try await ask(middleware, "Will it break?", "a", secret)
       report.check(completion.text == "answer for a", "half an answer is not kept", observed: completion.text)
     }
     await report.scenario("leaving the stream stops the model inside") { report in
       let hanging = ScriptedLanguageModel { _ in .hang }
       let middleware = try await middleware()
-      let stream = try await middleware.intercept(LanguageModelContract.request("Still there?", tenant: "a")) {
+      let stream = try await middleware.intercept(LanguageModelContract.request("Still there?", tenant: "a"))
+      {
         try await hanging.generate($0)
       }
       await withTaskGroup(of: Void.self) { group in
@@ -72,7 +82,11 @@ public enum InferenceMiddlewareContract {
         group.cancelAll()
       }
       await LanguageModelContract.settle { hanging.openStreams == 0 }
-      report.check(hanging.openStreams == 0, "leaving the stream stops the model inside", observed: "still open")
+      report.check(
+        hanging.openStreams == 0,
+        "leaving the stream stops the model inside",
+        observed: "still open"
+      )
       let completion = try await ask(middleware, "Still there?", "a", secret)
       report.check(
         completion.text == "answer for a",
@@ -86,7 +100,8 @@ public enum InferenceMiddlewareContract {
         for index in 0..<16 {
           group.addTask {
             let tenant = TenantID("t\(index % 4)")
-            return try await ask(middleware, "Question \(index / 4)?", tenant, secret).text != "answer for \(tenant)"
+            return try await ask(middleware, "Question \(index / 4)?", tenant, secret).text
+              != "answer for \(tenant)"
           }
         }
         return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }

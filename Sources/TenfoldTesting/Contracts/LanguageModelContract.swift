@@ -26,7 +26,11 @@ public enum LanguageModelContract {
     await report.scenario("an answer is texts and then exactly one summary") { report in
       let model = try await model()
       let (texts, summaries, afterSummary) = try await read(model.generate(request(question)))
-      report.check(summaries == 1, "an answer ends with exactly one summary", observed: "\(summaries) summaries")
+      report.check(
+        summaries == 1,
+        "an answer ends with exactly one summary",
+        observed: "\(summaries) summaries"
+      )
       report.check(!afterSummary, "nothing follows the summary", observed: "more events")
       report.check(
         texts.allSatisfy { !$0.isEmpty },
@@ -93,7 +97,11 @@ public enum LanguageModelContract {
       }
       if let isBusy {
         await settle { isBusy(model) == 0 }
-        report.check(isBusy(model) == 0, "leaving a stream stops the work", observed: "\(isBusy(model)) still open")
+        report.check(
+          isBusy(model) == 0,
+          "leaving a stream stops the work",
+          observed: "\(isBusy(model)) still open"
+        )
       }
       let completion = try await model.respond(to: request(question))
       report.check(

@@ -22,7 +22,8 @@ public enum RoutingPolicyContract {
     ]
     let questions = [
       "", " ", "Hi", "Prove that the square root of 2 is irrational, step by step.", "\u{0}", "((((((",
-      String(repeating: "a", count: 200_000), String(repeating: "👩‍👩‍👧", count: 2000), "x = 3; if (x > 2) { return x % 2; }",
+      String(repeating: "a", count: 200_000), String(repeating: "👩‍👩‍👧", count: 2000),
+      "x = 3; if (x > 2) { return x % 2; }",
     ]
     let policy = policy()
     for count in 1...profiles.count {
@@ -46,7 +47,8 @@ public enum RoutingPolicyContract {
       }
     }
     let mixed = [
-      RouteCandidate(profile: profiles[0], isHealthy: false), RouteCandidate(profile: profiles[1], isHealthy: true),
+      RouteCandidate(profile: profiles[0], isHealthy: false),
+      RouteCandidate(profile: profiles[1], isHealthy: true),
     ]
     let decision = await policy.decide(LanguageModelContract.request("Hi"), among: mixed)
     report.check(

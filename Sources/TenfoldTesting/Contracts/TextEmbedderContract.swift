@@ -48,7 +48,11 @@ public enum TextEmbedderContract {
         )
       }
       report.check(batch.isTruncated.last == true, "a text that was cut is marked", observed: "not marked")
-      report.check(batch.isTruncated.first == false, "a text that was not cut is not marked", observed: "marked")
+      report.check(
+        batch.isTruncated.first == false,
+        "a text that was not cut is not marked",
+        observed: "marked"
+      )
     }
     await report.scenario("a vector does not depend on its company") { report in
       let embedder = try await embedder()
