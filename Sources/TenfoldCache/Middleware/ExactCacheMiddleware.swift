@@ -37,7 +37,8 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
   ) async throws -> GenerationStream {
     let policy = request.context.cachePolicy
     let trace = request.context.trace
-    guard policy.allowsExactHit || policy.allowsStore || policy.allowsStale, let key = cache.key(for: request) else {
+    guard policy.allowsExactHit || policy.allowsStore || policy.allowsStale, let key = cache.key(for: request)
+    else {
       return try await next(request)
     }
     var stale: StaleFallback?
@@ -55,11 +56,10 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
           } else {
             .exactCache(entry: hit.answer.entryName(key), isStale: hit.isStale)
           }
-        if hit.isStale || !policy.allowsExactHit {
-          if policy.allowsStale { stale = StaleFallback(stage: Self.stage, hit: hit, source: source) }
-        } else {
+        guard hit.isStale || !policy.allowsExactHit else {
           return hit.answer.stream(answeredBy: source, trace: trace)
         }
+        if policy.allowsStale { stale = StaleFallback(stage: Self.stage, hit: hit, source: source) }
       }
     }
     let stream = try await stale?.call(request, next) ?? next(request)

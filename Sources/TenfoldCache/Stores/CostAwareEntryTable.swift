@@ -184,11 +184,10 @@ struct CostAwareEntryTable: Sendable {
   private mutating func popLeastWorthy() -> Node? {
     while let node = heap.popMin() {
       guard let entry = entries[node.key], entry.number == node.number else { continue }
-      if entry.worth > node.worth {
-        heap.insert(Node(worth: entry.worth, number: node.number, key: node.key))
-      } else {
+      guard entry.worth > node.worth else {
         return node
       }
+      heap.insert(Node(worth: entry.worth, number: node.number, key: node.key))
     }
     return nil
   }

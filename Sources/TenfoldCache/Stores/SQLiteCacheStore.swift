@@ -159,7 +159,10 @@ public final class SQLiteCacheStore: CacheStore {
     }
     let record: String
     do {
-      record = String(decoding: try JSONEncoder().encode(StoredCacheRecord(answer, namespace: key.namespace)), as: UTF8.self)
+      record = String(
+        decoding: try JSONEncoder().encode(StoredCacheRecord(answer, namespace: key.namespace)),
+        as: UTF8.self
+      )
     } catch {
       throw CacheError(.storeFailed, "The answer could not be encoded.", underlying: error)
     }

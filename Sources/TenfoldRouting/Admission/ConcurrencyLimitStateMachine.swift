@@ -56,7 +56,12 @@ public struct ConcurrencyLimitStateMachine: Sendable {
   ///   - inFlight: How many were worked on meanwhile, this one included.
   ///   - isOverload: Whether it failed for want of room or time.
   ///   - now: The instant.
-  public mutating func observe(latency: Duration, inFlight: Int, isOverload: Bool, now: ContinuousClock.Instant) {
+  public mutating func observe(
+    latency: Duration,
+    inFlight: Int,
+    isOverload: Bool,
+    now: ContinuousClock.Instant
+  ) {
     let seconds = max(1e-6, latency.inSeconds)
     if !isOverload {
       // The least latency seen, forgotten slowly, so that a machine that got slower is not throttled for ever.
