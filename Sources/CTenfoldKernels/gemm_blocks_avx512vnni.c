@@ -4,12 +4,12 @@
  * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
- * gemv    1 row x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd a
- *         block, blocks overlap out of order; about 28 instructions per 512 weights
- * tile    8 rows x 48 columns of expanded codes: 24 integer accumulators, 3 weight vectors, 1 broadcast; the float sums
- *         live in memory (first-level cache) and are updated once per block
+ * gemv    1 to 4 rows x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd
+ *         a block and row, blocks overlap out of order; about 28 instructions per 512 weights for one row
+ * tile    4 rows x 48 columns of expanded codes: 12 integer and 12 float accumulators, 3 weight vectors, 1 broadcast; measured
+ *         faster than 8 rows with float sums in memory. Fewer rows and single panels have their own instances
  * layout  tenfold_matmul.h; 8-bit codes are + 128
- * tails   none along k (whole blocks); absent columns have zero scales; fewer rows have their own instances
+ * tails   none along k (whole blocks); absent columns have zero scales
  * over-read: none.   peak: 64 MAC per vpdpbusd, 8 of 12 instructions in the tile */
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
@@ -140,26 +140,47 @@ TENFOLD_INLINE __m512 add_scaled(__m512 sum, __m512i integer, __m512 scale, cons
 }
 
 TENFOLD_INLINE void gemv_of(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
+  int R, tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view,
+  size_t row, float *sums, size_t sums_stride) {
   int bits = bits_of(format), kind = kind_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
-  const int8_t *x = row->values;
-  __m512 sum = _mm512_setzero_ps();
+  const int8_t *x = view->values + row * view->value_stride;
+  __m512 sum[4];
+  for (int r = 0; r < R; r++) sum[r] = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
-    __m512i codes[8], integer[2];
+    __m512i codes[8];
     __m512 scales[2];
     block_codes(bits, block, codes);
     block_scales(format, panel, b, scales);
-    first_sums(format, row->negated_sums + 2 * b, integer);
-    for (int q = 0; q < 8; q++) {
-      int half = kind == HALVES ? q / 4 : 0;
-      integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + 4 * q));
+    for (int r = 0; r < R; r++) {
+      size_t at = (row + (size_t)r) * view->block_stride + b;
+      __m512i integer[2];
+      first_sums(format, view->negated_sums + 2 * at, integer);
+#pragma clang loop unroll(full)
+      for (int q = 0; q < 8; q++) {
+        int half = kind == HALVES ? q / 4 : 0;
+        integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + (size_t)r * view->value_stride + 4 * q));
+      }
+      sum[r] = add_scaled(sum[r], integer[0], scales[0], view->scales + at);
+      if (kind == HALVES) sum[r] = add_scaled(sum[r], integer[1], scales[1], view->scales + at);
+      if (kind == OFFSET) sum[r] = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(view->scaled_sums[at]), sum[r]);
     }
-    sum = add_scaled(sum, integer[0], scales[0], row->scales + b);
-    if (kind == HALVES) sum = add_scaled(sum, integer[1], scales[1], row->scales + b);
-    if (kind == OFFSET) sum = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(row->scaled_sums[b]), sum);
   }
-  _mm512_storeu_ps(sums, sum);
+  for (int r = 0; r < R; r++) _mm512_storeu_ps(sums + (row + (size_t)r) * sums_stride, sum[r]);
+}
+
+/// All row counts of one format; a panel is read again, from the cache, for every 4 rows.
+TENFOLD_INLINE void gemvs_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+  size_t row = 0;
+  for (; row + 4 <= rows; row += 4) gemv_of(4, format, panel, blocks, view, row, sums, sums_stride);
+  switch (rows - row) {
+  case 1: gemv_of(1, format, panel, blocks, view, row, sums, sums_stride); break;
+  case 2: gemv_of(2, format, panel, blocks, view, row, sums, sums_stride); break;
+  case 3: gemv_of(3, format, panel, blocks, view, row, sums, sums_stride); break;
+  default: break;
+  }
 }
 
 TENFOLD_INLINE void expand_of(
@@ -181,22 +202,33 @@ TENFOLD_INLINE void expand_of(
 /// R rows x P panels of expanded blocks.
 TENFOLD_INLINE void tile_of(
   int R, int P, tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales,
-  size_t scales_stride, size_t count, const tenfold_block_activations *view, float *sums, size_t sums_stride) {
-  int kind = kind_of(format);
-  for (size_t b = 0; b < count; b++) {
-    __m512i integer[8][3];
-    for (int h = 0; h < (kind == HALVES ? 2 : 1); h++) {
+  size_t scales_stride, size_t count, const tenfold_block_activations *view, size_t row, float *sums,
+  size_t sums_stride) {
+  int kind = kind_of(format), halves = kind == HALVES ? 2 : 1;
+  const int8_t *x = view->values + row * view->value_stride;
+  size_t stride = view->value_stride, at = row * view->block_stride, next = view->block_stride;
+  const float *da = view->scales + at, *da_sums = view->scaled_sums + at;
+  const int32_t *negated = view->negated_sums + 2 * at;
+  __m512 sum[4][3];
+  sums += row * sums_stride;
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p++) sum[r][p] = _mm512_loadu_ps(sums + (size_t)r * sums_stride + 16 * p);
+  for (size_t b = 0; b < count; b++)
+#pragma clang loop unroll(full)
+    for (int h = 0; h < halves; h++) {
+      __m512i integer[4][3];
       for (int r = 0; r < R; r++) {
         __m512i start[2];
-        first_sums(format, view->negated_sums + 2 * ((size_t)r * view->block_stride + b), start);
+        first_sums(format, negated + 2 * ((size_t)r * next + b), start);
         for (int p = 0; p < P; p++) integer[r][p] = start[h];
       }
-      for (int q = kind == HALVES ? 4 * h : 0; q < (kind == HALVES ? 4 * h + 4 : 8); q++) {
+#pragma clang loop unroll(full)
+      for (int q = 8 / halves * h; q < 8 / halves * (h + 1); q++) {
         __m512i weights[3];
         for (int p = 0; p < P; p++)
           weights[p] = _mm512_load_si512(codes + (size_t)p * codes_stride + 512 * b + 64 * (size_t)q);
         for (int r = 0; r < R; r++) {
-          __m512i a = broadcast4(view->values + (size_t)r * view->value_stride + 32 * b + 4 * (size_t)q);
+          __m512i a = broadcast4(x + (size_t)r * stride + 32 * b + 4 * (size_t)q);
           for (int p = 0; p < P; p++) integer[r][p] = _mm512_dpbusd_epi32(integer[r][p], weights[p], a);
         }
       }
@@ -204,48 +236,42 @@ TENFOLD_INLINE void tile_of(
         const float *pair = scales + (size_t)p * scales_stride + 32 * b;
         __m512 scale = _mm512_load_ps(pair + 16 * h), offset = _mm512_load_ps(pair + 16);
         for (int r = 0; r < R; r++) {
-          size_t at = (size_t)r * view->block_stride + b;
-          float *target = sums + (size_t)r * sums_stride + 16 * p;
-          __m512 sum = add_scaled(_mm512_loadu_ps(target), integer[r][p], scale, view->scales + at);
-          if (kind == OFFSET) sum = _mm512_fmadd_ps(offset, _mm512_set1_ps(view->scaled_sums[at]), sum);
-          _mm512_storeu_ps(target, sum);
+          sum[r][p] = add_scaled(sum[r][p], integer[r][p], scale, da + (size_t)r * next + b);
+          if (kind == OFFSET)
+            sum[r][p] = _mm512_fmadd_ps(offset, _mm512_set1_ps(da_sums[(size_t)r * next + b]), sum[r][p]);
         }
       }
     }
-  }
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p++) _mm512_storeu_ps(sums + (size_t)r * sums_stride + 16 * p, sum[r][p]);
 }
 
 #define TILE(R, P) \
-  tile_of(R, P, format, codes, codes_stride, scales, scales_stride, count, view, sums, sums_stride)
+  tile_of(R, P, format, codes, codes_stride, scales, scales_stride, count, view, row, sums, sums_stride)
 
 /// All row counts of one kind of format.
 TENFOLD_INLINE void tiles_of(
   tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
   size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
-  if (panels == 3) {
-    switch (rows) {
-    case 1: TILE(1, 3); break;
-    case 2: TILE(2, 3); break;
-    case 3: TILE(3, 3); break;
-    case 4: TILE(4, 3); break;
-    case 5: TILE(5, 3); break;
-    case 6: TILE(6, 3); break;
-    case 7: TILE(7, 3); break;
-    default: TILE(8, 3); break;
+  for (; panels > 0;) {
+    size_t row = 0;
+    if (panels >= 3) {
+      for (; row + 4 <= rows; row += 4) TILE(4, 3);
+      switch (rows - row) {
+      case 1: TILE(1, 3); break;
+      case 2: TILE(2, 3); break;
+      case 3: TILE(3, 3); break;
+      default: break;
+      }
+    } else {
+      for (; row + 4 <= rows; row += 4) TILE(4, 1);
+      for (; row < rows; row++) TILE(1, 1);
     }
-    return;
-  }
-  for (; panels > 0; panels--, codes += codes_stride, scales += scales_stride, sums += 16) {
-    switch (rows) {
-    case 1: TILE(1, 1); break;
-    case 2: TILE(2, 1); break;
-    case 3: TILE(3, 1); break;
-    case 4: TILE(4, 1); break;
-    case 5: TILE(5, 1); break;
-    case 6: TILE(6, 1); break;
-    case 7: TILE(7, 1); break;
-    default: TILE(8, 1); break;
-    }
+    size_t done = panels >= 3 ? 3 : 1;
+    panels -= done;
+    codes += done * codes_stride;
+    scales += done * scales_stride;
+    sums += 16 * done;
   }
 }
 
@@ -262,8 +288,9 @@ TENFOLD_INLINE void tiles_of(
   }
 
 static void gemv(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
-#define GEMV(F) gemv_of(F, panel, blocks, row, sums)
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+#define GEMV(F) gemvs_of(F, panel, blocks, view, rows, sums, sums_stride)
   ALL_FORMATS(GEMV)
 }
 

@@ -64,7 +64,22 @@ public enum LinearAlgebra {
     var (one, zero) = (1.0, 0.0)
     var leading = Int32(transposeB ? k : n)
     unsafe dgemm_(
-      transposeB ? "T" : "N", "N", &rows, &columns, &inner, &one, b, &leading, a, &inner, &zero, &result, &rows, 1, 1)
+      transposeB ? "T" : "N",
+      "N",
+      &rows,
+      &columns,
+      &inner,
+      &one,
+      b,
+      &leading,
+      a,
+      &inner,
+      &zero,
+      &result,
+      &rows,
+      1,
+      1
+    )
     return result
   }
 
@@ -84,7 +99,9 @@ public enum LinearAlgebra {
     unsafe dposv_("U", &n, &one, &matrix, &n, &x, &n, &info, 1)
     guard info == 0 else {
       throw KernelError(
-        .singularMatrix, "the matrix is not positive definite (minor \(info)): add a ridge to its diagonal")
+        .singularMatrix,
+        "the matrix is not positive definite (minor \(info)): add a ridge to its diagonal"
+      )
     }
     return x
   }
@@ -139,7 +156,9 @@ public enum LinearAlgebra {
     var size = Int32(66 * n)
     var work = [Double](repeating: 0, count: Int(size))
     unsafe dsyev_("V", "U", &order, &matrix, &order, &values, &work, &size, &info, 1, 1)
-    guard info == 0 else { throw KernelError(.notConverged, "the eigenvalues did not converge (info \(info))") }
+    guard info == 0 else {
+      throw KernelError(.notConverged, "the eigenvalues did not converge (info \(info))")
+    }
     return SymmetricEigen(values: values, vectors: matrix)
   }
 
@@ -154,7 +173,10 @@ public enum LinearAlgebra {
   private static func check(_ count: Int, _ rows: Int, _ columns: Int) throws(KernelError) {
     let expected = try product(rows, columns)
     guard count == expected else {
-      throw KernelError(.invalidShape, "\(count) values are not a matrix of \(rows) rows and \(columns) columns")
+      throw KernelError(
+        .invalidShape,
+        "\(count) values are not a matrix of \(rows) rows and \(columns) columns"
+      )
     }
   }
 

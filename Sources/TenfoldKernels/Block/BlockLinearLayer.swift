@@ -20,6 +20,9 @@ package final class BlockLinearLayer: LinearLayer {
   private static let rowBlock = 64
   private static let blockChunk = 16
 
+  /// Up to so many rows unpacking in registers beats unpacking to memory (measured).
+  private static let fewRows = 3
+
   /// Packs rows as they stand in a file.
   init(
     format: WeightFormat,
@@ -43,8 +46,14 @@ package final class BlockLinearLayer: LinearLayer {
     for panel in 0..<panels {
       let first = panel * panelWidth
       unsafe tenfold_block_pack_panel(
-        blockFormat, bytes + first * rowBytes, rowBytes, min(panelWidth, outputWidth - first), inputWidth,
-        kernels.byte_bias, packed.base + panel * panelBytes)
+        blockFormat,
+        bytes + first * rowBytes,
+        rowBytes,
+        min(panelWidth, outputWidth - first),
+        inputWidth,
+        kernels.byte_bias,
+        packed.base + panel * panelBytes
+      )
     }
   }
 
@@ -61,39 +70,62 @@ package final class BlockLinearLayer: LinearLayer {
   ) {
     precondition(
       activations.format == .int8PerBlock32 && activations.width == inputWidth,
-      "the activations are not int8 blocks in rows of \(inputWidth)")
+      "the activations are not int8 blocks in rows of \(inputWidth)"
+    )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     guard activations.rows > 0 else { return }
     var finish = unsafe epilogue.c(output: output, stride: outputStride)
-    if activations.rows == 1 {
-      unsafe multiplyRow(activations, panels: panels, &finish)
+    if activations.rows <= Self.fewRows {
+      unsafe multiplyFewRows(activations, panels: panels, &finish)
     } else {
       unsafe multiplyRows(activations, panels: panels, &finish)
     }
   }
 
-  /// One row: straight from the packed bytes, one linear stream.
-  private func multiplyRow(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue) {
-    let group = 16
+  /// A few rows: straight from the packed bytes, one linear stream.
+  private func multiplyFewRows(
+    _ activations: Activations,
+    panels: Range<Int>,
+    _ finish: inout tenfold_epilogue
+  ) {
+    let rows = activations.rows
+    // 256 sums take 1 KB, which Swift keeps on the stack.
+    let group = 16 / rows
+    let width = group * panelWidth
     var view = unsafe activations.blockView(row: 0, block: 0)
-    unsafe withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 64) { scratch in
+    unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
         let end = min(panels.upperBound, start + group)
         for panel in start..<end {
           unsafe kernels.gemv(
-            blockFormat, packed.base + panel * panelBytes, activations.blocks, &view, sums + (panel - start) * panelWidth)
+            blockFormat,
+            packed.base + panel * panelBytes,
+            activations.blocks,
+            &view,
+            rows,
+            sums + (panel - start) * panelWidth,
+            width
+          )
         }
         let column = start * panelWidth
         unsafe rowKernels.finish_float(
-          sums, group * panelWidth, 1, min(outputWidth, end * panelWidth) - column, 0, column, &finish)
+          sums,
+          width,
+          rows,
+          min(outputWidth, end * panelWidth) - column,
+          0,
+          column,
+          &finish
+        )
       }
     }
   }
 
   /// Several rows: a stretch of the weights is unpacked once and used by up to 64 rows.
-  private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue) {
+  private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue)
+  {
     let rows = activations.rows
     let blocks = activations.blocks
     let group = kernels.max_panels
@@ -116,18 +148,41 @@ package final class BlockLinearLayer: LinearLayer {
             let count = min(chunk, blocks - block)
             for panel in start..<end {
               unsafe kernels.expand(
-                blockFormat, packed.base + panel * panelBytes, blocks, block, count,
-                codes + (panel - start) * chunk * 512, scales + (panel - start) * chunk * 32)
+                blockFormat,
+                packed.base + panel * panelBytes,
+                blocks,
+                block,
+                count,
+                codes + (panel - start) * chunk * 512,
+                scales + (panel - start) * chunk * 32
+              )
             }
             for tile in stride(from: row, to: rowEnd, by: Int(TENFOLD_TILE_ROWS)) {
               var view = unsafe activations.blockView(row: tile, block: block)
               unsafe kernels.tile(
-                blockFormat, codes, chunk * 512, scales, chunk * 32, end - start, count, &view,
-                min(Int(TENFOLD_TILE_ROWS), rowEnd - tile), sums + (tile - row) * width, width)
+                blockFormat,
+                codes,
+                chunk * 512,
+                scales,
+                chunk * 32,
+                end - start,
+                count,
+                &view,
+                min(Int(TENFOLD_TILE_ROWS), rowEnd - tile),
+                sums + (tile - row) * width,
+                width
+              )
             }
           }
           unsafe rowKernels.finish_float(
-            sums, width, rowEnd - row, min(outputWidth, end * panelWidth) - column, row, column, &finish)
+            sums,
+            width,
+            rowEnd - row,
+            min(outputWidth, end * panelWidth) - column,
+            row,
+            column,
+            &finish
+          )
         }
       }
     }

@@ -38,8 +38,13 @@ package final class FloatLinearLayer: LinearLayer {
     for panel in 0..<panels {
       let first = panel * panelWidth
       unsafe tenfold_float_pack_panel(
-        floatFormat, bytes + first * rowBytes, rowBytes, min(panelWidth, outputWidth - first), inputWidth,
-        packed.base + panel * panelBytes)
+        floatFormat,
+        bytes + first * rowBytes,
+        rowBytes,
+        min(panelWidth, outputWidth - first),
+        inputWidth,
+        packed.base + panel * panelBytes
+      )
     }
   }
 
@@ -56,7 +61,8 @@ package final class FloatLinearLayer: LinearLayer {
   ) {
     precondition(
       activations.format == .float32 && activations.width == inputWidth,
-      "the activations are not float rows of \(inputWidth)")
+      "the activations are not float rows of \(inputWidth)"
+    )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     let rows = activations.rows
     guard rows > 0 else { return }
@@ -64,7 +70,8 @@ package final class FloatLinearLayer: LinearLayer {
     let group = kernels.max_panels
     let width = group * panelWidth
     var finish = unsafe epilogue.c(output: output, stride: outputStride)
-    unsafe withUnsafeTemporaryAllocation(byteCount: min(rows, tileRows) * width * 4, alignment: 64) { scratch in
+    unsafe withUnsafeTemporaryAllocation(byteCount: min(rows, tileRows) * width * 4, alignment: 64) {
+      scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
@@ -73,10 +80,26 @@ package final class FloatLinearLayer: LinearLayer {
         for row in stride(from: 0, to: rows, by: tileRows) {
           let count = min(tileRows, rows - row)
           unsafe kernels.tile(
-            floatFormat, packed.base + start * panelBytes, panelBytes, end - start, inputWidth,
-            activations.floats + row * activations.valueStride, activations.valueStride, count, sums, width)
+            floatFormat,
+            packed.base + start * panelBytes,
+            panelBytes,
+            end - start,
+            inputWidth,
+            activations.floats + row * activations.valueStride,
+            activations.valueStride,
+            count,
+            sums,
+            width
+          )
           unsafe rowKernels.finish_float(
-            sums, width, count, min(outputWidth, end * panelWidth) - column, row, column, &finish)
+            sums,
+            width,
+            count,
+            min(outputWidth, end * panelWidth) - column,
+            row,
+            column,
+            &finish
+          )
         }
       }
     }

@@ -14,7 +14,12 @@ package final class Int8LinearLayer: LinearLayer {
   private let rowKernels: tenfold_row_kernels
 
   /// Packs quantised rows.
-  init(codes: UnsafePointer<Int8>, scales: [Float], inputWidth: Int, instructionSet: InstructionSet) throws(KernelError) {
+  init(
+    codes: UnsafePointer<Int8>,
+    scales: [Float],
+    inputWidth: Int,
+    instructionSet: InstructionSet
+  ) throws(KernelError) {
     self.inputWidth = inputWidth
     self.outputWidth = scales.count
     let backend = unsafe instructionSet.backend
@@ -28,8 +33,14 @@ package final class Int8LinearLayer: LinearLayer {
       unsafe scales.withUnsafeBufferPointer { buffer in
         guard let base = buffer.baseAddress else { return }
         unsafe tenfold_i8_pack_panel(
-          codes + first * inputWidth, inputWidth, base + first, min(panelWidth, outputWidth - first), inputWidth,
-          kernels.byte_bias, packed.base + panel * panelBytes)
+          codes + first * inputWidth,
+          inputWidth,
+          base + first,
+          min(panelWidth, outputWidth - first),
+          inputWidth,
+          kernels.byte_bias,
+          packed.base + panel * panelBytes
+        )
       }
     }
   }
@@ -47,7 +58,8 @@ package final class Int8LinearLayer: LinearLayer {
   ) {
     precondition(
       activations.format == .int8PerRow && activations.width == inputWidth,
-      "the activations are not int8 rows of \(inputWidth)")
+      "the activations are not int8 rows of \(inputWidth)"
+    )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     let tileRows = Int(TENFOLD_TILE_ROWS)
     let rows = activations.rows
@@ -55,7 +67,8 @@ package final class Int8LinearLayer: LinearLayer {
     let stride = tilePanels * panelWidth
     let rowBlock = max(tileRows, (512 << 10) / activations.valueStride / tileRows * tileRows)
     unsafe withUnsafeTemporaryAllocation(
-      byteCount: min(rows, tileRows) * stride * 4, alignment: 64
+      byteCount: min(rows, tileRows) * stride * 4,
+      alignment: 64
     ) { scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Int32.self)
@@ -66,9 +79,17 @@ package final class Int8LinearLayer: LinearLayer {
           for row in Swift.stride(from: blockStart, to: blockEnd, by: tileRows) {
             let rowEnd = min(blockEnd, row + tileRows)
             unsafe kernels.tile(
-              packed.base + panel * panelBytes, panelBytes, panelEnd - panel, inputWidth,
-              activations.values + row * activations.valueStride, activations.valueStride,
-              activations.negatedSums + row, rowEnd - row, sums, stride)
+              packed.base + panel * panelBytes,
+              panelBytes,
+              panelEnd - panel,
+              inputWidth,
+              activations.values + row * activations.valueStride,
+              activations.valueStride,
+              activations.negatedSums + row,
+              rowEnd - row,
+              sums,
+              stride
+            )
             unsafe body(sums, stride, row..<rowEnd, panel..<panelEnd)
           }
         }
@@ -87,8 +108,17 @@ package final class Int8LinearLayer: LinearLayer {
     unsafe forEachTile(activations, panels: panels) { sums, stride, rows, tilePanels in
       let column = tilePanels.lowerBound * panelWidth
       unsafe rowKernels.finish_i8(
-        sums, stride, rows.count, min(outputWidth, tilePanels.upperBound * panelWidth) - column, rows.lowerBound, column,
-        activations.scales, packed.base + tilePanels.lowerBound * panelBytes, panelBytes, &finish)
+        sums,
+        stride,
+        rows.count,
+        min(outputWidth, tilePanels.upperBound * panelWidth) - column,
+        rows.lowerBound,
+        column,
+        activations.scales,
+        packed.base + tilePanels.lowerBound * panelBytes,
+        panelBytes,
+        &finish
+      )
     }
   }
 

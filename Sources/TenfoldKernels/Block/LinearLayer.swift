@@ -64,7 +64,12 @@ extension LinearLayer {
     let slices = PanelSplit(panelCount: panelCount, threads: pool.threadCount)
     pool.run(slices.count) { index in
       unsafe multiply(
-        activations, panels: slices[index], into: output, outputStride: outputStride, epilogue: epilogue)
+        activations,
+        panels: slices[index],
+        into: output,
+        outputStride: outputStride,
+        epilogue: epilogue
+      )
     }
   }
 
@@ -102,14 +107,21 @@ extension LinearLayer {
     guard outputs > 0 else { return }
     unsafe bias.withUnsafeBufferPointer { biasBuffer in
       let epilogue = unsafe Epilogue(
-        bias: bias.isEmpty ? nil : biasBuffer.baseAddress, activation: activation)
+        bias: bias.isEmpty ? nil : biasBuffer.baseAddress,
+        activation: activation
+      )
       unsafe output.withUnsafeMutableBufferPointer { buffer in
         guard let base = buffer.baseAddress else { return }
         if let pool {
           unsafe multiply(activations, into: base, outputStride: outputWidth, epilogue: epilogue, pool: pool)
         } else {
           unsafe multiply(
-            activations, panels: 0..<panelCount, into: base, outputStride: outputWidth, epilogue: epilogue)
+            activations,
+            panels: 0..<panelCount,
+            into: base,
+            outputStride: outputWidth,
+            epilogue: epilogue
+          )
         }
       }
     }

@@ -11,7 +11,7 @@ internal import Musl
 internal import Darwin
 #endif
 
-/// One set of kernels: `portable`, `avx2`, `avx512vnni`, …
+/// One set of kernels, such as `portable`, `avx2` or `avx512vnni`.
 ///
 /// The best set that the CPU runs is chosen once per process; the environment variable `TENFOLD_ISA` forces another.
 ///
@@ -38,7 +38,9 @@ public struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Every set compiled into this build, best first.
-  public static let compiled: [InstructionSet] = (0..<tenfold_backend_count()).map { InstructionSet(index: $0) }
+  public static let compiled: [InstructionSet] = (0..<tenfold_backend_count()).map {
+    InstructionSet(index: $0)
+  }
 
   /// The sets that this CPU runs, best first; the last is always `portable`.
   public static let available: [InstructionSet] = compiled.filter(\.isAvailable)
@@ -54,7 +56,9 @@ public struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
     try detect(override: environmentOverride)
   }
 
-  private static var environmentOverride: String? { unsafe getenv("TENFOLD_ISA").map { unsafe String(cString: $0) } }
+  private static var environmentOverride: String? {
+    unsafe getenv("TENFOLD_ISA").map { unsafe String(cString: $0) }
+  }
 
   /// Chooses the set for this process, once.
   ///

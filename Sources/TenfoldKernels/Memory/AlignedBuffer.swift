@@ -17,10 +17,11 @@ internal import Darwin
 /// let buffer = try AlignedBuffer<Float>(count: 1_024)
 /// buffer.withMutableSpan { $0[0] = 1 }
 /// ```
-// Sendable: the memory has no lock. Whoever fills it does so before it is shared, or writes parts that no other thread
-// reads until the parallel region ends.
 @safe
 public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable {
+  // Sendable: the memory has no lock. Whoever fills it does so before it is shared, or writes parts that no other thread
+  // reads until the parallel region ends.
+
   /// The number of elements.
   public let count: Int
   /// The first element; valid as long as the buffer lives.
@@ -37,7 +38,10 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   public init(count: Int) throws(KernelError) {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     guard count >= 0, !overflow, bytes < Int.max / 2 else {
-      throw KernelError(.invalidShape, "a buffer of \(count) elements cannot exist: check the sizes it comes from")
+      throw KernelError(
+        .invalidShape,
+        "a buffer of \(count) elements cannot exist: check the sizes it comes from"
+      )
     }
     self.count = count
     if bytes >= Self.hugePage {
@@ -49,7 +53,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
       let start = unsafe address.alignedUp(toMultipleOf: Self.hugePage)
       #if os(Linux) || os(Android)
       // Huge pages are worth up to 1.5 times the bandwidth when weights are streamed; a refusal does no harm.
-      _ = unsafe madvise(start, bytes, 14 /* MADV_HUGEPAGE */)
+      _ = unsafe madvise(start, bytes, adviseHugePages)
       #endif
       unsafe self.allocation = address
       self.mappedBytes = mapped
@@ -82,7 +86,10 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   ///
   /// - Parameter body: Receives all elements.
   /// - Returns: What `body` returns.
-  public func withSpan<Result, Failure: Error>(_ body: (Span<Element>) throws(Failure) -> Result) throws(Failure) -> Result {
+  /// - Throws: What `body` throws.
+  public func withSpan<Result, Failure: Error>(
+    _ body: (Span<Element>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     try unsafe body(UnsafeBufferPointer(start: base, count: count).span)
   }
 
@@ -90,6 +97,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   ///
   /// - Parameter body: Receives all elements.
   /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
   public func withMutableSpan<Result, Failure: Error>(
     _ body: (inout MutableSpan<Element>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -103,4 +111,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
 private let mapAnonymous = MAP_ANON
 #else
 private let mapAnonymous = Int32(MAP_ANONYMOUS)
+
+/// MADV_HUGEPAGE, which the C library's module does not always export.
+private let adviseHugePages: Int32 = 14
 #endif

@@ -21,7 +21,9 @@ public func dequantize(
   }
   guard format.byteCount(elements: output.count) == bytes.count else {
     throw KernelError(
-      .invalidShape, "\(bytes.count) bytes are not \(output.count) elements in whole \(format) blocks")
+      .invalidShape,
+      "\(bytes.count) bytes are not \(output.count) elements in whole \(format) blocks"
+    )
   }
   guard let source = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
     let target = output.baseAddress, output.count > 0

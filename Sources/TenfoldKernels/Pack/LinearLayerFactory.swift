@@ -42,12 +42,24 @@ public enum LinearLayerFactory {
       switch format.kind {
       case .block(let raw):
         return try unsafe BlockLinearLayer(
-          format: format, blockFormat: tenfold_block_format(rawValue: raw), bytes: base, rowBytes: rowBytes,
-          outputWidth: rows, inputWidth: columns, instructionSet: set)
+          format: format,
+          blockFormat: tenfold_block_format(rawValue: raw),
+          bytes: base,
+          rowBytes: rowBytes,
+          outputWidth: rows,
+          inputWidth: columns,
+          instructionSet: set
+        )
       case .float(let raw):
         return try unsafe FloatLinearLayer(
-          format: format, floatFormat: tenfold_float_format(rawValue: raw), bytes: base, rowBytes: rowBytes,
-          outputWidth: rows, inputWidth: columns, instructionSet: set)
+          format: format,
+          floatFormat: tenfold_float_format(rawValue: raw),
+          bytes: base,
+          rowBytes: rowBytes,
+          outputWidth: rows,
+          inputWidth: columns,
+          instructionSet: set
+        )
       case .int8:
         throw KernelError(.unsupportedFormat, "int8 needs scales: make the layer from floats with makeInt8")
       }
@@ -107,10 +119,17 @@ public enum LinearLayerFactory {
     instructionSet: InstructionSet
   ) throws(KernelError) -> Int8LinearLayer {
     guard columns <= maximumInt8Width else {
-      throw KernelError(.invalidShape, "int8 rows of \(columns) could overflow: the limit is \(maximumInt8Width)")
+      throw KernelError(
+        .invalidShape,
+        "int8 rows of \(columns) could overflow: the limit is \(maximumInt8Width)"
+      )
     }
     return try unsafe Int8LinearLayer(
-      codes: codes, scales: scales, inputWidth: columns, instructionSet: instructionSet)
+      codes: codes,
+      scales: scales,
+      inputWidth: columns,
+      instructionSet: instructionSet
+    )
   }
 
   private static func checkedRowBytes(
@@ -124,13 +143,17 @@ public enum LinearLayerFactory {
     }
     guard let rowBytes = format.byteCount(elements: columns) else {
       throw KernelError(
-        .invalidBlock, "rows of \(columns) are not whole \(format) blocks of \(format.blockSize) elements")
+        .invalidBlock,
+        "rows of \(columns) are not whole \(format) blocks of \(format.blockSize) elements"
+      )
     }
     let (total, overflow) = rowBytes.multipliedReportingOverflow(by: rows)
     // The packed form is at most 4 times as large as the source.
     guard !overflow, total < Int.max / 8, bytes.count == total else {
       throw KernelError(
-        .invalidShape, "\(bytes.count) bytes are not \(rows) \(format) rows of \(rowBytes) bytes: the file is damaged")
+        .invalidShape,
+        "\(bytes.count) bytes are not \(rows) \(format) rows of \(rowBytes) bytes: the file is damaged"
+      )
     }
     return rowBytes
   }

@@ -3,6 +3,8 @@
 
 internal import CTenfoldKernels
 
+// The underscore is part of these formats' names everywhere else.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// How the weights of a matrix are stored.
 ///
 /// ```swift
@@ -46,13 +48,28 @@ public struct WeightFormat: Hashable, Sendable, CustomStringConvertible {
   public static let q6_k = block("q6_k", 256, 210, 14, TENFOLD_Q6_K)
   /// 32-bit floats.
   public static let f32 = Self(
-    name: "f32", blockSize: 1, bytesPerBlock: 4, ggufTypeID: 0, kind: .float(TENFOLD_F32.rawValue))
+    name: "f32",
+    blockSize: 1,
+    bytesPerBlock: 4,
+    ggufTypeID: 0,
+    kind: .float(TENFOLD_F32.rawValue)
+  )
   /// 16-bit IEEE floats.
   public static let f16 = Self(
-    name: "f16", blockSize: 1, bytesPerBlock: 2, ggufTypeID: 1, kind: .float(TENFOLD_F16.rawValue))
+    name: "f16",
+    blockSize: 1,
+    bytesPerBlock: 2,
+    ggufTypeID: 1,
+    kind: .float(TENFOLD_F16.rawValue)
+  )
   /// 16-bit floats with the exponent of 32-bit ones.
   public static let bf16 = Self(
-    name: "bf16", blockSize: 1, bytesPerBlock: 2, ggufTypeID: 30, kind: .float(TENFOLD_BF16.rawValue))
+    name: "bf16",
+    blockSize: 1,
+    bytesPerBlock: 2,
+    ggufTypeID: 30,
+    kind: .float(TENFOLD_BF16.rawValue)
+  )
 
   /// Every format.
   public static let all: [WeightFormat] = [
@@ -60,7 +77,11 @@ public struct WeightFormat: Hashable, Sendable, CustomStringConvertible {
   ]
 
   private static func block(
-    _ name: String, _ size: Int, _ bytes: Int, _ typeID: UInt32, _ format: tenfold_block_format
+    _ name: String,
+    _ size: Int,
+    _ bytes: Int,
+    _ typeID: UInt32,
+    _ format: tenfold_block_format
   ) -> Self {
     Self(name: name, blockSize: size, bytesPerBlock: bytes, ggufTypeID: typeID, kind: .block(format.rawValue))
   }

@@ -13,10 +13,11 @@ package import CTenfoldKernels
 /// let activations = try Activations(capacity: 8, width: 576)
 /// try activations.quantize(values.span, rows: 1, width: 576, as: .int8PerBlock32)
 /// ```
-// Sendable: no lock. `prepare` runs on one thread; then threads write disjoint rows; the end of the parallel region
-// orders those writes before the reads.
 @safe
 public final class Activations: @unchecked Sendable {
+  // Sendable: no lock. `prepare` runs on one thread; then threads write disjoint rows; the end of the parallel region
+  // orders those writes before the reads.
+
   /// The number of rows there is room for.
   public let capacity: Int
   /// The longest row there is room for.
@@ -49,7 +50,10 @@ public final class Activations: @unchecked Sendable {
   ///   ``KernelError/Code/unsupportedInstructionSet``.
   public init(capacity: Int, width: Int, instructionSet: InstructionSet? = nil) throws(KernelError) {
     guard capacity >= 0, width >= 0, width <= 1 << 24, capacity <= 1 << 24 else {
-      throw KernelError(.invalidShape, "activations of \(capacity) rows of \(width) are not possible (limit 16,777,216)")
+      throw KernelError(
+        .invalidShape,
+        "activations of \(capacity) rows of \(width) are not possible (limit 16,777,216)"
+      )
     }
     self.capacity = capacity
     self.maximumWidth = width
@@ -108,11 +112,23 @@ public final class Activations: @unchecked Sendable {
         unsafe floats.advanced(by: row * valueStride).update(from: x, count: width)
       case .int8PerRow:
         unsafe kernels.quantize_row(
-          x, width, (width + 63) & ~63, values + row * valueStride, scales + row, negatedSums + row)
+          x,
+          width,
+          (width + 63) & ~63,
+          values + row * valueStride,
+          scales + row,
+          negatedSums + row
+        )
       case .int8PerBlock32:
         let first = row * blocks
         unsafe kernels.quantize_blocks(
-          x, width, values + row * valueStride, scales + first, scaledSums + first, negatedSums + 2 * first)
+          x,
+          width,
+          values + row * valueStride,
+          scales + first,
+          scaledSums + first,
+          negatedSums + 2 * first
+        )
       }
     }
   }
@@ -146,7 +162,12 @@ public final class Activations: @unchecked Sendable {
   ///   - format: The form that the layers want.
   /// - Throws: ``KernelError`` as ``prepare(rows:width:format:)``, and ``KernelError/Code/invalidShape`` when `source`
   ///   is too short.
-  public func quantize(_ source: Span<Float>, rows: Int, width: Int, as format: ActivationFormat) throws(KernelError) {
+  public func quantize(
+    _ source: Span<Float>,
+    rows: Int,
+    width: Int,
+    as format: ActivationFormat
+  ) throws(KernelError) {
     try prepare(rows: rows, width: width, format: format)
     guard source.count >= rows * width else {
       throw KernelError(.invalidShape, "\(source.count) floats are too few for \(rows) rows of \(width)")
@@ -165,13 +186,21 @@ public final class Activations: @unchecked Sendable {
   package var blocks: Int { width / 32 }
 
   // The buffers exist after `prepare`; before it there are no rows to read. The stand-in keeps the getters total.
-  @unsafe package var values: UnsafeMutablePointer<Int8> { unsafe (valueStorage?.base) ?? Self.empty(Int8.self) }
-  @unsafe package var floats: UnsafeMutablePointer<Float> { unsafe (floatStorage?.base) ?? Self.empty(Float.self) }
-  @unsafe package var scales: UnsafeMutablePointer<Float> { unsafe (scaleStorage?.base) ?? Self.empty(Float.self) }
+  @unsafe package var values: UnsafeMutablePointer<Int8> {
+    unsafe (valueStorage?.base) ?? Self.empty(Int8.self)
+  }
+  @unsafe package var floats: UnsafeMutablePointer<Float> {
+    unsafe (floatStorage?.base) ?? Self.empty(Float.self)
+  }
+  @unsafe package var scales: UnsafeMutablePointer<Float> {
+    unsafe (scaleStorage?.base) ?? Self.empty(Float.self)
+  }
   @unsafe package var scaledSums: UnsafeMutablePointer<Float> {
     unsafe (scaledSumStorage?.base) ?? Self.empty(Float.self)
   }
-  @unsafe package var negatedSums: UnsafeMutablePointer<Int32> { unsafe (sumStorage?.base) ?? Self.empty(Int32.self) }
+  @unsafe package var negatedSums: UnsafeMutablePointer<Int32> {
+    unsafe (sumStorage?.base) ?? Self.empty(Int32.self)
+  }
 
   private static func empty<T>(_: T.Type) -> UnsafeMutablePointer<T> {
     preconditionFailure("activations were read before prepare(rows:width:format:)")

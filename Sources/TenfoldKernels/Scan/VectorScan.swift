@@ -105,7 +105,9 @@ public enum VectorScan {
     try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
     guard scales.count == output.count, dimension <= LinearLayerFactory.maximumInt8Width else {
       throw KernelError(
-        .invalidShape, "\(scales.count) scales for \(output.count) rows of \(dimension) (at most 131,072 elements)")
+        .invalidShape,
+        "\(scales.count) scales for \(output.count) rows of \(dimension) (at most 131,072 elements)"
+      )
     }
     let kernels = unsafe instructionSet.backend.scan.pointee
     let count = output.count

@@ -71,7 +71,8 @@ public struct CPUBudget: Sendable, CustomStringConvertible {
       least = min(least ?? value, value)
     }
     if least == nil, let quota = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap(firstNumber),
-      let period = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap(firstNumber), quota > 0, period > 0
+      let period = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap(firstNumber), quota > 0,
+      period > 0
     {
       return quota / period
     }
@@ -98,7 +99,8 @@ public struct CPUBudget: Sendable, CustomStringConvertible {
   /// Reads `"<quota> <period>"`; `"max <period>"` means no limit.
   static func parse(_ text: String) -> Double? {
     let parts = text.split(whereSeparator: \.isWhitespace)
-    guard parts.count == 2, let quota = Double(parts[0]), let period = Double(parts[1]), quota > 0, period > 0 else {
+    guard parts.count == 2, let quota = Double(parts[0]), let period = Double(parts[1]), quota > 0, period > 0
+    else {
       return nil
     }
     return quota / period

@@ -111,7 +111,10 @@ final class WorkerTeam: @unchecked Sendable {
       let index = Int(word & 0xFFFF)
       guard index < count else { return false }
       let (exchanged, original) = cursor.weakCompareExchange(
-        expected: word, desired: word + 1, ordering: .acquiringAndReleasing)
+        expected: word,
+        desired: word + 1,
+        ordering: .acquiringAndReleasing
+      )
       guard exchanged else {
         word = original
         continue
@@ -148,7 +151,9 @@ final class WorkerTeam: @unchecked Sendable {
       idle = 0
       unsafe pthread_mutex_lock(mutex)
       sleepers.add(1, ordering: .sequentiallyConsistent)
-      while !hasWork, !stopped.load(ordering: .sequentiallyConsistent) { unsafe pthread_cond_wait(work, mutex) }
+      while !hasWork, !stopped.load(ordering: .sequentiallyConsistent) {
+        unsafe pthread_cond_wait(work, mutex)
+      }
       sleepers.subtract(1, ordering: .sequentiallyConsistent)
       unsafe pthread_mutex_unlock(mutex)
     }

@@ -1,0 +1,219 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldKernels
+import TenfoldTesting
+import Testing
+
+@Suite("Linear layers")
+struct LinearLayerTests {
+  #if DEBUG
+  static let shapes = [(17, 256)]
+  #else
+  static let shapes = [
+    (1, 256), (15, 256), (16, 512), (17, 256), (47, 768), (48, 256), (49, 512), (113, 1_280),
+  ]
+  #endif
+
+  @Test(
+    "keep the contract in every format on every backend",
+    arguments: InstructionSet.available,
+    KernelFixtures.packedFormats
+  )
+  func contract(set: InstructionSet, format: WeightFormat) throws {
+    for (rows, columns) in Self.shapes {
+      let bytes = try KernelFixtures.weights(
+        format,
+        rows: rows,
+        columns: columns,
+        seed: UInt64(rows * columns)
+      )
+      let layer = try KernelFixtures.layer(format, bytes: bytes, rows: rows, columns: columns, set)
+      let floats = try KernelFixtures.floats(format, bytes: bytes, count: rows * columns)
+      let violations = LinearLayerContract.violations(of: layer, weights: floats, instructionSet: set)
+      #expect(violations.isEmpty, "\(set) \(format) \(rows)x\(columns)")
+    }
+  }
+
+  @Test("of int8 keep the contract on every backend", arguments: InstructionSet.available)
+  func int8Contract(set: InstructionSet) throws {
+    for (rows, columns) in [(1, 1), (17, 3), (49, 67), (16, 64)] {
+      var generator = SeededGenerator(UInt64(rows))
+      // Codes that are exact: every row holds 127, so its scale is 1.
+      let weights = (0..<rows * columns).map { index in
+        index % columns == 0 ? Float(127) : Float(Int(generator.next() % 255) - 127)
+      }
+      let layer = try LinearLayerFactory.makeInt8(
+        weights: weights.span,
+        rows: rows,
+        columns: columns,
+        instructionSet: set
+      )
+      let violations = LinearLayerContract.violations(of: layer, weights: weights, instructionSet: set)
+      #expect(violations.isEmpty, "\(set) \(rows)x\(columns)")
+    }
+  }
+
+  /// The oracle: quantised activations times dequantised weights, block by block in double precision.
+  @Test(
+    "equal the block oracle to float rounding",
+    arguments: InstructionSet.available,
+    KernelFixtures.packedFormats.filter { $0.activationFormat == .int8PerBlock32 }
+  )
+  func blockOracle(set: InstructionSet, format: WeightFormat) throws {
+    let (rows, n, k) = (9, 35, 512)
+    let bytes = try KernelFixtures.weights(format, rows: n, columns: k, seed: 5)
+    let layer = try KernelFixtures.layer(format, bytes: bytes, rows: n, columns: k, set)
+    let weights = try KernelFixtures.floats(format, bytes: bytes, count: n * k)
+    var generator = SeededGenerator(6)
+    let x = (0..<rows * k).map { _ in generator.unit() * 3 }
+    var rounded = [Double](repeating: 0, count: rows * k)
+    for start in stride(from: 0, to: rows * k, by: 32) {
+      let largest = x[start..<start + 32].map(\.magnitude).max() ?? 0
+      for index in start..<start + 32 {
+        rounded[index] =
+          Double((x[index] * (127 / largest)).rounded(.toNearestOrEven)) * Double(largest / 127)
+      }
+    }
+    let activations = try Activations(capacity: rows, width: k, instructionSet: set)
+    try activations.quantize(x.span, rows: rows, width: k, as: .int8PerBlock32)
+    var y = [Float](repeating: 0, count: rows * n)
+    unsafe y.withUnsafeMutableBufferPointer {
+      if let base = $0.baseAddress {
+        unsafe layer.multiply(
+          activations,
+          panels: 0..<layer.panelCount,
+          into: base,
+          outputStride: n,
+          epilogue: .none
+        )
+      }
+    }
+    for row in 0..<rows {
+      for column in 0..<n {
+        var (sum, size) = (0.0, 0.0)
+        for index in 0..<k {
+          let term = rounded[row * k + index] * Double(weights[column * k + index])
+          sum += term
+          size += abs(term)
+        }
+        // The offset formats add two parts of opposite sign: the bound is on the sum of magnitudes of both.
+        #expect(abs(Double(y[row * n + column]) - sum) <= 1e-5 * size + 1e-6, "\(row) \(column)")
+      }
+    }
+  }
+
+  @Test("of int8 sum exactly on every backend", arguments: InstructionSet.available)
+  func int8Exact(set: InstructionSet) throws {
+    #if DEBUG
+    let shapes = [(1, 1, 1), (9, 49, 67), (2, 17, 5)]
+    #else
+    let shapes = [
+      (1, 1, 1), (1, 64, 64), (1, 67, 577), (2, 17, 5), (3, 48, 63), (4, 49, 65), (5, 31, 128), (7, 16, 1),
+      (8, 47, 256),
+      (9, 97, 131), (17, 101, 1_031), (64, 384, 384),
+    ]
+    #endif
+    for (rows, n, k) in shapes {
+      for extreme in [false, true] {
+        var generator = SeededGenerator(UInt64(rows * n * k))
+        let codes = (0..<n * k).map { _ in
+          extreme ? Int8(-128) : Int8(truncatingIfNeeded: generator.next() >> 9)
+        }
+        let x = (0..<rows * k).map { index in
+          index % k == 0 || extreme ? Float(127) : Float(Int(generator.next() % 255) - 127)
+        }
+        let layer = try unsafe codes.withUnsafeBufferPointer {
+          try unsafe LinearLayerFactory.makeInt8(
+            codes: #require($0.baseAddress),
+            scales: [Float](repeating: 1, count: n),
+            columns: k,
+            instructionSet: set
+          )
+        }
+        let activations = try Activations(capacity: rows, width: k, instructionSet: set)
+        try activations.quantize(x.span, rows: rows, width: k, as: .int8PerRow)
+        let sums = layer.integerSums(activations)
+        var expected = [Int32](repeating: 0, count: rows * n)
+        for row in 0..<rows {
+          for column in 0..<n {
+            for index in 0..<k {
+              expected[row * n + column] += Int32(codes[column * k + index]) * Int32(x[row * k + index])
+            }
+          }
+        }
+        #expect(sums == expected, "\(set) \(rows)x\(n)x\(k) extreme \(extreme)")
+      }
+    }
+  }
+
+  @Test("take weights at any alignment", arguments: InstructionSet.available)
+  func alignment(set: InstructionSet) throws {
+    let bytes = try KernelFixtures.weights(.q4_1, rows: 5, columns: 64, seed: 3)
+    let x = [Float](repeating: 0.5, count: 64)
+    let reference = try KernelFixtures.layer(.q4_1, bytes: bytes, rows: 5, columns: 64, set)
+    var expected = [Float](repeating: 0, count: 5)
+    var expectedSpan = expected.mutableSpan
+    try reference.apply(x.span, rows: 1, into: &expectedSpan)
+    for shift in [1, 2, 3, 7, 33] {
+      let moved = [UInt8](repeating: 0, count: shift) + bytes
+      let layer = try unsafe moved.withUnsafeBytes {
+        try unsafe LinearLayerFactory.make(
+          format: .q4_1,
+          bytes: UnsafeRawBufferPointer(rebasing: $0[shift...]),
+          rows: 5,
+          columns: 64,
+          instructionSet: set
+        )
+      }
+      var y = [Float](repeating: 0, count: 5)
+      var span = y.mutableSpan
+      try layer.apply(x.span, rows: 1, into: &span)
+      #expect(y == expected)
+    }
+  }
+
+  @Test("give the same bits on any number of threads")
+  func threads() throws {
+    let bytes = try KernelFixtures.weights(.q5_0, rows: 200, columns: 64, seed: 8)
+    let layer = try KernelFixtures.layer(.q5_0, bytes: bytes, rows: 200, columns: 64, .current)
+    var generator = SeededGenerator(1)
+    let x = (0..<12 * 64).map { _ in generator.unit() }
+    var alone = [Float](repeating: 0, count: 12 * 200)
+    var aloneSpan = alone.mutableSpan
+    try layer.apply(x.span, rows: 12, into: &aloneSpan)
+    for threads in [1, 2, 5] {
+      var shared = [Float](repeating: 0, count: 12 * 200)
+      var span = shared.mutableSpan
+      try layer.apply(x.span, rows: 12, into: &span, pool: WorkerPool(threads: threads))
+      #expect(shared == alone)
+    }
+  }
+
+  @Test("refuse impossible shapes with a typed error")
+  func refusals() throws {
+    func code(_ format: WeightFormat, _ count: Int, _ rows: Int, _ columns: Int) -> KernelError.Code? {
+      let bytes = [UInt8](repeating: 0, count: count)
+      do {
+        _ = try KernelFixtures.layer(format, bytes: bytes, rows: rows, columns: columns, .current)
+        return nil
+      } catch { return (error as? KernelError)?.code }
+    }
+    #expect(code(.q4_1, 20, 1, 31) == .invalidBlock)
+    #expect(code(.q6_k, 210, 1, 32) == .invalidBlock)
+    #expect(code(.q4_1, 19, 1, 32) == .invalidShape)
+    #expect(code(.q4_1, 20, -1, 32) == .invalidShape)
+    #expect(code(.f32, 4, Int.max, 1 << 20) == .invalidShape)
+    #expect(code(.int8, 32, 1, 32) == .unsupportedFormat)
+    #expect(code(.q4_1, 0, 0, 32) == nil)
+    #expect(code(.q4_1, 0, 4, 0) == nil)
+    #expect(throws: KernelError.self) {
+      try LinearLayerFactory.makeInt8(weights: [Float.nan].span, rows: 1, columns: 1)
+    }
+    let layer = try LinearLayerFactory.makeInt8(weights: [1, 2].span, rows: 2, columns: 1)
+    var y: [Float] = [0]
+    var span = y.mutableSpan
+    #expect(throws: KernelError.self) { try layer.apply([1].span, rows: 1, into: &span) }
+    #expect(throws: KernelError.self) { try layer.apply([1].span, rows: -1, into: &span) }
+  }
+}

@@ -1,0 +1,101 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldKernels
+import Testing
+
+@Suite("Vector scan")
+struct VectorScanTests {
+  static let dimensions = [1, 7, 15, 16, 17, 63, 64, 65, 384]
+
+  @Test("float dots and cosines equal the oracle", arguments: InstructionSet.available, dimensions)
+  func floats(set: InstructionSet, dimension: Int) throws {
+    var generator = SeededGenerator(UInt64(dimension))
+    let query = (0..<dimension).map { _ in generator.unit() }
+    let rows = (0..<11 * dimension).map { $0 < dimension ? 0 : generator.unit() }
+    var dots = [Float](repeating: -1, count: 11)
+    var cosines = dots
+    var span = dots.mutableSpan
+    try VectorScan.dot(
+      query: query.span,
+      rows: rows.span,
+      dimension: dimension,
+      into: &span,
+      instructionSet: set
+    )
+    var cosineSpan = cosines.mutableSpan
+    try VectorScan.cosine(
+      query: query.span,
+      rows: rows.span,
+      dimension: dimension,
+      into: &cosineSpan,
+      instructionSet: set
+    )
+    for row in 0..<11 {
+      var (sum, q, r) = (0.0, 0.0, 0.0)
+      for index in 0..<dimension {
+        let (a, b) = (Double(query[index]), Double(rows[row * dimension + index]))
+        sum += a * b
+        q += a * a
+        r += b * b
+      }
+      #expect(abs(Double(dots[row]) - sum) <= 1e-5 * (q * r).squareRoot() + 1e-7)
+      let cosine = r > 0 ? sum / (q * r).squareRoot() : 0
+      #expect(abs(Double(cosines[row]) - cosine) <= 1e-5)
+    }
+  }
+
+  @Test("int8 dots are exact, extremes included", arguments: InstructionSet.available, dimensions)
+  func bytes(set: InstructionSet, dimension: Int) throws {
+    var generator = SeededGenerator(UInt64(dimension))
+    let query = (0..<dimension).map {
+      $0 % 3 == 0 ? Int8(-128) : Int8(truncatingIfNeeded: generator.next() >> 5)
+    }
+    let rows = (0..<133 * dimension).map {
+      $0 % 2 == 0 ? Int8(-128) : Int8(truncatingIfNeeded: generator.next() >> 5)
+    }
+    let scales = [Float](repeating: 1, count: 133)
+    var output = [Float](repeating: 0, count: 133)
+    var span = output.mutableSpan
+    try VectorScan.dot(
+      query: query.span,
+      queryScale: 1,
+      rows: rows.span,
+      scales: scales.span,
+      dimension: dimension,
+      into: &span,
+      instructionSet: set
+    )
+    for row in 0..<133 {
+      var sum: Int32 = 0
+      for index in 0..<dimension { sum += Int32(query[index]) * Int32(rows[row * dimension + index]) }
+      #expect(output[row] == Float(sum))
+    }
+  }
+
+  @Test("refuses shapes that do not fit")
+  func refusals() throws {
+    var output: [Float] = [0, 0]
+    var span = output.mutableSpan
+    #expect(throws: KernelError.self) {
+      try VectorScan.dot(query: [1, 2].span, rows: [1, 2, 3].span, dimension: 2, into: &span)
+    }
+    #expect(throws: KernelError.self) {
+      try VectorScan.dot(query: [1].span, rows: [1, 2].span, dimension: 2, into: &span)
+    }
+  }
+
+  @Test("top k ranks by score, then by lower index, never NaN", arguments: [0, 1, 3, 10, 100])
+  func top(capacity: Int) {
+    var generator = SeededGenerator(UInt64(capacity))
+    let scores = (0..<64).map { index in index % 9 == 0 ? Float.nan : Float(generator.next() % 8) }
+    var best = TopK(capacity: capacity)
+    let (head, tail) = (Array(scores[..<20]), Array(scores[20...]))
+    best.offer(head.span, firstIndex: 0)
+    best.offer(tail.span, firstIndex: 20)
+    let expected = scores.indices.filter { !scores[$0].isNaN }
+      .sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
+      .prefix(capacity)
+    #expect(best.sorted().map(\.index) == Array(expected))
+  }
+}
