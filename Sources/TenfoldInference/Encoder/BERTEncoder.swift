@@ -50,6 +50,8 @@ import TenfoldKernels
   let positions: AlignedBuffer<Float>
   let embeddingNorm: LayerNorm
   let layers: [Layer]
+  /// 16 hexadecimal digits that differ between models.
+  public let fingerprint: String
   // Constant functions of one instruction set.
   nonisolated(unsafe) let kernels: tenfold_encoder_kernels
 
@@ -83,6 +85,7 @@ import TenfoldKernels
     words = other.words
     positions = other.positions
     embeddingNorm = other.embeddingNorm
+    fingerprint = other.fingerprint
     self.layers = layers
     unsafe kernels = other.kernels
   }
@@ -93,6 +96,7 @@ import TenfoldKernels
     words = try EncoderProjection.buffer(parts.words)
     positions = try EncoderProjection.buffer(parts.positions)
     embeddingNorm = parts.embeddingNorm
+    fingerprint = parts.fingerprint
     let set = try ModelError.wrapping { () throws(KernelError) in try InstructionSet.selected() }
     unsafe kernels = tenfold_encoder_kernels_named(set.name).pointee
     var layers: [Layer] = []
@@ -144,22 +148,7 @@ import TenfoldKernels
   public func embed(_ texts: [[Int32]], threads: Int? = nil) throws(ModelError) -> [Float] {
     let longest = texts.reduce(1) { max($0, $1.count) }
     for text in texts { try check(text) }
-    let workspace = try EncoderWorkspace(self, capacity: max(longest, 512), threads: threads)
-    var vectors: [Float] = []
-    vectors.reserveCapacity(texts.count * configuration.width)
-    var step: [[Int32]] = []
-    var tokens = 0
-    for text in texts {
-      if tokens + text.count > workspace.capacity {
-        vectors += try unsafe run(step, in: workspace)
-        step = []
-        tokens = 0
-      }
-      step.append(text)
-      tokens += text.count
-    }
-    if !step.isEmpty { vectors += try unsafe run(step, in: workspace) }
-    return vectors
+    return try EncoderRunner(self, stepTokens: max(longest, 512), threads: threads).embed(texts)
   }
 
   /// Refuses sequences that can't be computed.

@@ -52,4 +52,22 @@ struct EncoderParts {
     }
     self.layers = layers
   }
+
+  /// A hash of the embeddings' sums and of all biases: cheap, and another one for a model trained any further.
+  var fingerprint: String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
+    func add(_ values: [Float]) {
+      for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+    }
+    add(positions)
+    add(embeddingNorm.gain)
+    for layer in layers {
+      for part in [layer.attention, layer.attentionOutput, layer.intermediate, layer.output] {
+        add(part.bias)
+        add(Array(part.matrix.prefix(1_024)))
+      }
+    }
+    let digits = String(hash, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
 }

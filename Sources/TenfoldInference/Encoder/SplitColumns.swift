@@ -129,5 +129,4 @@ struct SplitColumns: Sendable {
       }
     }
   }
-
 }

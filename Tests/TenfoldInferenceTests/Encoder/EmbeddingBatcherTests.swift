@@ -1,0 +1,88 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("Embedding batcher")
+struct EmbeddingBatcherTests {
+  private func batcher(_ step: Int = 10, limit: Int = 100) -> EmbeddingBatcher {
+    EmbeddingBatcher(stepTokens: step, waitingLimit: limit)
+  }
+
+  @Test("callers share a step, first come, first served")
+  func shares() {
+    var batcher = batcher()
+    #expect(batcher.add(1, tokenCounts: [4, 4]))
+    #expect(batcher.add(2, tokenCounts: [2, 3]))
+    let first = batcher.nextStep()
+    #expect(first == [.init(request: 1, index: 0), .init(request: 1, index: 1), .init(request: 2, index: 0)])
+    #expect(batcher.finish(first) == [1])
+    let second = batcher.nextStep()
+    #expect(second == [.init(request: 2, index: 1)])
+    #expect(batcher.finish(second) == [2])
+    #expect(batcher.nextStep().isEmpty)
+    #expect(batcher.waitingTokens == 0)
+  }
+
+  @Test("a text longer than a step gets a step of its own")
+  func long() {
+    var batcher = batcher()
+    _ = batcher.add(1, tokenCounts: [25, 1])
+    #expect(batcher.nextStep().count == 1)
+    #expect(batcher.nextStep().count == 1)
+  }
+
+  @Test("a cancelled request leaves no work behind")
+  func cancels() {
+    var batcher = batcher()
+    _ = batcher.add(1, tokenCounts: [6, 6, 6])
+    _ = batcher.add(2, tokenCounts: [5])
+    let running = batcher.nextStep()
+    batcher.remove(1)
+    #expect(batcher.waitingTokens == 5)
+    #expect(batcher.finish(running).isEmpty)
+    #expect(batcher.nextStep() == [.init(request: 2, index: 0)])
+  }
+
+  @Test("too much waiting work is refused, but never a call on its own")
+  func bounded() {
+    var batcher = batcher(10, limit: 20)
+    #expect(batcher.add(1, tokenCounts: [50]))
+    #expect(!batcher.add(2, tokenCounts: [1]))
+    _ = batcher.nextStep()
+    #expect(batcher.add(3, tokenCounts: [20]))
+    #expect(!batcher.add(4, tokenCounts: [1]))
+  }
+
+  @Test("every text is computed exactly once", arguments: 1...20)
+  func exactlyOnce(seed: Int) {
+    var batcher = batcher(17, limit: 1_000)
+    var state = UInt64(seed)
+    func number(_ below: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % below
+    }
+    var expected: Set<EmbeddingBatcher.Item> = []
+    var seen: [EmbeddingBatcher.Item] = []
+    var complete: Set<UInt64> = []
+    for id in UInt64(1)...30 {
+      let counts = (0..<1 + number(6)).map { _ in 1 + number(12) }
+      #expect(batcher.add(id, tokenCounts: counts))
+      for index in counts.indices { expected.insert(.init(request: id, index: index)) }
+      if number(2) == 0 {
+        let step = batcher.nextStep()
+        seen += step
+        complete.formUnion(batcher.finish(step))
+      }
+    }
+    while !batcher.isEmpty {
+      let step = batcher.nextStep()
+      seen += step
+      complete.formUnion(batcher.finish(step))
+    }
+    #expect(seen.count == expected.count && Set(seen) == expected, "seed \(seed)")
+    #expect(complete.count == 30, "seed \(seed)")
+  }
+}
