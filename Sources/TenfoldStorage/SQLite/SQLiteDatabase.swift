@@ -138,8 +138,18 @@ public final class SQLiteDatabase: Sendable {
     let connection = try SQLiteConnection(path: location.path, isReader: false, busyTimeout: options.busyTimeout)
     do {
       // First look, then touch: a future format must be left as it is.
-      for schema in schemas { _ = try schema.pending(on: connection) }
-      try connection.configureWriter(options, isInMemory: location.isInMemory)
+      // Switching to a write-ahead log doesn't wait for a lock as statements do, so two processes that open a new
+      // file together have to take turns here.
+      let deadline = ContinuousClock.now + options.busyTimeout
+      while true {
+        do {
+          for schema in schemas { _ = try schema.pending(on: connection) }
+          try connection.configureWriter(options, isInMemory: location.isInMemory)
+          break
+        } catch let error as StorageError where error.code == .busy && ContinuousClock.now < deadline {
+          DedicatedThread.pause(microseconds: 2000)
+        }
+      }
       try connection.run("BEGIN IMMEDIATE")
       do {
         for schema in schemas { try schema.migrate(connection) }
