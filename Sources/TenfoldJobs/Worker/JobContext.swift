@@ -58,7 +58,10 @@ public struct JobContext: Sendable {
     try checkLease()
     let begin = ContinuousClock.now
     let outcomes = try await store.extend(
-      [reference], by: leaseDuration, updates: [JobUpdate(checkpoint: bytes)])
+      [reference],
+      by: leaseDuration,
+      updates: [JobUpdate(checkpoint: bytes)]
+    )
     guard let outcome = outcomes.first else { return }
     running.apply(outcome, to: reference, deadline: begin + leaseDuration)
     if outcome == .lost { try checkLease() }

@@ -62,6 +62,9 @@ package enum DedicatedThread {
     }
   }
 
+  /// Blocks the calling thread, which must be one of our own.
+  package static func pause(microseconds: UInt32) { usleep(microseconds) }
+
   @discardableResult
   private static func enter(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
     let launch = unsafe Unmanaged<Launch>.fromOpaque(argument).takeRetainedValue()
