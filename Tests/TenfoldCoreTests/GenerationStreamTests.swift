@@ -208,7 +208,7 @@ struct GenerationStreamTests {
         for try await _ in observed {}
       }
     } catch {}
-    await until { !seen.withLock(\.isEmpty) }
+    await until { !seen.withLock { $0.isEmpty } }
     #expect(seen.withLock { $0 } == [how == "no summary" ? "abandoned" : how])
   }
 

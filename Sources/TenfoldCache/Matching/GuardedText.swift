@@ -49,7 +49,7 @@ struct GuardedText {
     numbers.sort()
     // In a text all in capitals or in title case a capital says nothing.
     let isTitle = words.count >= 4 && capitalised * 5 >= words.count * 3
-    names = Set(candidates.filter { !isTitle || ($0.isStrong && !Self.isShouting(text)) }.map(\.word))
+    names = Set(candidates.filter { !isTitle || ($0.isStrong && !Self.isShouting(text)) }.map { $0.word })
   }
 
   private static func isShouting(_ text: String) -> Bool {

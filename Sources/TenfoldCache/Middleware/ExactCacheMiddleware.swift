@@ -62,7 +62,8 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
         if policy.allowsStale { stale = StaleFallback(stage: Self.stage, hit: hit, source: source) }
       }
     }
-    let stream = try await stale?.call(request, next) ?? next(request)
+    let stream =
+      if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore else { return stream }
     let cache = cache
     return stream.capturing(for: cache) { completion in

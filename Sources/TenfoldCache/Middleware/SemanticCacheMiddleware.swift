@@ -110,7 +110,8 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
       }
       stale = StaleFallback(stage: Self.stage, hit: found.hit, source: source)
     }
-    let stream = try await stale?.call(request, next) ?? next(request)
+    let stream =
+      if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore, let embedding else { return stream }
     let cache = cache
     let index = index

@@ -1,8 +1,6 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-public import TenfoldCore
-
 /// How long answers live.
 ///
 /// Entries that were written together must not expire together, or they are all asked for again in the same second; so

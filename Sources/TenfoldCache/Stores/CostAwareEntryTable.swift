@@ -1,7 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import HeapModule
+import Collections
 import TenfoldCore
 
 /// The entries of an in-memory store and the order in which they leave it; pure, the caller brings the time.
@@ -156,7 +156,7 @@ struct CostAwareEntryTable: Sendable {
       else { return nil }
       return (entry.number, EmbeddedEntry(key: key, question: entry.answer.question, embedding: embedding))
     }
-    return found.sorted { $0.0 > $1.0 }.prefix(max(0, limit)).map(\.1)
+    return found.sorted { $0.0 > $1.0 }.prefix(max(0, limit)).map { $0.1 }
   }
 
   // MARK: - Eviction
