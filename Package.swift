@@ -136,7 +136,13 @@ let package = Package(
       swiftSettings: settings
     ),
 
-    // Tests.
+    // Tests, and the process that they kill.
+    .executableTarget(
+      name: "JobsCrashHelper",
+      dependencies: ["TenfoldJobs", "TenfoldStorage"],
+      path: "Tests/Helpers/JobsCrashHelper",
+      swiftSettings: settings
+    ),
     tests("TenfoldCore"),
     tests("TenfoldKernels", ["CTenfoldKernels"]),
     tests("TenfoldStorage"),
@@ -153,7 +159,7 @@ let package = Package(
     ),
     tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
     tests("TenfoldRouting", ["TenfoldCore"]),
-    tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage"]),
+    tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
     tests("Tenfold"),
   ],
   swiftLanguageModes: [.v6],

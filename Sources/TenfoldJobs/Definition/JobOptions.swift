@@ -1,0 +1,76 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+
+/// How one job is enqueued; every field has a default.
+///
+/// ```swift
+/// try await queue.enqueue(
+///   Reindex(corpus: "scifact"),
+///   options: JobOptions(priority: .background, uniqueKey: "reindex-scifact"))
+/// ```
+public struct JobOptions: Sendable {
+  /// The queue to put the job into.
+  public var queue: QueueName
+  /// The level among the jobs of the queue.
+  public var priority: JobPriority
+  /// How long the job must wait before it may start.
+  public var delay: Duration
+  /// Whose work this is.
+  public var tenant: TenantID
+  /// Runs that may end in an error before the job becomes a dead letter; lost leases count apart.
+  public var maximumAttempts: Int
+  /// At most one job with this key is accepted, until it ended and ``uniqueRetention`` passed.
+  public var uniqueKey: String?
+  /// How long after its end a job's unique key stays taken.
+  public var uniqueRetention: Duration
+  /// At most ``concurrencyLimit`` jobs with this key run at the same time.
+  public var concurrencyKey: String?
+  /// The limit for ``concurrencyKey``.
+  public var concurrencyLimit: Int
+  /// How long the output, or the fact that there is none, is kept after the end.
+  public var resultRetention: Duration
+  /// Trace context to carry to the worker.
+  public var trace: [String: String]
+
+  /// Creates options.
+  ///
+  /// - Parameters:
+  ///   - queue: The queue to put the job into.
+  ///   - priority: The level among the jobs of the queue.
+  ///   - delay: How long the job must wait before it may start.
+  ///   - tenant: Whose work this is.
+  ///   - maximumAttempts: Runs that may end in an error, at least 1.
+  ///   - uniqueKey: At most one job with this key is accepted.
+  ///   - uniqueRetention: How long after the job's end its key stays taken.
+  ///   - concurrencyKey: Jobs with the same key share ``concurrencyLimit``.
+  ///   - concurrencyLimit: How many of them run at once, at least 1.
+  ///   - resultRetention: How long the output is kept.
+  ///   - trace: Trace context to carry to the worker.
+  public init(
+    queue: QueueName = .standard,
+    priority: JobPriority = .normal,
+    delay: Duration = .zero,
+    tenant: TenantID = "",
+    maximumAttempts: Int = 10,
+    uniqueKey: String? = nil,
+    uniqueRetention: Duration = .zero,
+    concurrencyKey: String? = nil,
+    concurrencyLimit: Int = 1,
+    resultRetention: Duration = .seconds(3600),
+    trace: [String: String] = [:]
+  ) {
+    self.queue = queue
+    self.priority = priority
+    self.delay = delay
+    self.tenant = tenant
+    self.maximumAttempts = maximumAttempts
+    self.uniqueKey = uniqueKey
+    self.uniqueRetention = uniqueRetention
+    self.concurrencyKey = concurrencyKey
+    self.concurrencyLimit = concurrencyLimit
+    self.resultRetention = resultRetention
+    self.trace = trace
+  }
+}

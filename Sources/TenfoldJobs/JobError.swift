@@ -1,0 +1,63 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What went wrong in the queue itself, and what to do about it.
+///
+/// Compare ``code``, never the text of ``message``.
+public struct JobError: Error, Sendable, CustomStringConvertible {
+  /// The kinds of failure; the list can grow, so always keep a default branch.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the code, as printed.
+    public let description: String
+
+    private init(_ description: String) { self.description = description }
+
+    /// The encoded job, checkpoint or result is larger than its limit; keep the data elsewhere and pass a reference.
+    public static let payloadTooLarge = Self("payloadTooLarge")
+    /// The payload, result or checkpoint can't be encoded or decoded as the type asked for.
+    public static let undecodable = Self("undecodable")
+    /// No handler of this worker knows the job's name.
+    public static let unknownName = Self("unknownName")
+    /// The job's lease was lost: another worker may be running it, so nothing of this run may be kept.
+    public static let leaseLost = Self("leaseLost")
+    /// The job was cancelled.
+    public static let cancelled = Self("cancelled")
+    /// The job failed for good and is kept as a dead letter.
+    public static let dead = Self("dead")
+    /// The store doesn't know the job, or its result is no longer kept.
+    public static let notFound = Self("notFound")
+    /// The queue holds as many jobs as it may.
+    public static let queueFull = Self("queueFull")
+    /// An option lies outside its documented range.
+    public static let invalidOption = Self("invalidOption")
+  }
+
+  /// What kind of failure this is.
+  public let code: Code
+  /// What happened, where, and what to do, for people.
+  public let message: String
+  /// The error that caused this one, where there was one.
+  public let underlying: (any Error)?
+  /// The source file that threw.
+  public let file: String
+  /// The line that threw.
+  public let line: Int
+
+  /// Creates an error that remembers where it was thrown.
+  public init(
+    _ code: Code,
+    _ message: String,
+    underlying: (any Error)? = nil,
+    file: String = #fileID,
+    line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.underlying = underlying
+    self.file = file
+    self.line = line
+  }
+
+  /// The code and the message.
+  public var description: String { "JobError.\(code): \(message)" }
+}

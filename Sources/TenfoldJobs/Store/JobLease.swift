@@ -1,0 +1,72 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// One run of a job, held until settled, released or expired.
+public struct JobLease: Sendable {
+  /// Which run of which job: what every later call must show.
+  public struct Reference: Hashable, Sendable {
+    /// The job.
+    public var id: RawJobID
+    /// The number of the claim: it rises with each one, so an older run can be told apart and refused.
+    public var fence: Int64
+
+    /// Creates a reference.
+    public init(id: RawJobID, fence: Int64) {
+      self.id = id
+      self.fence = fence
+    }
+  }
+
+  /// Which run of which job this is.
+  public var reference: Reference
+  /// The queue the job came from.
+  public var queue: QueueName
+  /// The stored name of the job's type.
+  public var name: JobName
+  /// The encoded job.
+  public var payload: [UInt8]
+  /// The number of this run, from 1; runs that were released or whose lease expired don't count.
+  public var attempt: Int
+  /// Runs that may end in an error.
+  public var maximumAttempts: Int
+  /// How often a lease of this job expired.
+  public var crashCount: Int
+  /// What the newest run saved with ``JobUpdate/checkpoint``.
+  public var checkpoint: [UInt8]?
+  /// Trace context of whoever enqueued the job.
+  public var trace: [String: String]
+
+  /// Creates a lease.
+  ///
+  /// - Parameters:
+  ///   - reference: Which run of which job this is.
+  ///   - queue: The queue the job came from.
+  ///   - name: The stored name of the job's type.
+  ///   - payload: The encoded job.
+  ///   - attempt: The number of this run, from 1.
+  ///   - maximumAttempts: Runs that may end in an error.
+  ///   - crashCount: How often a lease of this job expired.
+  ///   - checkpoint: What the newest run saved.
+  ///   - trace: Trace context of whoever enqueued the job.
+  public init(
+    reference: Reference,
+    queue: QueueName,
+    name: JobName,
+    payload: [UInt8],
+    attempt: Int,
+    maximumAttempts: Int,
+    crashCount: Int,
+    checkpoint: [UInt8]?,
+    trace: [String: String]
+  ) {
+    self.reference = reference
+    self.queue = queue
+    self.name = name
+    self.payload = payload
+    self.attempt = attempt
+    self.maximumAttempts = maximumAttempts
+    self.crashCount = crashCount
+    self.checkpoint = checkpoint
+    self.trace = trace
+  }
+}

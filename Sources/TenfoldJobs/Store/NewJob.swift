@@ -1,0 +1,28 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A job as it is handed to a store.
+public struct NewJob: Sendable {
+  /// The identifier, made by the client.
+  public var id: RawJobID
+  /// The stored name of the job's type.
+  public var name: JobName
+  /// The encoded job.
+  public var payload: [UInt8]
+  /// Everything else.
+  public var options: JobOptions
+
+  /// Creates a job to enqueue.
+  ///
+  /// - Parameters:
+  ///   - id: The identifier, made by the client.
+  ///   - name: The stored name of the job's type.
+  ///   - payload: The encoded job.
+  ///   - options: Everything else.
+  public init(id: RawJobID = RawJobID(), name: JobName, payload: [UInt8], options: JobOptions = JobOptions()) {
+    self.id = id
+    self.name = name
+    self.payload = payload
+    self.options = options
+  }
+}

@@ -1,0 +1,209 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+public import TenfoldStorage
+
+/// Keeps jobs in a SQLite file: nothing acknowledged is lost when the process is killed.
+///
+/// **Durability.** When ``enqueue(_:)`` or ``settle(_:)`` returns, the change survives a kill of the process and,
+/// with the default `synchronous=FULL`, loss of power too. Opened with `.relaxed`, loss of power (not a kill) can take
+/// back the newest changes: jobs enqueued last may vanish, and jobs settled last may run again.
+///
+/// **Delivery** is at least once. A lease is counted by this machine's monotonic clock, so wall clocks may jump; after
+/// a restart of the machine all leases of the time before are void. Several processes may share the file; they find
+/// each other's jobs at their next look, not by wake-up. Network file systems are not supported.
+///
+/// ```swift
+/// let store = try await SQLiteJobStore.open(.file("jobs.db"))
+/// let handle = try await JobQueue(store: store).enqueue(EmbedDocuments(documents: [1, 2, 3]))
+/// ```
+public final class SQLiteJobStore: JobStore {
+  /// The database, for the host's own tables in the same file.
+  public let database: SQLiteDatabase
+  private let clock: JobStoreClock
+  /// Store time minus monotonic time; settled when the store is opened.
+  private let shift: Int64
+  private let picker = Mutex(PriorityPicker())
+  private let hub = WakeupHub()
+
+  private init(database: SQLiteDatabase, clock: JobStoreClock, shift: Int64) {
+    self.database = database
+    self.clock = clock
+    self.shift = shift
+  }
+
+  /// Opens a store of its own file.
+  ///
+  /// - Parameters:
+  ///   - location: A file, or memory for tests.
+  ///   - options: How to open it.
+  ///   - clock: Where the time comes from.
+  /// - Returns: The store.
+  /// - Throws: `StorageError`, as `SQLiteDatabase.open` does.
+  public static func open(
+    _ location: SQLiteDatabase.Location,
+    options: SQLiteDatabase.Options = .init(),
+    clock: JobStoreClock = .system
+  ) async throws -> SQLiteJobStore {
+    try await open(
+      in: try await SQLiteDatabase.open(location, schemas: [schema], options: options), clock: clock)
+  }
+
+  /// Opens a store in a database that was opened with ``schema`` among its schemas.
+  ///
+  /// - Parameters:
+  ///   - database: The database, also used by the host.
+  ///   - clock: Where the time comes from.
+  /// - Returns: The store.
+  /// - Throws: `StorageError`.
+  public static func open(in database: SQLiteDatabase, clock: JobStoreClock = .system) async throws -> SQLiteJobStore {
+    let shift = try await database.write { tx in try JobRows(tx).adoptClock(clock) }
+    return SQLiteJobStore(database: database, clock: clock, shift: shift)
+  }
+
+  /// Closes the database; a store opened in a shared database closes that.
+  public func close() async { await database.close() }
+
+  /// Accepts jobs; on disk when this returns.
+  ///
+  /// - Parameter jobs: Jobs whose ids the client made.
+  /// - Returns: One outcome for each job, in order.
+  /// - Throws: `StorageError`; with `storageFull` nothing of the batch was accepted, and reads and settling go on
+  ///   as far as there is room.
+  public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
+    guard !jobs.isEmpty else { return [] }
+    let outcomes = try await database.write { [self] tx in try enqueue(jobs, in: tx) }
+    hub.send(.ready)
+    return outcomes
+  }
+
+  /// Accepts jobs in the same transaction as the host's own writes: both happen or neither.
+  ///
+  /// Workers of this process hear of them at their next look.
+  ///
+  /// - Parameters:
+  ///   - jobs: Jobs whose ids the client made.
+  ///   - transaction: A write transaction of ``database``.
+  /// - Returns: One outcome for each job, in order.
+  /// - Throws: `StorageError`.
+  public func enqueue(_ jobs: [NewJob], in transaction: SQLiteTransaction) throws -> [EnqueueOutcome] {
+    let rows = JobRows(transaction)
+    let now = self.now
+    return try jobs.map { try rows.enqueue($0, now: now) }
+  }
+
+  /// Hands out jobs that may run now.
+  ///
+  /// - Parameter request: From where, how many, for how long.
+  /// - Returns: At most as many leases as asked for.
+  /// - Throws: `StorageError`.
+  public func claim(_ request: ClaimRequest) async throws -> [JobLease] {
+    try await settleAndClaim([], request).leases
+  }
+
+  /// Ends runs; on disk when this returns.
+  ///
+  /// - Parameter settlements: How runs ended.
+  /// - Returns: One outcome for each settlement, in order.
+  /// - Throws: `StorageError`.
+  public func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
+    guard !settlements.isEmpty else { return [] }
+    let outcomes = try await database.write { [self] tx in try settle(settlements, in: tx) }
+    hub.send(.settled)
+    return outcomes
+  }
+
+  /// Ends runs in the same transaction as the jobs' own writes: the effects and the end happen once, together.
+  ///
+  /// If an outcome is `fenced`, throw from the transaction so that its writes are undone.
+  ///
+  /// - Parameters:
+  ///   - settlements: How runs ended.
+  ///   - transaction: A write transaction of ``database``.
+  /// - Returns: One outcome for each settlement, in order.
+  /// - Throws: `StorageError`.
+  public func settle(_ settlements: [JobSettlement], in transaction: SQLiteTransaction) throws -> [SettleOutcome] {
+    let rows = JobRows(transaction)
+    let now = self.now
+    return try settlements.map { try rows.settle($0, now: now) }
+  }
+
+  /// Ends runs and hands out jobs in one commit.
+  ///
+  /// - Parameters:
+  ///   - settlements: How runs ended.
+  ///   - request: What the worker asks for.
+  /// - Returns: One outcome for each settlement, and the new leases.
+  /// - Throws: `StorageError`; then nothing was changed.
+  public func settleAndClaim(
+    _ settlements: [JobSettlement],
+    _ request: ClaimRequest
+  ) async throws -> (settled: [SettleOutcome], leases: [JobLease]) {
+    let result = try await database.write { [self] tx in
+      let settled = try settle(settlements, in: tx)
+      let rows = JobRows(tx)
+      let leases = try picker.withLock { picker in try rows.claim(request, now: now, picker: &picker) }
+      return (settled: settled, leases: leases)
+    }
+    if !settlements.isEmpty { hub.send(.settled) }
+    return result
+  }
+
+  /// Lets runs go on for longer and stores what they report.
+  ///
+  /// - Parameters:
+  ///   - leases: The runs.
+  ///   - duration: How long from now the leases run.
+  ///   - updates: One entry for each lease, in order.
+  /// - Returns: One outcome for each lease, in order.
+  /// - Throws: `StorageError`.
+  public func extend(
+    _ leases: [JobLease.Reference],
+    by duration: Duration,
+    updates: [JobUpdate?]
+  ) async throws -> [ExtendOutcome] {
+    guard !leases.isEmpty else { return [] }
+    return try await database.write { [self] tx in
+      let rows = JobRows(tx)
+      let now = self.now
+      return try leases.enumerated().map { index, lease in
+        try rows.extend(lease, by: duration, update: index < updates.count ? updates[index] : nil, now: now)
+      }
+    }
+  }
+
+  /// Takes back runs whose leases expired.
+  ///
+  /// - Parameter limit: How many at most.
+  /// - Returns: How many were taken back.
+  /// - Throws: `StorageError`.
+  public func reap(limit: Int) async throws -> Int {
+    let count = try await database.write { [self] tx in try JobRows(tx).reap(limit: limit, now: now) }
+    if count > 0 { hub.send(.ready) }
+    return count
+  }
+
+  /// Does what an operator asks.
+  ///
+  /// - Parameter command: What to do.
+  /// - Throws: `StorageError`.
+  public func control(_ command: JobControl) async throws {
+    try await database.write { [self] tx in try JobRows(tx).control(command, now: now) }
+    hub.send(.controlled)
+  }
+
+  /// Looks at queues and jobs, over a snapshot that doesn't disturb the writer.
+  ///
+  /// - Parameter query: What to look at.
+  /// - Returns: A consistent view.
+  /// - Throws: `StorageError`.
+  public func observe(_ query: JobStats.Query) async throws -> JobStats {
+    try await database.read { [self] tx in try JobRows(tx).observe(query, now: now) }
+  }
+
+  /// Hints of changes made through this object.
+  public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
+
+  private var now: Int64 { clock.monotonic() &+ shift }
+}

@@ -1,0 +1,86 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// What a running job knows about its run, and what it can tell the outside.
+///
+/// ```swift
+/// func run(_ context: JobContext) async throws {
+///   var next = try context.checkpoint(as: Int.self) ?? 0
+///   while next < documents.count {
+///     try await embed(documents[next])
+///     next += 1
+///     try await context.saveCheckpoint(next)
+///     context.report(fraction: Double(next) / Double(documents.count))
+///   }
+/// }
+/// ```
+public struct JobContext: Sendable {
+  /// The job.
+  public var id: RawJobID { lease.reference.id }
+  /// The number of this run among all claims of the job. It rises: let external writes carry it and refuse older ones.
+  public var fence: Int64 { lease.reference.fence }
+  /// Which run of which job this is, for ``SQLiteJobStore/settle(_:in:)``.
+  public var reference: JobLease.Reference { lease.reference }
+  /// The number of this run, from 1; released runs and expired leases don't count.
+  public var attempt: Int { lease.attempt }
+  /// Trace context of whoever enqueued the job.
+  public var trace: [String: String] { lease.trace }
+  let lease: JobLease
+  let running: RunningJobs
+  let store: any JobStore
+  let leaseDuration: Duration
+
+  /// What an earlier run saved.
+  ///
+  /// - Parameter type: The type that was saved.
+  /// - Returns: The newest checkpoint of an earlier run, or `nil` when there is none.
+  /// - Throws: ``JobError`` with code ``JobError/Code/undecodable``.
+  public func checkpoint<Value: Decodable>(as type: Value.Type) throws -> Value? {
+    guard let bytes = lease.checkpoint else { return nil }
+    return try JobCoding.decode(type, from: bytes, what: "the checkpoint of job \(id)")
+  }
+
+  /// Saves how far this run has come; the next run, if one is needed, gets it.
+  ///
+  /// As durable as the store when this returns, also in a task that was cancelled: save, then leave.
+  ///
+  /// - Parameter value: At most 64 KiB when encoded.
+  /// - Throws: ``JobError`` with code ``JobError/Code/leaseLost`` when another run may have taken over,
+  ///   ``JobError/Code/payloadTooLarge``, or what the store throws.
+  public func saveCheckpoint(_ value: some Encodable) async throws {
+    let bytes = try JobCoding.encode(value, what: "a checkpoint of job \(id)")
+    try checkLease()
+    let begin = ContinuousClock.now
+    let outcomes = try await store.extend(
+      [reference], by: leaseDuration, updates: [JobUpdate(checkpoint: bytes)])
+    guard let outcome = outcomes.first else { return }
+    running.apply(outcome, to: reference, deadline: begin + leaseDuration)
+    if outcome == .lost { try checkLease() }
+  }
+
+  /// Tells whoever watches how far this run is; it travels with the next heartbeat.
+  ///
+  /// - Parameters:
+  ///   - fraction: How much is done, 0…1.
+  ///   - message: What is going on, for people.
+  public func report(fraction: Double? = nil, message: String? = nil) {
+    let valid = fraction.flatMap { $0.isFinite ? min(1, max(0, $0)) : nil }
+    running.report(reference, JobUpdate(fraction: valid, message: message))
+  }
+
+  /// Throws if this run has lost its lease: check before an effect that can't be undone.
+  ///
+  /// - Throws: ``JobError`` with code ``JobError/Code/leaseLost``.
+  public func checkLease() throws(JobError) {
+    running.stopOverdue(now: .now)
+    if running.stopReason(reference) == .leaseLost {
+      throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which kinds of jobs a worker can run, and how.
+///
+/// ```swift
+/// let worker = JobWorker(store: store) { handlers in
+///   handlers.handle(EmbedDocuments.self) { job, context in
+///     try await embedder.embed(job.documents)
+///   }
+///   handlers.handle(SendReport.self)  // it has a run(_:) of its own
+/// }
+/// ```
+public struct JobHandlers: Sendable {
+  typealias Handler = @Sendable (JobContext) async throws -> [UInt8]?
+
+  private(set) var handlers: [JobName: Handler] = [:]
+
+  /// Creates an empty set.
+  public init() {}
+
+  /// Runs jobs of a type by their own ``DurableJob/run(_:)``.
+  ///
+  /// - Parameter type: The kind of job.
+  public mutating func handle<Work: DurableJob>(_ type: Work.Type) {
+    handle(type) { job, context in try await job.run(context) }
+  }
+
+  /// Runs jobs of a type by a closure, which can hold what the work needs.
+  ///
+  /// - Parameters:
+  ///   - type: The kind of job.
+  ///   - body: Does the work; its result is kept as the job's output.
+  @_disfavoredOverload  // a closure that returns nothing is meant for the variant without output
+  public mutating func handle<Work: DurableJob>(
+    _ type: Work.Type,
+    with body: @escaping @Sendable (Work, JobContext) async throws -> Work.Output
+  ) {
+    handlers[Work.name] = { context in
+      let job = try JobCoding.decode(Work.self, from: context.lease.payload, what: "the payload of job \(context.id)")
+      let output = try await body(job, context)
+      return Work.Output.self == NoOutput.self
+        ? nil : try JobCoding.encode(output, what: "the output of job \(context.id)")
+    }
+  }
+
+  /// Runs jobs without output by a closure, which can hold what the work needs.
+  ///
+  /// - Parameters:
+  ///   - type: The kind of job.
+  ///   - body: Does the work.
+  public mutating func handle<Work: DurableJob>(
+    _ type: Work.Type,
+    with body: @escaping @Sendable (Work, JobContext) async throws -> Void
+  ) where Work.Output == NoOutput {
+    handle(type) { job, context -> NoOutput in
+      try await body(job, context)
+      return NoOutput()
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+extension JobWorker {
+  /// How a worker works; every field has a default.
+  public struct Options: Sendable {
+    /// The queues to serve, the first ones first.
+    public var queues: [QueueName]
+    /// Jobs that run at the same time, at least 1.
+    public var concurrency: Int
+    /// Jobs held ready beside the running ones.
+    public var prefetch: Int
+    /// How long a job of a worker that died stays with it; renewed every third of this while a job runs.
+    public var lease: Duration
+    /// How often to look for what other processes enqueued; `nil` when only this process uses the store.
+    public var pollInterval: Duration?
+    /// How long to wait after a failed run.
+    public var retry: RetryPolicy
+    /// Who this is, for people.
+    public var workerID: String
+
+    /// Creates options.
+    ///
+    /// - Parameters:
+    ///   - queues: The queues to serve, the first ones first.
+    ///   - concurrency: Jobs that run at the same time, at least 1.
+    ///   - prefetch: Jobs held ready beside the running ones.
+    ///   - lease: How long a job of a worker that died stays with it.
+    ///   - pollInterval: How often to look for what other processes enqueued.
+    ///   - retry: How long to wait after a failed run.
+    ///   - workerID: Who this is, for people.
+    public init(
+      queues: [QueueName] = [.standard],
+      concurrency: Int = 4,
+      prefetch: Int = 0,
+      lease: Duration = .seconds(10),
+      pollInterval: Duration? = .seconds(1),
+      retry: RetryPolicy = RetryPolicy(),
+      workerID: String = "worker"
+    ) {
+      self.queues = queues
+      self.concurrency = concurrency
+      self.prefetch = prefetch
+      self.lease = lease
+      self.pollInterval = pollInterval
+      self.retry = retry
+      self.workerID = workerID
+    }
+
+    func validate() throws(JobError) {
+      func require(_ holds: Bool, _ name: String, _ range: String) throws(JobError) {
+        if !holds { throw JobError(.invalidOption, "\(name) must be \(range)") }
+      }
+      try require(!queues.isEmpty, "queues", "at least one")
+      try require((1...10_000).contains(concurrency), "concurrency", "1…10,000")
+      try require((0...10_000).contains(prefetch), "prefetch", "0…10,000")
+      try require(lease >= .milliseconds(100) && lease <= .seconds(86_400), "lease", "100 ms … 1 day")
+      try require(pollInterval ?? .seconds(1) >= .milliseconds(1), "pollInterval", "at least 1 ms")
+    }
+  }
+}

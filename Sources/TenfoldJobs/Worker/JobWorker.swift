@@ -1,0 +1,253 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import Metrics
+import Synchronization
+
+/// Runs jobs from a store until told to stop.
+///
+/// Leases are renewed from a thread of their own, so a job that blocks the cooperative pool keeps its lease; a run
+/// whose lease is lost has its task cancelled and can't settle. Cancelling the task of ``run()`` stops claiming, gives
+/// back what had not begun, cancels what runs (which can save a checkpoint and leave; it doesn't count as an attempt),
+/// and returns when all of it is settled. ``drain()`` lets what runs finish first.
+///
+/// ```swift
+/// let worker = JobWorker(store: store) { handlers in
+///   handlers.handle(EmbedDocuments.self) { job, context in try await embed(job.documents) }
+/// }
+/// try await worker.run()
+/// ```
+public final class JobWorker: Sendable {
+  private struct State {
+    var finished: [JobSettlement] = []
+    var abandoned: [JobLease.Reference] = []
+    var active = 0
+    var isDraining = false
+    var isCancelled = false
+    var storeFailures = 0
+  }
+
+  private let store: any JobStore
+  private let options: Options
+  private let handlers: [JobName: JobHandlers.Handler]
+  private let running = RunningJobs()
+  private let state = Mutex(State())
+  private let events: AsyncStream<Void>
+  private let signal: AsyncStream<Void>.Continuation
+  private let logger = Logger(label: "tenfold.jobs")
+
+  /// Creates a worker; nothing runs before ``run()``.
+  ///
+  /// - Parameters:
+  ///   - store: Where the jobs are.
+  ///   - options: How to work.
+  ///   - register: Names the kinds of jobs and how to run them.
+  public init(
+    store: any JobStore,
+    options: Options = Options(),
+    handlers register: (inout JobHandlers) -> Void
+  ) {
+    var handlers = JobHandlers()
+    register(&handlers)
+    self.store = store
+    self.options = options
+    self.handlers = handlers.handlers
+    // Events only say "look again", so one waiting event stands for any number.
+    (events, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Stops claiming and lets ``run()`` return once what runs has finished; jobs that had not begun are given back.
+  public func drain() {
+    state.withLock { $0.isDraining = true }
+    signal.yield()
+  }
+
+  /// Runs jobs until the task is cancelled or ``drain()`` is called; run it once.
+  ///
+  /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption``, or the system's refusal of a thread. Failures
+  ///   of the store are logged and retried, as leases protect the jobs meanwhile.
+  public func run() async throws {
+    try options.validate()
+    let thread = HeartbeatThread()
+    try thread.start()
+    defer { thread.stop() }
+    await withTaskCancellationHandler {
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask(executorPreference: thread) { [self] in await beat(on: thread) }
+        group.addTask { [self] in for await _ in store.wakeups { signal.yield() } }
+        await withDiscardingTaskGroup { jobs in await serve(&jobs, thread) }
+        await settleRest()
+        state.withLock { $0.isCancelled = true }
+        // The heartbeat looks at the flag when it wakes: don't wait a third of a lease for that.
+        thread.hasten(.heartbeat)
+        group.cancelAll()
+      }
+    } onCancel: {
+      drain()
+    }
+  }
+
+  // MARK: - The loop
+
+  private func serve(_ jobs: inout DiscardingTaskGroup, _ thread: HeartbeatThread) async {
+    signal.yield()
+    var events = events.makeAsyncIterator()
+    var waiting: [JobLease] = []
+    while await events.next() != nil, !Task.isCancelled, !state.withLock({ $0.isDraining }) {
+      let free = state.withLock { options.concurrency - $0.active }
+      start(&waiting, upTo: free, &jobs)
+      let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
+      let batch = takeFinished()
+      guard room > 0 || !batch.isEmpty else { continue }
+      let begin = ContinuousClock.now
+      do {
+        _ = try await store.reap(limit: 100)
+        let request = ClaimRequest(
+          queues: options.queues, maximum: max(0, room), leaseFor: options.lease, workerID: options.workerID)
+        let (settled, leases) = try await store.settleAndClaim(batch, request)
+        book(batch, settled)
+        for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
+        waiting += leases
+        start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
+        if leases.count < room { try await scheduleLook(on: thread) }
+        state.withLock { $0.storeFailures = 0 }
+      } catch {
+        let failures = state.withLock { state in
+          state.finished.insert(contentsOf: batch, at: 0)
+          state.storeFailures += 1
+          return state.storeFailures
+        }
+        logger.error("the job store failed, trying again", metadata: ["error": "\(error)"])
+        let pause = Duration.milliseconds(50 << min(failures, 7))
+        thread.arm(.look, at: .now + pause) { [signal] in signal.yield() }
+      }
+    }
+    state.withLock { state in
+      state.isDraining = true
+      state.finished += waiting.map { JobSettlement($0.reference, .release(after: .zero)) }
+    }
+  }
+
+  /// Arranges to look again when a delayed job is due, a lease expires, or another process may have enqueued.
+  private func scheduleLook(on thread: HeartbeatThread) async throws {
+    let due = try await store.observe(.init(queues: options.queues)).untilNextDue
+    // A job that is due but was not handed out waits for its key or its queue: don't spin on it.
+    let pause = [due.map { max($0, .milliseconds(5)) }, options.pollInterval].compactMap { $0 }.min()
+    if let pause { thread.arm(.look, at: .now + pause) { [signal] in signal.yield() } }
+  }
+
+  private func start(_ waiting: inout [JobLease], upTo count: Int, _ jobs: inout DiscardingTaskGroup) {
+    for lease in waiting.prefix(max(0, count)) {
+      state.withLock { $0.active += 1 }
+      jobs.addTask { [self] in await execute(lease) }
+    }
+    waiting.removeFirst(min(waiting.count, max(0, count)))
+  }
+
+  private func execute(_ lease: JobLease) async {
+    let context = JobContext(lease: lease, running: running, store: store, leaseDuration: options.lease)
+    let outcome: JobSettlement.Outcome?
+    do {
+      let result = try await unsafe withUnsafeCurrentTask { task in
+        if let task = unsafe task { unsafe running.attach(lease.reference, task) }
+        defer { running.detach(lease.reference) }
+        guard let handler = handlers[lease.name] else {
+          throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
+        }
+        return try await handler(context)
+      }
+      outcome = running.stopReason(lease.reference) == .leaseLost ? nil : .done(result: result)
+    } catch {
+      var generator = SystemRandomNumberGenerator()
+      outcome = RunVerdict.outcome(
+        of: error, lease: lease, stop: running.stopReason(lease.reference),
+        isDraining: Task.isCancelled || state.withLock { $0.isDraining }, policy: options.retry, using: &generator)
+    }
+    state.withLock { state in
+      state.active -= 1
+      if let outcome {
+        state.finished.append(JobSettlement(lease.reference, outcome))
+      } else {
+        state.abandoned.append(lease.reference)
+      }
+    }
+    signal.yield()
+  }
+
+  // MARK: - Settling
+
+  private func takeFinished() -> [JobSettlement] {
+    let (finished, abandoned) = state.withLock { state in
+      defer {
+        state.finished = []
+        state.abandoned = []
+      }
+      return (state.finished, state.abandoned)
+    }
+    running.remove(abandoned)
+    return finished
+  }
+
+  private func book(_ batch: [JobSettlement], _ outcomes: [SettleOutcome]) {
+    // Their leases were renewed until now.
+    running.remove(batch.map(\.reference))
+    for (settlement, outcome) in zip(batch, outcomes) {
+      let label =
+        switch (outcome, settlement.outcome) {
+        case (.fenced, _): "fenced"
+        case (_, .done): "succeeded"
+        case (_, .retry): "retried"
+        case (_, .dead): "dead"
+        case (_, .release): "released"
+        case (_, .cancelled): "cancelled"
+        }
+      Counter(label: "tenfold.jobs.settled", dimensions: [("outcome", label)]).increment()
+    }
+  }
+
+  /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.
+  private func settleRest() async {
+    let deadline = ContinuousClock.now + options.lease
+    var batch = takeFinished()
+    while !batch.isEmpty {
+      do {
+        book(batch, try await store.settle(batch))
+        batch = takeFinished()
+      } catch {
+        guard ContinuousClock.now < deadline else {
+          logger.error("leaving \(batch.count) runs to their leases", metadata: ["error": "\(error)"])
+          return
+        }
+        await Task.yield()
+      }
+    }
+  }
+
+  // MARK: - Heartbeat
+
+  private func beat(on thread: HeartbeatThread) async {
+    while !state.withLock({ $0.isCancelled }) {
+      await withCheckedContinuation { continuation in
+        thread.arm(.heartbeat, at: .now + options.lease / 3) { continuation.resume() }
+        // The end may have come between the look at the flag and the arming.
+        if state.withLock({ $0.isCancelled }) { thread.hasten(.heartbeat) }
+      }
+      let runs = running.beat()
+      if !runs.isEmpty {
+        let begin = ContinuousClock.now
+        do {
+          let outcomes = try await store.extend(
+            runs.map(\.reference), by: options.lease, updates: runs.map(\.update))
+          for (run, outcome) in zip(runs, outcomes) {
+            running.apply(outcome, to: run.reference, deadline: begin + options.lease)
+          }
+        } catch {
+          for run in runs { if let update = run.update { running.report(run.reference, update) } }
+          logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
+        }
+      }
+      running.stopOverdue(now: .now)
+    }
+  }
+}

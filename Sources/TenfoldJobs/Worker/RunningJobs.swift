@@ -1,0 +1,96 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// The runs of one worker: what the heartbeat renews and whom it stops.
+final class RunningJobs: Sendable {
+  /// Why a run was told to stop.
+  enum StopReason: Sendable {
+    case leaseLost
+    case cancelled
+  }
+
+  /// `@unchecked Sendable`: ``RunningJobs/state``'s lock protects it; it is removed there before its task ends, which
+  /// is what makes cancelling it from another thread valid.
+  @safe private struct CancelHandle: @unchecked Sendable {
+    let task: UnsafeCurrentTask
+  }
+
+  private struct Run: Sendable {
+    /// By the local monotonic clock, counted from before the claim: it can only be earlier than the store's deadline.
+    var deadline: ContinuousClock.Instant
+    var handle: CancelHandle?
+    var update: JobUpdate?
+    var stop: StopReason?
+  }
+
+  private let state = Mutex<[JobLease.Reference: Run]>([:])
+
+  var count: Int { state.withLock { $0.count } }
+
+  func add(_ reference: JobLease.Reference, deadline: ContinuousClock.Instant) {
+    state.withLock { $0[reference] = Run(deadline: deadline) }
+  }
+
+  func remove(_ references: [JobLease.Reference]) {
+    state.withLock { state in for reference in references { state[reference] = nil } }
+  }
+
+  func attach(_ reference: JobLease.Reference, _ task: UnsafeCurrentTask) {
+    let handle = unsafe CancelHandle(task: task)
+    state.withLock { state in
+      state[reference]?.handle = handle
+      // The stop came before the task began.
+      if state[reference]?.stop != nil { unsafe handle.task.cancel() }
+    }
+  }
+
+  func detach(_ reference: JobLease.Reference) { state.withLock { $0[reference]?.handle = nil } }
+
+  func stopReason(_ reference: JobLease.Reference) -> StopReason? { state.withLock { $0[reference]?.stop } }
+
+  func report(_ reference: JobLease.Reference, _ update: JobUpdate) {
+    state.withLock { state in
+      var merged = state[reference]?.update ?? JobUpdate()
+      merged.fraction = update.fraction ?? merged.fraction
+      merged.message = update.message ?? merged.message
+      state[reference]?.update = merged
+    }
+  }
+
+  /// What the next heartbeat sends; reports are taken out.
+  func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
+    state.withLock { state in
+      let runs = state.filter { $0.value.stop != .leaseLost }
+      for reference in runs.keys { state[reference]?.update = nil }
+      return runs.map { ($0.key, $0.value.update) }
+    }
+  }
+
+  func apply(_ outcome: ExtendOutcome, to reference: JobLease.Reference, deadline: ContinuousClock.Instant) {
+    switch outcome {
+    case .extended: state.withLock { $0[reference]?.deadline = deadline }
+    case .cancelRequested:
+      state.withLock { $0[reference]?.deadline = deadline }
+      stop(reference, .cancelled)
+    case .lost: stop(reference, .leaseLost)
+    }
+  }
+
+  /// Stops the runs whose lease may have ended by now, because no heartbeat got through.
+  func stopOverdue(now: ContinuousClock.Instant) {
+    let overdue = state.withLock { state in state.filter { $0.value.deadline <= now }.map(\.key) }
+    for reference in overdue { stop(reference, .leaseLost) }
+  }
+
+  private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
+    state.withLock { state in
+      guard var run = state[reference], run.stop != .leaseLost else { return }
+      run.stop = reason
+      state[reference] = run
+      // Under the lock: the task can't end (and detach) meanwhile.
+      if let handle = run.handle { unsafe handle.task.cancel() }
+    }
+  }
+}

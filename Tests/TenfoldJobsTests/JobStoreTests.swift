@@ -1,0 +1,181 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldStorage
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldJobs
+
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+@Suite("Job stores keep the contract")
+struct JobStoreTests {
+  @Test("the memory store")
+  func memory() async {
+    #expect(await JobStoreContract.violations { InMemoryJobStore(clock: $0) } == [])
+  }
+
+  @Test("the SQLite store")
+  func sqlite() async throws {
+    let directory = try TemporaryDirectory()
+    let violations = await JobStoreContract.violations { clock in
+      try await SQLiteJobStore.open(.file(directory.file("\(RawJobID()).db")), clock: clock)
+    }
+    #expect(violations == [])
+  }
+
+  @Test("after any history the SQLite store answers as the model does", arguments: 1...60)
+  func model(seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed)
+    let clock = ManualStoreClock()
+    let model = InMemoryJobStore(clock: clock.clock)
+    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    var ids: [RawJobID] = []
+    var references: [JobLease.Reference] = []
+    var settled: Set<JobLease.Reference> = []
+    var fences: [RawJobID: Int64] = [:]
+    for step in 0..<150 {
+      let note: Comment = "seed \(seed), step \(step)"
+      clock.advance(by: .milliseconds(Int.random(in: 0...3000, using: &random)))
+      switch Int.random(in: 0..<12, using: &random) {
+      case 0...2:
+        let options = JobOptions(
+          priority: JobPriority(rawValue: Int.random(in: 0...3, using: &random)) ?? .normal,
+          delay: .seconds(Int.random(in: 0...8, using: &random)),
+          maximumAttempts: Int.random(in: 1...3, using: &random),
+          uniqueKey: Bool.random(using: &random) ? "u\(Int.random(in: 0..<4, using: &random))" : nil,
+          uniqueRetention: .seconds(Int.random(in: 0...5, using: &random)),
+          resultRetention: .seconds(Int.random(in: 0...100, using: &random)))
+        let id =
+          ids.isEmpty || Int.random(in: 0..<5, using: &random) > 0
+          ? RawJobID(milliseconds: UInt64(step), using: &random) : ids[Int.random(in: 0..<ids.count, using: &random)]
+        let job = NewJob(id: id, name: "model", payload: [UInt8(step & 0xFF)], options: options)
+        ids.append(id)
+        // Enqueueing a forgotten id again is allowed to differ, so only known ones are repeated.
+        let isKnown = try await !model.observe(.init(jobs: [id])).jobs.isEmpty
+        if !isKnown, ids.dropLast().contains(id) { continue }
+        #expect(try await model.enqueue([job]) == store.enqueue([job]), note)
+      case 3...5:
+        let request = ClaimRequest(
+          maximum: Int.random(in: 1...4, using: &random), leaseFor: .seconds(Int.random(in: 1...9, using: &random)))
+        let expected = try await model.claim(request)
+        let got = try await store.claim(request)
+        #expect(expected.map(\.reference) == got.map(\.reference), note)
+        #expect(expected.map(\.attempt) == got.map(\.attempt), note)
+        #expect(expected.map(\.checkpoint) == got.map(\.checkpoint), note)
+        for lease in got {
+          #expect(lease.reference.fence > fences[lease.reference.id, default: 0], note)
+          fences[lease.reference.id] = lease.reference.fence
+        }
+        references += got.map(\.reference)
+      case 6...8:
+        guard let reference = references.randomElement(using: &random) else { continue }
+        let outcome: JobSettlement.Outcome =
+          switch Int.random(in: 0..<5, using: &random) {
+          case 0: .done(result: [1])
+          case 1: .retry(after: .seconds(Int.random(in: 0...5, using: &random)), error: "e\(step)")
+          case 2: .dead(error: "d\(step)")
+          case 3: .release(after: .zero)
+          default: .cancelled
+          }
+        let settlement = JobSettlement(reference, outcome)
+        let got = try await store.settle([settlement])
+        #expect(try await model.settle([settlement]) == got, note)
+        if got == [.applied] { #expect(settled.insert(reference).inserted, note) }
+      case 9:
+        guard let reference = references.randomElement(using: &random) else { continue }
+        let update = JobUpdate(fraction: 0.5, checkpoint: [UInt8(step & 0xFF)])
+        let expected = try await model.extend([reference], by: .seconds(5), updates: [update])
+        #expect(try await store.extend([reference], by: .seconds(5), updates: [update]) == expected, note)
+      case 10: #expect(try await model.reap(limit: 100) == store.reap(limit: 100), note)
+      default:
+        guard let id = ids.randomElement(using: &random) else { continue }
+        let command: JobControl = Bool.random(using: &random) ? .cancel([id]) : .replay([id])
+        try await model.control(command)
+        try await store.control(command)
+      }
+      let query = JobStats.Query(jobs: ids, deadLetters: 50)
+      let (left, right) = (try await model.observe(query), try await store.observe(query))
+      #expect(left.ready == right.ready && left.running == right.running && left.dead == right.dead, note)
+      #expect(left.untilNextDue == right.untilNextDue, note)
+      #expect(left.jobs.map(\.state) == right.jobs.map(\.state), note)
+      #expect(left.jobs.map(\.errors) == right.jobs.map(\.errors), note)
+      #expect(left.jobs.map(\.attempts) == right.jobs.map(\.attempts), note)
+    }
+    await store.close()
+  }
+
+  @Test("a restart of the machine voids leases and keeps delays by the wall clock")
+  func reboot() async throws {
+    let directory = try TemporaryDirectory()
+    let clock = ManualStoreClock()
+    let path = directory.file("jobs.db")
+    let before = try await SQLiteJobStore.open(.file(path), clock: clock.clock)
+    _ = try await before.enqueue([
+      NewJob(name: "a", payload: []), NewJob(name: "b", payload: [], options: JobOptions(delay: .seconds(100))),
+    ])
+    #expect(try await before.claim(ClaimRequest(maximum: 5, leaseFor: .seconds(80_000))).count == 1)
+    await before.close()
+    clock.advance(by: .seconds(50))
+    clock.reboot()
+    let after = try await SQLiteJobStore.open(.file(path), clock: clock.clock)
+    #expect(try await after.reap(limit: 10) == 1)
+    #expect(try await after.claim(ClaimRequest(maximum: 5)).map(\.name) == ["a"])
+    clock.advance(by: .seconds(51))
+    #expect(try await after.claim(ClaimRequest(maximum: 5)).map(\.name) == ["b"])
+    await after.close()
+  }
+
+  @Test("a full disk refuses new jobs with a typed error and loses none that was acknowledged")
+  func diskFull() async throws {
+    let directory = try TemporaryDirectory()
+    let store = try await SQLiteJobStore.open(
+      .file(directory.file("jobs.db")), options: .init(maximumSizeInBytes: 400 << 10))
+    var acknowledged: Set<RawJobID> = []
+    var refusal: StorageError?
+    while refusal == nil, acknowledged.count < 10_000 {
+      let job = NewJob(name: "big", payload: [UInt8](repeating: 7, count: 3000))
+      do {
+        _ = try await store.enqueue([job])
+        acknowledged.insert(job.id)
+      } catch { refusal = error as? StorageError }
+    }
+    #expect(refusal?.code == .storageFull)
+    let known = try await store.observe(.init(jobs: Array(acknowledged))).jobs
+    #expect(known.count == acknowledged.count)
+    #expect(known.allSatisfy { $0.state == .ready })
+    await store.close()
+    let roomy = try await SQLiteJobStore.open(.file(directory.file("jobs.db")))
+    #expect(try await roomy.claim(ClaimRequest(maximum: 20_000)).count == acknowledged.count)
+    await roomy.close()
+  }
+
+  @Test("a job and the host's own row are written together or not at all")
+  func sharedTransaction() async throws {
+    let own = SQLiteSchema("own", [.init(1, "CREATE TABLE effect(id INTEGER PRIMARY KEY);")])
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [SQLiteJobStore.schema, own])
+    let store = try await SQLiteJobStore.open(in: database)
+    _ = try await store.enqueue([NewJob(name: "x", payload: [])])
+    let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
+    for _ in 0..<2 {
+      try? await database.write { tx in
+        try tx.execute("INSERT INTO effect DEFAULT VALUES")
+        let outcome = try store.settle([JobSettlement(lease.reference, .done(result: nil))], in: tx)
+        if outcome != [.applied] { throw JobError(.leaseLost, "fenced") }
+      }
+    }
+    #expect(try await database.read { tx in try tx.first("SELECT count(*) FROM effect") { try $0.int(0) } } == 1)
+    await store.close()
+  }
+}

@@ -1,0 +1,234 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldStorage
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldJobs
+
+private struct Square: DurableJob {
+  typealias Output = Int
+  static let name: JobName = "square.v1"
+  var number: Int
+  func run(_ context: JobContext) async throws -> Int { number * number }
+}
+
+private struct Note: DurableJob {
+  static let name: JobName = "note.v1"
+  var text = ""
+}
+
+private struct Failure: Error {}
+
+@Suite("A worker runs jobs, retries, stops and drains")
+struct JobWorkerTests {
+  private func withWorker(
+    _ store: any JobStore,
+    _ options: JobWorker.Options = .init(retry: RetryPolicy(base: .milliseconds(1))),
+    handlers: (inout JobHandlers) -> Void,
+    _ body: @escaping @Sendable (JobQueue, JobWorker) async throws -> Void
+  ) async throws {
+    let worker = JobWorker(store: store, options: options, handlers: handlers)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      try await body(JobQueue(store: store), worker)
+      group.cancelAll()
+      try await group.waitForAll()
+    }
+  }
+
+  @Test("results come back typed, from either store", arguments: [false, true])
+  func results(onDisk: Bool) async throws {
+    let store: any JobStore = onDisk ? try await SQLiteJobStore.open(.inMemory) : InMemoryJobStore()
+    try await withWorker(store, handlers: { $0.handle(Square.self) }) { queue, _ in
+      let handles = try await queue.enqueue((0..<50).map { Square(number: $0) })
+      for (number, handle) in handles.enumerated() {
+        #expect(try await handle.value == number * number)
+      }
+    }
+  }
+
+  @Test("a failing job is retried, then kept as a dead letter with its errors")
+  func retries() async throws {
+    let runs = Mutex(0)
+    try await withWorker(
+      InMemoryJobStore(),
+      handlers: { handlers in
+        handlers.handle(Note.self) { _, _ in
+          runs.withLock { $0 += 1 }
+          throw Failure()
+        }
+      }
+    ) { queue, _ in
+      let handle = try await queue.enqueue(Note(), options: JobOptions(maximumAttempts: 3))
+      await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+      #expect(runs.withLock { $0 } == 3)
+      #expect(try await handle.snapshot?.errors.count == 3)
+    }
+  }
+
+  @Test("unknown names and undecodable payloads end as dead letters with their bytes; others proceed")
+  func poison() async throws {
+    let store = InMemoryJobStore()
+    let unknown = NewJob(name: "nobody.v9", payload: [1, 2], options: JobOptions(maximumAttempts: 2))
+    let garbled = NewJob(name: Square.name, payload: [0xFF], options: JobOptions(maximumAttempts: 2))
+    try await withWorker(store, handlers: { $0.handle(Square.self) }) { queue, _ in
+      _ = try await store.enqueue([unknown, garbled])
+      #expect(try await queue.enqueue(Square(number: 3)).value == 9)
+      for id in [unknown.id, garbled.id] {
+        let handle = queue.handle(for: JobID<Note>(id))
+        await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+      }
+      let dead = try await store.observe(.init(deadLetters: 9)).deadLetters
+      #expect(Set(dead.map(\.payload)) == [[1, 2], [0xFF]])
+    }
+  }
+
+  @Test("a discarded job dies at once; a snoozed one uses no attempt")
+  func dispositions() async throws {
+    let snoozes = Mutex(0)
+    try await withWorker(
+      InMemoryJobStore(),
+      handlers: { handlers in
+        handlers.handle(Note.self) { job, _ in
+          if job.text == "discard" { throw JobDisposition.discard("no use") }
+          let count = snoozes.withLock { count in
+            count += 1
+            return count
+          }
+          if count < 4 { throw JobDisposition.snooze(for: .zero) }
+        }
+      }
+    ) { queue, _ in
+      let discarded = try await queue.enqueue(Note(text: "discard"))
+      await #expect { _ = try await discarded.value } throws: { ($0 as? JobError)?.code == .dead }
+      _ = try await queue.enqueue(Note(), options: JobOptions(maximumAttempts: 1)).value
+      #expect(snoozes.withLock { $0 } == 4)
+    }
+  }
+
+  @Test("cancelling the worker gives running and prefetched jobs back without using an attempt")
+  func draining() async throws {
+    let store = InMemoryJobStore()
+    let begun = AsyncStream<Void>.makeStream()
+    try await withWorker(
+      store, .init(concurrency: 1, prefetch: 3),
+      handlers: { handlers in
+        handlers.handle(Note.self) { _, context in
+          begun.continuation.yield()
+          do { try await Task.sleep(for: .seconds(3600)) } catch {
+            try await context.saveCheckpoint(7)
+            throw error
+          }
+        }
+      }
+    ) { queue, _ in
+      _ = try await queue.enqueue((0..<3).map { Note(text: "\($0)") })
+      for await _ in begun.stream { break }
+    }
+    let stats = try await store.observe(.init())
+    #expect(stats.running == 0 && stats.ready == 3)
+    let leases = try await store.claim(ClaimRequest(maximum: 5))
+    #expect(leases.map(\.attempt) == [1, 1, 1])
+    #expect(leases.compactMap(\.checkpoint).count == 1)
+  }
+
+  @Test("drain lets what runs finish")
+  func gracefulDrain() async throws {
+    let store = InMemoryJobStore()
+    let begun = AsyncStream<Void>.makeStream()
+    let gate = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store, options: .init(concurrency: 1)) { handlers in
+      handlers.handle(Note.self) { _, _ in
+        begun.continuation.yield()
+        for await _ in gate.stream { break }
+        try Task.checkCancellation()
+      }
+    }
+    let handles = try await JobQueue(store: store).enqueue([Note(), Note()])
+    async let running: Void = try worker.run()
+    for await _ in begun.stream { break }
+    worker.drain()
+    gate.continuation.yield()
+    try await running
+    #expect(try await handles[0].snapshot?.state == .done)
+    #expect(try await handles[1].snapshot?.state == .ready)
+  }
+
+  @Test("a run whose lease is lost is cancelled and can't settle or save")
+  func lostLease() async throws {
+    let clock = ManualStoreClock()
+    let store = InMemoryJobStore(clock: clock.clock)
+    let begun = AsyncStream<Void>.makeStream()
+    let seen = Mutex<JobError.Code?>(nil)
+    try await withWorker(
+      store, .init(concurrency: 1, lease: .milliseconds(300)),
+      handlers: { handlers in
+        handlers.handle(Note.self) { _, context in
+          guard context.fence == 1 else { return }
+          begun.continuation.yield()
+          do { try await Task.sleep(for: .seconds(3600)) } catch {
+            do { try await context.saveCheckpoint(1) } catch let error as JobError {
+              seen.withLock { $0 = error.code }
+            }
+          }
+        }
+      }
+    ) { queue, _ in
+      let handle = try await queue.enqueue(Note())
+      for await _ in begun.stream { break }
+      clock.advance(by: .seconds(1))  // the store's clock says that the lease is over
+      _ = try await store.reap(limit: 1)
+      _ = try await handle.value
+      #expect(try await handle.snapshot?.fence == 2)
+      #expect(try await handle.snapshot?.crashCount == 1)
+    }
+    #expect(seen.withLock { $0 } == .leaseLost)
+  }
+
+  @Test("a running job hears of its cancellation")
+  func cancellation() async throws {
+    let begun = AsyncStream<Void>.makeStream()
+    try await withWorker(
+      InMemoryJobStore(), .init(lease: .milliseconds(300)),
+      handlers: { handlers in
+        handlers.handle(Note.self) { _, _ in
+          begun.continuation.yield()
+          try await Task.sleep(for: .seconds(3600))
+        }
+      }
+    ) { queue, _ in
+      let handle = try await queue.enqueue(Note())
+      for await _ in begun.stream { break }
+      try await handle.cancel()
+      await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .cancelled }
+    }
+  }
+
+  @Test("a job above 64 KiB is refused with advice")
+  func payloadLimit() async throws {
+    let queue = JobQueue(store: InMemoryJobStore())
+    await #expect {
+      try await queue.enqueue(Note(text: String(repeating: "x", count: 70_000)))
+    } throws: { ($0 as? JobError)?.code == .payloadTooLarge }
+  }
+
+  @Test("a queue at its depth refuses")
+  func depth() async throws {
+    let queue = JobQueue(store: InMemoryJobStore(), maximumDepth: 2)
+    try await queue.enqueue([Note(), Note()])
+    await #expect { try await queue.enqueue(Note()) } throws: { ($0 as? JobError)?.code == .queueFull }
+  }
+
+  @Test("the wait after failures grows and stays within its ceiling", arguments: [1, 2, 5, 30, 1000])
+  func backoff(attempt: Int) {
+    var random = SeededGenerator(seed: UInt64(attempt))
+    let policy = RetryPolicy(base: .milliseconds(100), maximum: .seconds(10))
+    let ceiling = min(Duration.seconds(10), .milliseconds(100) * Double(1 << min(attempt - 1, 20)))
+    let waits = (0..<200).map { _ in policy.delay(afterAttempt: attempt, using: &random) }
+    #expect(waits.allSatisfy { $0 >= .zero && $0 <= ceiling })
+    #expect((waits.max() ?? .zero) > ceiling / 2)
+  }
+}
