@@ -3,95 +3,177 @@
 
 public import TenfoldCore
 
-/// Asks a small model first and a large one only when the small one's answer is not sure enough: again a model.
+/// Two models as one: the small one answers, and if it is not sure enough, the large one does.
 ///
-/// The small answer is made completely before anything is delivered, because its confidence decides; the large model's
-/// answer is streamed. Both calls are noted in the request's trace. A request whose deadline or cost ceiling leaves no
-/// room for the large model gets the small answer.
+/// The reader sees only the answer that counts. The large model's words are streamed as they are made; the small one's
+/// come in one piece, after they were judged. Both calls are in the provenance and in the cost. Where the cost ceiling
+/// or the deadline leaves no room for the large model, the small answer is delivered as it is.
 ///
 /// ```swift
-/// let model = CascadeModel(small: small, large: large, confidence: MarginConfidence(), threshold: 0.8)
+/// let model = try CascadeModel(id: "cascade", small: small, large: large, confidence: MarginConfidence())
 /// ```
-public struct CascadeModel: LanguageModel {
-  /// The model that is asked first.
-  public let small: any LanguageModel
-  /// The model that is asked when the small one is not sure.
-  public let large: any LanguageModel
-  /// What judges the small answer.
-  public let confidence: any CompletionConfidence
-  /// The small answer is delivered at or above this confidence, in 0...1.
-  public let threshold: Double
-  private let id: String
+public final class CascadeModel: LanguageModel {
+  /// When the small model's answer is good enough; every field has a default.
+  public struct Options: Sendable {
+    /// The least confidence at which the small answer is delivered, in 0...1.
+    public var confidenceThreshold: Double
+    /// The least time before the deadline at which the large model is still asked.
+    public var minimumTimeLeft: Duration
+
+    /// Creates options.
+    public init(confidenceThreshold: Double = 0.75, minimumTimeLeft: Duration = .milliseconds(50)) {
+      self.confidenceThreshold = confidenceThreshold
+      self.minimumTimeLeft = minimumTimeLeft
+    }
+  }
+
+  /// What is known of the composition.
+  public let profile: ModelProfile
+  private let small: any LanguageModel
+  private let large: any LanguageModel
+  private let confidence: any CompletionConfidence
+  private let machine: CascadeStateMachine
 
   /// Creates a cascade.
   ///
   /// - Parameters:
-  ///   - small: The model that is asked first.
-  ///   - large: The model that is asked when the small one is not sure.
-  ///   - confidence: What judges the small answer.
-  ///   - threshold: The small answer is delivered at or above this confidence; 0 always delivers it.
-  ///   - id: The cascade's own name; by default made of both models'.
+  ///   - id: The composition's name.
+  ///   - small: Answers first.
+  ///   - large: Answers when the small one is not sure.
+  ///   - confidence: Judges the small one's answers.
+  ///   - options: When an answer is good enough.
+  /// - Throws: ``RequestError`` with code ``RequestError/Code/invalidOption`` for equal ids or a threshold out of 0...1.
   public init(
+    id: String,
     small: any LanguageModel,
     large: any LanguageModel,
     confidence: any CompletionConfidence,
-    threshold: Double = 0.8,
-    id: String? = nil
-  ) {
+    options: Options = Options()
+  ) throws(RequestError) {
+    let threshold = options.confidenceThreshold
+    guard threshold >= 0, threshold <= 1 else {
+      throw RequestError(.invalidOption, "confidenceThreshold is \(threshold); it must be in 0...1.")
+    }
+    self.profile = try ModelProfile.composed(id: id, of: [small.profile, large.profile])
     self.small = small
     self.large = large
     self.confidence = confidence
-    self.threshold = threshold
-    self.id = id ?? "cascade(\(small.profile.id),\(large.profile.id))"
+    self.machine = CascadeStateMachine(threshold: threshold, minimumTimeLeft: options.minimumTimeLeft)
   }
 
-  /// The small model's tier and price, under the cascade's own name: it is what usually answers.
-  public var profile: ModelProfile {
-    var profile = small.profile
-    profile.id = id
-    profile.revision = "\(small.profile.revision),\(large.profile.revision),\(threshold)"
-    profile.contextLength = min(profile.contextLength, large.profile.contextLength)
-    return profile
-  }
-
-  /// Answers with the small model, or with the large one where that is not sure enough.
+  /// Answers with the small model, and with the large one where that is not sure.
   ///
   /// - Parameter request: The request.
-  /// - Returns: The answer.
-  /// - Throws: The large model's error; the small one's only when the large one can't be asked. A failing judge counts as
-  ///   no confidence.
+  /// - Returns: The answer that counts.
+  /// - Throws: Errors come through the stream.
   public func generate(_ request: InferenceRequest) async throws -> GenerationStream {
-    let trace = request.context.trace
-    let answer: Completion
-    do {
-      answer = try await small.respond(to: request)
-    } catch {
-      try Task.checkCancellation()
-      trace.record(StageRecord(stage: "cascade", work: .zero, note: "the small model failed: \(error)"))
-      return try await large.generate(request)
+    let small = try await startSmall(request)
+    return GenerationStream { continuation in
+      let context = request.context
+      let timeLeft = { context.deadline.map { context.trace.time.now.duration(to: $0) } }
+      let estimate = self.estimate(for: request)
+      let answer: Completion
+      do {
+        answer = try await small.collect()
+      } catch {
+        let step = self.machine.smallFailed(
+          mayTryElsewhere: Failover.mayTryElsewhere(after: error),
+          estimate: estimate,
+          ceiling: context.costCeiling,
+          timeLeft: timeLeft()
+        )
+        guard case .escalate(let reason) = step else { throw error }
+        context.trace.record(StageRecord(stage: "cascade", work: .zero, note: "\(reason): \(error)"))
+        return try await self.relay(request, after: nil, to: continuation)
+      }
+      let confidence = try await self.judge(answer, request)
+      let spent = answer.summary.provenance.cost
+      let step = self.machine.smallAnswered(
+        confidence: confidence,
+        spent: spent,
+        estimate: estimate,
+        ceiling: context.costCeiling,
+        timeLeft: timeLeft()
+      )
+      switch step {
+      case .escalate(let reason):
+        context.trace.record(StageRecord(stage: "cascade", work: .zero, note: "escalated: \(reason)"))
+        try await self.relay(request, after: answer, to: continuation)
+      case .deliver(let reason), .fail(let reason):
+        context.trace.record(StageRecord(stage: "cascade", work: .zero, note: "early exit: \(reason)"))
+        if !answer.text.isEmpty { continuation.yield(.text(answer.text)) }
+        continuation.yield(.finished(answer.summary))
+      }
     }
-    let isSure = try await trace.measure("cascade") { line in
-      let value = (try? await confidence.confidence(in: answer, for: request)) ?? 0
-      try Task.checkCancellation()
-      let percent = Int((value * 100).rounded())
-      let isSure = value >= threshold
-      line.note = "confidence \(percent) %, \(isSure ? "answered by the small model" : "escalated")"
-      return isSure
-    }
-    if isSure || !hasRoom(request, after: answer) { return GenerationStream(answer) }
-    return try await large.generate(request)
   }
 
-  /// Whether deadline and cost ceiling allow a second answer.
-  private func hasRoom(_ request: InferenceRequest, after answer: Completion) -> Bool {
-    let context = request.context
-    if let deadline = context.deadline, deadline <= context.trace.time.now { return false }
-    if let ceiling = context.costCeiling {
-      // The large answer has about as many tokens as the small one.
-      let spent = answer.summary.provenance.cost
-      let expected = large.profile.price.cost(of: answer.summary.usage)
-      if spent + expected > ceiling { return false }
+  // MARK: - Private
+
+  /// A small model that can't start is one that failed; only a request that is wrong in itself is refused at once.
+  private func startSmall(_ request: InferenceRequest) async throws -> GenerationStream {
+    do {
+      return try await small.generate(request)
+    } catch {
+      guard Failover.mayTryElsewhere(after: error) else { throw error }
+      return GenerationStream { _ in throw error }
     }
-    return true
+  }
+
+  /// A judge that fails is not sure.
+  private func judge(_ answer: Completion, _ request: InferenceRequest) async throws -> Double {
+    do {
+      return try await confidence.confidence(in: answer, for: request)
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      return 0
+    }
+  }
+
+  /// Streams the large model's answer, with the small one's call added to its account.
+  private func relay(
+    _ request: InferenceRequest,
+    after first: Completion?,
+    to continuation: GenerationStream.Continuation
+  ) async throws {
+    var hasText = false
+    do {
+      for try await event in try await large.generate(request) {
+        switch event {
+        case .text:
+          hasText = true
+          guard continuation.yield(event) else { return }
+        case .finished(var summary):
+          if let first {
+            let call = first.summary
+            summary.provenance.modelCalls = call.provenance.modelCalls + summary.provenance.modelCalls
+            summary.provenance.cost += call.provenance.cost
+          }
+          continuation.yield(.finished(summary))
+          return
+        }
+      }
+      throw RequestError(.modelFailed, "The large model's stream ended without a summary.")
+    } catch {
+      // An unsure answer is better than none, as long as nothing of another has been seen.
+      guard let first, !hasText, !(error is CancellationError), !Task.isCancelled else { throw error }
+      request.context.trace.record(
+        StageRecord(stage: "cascade", work: .zero, note: "the large model failed, the small answer stands: \(error)")
+      )
+      if !first.text.isEmpty { continuation.yield(.text(first.text)) }
+      continuation.yield(.finished(first.summary))
+    }
+  }
+
+  /// What the large model may cost: about four bytes a token, and all the tokens it may generate.
+  private func estimate(for request: InferenceRequest) -> Money {
+    let bytes: Int =
+      switch request.prompt {
+      case .text(let text): text.utf8.count
+      case .chat(let messages): messages.reduce(0) { $0 + $1.content.utf8.count }
+      }
+    return large.profile.price.cost(
+      of: TokenUsage(promptTokens: bytes / 4 + 1, completionTokens: request.options.maxTokens)
+    )
   }
 }

@@ -3,62 +3,58 @@
 
 public import TenfoldCore
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
-/// Takes a model's own certainty for its confidence, through a calibrated curve.
+/// How sure an answer is, from how clearly the model preferred it.
 ///
-/// Among given choices the score is the log-odds of the best against the second best; for free text it is the mean
-/// log-probability of the tokens. Raw certainty is not a probability of being right: fit the curves on answers whose
-/// truth is known (``ConfidenceCalibration/fit(_:)``).
+/// With choices the score is the distance between the two likeliest ones; without, it is the mean probability of a
+/// token. The raw score says little; fit a calibration to answers that you have judged.
+///
+/// ```swift
+/// let confidence = MarginConfidence(choices: .platt(fitting: judged))
+/// let cascade = try CascadeModel(id: "answerer", small: small, large: large, confidence: confidence)
+/// ```
 public struct MarginConfidence: CompletionConfidence {
-  /// The curve over the log-odds of the best choice against the second best.
-  public let choiceCalibration: ConfidenceCalibration
-  /// The curve over the mean log-probability of free text.
-  public let textCalibration: ConfidenceCalibration
+  /// The calibration of the margin between choices, in 0...1.
+  public var choices: ConfidenceCalibration
+  /// The calibration of the mean token probability, in 0...1.
+  public var text: ConfidenceCalibration
+  /// What is said of an answer whose model reports neither.
+  public var unknown: Double
 
-  /// Creates a judge.
-  ///
-  /// - Parameters:
-  ///   - choiceCalibration: By default the identity: the model's own odds between its two best choices.
-  ///   - textCalibration: By default one half at a mean log-probability of -1 and 0.88 at 0.
+  /// Creates a confidence.
   public init(
-    choiceCalibration: ConfidenceCalibration = ConfidenceCalibration(slope: 1, intercept: 0),
-    textCalibration: ConfidenceCalibration = ConfidenceCalibration(slope: 2, intercept: 2)
+    choices: ConfidenceCalibration = .identity,
+    text: ConfidenceCalibration = .identity,
+    unknown: Double = 0
   ) {
-    self.choiceCalibration = choiceCalibration
-    self.textCalibration = textCalibration
+    self.choices = choices
+    self.text = text
+    self.unknown = unknown.isNaN ? 0 : min(max(unknown, 0), 1)
   }
 
-  /// The log-odds of the best choice against the second best.
+  /// The raw score of an answer, before calibration.
   ///
-  /// - Parameter probabilities: The choices' probabilities.
-  /// - Returns: 0 or more, at most 40; `nil` with fewer than two choices or with values that are no probabilities.
-  public static func margin(_ probabilities: [Double]) -> Double? {
-    guard probabilities.count >= 2, probabilities.allSatisfy({ $0 >= 0 && $0 <= 1.000_001 }) else { return nil }
-    let sorted = probabilities.sorted(by: >)
-    // A probability of zero stands for less than the smallest one that is told apart.
-    let floor = 1e-17
-    return min(40, log(max(sorted[0], floor)) - log(max(sorted[1], floor)))
+  /// - Parameter completion: The answer.
+  /// - Returns: The margin or the mean probability, in 0...1, or `nil` when the model reports neither.
+  public static func score(of completion: Completion) -> Double? {
+    let probabilities = completion.summary.choiceProbabilities.filter(\.isFinite).sorted(by: >)
+    if let first = probabilities.first { return first - (probabilities.count > 1 ? probabilities[1] : 0) }
+    guard let mean = completion.summary.meanLogProbability, mean.isFinite else { return nil }
+    return min(1, mean.exponential)
   }
 
-  /// Judges an answer by its summary alone.
+  /// Judges an answer.
   ///
   /// - Parameters:
-  ///   - completion: The answer.
+  ///   - completion: The answer with its summary.
   ///   - request: What was asked.
-  /// - Returns: A probability; 0 when the model told nothing of its certainty.
+  /// - Returns: The calibrated probability that it is right; an answer without text, or cut off, is never sure.
   /// - Throws: Never.
   public func confidence(in completion: Completion, for request: InferenceRequest) async throws -> Double {
-    if let margin = Self.margin(completion.summary.choiceProbabilities) {
-      return choiceCalibration.probability(margin)
+    guard completion.text.contains(where: { !$0.isWhitespace }), completion.summary.reason != .deadline else {
+      return 0
     }
-    guard request.options.choices.isEmpty, let mean = completion.summary.meanLogProbability else { return 0 }
-    return textCalibration.probability(mean)
+    guard let score = Self.score(of: completion) else { return unknown }
+    let calibration = completion.summary.choiceProbabilities.isEmpty ? text : choices
+    return calibration.probability(of: score)
   }
 }
