@@ -71,6 +71,15 @@ static void silu_multiply(const float *gate, const float *up, float *y, size_t c
   }
 }
 
+static void remainders(const float *x, const int8_t *values, const float *scales, float *y, size_t count) {
+  typedef int8_t b16 __attribute__((ext_vector_type(16)));
+  for (size_t i = 0; i + 16 <= count; i += 16) {
+    b16 bytes;
+    memcpy(&bytes, values + i, sizeof bytes);
+    store16(y + i, load16(x + i) - __builtin_convertvector(bytes, v16) * scales[i / 32]);
+  }
+}
+
 static void exponentials(const float *x, float *y, size_t count) {
   size_t i = 0;
   for (; i + 16 <= count; i += 16) store16(y + i, exp16(load16(x + i)));
@@ -113,4 +122,4 @@ static tenfold_logits_summary summarize_logits(const float *logits, size_t count
 }
 
 #define TENFOLD_ELEMENTWISE_TABLE(NAME) \
-  {NAME, rms_norm, rotate_pairs, rotate_halves, silu_multiply, exponentials, summarize_logits}
+  {NAME, rms_norm, rotate_pairs, rotate_halves, silu_multiply, remainders, exponentials, summarize_logits}

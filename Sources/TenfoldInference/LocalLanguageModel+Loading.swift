@@ -2,4 +2,52 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension LocalLanguageModel {
+  /// Loads a model from a GGUF file and starts its engine.
+  ///
+  /// The file is checked and its weights are packed on threads of the model's own, not on the caller's; the file's
+  /// pages are given back afterwards. Cancelling the task does not stop a load that has begun.
+  ///
+  /// - Parameters:
+  ///   - path: The model file: architecture `llama` or `qwen2`, with a byte-pair tokenizer and a ChatML template.
+  ///   - options: How the model runs.
+  ///   - progress: Receives the share that is packed, 0 to 1, on any thread.
+  /// - Returns: The running model.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/inputOutput``, ``ModelError/Code/truncated``,
+  ///   ``ModelError/Code/invalidHeader``, ``ModelError/Code/invalidTensor``, ``ModelError/Code/missing``,
+  ///   ``ModelError/Code/unsupported``, ``ModelError/Code/invalidTokenizer``, ``ModelError/Code/invalidOption`` or
+  ///   ``ModelError/Code/storageFull``.
+  public static func load(
+    gguf path: String,
+    options: Options = Options(),
+    progress: (@Sendable (Double) -> Void)? = nil
+  ) async throws -> LocalLanguageModel {
+    try await withCheckedThrowingContinuation { continuation in
+      do throws(ModelError) {
+        try EngineThread.start {
+          continuation.resume(with: Result { try open(path, options: options, progress: progress) })
+        }
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
+  }
+
+  private static func open(
+    _ path: String,
+    options: Options,
+    progress: (@Sendable (Double) -> Void)?
+  ) throws -> LocalLanguageModel {
+    try options.check()
+    let file = try GGUFFile(path: path)
+    let vocabulary = try GGUFVocabulary(file.metadata)
+    let model = try DecoderModel(file, progress: progress)
+    guard vocabulary.count <= model.vocabularySize else {
+      throw ModelError(
+        .invalidTokenizer,
+        "The tokenizer has \(vocabulary.count) tokens, the model only \(model.vocabularySize); fetch the file again."
+      )
+    }
+    let name = file.metadata["general.name"]?.string ?? model.configuration.architecture
+    return try LocalLanguageModel(model: model, vocabulary: vocabulary, options: options, name: name)
+  }
 }

@@ -17,6 +17,8 @@ extension LocalLanguageModel {
     public var maximumConcurrentSequences: Int
     /// Requests accepted and not finished, beyond which new ones are refused as overloaded.
     public var maximumQueuedRequests: Int
+    /// How finely activations are rounded.
+    public var precision: DecoderPrecision
     /// The model's name within a pipeline; `nil` for the name in the model file.
     public var id: String?
     /// Part of every cache key; change it whenever answers may change.
@@ -33,6 +35,7 @@ extension LocalLanguageModel {
       keyValueCacheBytes: Int = 256 << 20,
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
+      precision: DecoderPrecision = .high,
       id: String? = nil,
       revision: String = "1",
       tier: ModelTier = .small,
@@ -43,6 +46,7 @@ extension LocalLanguageModel {
       self.keyValueCacheBytes = keyValueCacheBytes
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
+      self.precision = precision
       self.id = id
       self.revision = revision
       self.tier = tier

@@ -57,6 +57,7 @@ public final class LocalLanguageModel: LanguageModel {
       positions: context,
       maximumRows: limits.maximumSequences + limits.lonePromptRows,
       maximumLogitRows: limits.maximumSequences,
+      precision: options.precision,
       pool: WorkerPool(threads: threads)
     )
     let loop = EngineLoop(
@@ -161,7 +162,7 @@ public final class LocalLanguageModel: LanguageModel {
   }
 
   private func makeTrie(_ choices: [String]) throws -> ChoiceTrie? {
-    guard !choices.isEmpty, let end = vocabulary.endTokens.min() else { return nil }
-    return ChoiceTrie(choices: try choices.map(vocabulary.encode), endToken: end)
+    guard !choices.isEmpty else { return nil }
+    return try ChoiceTrie(choices: choices.map(vocabulary.encode), endToken: vocabulary.endTokens.min())
   }
 }

@@ -33,6 +33,7 @@ final class DecoderRunner {
   private let pool: WorkerPool
   private let rotation: RotationTable
   private let positions: Int
+  private let precision: DecoderPrecision
 
   // [rows × width], and likewise the others; the logits are [logit rows × vocabulary].
   private let hidden: AlignedBuffer<Float>
@@ -43,7 +44,11 @@ final class DecoderRunner {
   private let attended: AlignedBuffer<Float>
   private let gated: AlignedBuffer<Float>
   private let logits: AlignedBuffer<Float>
+  private let gates: AlignedBuffer<Float>
+  private let remainders: AlignedBuffer<Float>
   private let blockActivations: Activations
+  /// What rounding to `blockActivations` left over, itself rounded to 8 bits per block.
+  private let remainderActivations: Activations
   private let floatActivations: Activations
   private var units: [AttentionUnit] = []
   private var rowPositions: [Int] = []
@@ -54,6 +59,7 @@ final class DecoderRunner {
   ///   - positions: The most tokens of a sequence.
   ///   - maximumRows: The most rows of a step.
   ///   - maximumLogitRows: The most rows whose logits are wanted.
+  ///   - precision: How finely rows are rounded before a product.
   ///   - pool: The threads.
   init(
     model: DecoderModel,
@@ -61,6 +67,7 @@ final class DecoderRunner {
     positions: Int,
     maximumRows: Int,
     maximumLogitRows: Int,
+    precision: DecoderPrecision = .high,
     pool: WorkerPool
   ) throws(ModelError) {
     let c = model.configuration
@@ -68,6 +75,7 @@ final class DecoderRunner {
     self.memory = memory
     self.pool = pool
     self.positions = positions
+    self.precision = precision
     self.maximumRows = maximumRows
     self.maximumLogitRows = maximumLogitRows
     unsafe elementwise = tenfold_elementwise_named(model.instructionSet.name)
@@ -87,8 +95,17 @@ final class DecoderRunner {
         try AlignedBuffer(count: maximumLogitRows * model.vocabularySize)
       )
     }
-    (blockActivations, floatActivations) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+    let isHigh = precision == .high
+    (gates, remainders) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       (
+        try AlignedBuffer(count: isHigh ? maximumRows * c.feedForwardWidth : 0),
+        try AlignedBuffer(count: isHigh ? maximumRows * widest : 0)
+      )
+    }
+    (blockActivations, remainderActivations, floatActivations) = try ModelError.wrapping("Step buffers") {
+      () throws(KernelError) in
+      (
+        try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet),
         try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet),
         try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet)
       )
@@ -144,9 +161,9 @@ final class DecoderRunner {
       for: [block.query.layer.activationFormat, block.key.layer.activationFormat, block.value.layer.activationFormat]
     )
     unsafe multiply([
-      Product(block.query, queries.base, c.queryWidth),
-      Product(block.key, keys.base, c.keyValueWidth),
-      Product(block.value, values.base, c.keyValueWidth),
+      Product(block.query, queries.base, c.queryWidth, precision: precision),
+      Product(block.key, keys.base, c.keyValueWidth, precision: precision),
+      Product(block.value, values.base, c.keyValueWidth, precision: precision),
     ])
     let rotate = unsafe c.rotationStyle == .pairs ? elementwise.pointee.rotate_pairs : elementwise.pointee.rotate_halves
     forRows(rows) { row, span in
@@ -202,13 +219,17 @@ final class DecoderRunner {
         unsafe attention.pointee.attend(&task)
       }
     }
+    // Rounding here makes 3 % of the error that 8 bits everywhere would make, so 8 bits do.
     try unsafe quantise(
       attended.base,
       rows: rows,
       width: c.queryWidth,
-      formats: [block.attentionOutput.layer.activationFormat]
+      formats: [block.attentionOutput.layer.activationFormat],
+      precision: .standard
     )
-    unsafe multiply([Product(block.attentionOutput, hidden.base, c.width, residual: hidden.base)])
+    unsafe multiply([
+      Product(block.attentionOutput, hidden.base, c.width, residual: hidden.base, precision: .standard)
+    ])
   }
 
   private func feedForward(_ block: DecoderBlock, rows: Int) throws(ModelError) {
@@ -219,42 +240,46 @@ final class DecoderRunner {
       rows: rows,
       for: [block.gate.layer.activationFormat, block.up.layer.activationFormat]
     )
-    // The columns of `up` are done by the same thread just before those of `gate`, which is multiplied in place.
-    let pieces = PanelSplit(panelCount: block.up.layer.panelCount, threads: pool.threadCount)
-    pool.run(pieces.count) { index in
-      unsafe block.up.layer.multiply(
-        activations(block.up.layer.activationFormat),
-        panels: pieces[index],
-        into: gated.base,
-        outputStride: c.feedForwardWidth,
-        epilogue: Epilogue(bias: block.up.bias?.base)
-      )
-      unsafe block.gate.layer.multiply(
-        activations(block.gate.layer.activationFormat),
-        panels: pieces[index],
-        into: gated.base,
-        outputStride: c.feedForwardWidth,
-        epilogue: Epilogue(
+    let width = c.feedForwardWidth
+    let isFused = precision == .standard || block.gate.layer.activationFormat == .float32
+    let up = unsafe Product(block.up, gated.base, width, precision: precision)
+    let gate = unsafe Product(block.gate, isFused ? gated.base : gates.base, width, precision: precision)
+    // The columns of `up` are done by the same thread just before those of `gate`.
+    forPanels(of: [block.up.layer]) { _, panels in
+      unsafe apply(up, panels, Epilogue(bias: block.up.bias?.base))
+      guard !isFused else {
+        let epilogue = unsafe Epilogue(
           bias: block.gate.bias?.base,
           activation: .silu,
           multiplier: gated.base,
-          multiplierStride: c.feedForwardWidth
+          multiplierStride: width
         )
-      )
+        apply(gate, panels, epilogue)
+        return
+      }
+      unsafe apply(gate, panels, Epilogue(bias: block.gate.bias?.base))
+      let first = panels.lowerBound * block.up.layer.panelWidth
+      let count = min(width, panels.upperBound * block.up.layer.panelWidth) - first
+      for row in 0..<rows {
+        let (x, y) = unsafe (gates.base + row * width + first, gated.base + row * width + first)
+        unsafe elementwise.pointee.silu_multiply(x, y, y, count)
+      }
     }
     try unsafe quantise(
       gated.base,
       rows: rows,
       width: c.feedForwardWidth,
-      formats: [block.down.layer.activationFormat]
+      formats: [block.down.layer.activationFormat],
+      precision: precision
     )
-    unsafe multiply([Product(block.down, hidden.base, c.width, residual: hidden.base)])
+    unsafe multiply([Product(block.down, hidden.base, c.width, residual: hidden.base, precision: precision)])
   }
 
   private func project(_ rows: Int) throws(ModelError) {
     guard rows > 0 else { return }
     try unsafe normalise(hidden.base, model.outputNorm, rows: rows, for: [model.head.activationFormat])
-    unsafe multiply([Product(DecoderProjection(layer: model.head), logits.base, model.vocabularySize)])
+    let head = DecoderProjection(layer: model.head)
+    unsafe multiply([Product(head, logits.base, model.vocabularySize, precision: precision)])
   }
 
   // MARK: - Parts
@@ -266,44 +291,75 @@ final class DecoderRunner {
     var output: UnsafeMutablePointer<Float>
     var stride: Int
     var residual: UnsafeMutablePointer<Float>?
+    var precision: DecoderPrecision
 
     init(
       _ projection: DecoderProjection,
       _ output: UnsafeMutablePointer<Float>,
       _ stride: Int,
-      residual: UnsafeMutablePointer<Float>? = nil
+      residual: UnsafeMutablePointer<Float>? = nil,
+      precision: DecoderPrecision
     ) {
       self.projection = projection
       unsafe self.output = output
       self.stride = stride
       unsafe self.residual = residual
+      self.precision = precision
     }
   }
 
   /// Computes several products of the same rows in one parallel region.
   private func multiply(_ products: [Product]) {
-    let splits = products.map {
-      PanelSplit(panelCount: $0.projection.layer.panelCount, threads: pool.threadCount)
+    forPanels(of: products.map { $0.projection.layer }) { number, panels in
+      let product = products[number]
+      let epilogue = unsafe Epilogue(
+        bias: product.projection.bias?.base,
+        residual: product.residual.map { unsafe UnsafePointer($0) },
+        residualStride: product.stride
+      )
+      apply(product, panels, epilogue)
     }
+  }
+
+  /// Computes some columns of a product.
+  ///
+  /// The product of what rounding left over follows while the weights are still in the caches; so the epilogue must be a
+  /// sum, unless the precision is standard.
+  private func apply(_ product: Product, _ panels: Range<Int>, _ epilogue: Epilogue) {
+    let layer = product.projection.layer
+    let format = layer.activationFormat
+    let hasRemainder = product.precision == .high && format == .int8PerBlock32
+    unsafe layer.multiply(
+      activations(format),
+      panels: panels,
+      into: product.output,
+      outputStride: product.stride,
+      epilogue: epilogue
+    )
+    guard hasRemainder else { return }
+    unsafe layer.multiply(
+      remainderActivations,
+      panels: panels,
+      into: product.output,
+      outputStride: product.stride,
+      epilogue: Epilogue(residual: product.output, residualStride: product.stride)
+    )
+  }
+
+  /// Calls `body` with the number of a layer and some of its slices, few enough to stay in the second-level cache.
+  private func forPanels(of layers: [any LinearLayer], _ body: (Int, Range<Int>) -> Void) {
+    let splits = layers.map { PanelSplit(panelCount: $0.panelCount, threads: pool.threadCount) }
     pool.run(splits.reduce(0) { $0 + $1.count }) { piece in
       var (number, index) = (0, piece)
       while index >= splits[number].count {
         index -= splits[number].count
         number += 1
       }
-      let product = products[number]
-      let layer = product.projection.layer
-      unsafe layer.multiply(
-        activations(layer.activationFormat),
-        panels: splits[number][index],
-        into: product.output,
-        outputStride: product.stride,
-        epilogue: Epilogue(
-          bias: product.projection.bias?.base,
-          residual: product.residual.map { unsafe UnsafePointer($0) },
-          residualStride: product.stride
-        )
-      )
+      let all = splits[number][index]
+      // A multiple of the slices that a tile takes on any instruction set.
+      for start in stride(from: all.lowerBound, to: all.upperBound, by: 24) {
+        body(number, start..<min(all.upperBound, start + 24))
+      }
     }
   }
 
@@ -324,9 +380,7 @@ final class DecoderRunner {
         width,
         epsilon
       )
-      for format in formats {
-        unsafe activations(format).quantizeRows(row..<row + 1, from: normed.base, stride: width)
-      }
+      for format in formats { unsafe round(row, of: normed.base, width, format, precision) }
     }
   }
 
@@ -334,13 +388,12 @@ final class DecoderRunner {
     _ input: UnsafeMutablePointer<Float>,
     rows: Int,
     width: Int,
-    formats: Set<ActivationFormat>
+    formats: Set<ActivationFormat>,
+    precision: DecoderPrecision
   ) throws(ModelError) {
     try prepareActivations(rows: rows, width: width, formats: formats)
     forRows(rows) { row, _ in
-      for format in formats {
-        unsafe activations(format).quantizeRows(row..<row + 1, from: input, stride: width)
-      }
+      for format in formats { unsafe round(row, of: input, width, format, precision) }
     }
   }
 
@@ -348,8 +401,31 @@ final class DecoderRunner {
     try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       for format in formats {
         try activations(format).prepare(rows: rows, width: width, format: format)
+        guard format == .int8PerBlock32, precision == .high else { continue }
+        try remainderActivations.prepare(rows: rows, width: width, format: format)
       }
     }
+  }
+
+  /// Rounds a row, and what that leaves over.
+  private func round(
+    _ row: Int,
+    of input: UnsafeMutablePointer<Float>,
+    _ width: Int,
+    _ format: ActivationFormat,
+    _ precision: DecoderPrecision
+  ) {
+    let rounded = activations(format)
+    unsafe rounded.quantizeRows(row..<row + 1, from: input, stride: width)
+    guard format == .int8PerBlock32, precision == .high else { return }
+    unsafe elementwise.pointee.remainders(
+      input + row * width,
+      rounded.values + row * rounded.valueStride,
+      rounded.scales + row * rounded.blocks,
+      remainders.base + row * width,
+      width
+    )
+    unsafe remainderActivations.quantizeRows(row..<row + 1, from: remainders.base, stride: width)
   }
 
   private func activations(_ format: ActivationFormat) -> Activations {

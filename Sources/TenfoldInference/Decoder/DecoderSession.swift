@@ -29,12 +29,14 @@ public final class DecoderSession {
   ///   - contextLength: The most tokens, prompt and answer together.
   ///   - threads: How many threads compute, the caller included; `nil` for all that this process may use.
   ///   - stepLength: The most tokens computed at once.
+  ///   - precision: How finely rows are rounded before a product with quantised weights.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidOption`` or ``ModelError/Code/storageFull``.
   public init(
     _ model: DecoderModel,
     contextLength: Int,
     threads: Int? = nil,
-    stepLength: Int = 512
+    stepLength: Int = 512,
+    precision: DecoderPrecision = .high
   ) throws(ModelError) {
     guard (1...model.configuration.contextLength).contains(contextLength), (1...4_096).contains(stepLength) else {
       throw ModelError(
@@ -55,6 +57,7 @@ public final class DecoderSession {
       positions: contextLength,
       maximumRows: stepLength,
       maximumLogitRows: min(stepLength, 64),
+      precision: precision,
       pool: WorkerPool(threads: threads)
     )
   }

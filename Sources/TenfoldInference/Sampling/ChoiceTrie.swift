@@ -23,12 +23,22 @@ struct ChoiceTrie: Sendable {
   /// - Parameters:
   ///   - choices: The tokens of each answer; none is empty and no two are equal.
   ///   - endToken: What the model says at the end of an answer.
-  init(choices: [[Int32]], endToken: Int32) {
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidOption`` if an answer is the beginning of another and
+  ///   there is no end token to tell them apart.
+  init(choices: [[Int32]], endToken: Int32?) throws(ModelError) {
     let known = Set(choices)
-    paths = choices.map { choice in
+    var paths: [[Int32]] = []
+    for choice in choices {
       let isPrefix = known.contains { $0.count > choice.count && $0.starts(with: choice) }
-      return isPrefix ? choice + [endToken] : choice
+      guard !isPrefix || endToken != nil else {
+        throw ModelError(
+          .invalidOption,
+          "One of the choices is the beginning of another, and the model has no end token; reword the choices."
+        )
+      }
+      paths.append(isPrefix ? choice + [endToken].compactMap { $0 } : choice)
     }
+    self.paths = paths
     logProbabilities = Array(repeating: 0, count: choices.count)
     var next: [[Int32]: Set<Int32>] = [:]
     for path in paths {

@@ -1,0 +1,23 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// How finely a decoder rounds its activations before they meet quantised weights.
+///
+/// Weights are used as the file has them either way. On SmolLM2 the losses of single tokens deviate from those of an
+/// fp32 computation by 0.10 (root mean square) with ``standard`` and by 0.02 with ``high``; over a text of 500 tokens
+/// that moves the perplexity by some 0.5 % or 0.1 % at random.
+///
+/// ```swift
+/// let options = LocalLanguageModel.Options(precision: .standard)
+/// ```
+public struct DecoderPrecision: Hashable, Sendable, CustomStringConvertible {
+  /// The precision's name.
+  public let description: String
+
+  private init(_ description: String) { self.description = description }
+
+  /// 8 bits per block of 32, as llama.cpp does it.
+  public static let standard = Self("standard")
+  /// Twice 8 bits where it matters, at up to twice the arithmetic.
+  public static let high = Self("high")
+}

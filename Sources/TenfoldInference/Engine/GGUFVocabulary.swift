@@ -1,0 +1,39 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+
+/// The tokenizer and the chat template that a GGUF file carries.
+struct GGUFVocabulary: DecoderVocabulary {
+  private struct Detokenizer: TokenDetokenizer {
+    var decoder: TokenTextDecoder
+
+    mutating func take(_ token: Int32) -> String { decoder.append(token) }
+    mutating func flush() -> String { decoder.finish() }
+  }
+
+  /// Control tokens with which models end a turn or a text.
+  private static let endings = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>"]
+
+  let endTokens: Set<Int32>
+  private let tokenizer: BytePairTokenizer
+  /// A model without a template that we know still answers raw prompts.
+  private let template: Result<ChatTemplate, ModelError>
+
+  init(_ metadata: GGUFMetadata) throws(ModelError) {
+    let tokenizer = try BytePairTokenizer(metadata: metadata)
+    self.tokenizer = tokenizer
+    template = Result { () throws(ModelError) in try ChatTemplate(metadata: metadata) }
+    endTokens = Set(Self.endings.compactMap(tokenizer.controlToken) + [tokenizer.endOfSequence].compactMap { $0 })
+  }
+
+  var count: Int { tokenizer.vocabularySize }
+
+  func encode(_ text: String) throws(ModelError) -> [Int32] { tokenizer.encode(text, parsingSpecial: false) }
+
+  func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
+    try template.get().tokens(messages, addGenerationPrompt: true, tokenizer: tokenizer)
+  }
+
+  func makeDetokenizer() -> any TokenDetokenizer { Detokenizer(decoder: TokenTextDecoder(tokenizer: tokenizer)) }
+}

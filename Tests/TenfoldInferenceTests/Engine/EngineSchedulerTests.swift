@@ -1,0 +1,183 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("The scheduler")
+struct EngineSchedulerTests {
+  private func scheduler(blocks: Int = 100, _ change: (inout EngineScheduler.Limits) -> Void = { _ in })
+    -> EngineScheduler
+  {
+    var limits = EngineScheduler.Limits()
+    change(&limits)
+    return EngineScheduler(limits: limits, blockCount: blocks)
+  }
+
+  private func add(
+    _ scheduler: inout EngineScheduler,
+    _ id: Int,
+    _ count: Int,
+    priority: Int = 10,
+    tenant: String = "a",
+    shares: Bool = false,
+    first: Int32 = 0
+  ) {
+    let tokens = (0..<Int32(count)).map { $0 + first }
+    scheduler.add(id: id, tokens: tokens, priority: priority, tenant: tenant, sharesPrefix: shares)
+  }
+
+  /// Computes a plan and generates a token for whoever is due.
+  private func step(_ scheduler: inout EngineScheduler) -> [EngineScheduler.Work] {
+    let plan = scheduler.plan()
+    for work in plan {
+      scheduler.didCompute(work)
+      if work.isLast { scheduler.append(7, to: work.id) }
+    }
+    return plan
+  }
+
+  @Test("cuts a prompt into pieces and then decodes")
+  func chunks() {
+    var scheduler = scheduler { $0.lonePromptRows = 100 }
+    add(&scheduler, 1, 250)
+    #expect(step(&scheduler).map(\.count) == [100])
+    #expect(step(&scheduler).map(\.start) == [100])
+    let last = step(&scheduler)
+    #expect(last.map(\.count) == [50] && last[0].isLast)
+    let decode = step(&scheduler)
+    #expect(decode.map(\.count) == [1] && decode.map(\.start) == [250])
+  }
+
+  @Test("puts decoding sequences first and gives prompts the rest of the budget")
+  func budget() {
+    var scheduler = scheduler { $0.sharedPromptRows = 64 }
+    add(&scheduler, 1, 10)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 200)
+    add(&scheduler, 3, 200)
+    let plan = step(&scheduler)
+    #expect(plan.map(\.id) == [1, 2] && plan.map(\.count) == [1, 64])
+  }
+
+  @Test("serves higher priorities first, equal ones in order of arrival")
+  func order() {
+    var scheduler = scheduler { $0.maximumSequences = 1 }
+    add(&scheduler, 1, 5, priority: 0)
+    add(&scheduler, 2, 5)
+    add(&scheduler, 3, 5)
+    add(&scheduler, 4, 5, priority: 20)
+    var served: [Int] = []
+    while let id = scheduler.plan().first?.id {
+      served.append(id)
+      scheduler.remove(id)
+    }
+    #expect(served == [4, 2, 3, 1] && scheduler.isIdle && scheduler.usedBlocks == 0)
+  }
+
+  @Test("takes pages back from the least important when a decoding sequence needs one, and computes that one again")
+  func preemption() {
+    // Four pages: two prompts of 31 tokens, with a page in reserve for each.
+    var scheduler = scheduler(blocks: 4)
+    add(&scheduler, 1, 31)
+    add(&scheduler, 2, 31)
+    _ = step(&scheduler)
+    for _ in 0..<66 { _ = step(&scheduler) }
+    #expect(scheduler.preemptions > 0)
+    #expect(scheduler.runningCount == 1 && scheduler.waitingCount == 1)
+    scheduler.remove(1)
+    let plan = scheduler.plan()
+    #expect(plan.map(\.id) == [2] && plan[0].start == 0 && plan[0].count > 31)
+  }
+
+  @Test("gives pages back however a sequence ends")
+  func release() {
+    var scheduler = scheduler(blocks: 10)
+    for id in 1...5 { add(&scheduler, id, 40) }
+    _ = step(&scheduler)
+    for id in 1...5 { scheduler.remove(id) }
+    scheduler.remove(99)
+    #expect(scheduler.usedBlocks == 0 && scheduler.isIdle)
+  }
+
+  @Test("reuses the pages of a common beginning, within a tenant only")
+  func prefix() {
+    var scheduler = scheduler()
+    add(&scheduler, 1, 100, shares: true)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 100, shares: true)
+    add(&scheduler, 3, 100, tenant: "b", shares: true)
+    add(&scheduler, 4, 100, shares: true, first: 1)
+    let plan = step(&scheduler)
+    #expect(plan.first { $0.id == 2 }?.start == 96)
+    #expect(plan.first { $0.id == 3 }?.start == 0)
+    #expect(scheduler.computedTokens(of: 4) == 0)
+    // Also after all have gone, and never the whole prompt: its last token's logits are needed.
+    for id in 1...4 { scheduler.remove(id) }
+    #expect(scheduler.usedBlocks == 0)
+    add(&scheduler, 5, 96, shares: true)
+    #expect(scheduler.plan().first?.start == 64)
+  }
+
+  @Test("forgets kept pages, the oldest first, when it needs them")
+  func eviction() {
+    var scheduler = scheduler(blocks: 4)
+    add(&scheduler, 1, 64, shares: true)
+    _ = step(&scheduler)
+    scheduler.remove(1)
+    add(&scheduler, 2, 64, shares: true, first: 500)
+    _ = step(&scheduler)
+    scheduler.remove(2)
+    add(&scheduler, 3, 64, shares: true, first: 900)
+    _ = step(&scheduler)
+    scheduler.remove(3)
+    add(&scheduler, 4, 64, shares: true)
+    #expect(scheduler.plan().first?.start == 0)
+    scheduler.remove(4)
+    add(&scheduler, 5, 64, shares: true, first: 900)
+    #expect(scheduler.plan().first?.start == 32)
+  }
+
+  @Test("keeps its books right over random events", arguments: 0..<60)
+  func property(seed: UInt64) {
+    var random = SamplerRandom(seed: seed)
+    let blocks = Int.random(in: 4...20, using: &random)
+    var scheduler = scheduler(blocks: blocks) {
+      $0.maximumSequences = 4
+      $0.sharedPromptRows = 48
+      $0.lonePromptRows = 80
+    }
+    var alive: [Int: Int] = [:]
+    for id in 0..<120 {
+      if Int.random(in: 0..<3, using: &random) == 0 {
+        let count = Int.random(in: 1...(blocks * 32 - 1), using: &random)
+        let priority = Int.random(in: 0...2, using: &random)
+        add(&scheduler, id, count, priority: priority, shares: Bool.random(using: &random), first: Int32(id % 2))
+        alive[id] = count
+      }
+      if Int.random(in: 0..<6, using: &random) == 0, let gone = alive.keys.min() {
+        scheduler.remove(gone)
+        alive[gone] = nil
+      }
+      let plan = scheduler.plan()
+      #expect(alive.isEmpty || !plan.isEmpty, "seed \(seed): nothing is planned")
+      #expect(Set(plan.map(\.id)).count == plan.count, "seed \(seed)")
+      for work in plan {
+        #expect(work.pages.count * 32 >= work.start + work.count, "seed \(seed): a row has no page")
+        scheduler.didCompute(work)
+        guard work.isLast, let count = alive[work.id] else { continue }
+        if count + 1 >= blocks * 32 {
+          scheduler.remove(work.id)
+          alive[work.id] = nil
+        } else {
+          scheduler.append(Int32(id), to: work.id)
+          alive[work.id] = count + 1
+        }
+      }
+      #expect(scheduler.usedBlocks <= blocks, "seed \(seed)")
+    }
+    for id in alive.keys { scheduler.remove(id) }
+    #expect(scheduler.usedBlocks == 0 && scheduler.isIdle, "seed \(seed)")
+  }
+}

@@ -1,0 +1,301 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+import TenfoldCore
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("A local model")
+struct LocalLanguageModelTests {
+  /// Collects the tokens that an engine generates.
+  private final class Tokens: Sendable {
+    private let list = Mutex<[Int32]>([])
+    var values: [Int32] { list.withLock { $0 } }
+    func append(_ token: Int32) { list.withLock { $0.append(token) } }
+  }
+
+  private func run(
+    _ model: LocalLanguageModel,
+    _ text: String,
+    _ options: GenerationOptions,
+    priority: RequestPriority = .normal
+  ) async throws -> (ids: [Int32], completion: Completion) {
+    let tokens = Tokens()
+    let stream = try model.start(.raw(text, options, priority: priority)) { tokens.append($0) }
+    let completion = try await stream.collect()
+    return (tokens.values, completion)
+  }
+
+  /// Waits until the engine has nothing to do; bounded by the test's time limit.
+  private func untilIdle(_ model: LocalLanguageModel) async {
+    while model.statistics.running > 0 || model.statistics.waiting > 0 { await Task.yield() }
+  }
+
+  private static let prompts = (0..<8).map { number in
+    String(repeating: "question \(number) ", count: 1 + number * 3)
+  }
+
+  @Test("gives the same tokens alone and among eight", .timeLimit(.minutes(2)), arguments: [Float(0), 0.9])
+  func batchInvariance(temperature: Float) async throws {
+    let options = try GenerationOptions(maxTokens: 40, temperature: temperature, topP: 0.95, seed: 5)
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    var alone: [[Int32]] = []
+    for prompt in Self.prompts { alone.append(try await run(model, prompt, options).ids) }
+    #expect(Set(alone).count > 1)
+    let crowd = try LocalLanguageModel.synthetic(endTokens: [])
+    let together = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
+      for (number, prompt) in Self.prompts.enumerated() {
+        group.addTask { (number, try await run(crowd, prompt, options).ids) }
+      }
+      return try await group.reduce(into: [Int: [Int32]]()) { $0[$1.0] = $1.1 }
+    }
+    for number in Self.prompts.indices { #expect(together[number] == alone[number], "prompt \(number)") }
+    #expect(crowd.statistics.computedRows > crowd.statistics.steps)
+    await model.shutdown()
+    await crowd.shutdown()
+  }
+
+  @Test("gives the same tokens when pages run out and prompts are computed again", .timeLimit(.minutes(2)))
+  func preemption() async throws {
+    let options = try GenerationOptions(maxTokens: 150, temperature: 0.7, seed: 9)
+    let roomy = try LocalLanguageModel.synthetic(endTokens: [])
+    var alone: [[Int32]] = []
+    for prompt in Self.prompts.prefix(4) { alone.append(try await run(roomy, prompt, options).ids) }
+    let page = KeyValueMemory.bytesPerPage(roomy.model.configuration)
+    let tight = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1, keyValueCacheBytes: page * 10)
+    )
+    let together = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
+      for number in 0..<4 {
+        group.addTask { (number, try await run(tight, Self.prompts[number], options).ids) }
+      }
+      return try await group.reduce(into: [Int: [Int32]]()) { $0[$1.0] = $1.1 }
+    }
+    #expect(tight.statistics.preemptions > 0)
+    for number in 0..<4 { #expect(together[number] == alone[number], "prompt \(number)") }
+    #expect(tight.statistics.usedPages == 0)
+    await roomy.shutdown()
+    await tight.shutdown()
+  }
+
+  @Test("reuses the beginning of an earlier prompt and gives the same tokens", .timeLimit(.minutes(2)))
+  func prefixReuse() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let options = try GenerationOptions(maxTokens: 20)
+    let prompt = String(repeating: "a common beginning. ", count: 8)
+    let first = try await run(model, prompt, options)
+    let second = try await run(model, prompt, options)
+    #expect(first.completion.summary.usage.cachedPromptTokens == 0)
+    #expect(second.completion.summary.usage.cachedPromptTokens == 128)
+    #expect(first.ids == second.ids)
+    await model.shutdown()
+  }
+
+  @Test("frees its place when the reader leaves", .timeLimit(.minutes(1)))
+  func leaving() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let request = InferenceRequest.raw("go on ", try GenerationOptions(maxTokens: 400))
+    do {
+      var pieces = 0
+      for try await event in try await model.generate(request) {
+        if case .text = event { pieces += 1 }
+        if pieces == 3 { break }
+      }
+    }
+    await untilIdle(model)
+    #expect(model.statistics.usedPages == 0)
+    // What was spent is booked, cut short as it was.
+    while request.context.trace.modelCalls.isEmpty { await Task.yield() }
+    #expect(request.context.trace.modelCalls[0].usage.completionTokens < 400)
+    #expect(request.context.trace.stages.map(\.stage) == ["inference"])
+    await model.shutdown()
+  }
+
+  @Test("stops when the reading task is cancelled", .timeLimit(.minutes(1)))
+  func cancelling() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let stream = try await model.generate(.raw("go on ", try GenerationOptions(maxTokens: 400)))
+    let task = Task { try await stream.collect() }
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    await untilIdle(model)
+    await model.shutdown()
+  }
+
+  @Test("ends before a stop text, and holds none of it out to the reader")
+  func stopText() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let free = try await run(model, "tell me ", GenerationOptions(maxTokens: 30)).completion.text
+    let stop = String(free.dropFirst(10).prefix(4))
+    let cut = try await run(model, "tell me ", GenerationOptions(maxTokens: 30, stop: [stop])).completion
+    #expect(cut.summary.reason == .stopText)
+    #expect(free.hasPrefix(cut.text + stop) && !cut.text.contains(stop))
+    await model.shutdown()
+  }
+
+  @Test("ends at its end token, at the token limit and at the end of the context")
+  func ends() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let limited = try await run(model, "abc", GenerationOptions(maxTokens: 7))
+    #expect(limited.completion.summary.reason == .maxTokens && limited.ids.count == 7)
+    let end = limited.ids[4]
+    let ending = try LocalLanguageModel.synthetic(endTokens: [end])
+    let ended = try await run(ending, "abc", GenerationOptions(maxTokens: 7))
+    #expect(ended.completion.summary.reason == .endOfText && ended.ids.last == end)
+    let short = try LocalLanguageModel.synthetic(endTokens: [], options: .init(threads: 1, contextLength: 12))
+    let full = try await run(short, "abc", GenerationOptions(maxTokens: 50))
+    #expect(full.completion.summary.reason == .contextFull && full.ids.count == 9)
+    for model in [model, ending, short] { await model.shutdown() }
+  }
+
+  @Test("answers with one of the given texts, and says how likely each is")
+  func choices() async throws {
+    let model = try LocalLanguageModel.synthetic()
+    let choices = ["yes", "no", "not at all"]
+    let completion = try await run(model, "is it so? ", GenerationOptions(choices: choices)).completion
+    let probabilities = completion.summary.choiceProbabilities
+    #expect(completion.summary.reason == .choice)
+    #expect(abs(probabilities.reduce(0, +) - 1) < 1e-9 && probabilities.count == 3)
+    let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0
+    #expect(completion.text == choices[best])
+
+    // The same from the logits of a session.
+    let session = try DecoderSession(model.model, contextLength: 64, threads: 1)
+    func logits(_ text: String) throws -> [Double] {
+      session.rewind()
+      return try session.evaluate(text.utf8.map { Int32($0) }) { logits in logits.indices.map { Double(logits[$0]) } }
+    }
+    func share(_ logits: [Double], _ token: String, of other: String) -> Double {
+      let (a, b) = (logits[Int(token.utf8.first ?? 0)], logits[Int(other.utf8.first ?? 0)])
+      return 1 / (1 + exp(b - a))
+    }
+    let yes = share(try logits("is it so? "), "y", of: "n")
+    #expect(abs(probabilities[0] - yes) < 1e-6)
+    let no = 1 - yes
+    let after = try logits("is it so? no")
+    let goesOn = 1 / (1 + exp(after[127] - after[Int(UInt8(ascii: "t"))]))
+    #expect(abs(probabilities[2] - no * goesOn) < 1e-6)
+    await model.shutdown()
+  }
+
+  @Test("needs one pass for answers that differ in their first token")
+  func cheapChoices() async throws {
+    let model = try LocalLanguageModel.synthetic()
+    _ = try await run(model, "is it so? ", GenerationOptions(choices: ["yes", "no"]))
+    await untilIdle(model)
+    #expect(model.statistics.steps == 1 && model.statistics.generatedTokens == 1)
+    await model.shutdown()
+  }
+
+  @Test("refuses what can't be computed, before queueing it")
+  func refusals() async throws {
+    let model = try LocalLanguageModel.synthetic(options: .init(threads: 1, contextLength: 40))
+    let long = String(repeating: "x", count: 40)
+    let tooLong = await #expect(throws: ModelError.self) {
+      try await model.generate(.raw(long, .standard))
+    }
+    #expect(tooLong?.code == .promptTooLong && tooLong?.message.contains("40") == true)
+    let empty = await #expect(throws: RequestError.self) { try await model.generate(.raw("", .standard)) }
+    #expect(empty?.code == .emptyRequest)
+    let late = await #expect(throws: RequestError.self) {
+      try await model.generate(.raw("a", .standard, deadline: .now - .seconds(1)))
+    }
+    #expect(late?.code == .deadlineExceeded)
+    await model.shutdown()
+    let stopped = await #expect(throws: ModelError.self) { try await model.generate(.raw("a", .standard)) }
+    #expect(stopped?.code == .engineStopped)
+  }
+
+  @Test("takes no more requests than its queue holds")
+  func overload() async throws {
+    let model = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1, maximumQueuedRequests: 2)
+    )
+    let options = try GenerationOptions(maxTokens: 500)
+    let first = try await model.generate(.raw("a", options))
+    let second = try await model.generate(.raw("b", options))
+    let error = await #expect(throws: RequestError.self) { try await model.generate(.raw("c", options)) }
+    #expect(error?.code == .overloaded && error?.retryAfter != nil)
+    _ = (first, second)
+    await model.shutdown()
+  }
+
+  @Test("ends at the deadline with what it has", .timeLimit(.minutes(1)))
+  func deadline() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    // A clock that a token turns by a second.
+    let clock = Mutex(ContinuousClock.now)
+    let start = clock.withLock { $0 }
+    let time = TimeSource(now: { clock.withLock { $0 } }, sleep: { _ in })
+    var request = InferenceRequest.raw("go on ", try GenerationOptions(maxTokens: 400))
+    request.context = RequestContext(
+      tenant: "test",
+      deadline: start + .milliseconds(4_500),
+      trace: RequestTrace(time: time)
+    )
+    let stream = try model.start(request) { _ in clock.withLock { $0 += .seconds(1) } }
+    let completion = try await stream.collect()
+    #expect(completion.summary.reason == .deadline && completion.summary.usage.completionTokens == 5)
+    await model.shutdown()
+  }
+
+  @Test("accounts for what it did")
+  func usage() async throws {
+    let price = ModelPrice(dollarsPerMillionPromptTokens: 1, dollarsPerMillionCompletionTokens: 2)
+    let model = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1, id: "tiny", tier: .large, price: price)
+    )
+    let request = InferenceRequest.raw("ten chars.", try GenerationOptions(maxTokens: 5))
+    let summary = try await model.respond(to: request).summary
+    let usage = summary.usage
+    #expect(usage.promptTokens == 10 && usage.completionTokens == 5)
+    #expect(usage.cpuTime > .zero && usage.computeTime > .zero && usage.timeToFirstToken > .zero)
+    #expect(usage.timeToFirstToken <= usage.queueTime + usage.computeTime)
+    #expect(summary.provenance.answeredBy == .model(id: "tiny", tier: .large))
+    #expect(summary.provenance.cost == Money(dollars: 20e-6))
+    #expect(summary.provenance.modelCalls.count == 1)
+    #expect((summary.meanLogProbability ?? 1) < 0)
+    let stage = try #require(request.context.trace.stages.first)
+    // Each step streams all weights once and is charged to its only sequence.
+    #expect(stage.memoryBytes == 5 * model.model.streamedByteCount && stage.cpuTime == usage.cpuTime)
+    await model.shutdown()
+  }
+
+  @Test("fails what is under way when it is shut down")
+  func shutdown() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let stream = try await model.generate(.raw("a", try GenerationOptions(maxTokens: 500)))
+    await model.shutdown()
+    let error = await #expect(throws: ModelError.self) { _ = try await stream.collect() }
+    #expect(error?.code == .engineStopped)
+    await model.shutdown()
+  }
+
+  @Test("ends its thread when nobody refers to it any more", .timeLimit(.minutes(1)))
+  func release() async throws {
+    weak var weakModel: DecoderModel?
+    do {
+      let model = try LocalLanguageModel.synthetic()
+      weakModel = model.model
+      _ = try await run(model, "a", GenerationOptions(maxTokens: 3))
+    }
+    while weakModel != nil { await Task.yield() }
+  }
+
+  @Test("checks its options", arguments: [(0, 100, 1), (1, 1, 1), (1, 100, 0), (300, 100, 1)])
+  func options(threads: Int, context: Int, sequences: Int) {
+    let options = LocalLanguageModel.Options(
+      threads: threads,
+      contextLength: context,
+      maximumConcurrentSequences: sequences
+    )
+    let error = #expect(throws: ModelError.self) { _ = try LocalLanguageModel.synthetic(options: options) }
+    #expect(error?.code == .invalidOption)
+  }
+}

@@ -1,0 +1,141 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import Foundation
+import TenfoldCore
+import TenfoldKernels
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("Choosing a token")
+struct TokenSamplerTests {
+  private func choose(_ sampler: inout TokenSampler, _ logits: [Float]) throws -> TokenSampler.Choice {
+    var logits = logits
+    var weights = [Float](repeating: 0, count: logits.count)
+    return try unsafe logits.withUnsafeMutableBufferPointer { logits in
+      try unsafe weights.withUnsafeMutableBufferPointer { weights in
+        try unsafe sampler.next(
+          logits,
+          weights: weights,
+          kernels: tenfold_elementwise_named(InstructionSet.current.name)
+        )
+      }
+    }
+  }
+
+  private func sampler(_ options: GenerationOptions, prompt: [Int32] = []) -> TokenSampler {
+    TokenSampler(options: options, seed: 1, prompt: prompt)
+  }
+
+  /// How often each token is drawn in 4,000 tries.
+  private func counts(_ options: GenerationOptions, _ logits: [Float]) throws -> [Int] {
+    var sampler = sampler(options)
+    var counts = [Int](repeating: 0, count: logits.count)
+    for _ in 0..<4_000 { counts[Int(try choose(&sampler, logits).token)] += 1 }
+    return counts
+  }
+
+  @Test("takes the largest logit, the lower id of equals, at temperature 0", arguments: [1, 15, 16, 33, 1_100, 5_000])
+  func greedy(count: Int) throws {
+    var logits = (0..<count).map { Float(sin(Double($0))) }
+    logits[count / 2] = 7
+    logits[count - 1] = 7
+    var sampler = sampler(.standard)
+    let choice = try choose(&sampler, logits)
+    #expect(choice.token == Int32(count / 2))
+    let total = logits.reduce(0.0) { $0 + exp(Double($1)) }
+    #expect(abs(choice.logProbability - log(exp(7) / total)) < 1e-5)
+  }
+
+  @Test("refuses logits that are not numbers", arguments: [Float.nan, .infinity, -.infinity])
+  func notNumbers(value: Float) throws {
+    var sampler = sampler(.standard)
+    #expect(throws: ModelError.self) { try choose(&sampler, Array(repeating: value, count: 40)) }
+    if !(value < 0) { #expect(throws: ModelError.self) { try choose(&sampler, [0, value, 1]) } }
+  }
+
+  @Test("draws in proportion at temperature 1")
+  func proportional() throws {
+    let counts = try counts(GenerationOptions(temperature: 1, seed: 3), [log(1), log(2), log(5)])
+    #expect(abs(counts[0] - 500) < 100 && abs(counts[1] - 1_000) < 120 && abs(counts[2] - 2_500) < 150)
+  }
+
+  @Test("sharpens below temperature 1 and flattens above")
+  func temperature() throws {
+    let logits: [Float] = [0, 1]
+    let cold = try counts(GenerationOptions(temperature: 0.25, seed: 3), logits)
+    let hot = try counts(GenerationOptions(temperature: 4, seed: 3), logits)
+    #expect(cold[0] < 150 && hot[0] > 1_500)
+    let frozen = try counts(GenerationOptions(temperature: 1e-30, seed: 3), logits)
+    #expect(frozen == [0, 4_000])
+  }
+
+  @Test("draws from the top k only", arguments: [1, 2, 3])
+  func topK(k: Int) throws {
+    let counts = try counts(GenerationOptions(temperature: 1, topK: k, seed: 5), [0, 3, 1, 2, -1])
+    #expect(counts.filter { $0 > 0 }.count == k)
+    #expect(counts[1] > 0)
+  }
+
+  @Test("draws from the smallest nucleus that holds p")
+  func topP() throws {
+    let logits: [Float] = [log(0.5), log(0.3), log(0.15), log(0.05)]
+    #expect(try counts(GenerationOptions(temperature: 1, topP: 0.45, seed: 5), logits)[1...].allSatisfy { $0 == 0 })
+    let two = try counts(GenerationOptions(temperature: 1, topP: 0.7, seed: 5), logits)
+    #expect(two[1] > 0 && two[2] == 0 && two[3] == 0)
+    let three = try counts(GenerationOptions(temperature: 1, topP: 0.9, seed: 5), logits)
+    #expect(three[2] > 0 && three[3] == 0)
+  }
+
+  @Test("leaves out what is less likely than min-p of the likeliest")
+  func minP() throws {
+    let logits: [Float] = [log(0.5), log(0.3), log(0.15), log(0.05)]
+    let counts = try counts(GenerationOptions(temperature: 1, minP: 0.2, seed: 5), logits)
+    #expect(counts[2] > 0 && counts[3] == 0)
+  }
+
+  @Test("penalises what was seen, in the prompt and in the answer")
+  func penalty() throws {
+    var sampler = sampler(try GenerationOptions(repetitionPenalty: 2), prompt: [1])
+    let logits: [Float] = [3, 4, 2.5, -1]
+    let first = try choose(&sampler, logits)
+    #expect(first.token == 0)
+    // The model's own log probability, whatever the penalty.
+    let total = logits.reduce(0.0) { $0 + exp(Double($1)) }
+    #expect(abs(first.logProbability - log(exp(3.0) / total)) < 1e-5)
+    #expect(try choose(&sampler, logits).token == 2)
+    // All of 0, 1, 2 are seen now: 1.5, 2, 1.25.
+    #expect(try choose(&sampler, logits).token == 1)
+  }
+
+  @Test("repeats itself for a seed and differs between seeds")
+  func seeds() throws {
+    let logits = (0..<300).map { Float(cos(Double($0) * 1.7)) * 3 }
+    func run(_ seed: UInt64) throws -> [Int32] {
+      var sampler = sampler(try GenerationOptions(temperature: 1, topK: 50, topP: 0.9, seed: seed))
+      return try (0..<30).map { _ in try choose(&sampler, logits).token }
+    }
+    #expect(try run(1) == run(1))
+    #expect(try run(1) != run(2))
+  }
+
+  @Test("never draws outside the limits", arguments: 0..<40)
+  func property(seed: UInt64) throws {
+    var random = SamplerRandom(seed: seed)
+    let logits = (0..<Int.random(in: 1...3_000, using: &random)).map { _ in Float(random.unit() * 20 - 10) }
+    let k = Int.random(in: 0...logits.count, using: &random)
+    let p = Float(max(0.05, random.unit()))
+    let options = try GenerationOptions(temperature: Float(random.unit() * 2 + 0.05), topK: k, topP: p, seed: seed)
+    var sampler = sampler(options)
+    let token = Int(try choose(&sampler, logits).token)
+    let better = logits.filter { $0 > logits[token] }
+    #expect(k == 0 || better.count < k, "seed \(seed)")
+    let largest = logits.max() ?? 0
+    let weight = { (logit: Float) in exp(Double(logit - largest) / Double(options.temperature)) }
+    let kept = k == 0 ? logits : Array(logits.sorted(by: >).prefix(k))
+    let total = kept.reduce(0.0) { $0 + weight($1) }
+    #expect(better.reduce(0.0) { $0 + weight($1) } <= Double(p) * total * 1.0001, "seed \(seed)")
+  }
+}
