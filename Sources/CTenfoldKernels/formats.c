@@ -97,6 +97,14 @@ static void block_codes(tenfold_block_format format, const uint8_t *row, size_t 
   }
 }
 
+/// Four codes at once; a bias of 128 flips the top bit of each byte, and there is no other.
+static void put_quad(uint8_t *target, const uint8_t *codes, uint8_t byte_bias) {
+  uint32_t word;
+  memcpy(&word, codes, 4);
+  word ^= byte_bias * 0x01010101u;
+  memcpy(target, &word, 4);
+}
+
 static void put_half(uint8_t *panel, size_t index, uint16_t bits) { memcpy(panel + 2 * index, &bits, 2); }
 
 static void pack_scales(tenfold_block_format format, const uint8_t *row, size_t c, size_t k, uint8_t *panel) {
@@ -138,7 +146,7 @@ void tenfold_block_pack_panel(
       uint8_t codes[32], *bytes = block + 4 * c;
       block_codes(format, rows + c * row_bytes, b, codes);
       if (bits == 8) {
-        for (int j = 0; j < 32; j++) bytes[j / 4 * 64 + j % 4] = (uint8_t)(codes[j] + byte_bias);
+        for (int q = 0; q < 8; q++) put_quad(bytes + 64 * q, codes + 4 * q, byte_bias);
         continue;
       }
       for (int p = 0; p < 4; p++)
@@ -190,17 +198,27 @@ void tenfold_i8_pack_panel(
   memset(panel, 0, 64);
   memcpy(panel, scales, columns * 4);
   memset(panel + 64, byte_bias, (k + 3) / 4 * 64);
-  for (size_t c = 0; c < columns; c++)
-    for (size_t j = 0; j < k; j++)
-      panel[64 + j / 4 * 64 + c * 4 + j % 4] = (uint8_t)((uint8_t)rows[c * row_stride + j] + byte_bias);
+  for (size_t c = 0; c < columns; c++) {
+    const uint8_t *row = (const uint8_t *)rows + c * row_stride;
+    size_t j = 0;
+    for (; j + 4 <= k; j += 4) put_quad(panel + 64 + j * 16 + c * 4, row + j, byte_bias);
+    for (; j < k; j++) panel[64 + j / 4 * 64 + c * 4 + j % 4] = row[j] ^ byte_bias;
+  }
 }
 
 void tenfold_float_pack_panel(
   tenfold_float_format format, const uint8_t *rows, size_t row_bytes, size_t columns, size_t k, uint8_t *panel) {
   size_t size = format == TENFOLD_F32 ? 4 : 2;
   memset(panel, 0, k * 16 * size);
-  for (size_t c = 0; c < columns; c++)
-    for (size_t j = 0; j < k; j++) memcpy(panel + (j * 16 + c) * size, rows + c * row_bytes + j * size, size);
+  // Runs of 64 elements, so that the lines written stay in the cache until all columns have filled them.
+  for (size_t first = 0; first < k; first += 64)
+    for (size_t c = 0; c < columns; c++)
+      for (size_t j = first; j < k && j < first + 64; j++) {
+        const uint8_t *source = rows + c * row_bytes + j * size;
+        uint8_t *target = panel + (j * 16 + c) * size;
+        if (size == 4) memcpy(target, source, 4);
+        else memcpy(target, source, 2);
+      }
 }
 
 void tenfold_float_dequantize(tenfold_float_format format, const uint8_t *row, size_t k, float *output) {

@@ -9,7 +9,7 @@
  * (31,496) and for 2 of 6-bit codes (32,004) before vpmaddwd widens them. 8-bit codes are two's complement and use |w|
  * and a with the sign of w.
  *
- * gemv    1 row x 8 columns from packed bytes; tile 4 rows x 8 columns of expanded codes, float sums in memory
+ * gemv    1 or 2 rows x 8 columns from packed bytes; tile any rows x 8 columns of expanded codes, float sums in memory
  * layout  tenfold_matmul.h; 8-bit codes have bias 0.  over-read: none.   peak: 32 MAC per 2 to 4 instructions */
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
@@ -159,19 +159,32 @@ TENFOLD_INLINE __m256 add_block(
 }
 
 TENFOLD_INLINE void gemv_of(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
+  int R, tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view,
+  size_t row, float *sums, size_t sums_stride) {
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
-  __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  __m256 sum[2][2];
+  for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits))
     for (int h = 0; h < 2; h++) {
       __m256i codes[8];
       __m256 scales[2];
       block_codes(bits, block, h, codes);
       block_scales(format, panel, b, h, scales);
-      sum[h] = add_block(format, codes, scales, row, 0, b, sum[h]);
+      for (int r = 0; r < R; r++)
+        sum[r][h] = add_block(format, codes, scales, view, row + (size_t)r, b, sum[r][h]);
     }
-  for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + 8 * h, sum[h]);
+  for (int r = 0; r < R; r++)
+    for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (row + (size_t)r) * sums_stride + 8 * h, sum[r][h]);
+}
+
+/// All row counts of one format; a panel is read again, from the cache, for every 2 rows.
+TENFOLD_INLINE void gemvs_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+  size_t row = 0;
+  for (; row + 2 <= rows; row += 2) gemv_of(2, format, panel, blocks, view, row, sums, sums_stride);
+  if (row < rows) gemv_of(1, format, panel, blocks, view, row, sums, sums_stride);
 }
 
 TENFOLD_INLINE void expand_of(
@@ -219,8 +232,9 @@ TENFOLD_INLINE void tile_of(
   }
 
 static void gemv(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
-#define GEMV(F) gemv_of(F, panel, blocks, row, sums)
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+#define GEMV(F) gemvs_of(F, panel, blocks, view, rows, sums, sums_stride)
   ALL_FORMATS(GEMV)
 }
 

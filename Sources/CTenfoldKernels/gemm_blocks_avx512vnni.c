@@ -4,8 +4,8 @@
  * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
- * gemv    1 row x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd a
- *         block, blocks overlap out of order; about 28 instructions per 512 weights
+ * gemv    1 to 4 rows x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd
+ *         a block and row, blocks overlap out of order; about 28 instructions per 512 weights for one row
  * tile    4 rows x 48 columns of expanded codes: 12 integer and 12 float accumulators, 3 weight vectors, 1 broadcast; measured
  *         faster than 8 rows with float sums in memory. Fewer rows and single panels have their own instances
  * layout  tenfold_matmul.h; 8-bit codes are + 128
@@ -140,26 +140,47 @@ TENFOLD_INLINE __m512 add_scaled(__m512 sum, __m512i integer, __m512 scale, cons
 }
 
 TENFOLD_INLINE void gemv_of(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
+  int R, tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view,
+  size_t row, float *sums, size_t sums_stride) {
   int bits = bits_of(format), kind = kind_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
-  const int8_t *x = row->values;
-  __m512 sum = _mm512_setzero_ps();
+  const int8_t *x = view->values + row * view->value_stride;
+  __m512 sum[4];
+  for (int r = 0; r < R; r++) sum[r] = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
-    __m512i codes[8], integer[2];
+    __m512i codes[8];
     __m512 scales[2];
     block_codes(bits, block, codes);
     block_scales(format, panel, b, scales);
-    first_sums(format, row->negated_sums + 2 * b, integer);
-    for (int q = 0; q < 8; q++) {
-      int half = kind == HALVES ? q / 4 : 0;
-      integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + 4 * q));
+    for (int r = 0; r < R; r++) {
+      size_t at = (row + (size_t)r) * view->block_stride + b;
+      __m512i integer[2];
+      first_sums(format, view->negated_sums + 2 * at, integer);
+#pragma clang loop unroll(full)
+      for (int q = 0; q < 8; q++) {
+        int half = kind == HALVES ? q / 4 : 0;
+        integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + (size_t)r * view->value_stride + 4 * q));
+      }
+      sum[r] = add_scaled(sum[r], integer[0], scales[0], view->scales + at);
+      if (kind == HALVES) sum[r] = add_scaled(sum[r], integer[1], scales[1], view->scales + at);
+      if (kind == OFFSET) sum[r] = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(view->scaled_sums[at]), sum[r]);
     }
-    sum = add_scaled(sum, integer[0], scales[0], row->scales + b);
-    if (kind == HALVES) sum = add_scaled(sum, integer[1], scales[1], row->scales + b);
-    if (kind == OFFSET) sum = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(row->scaled_sums[b]), sum);
   }
-  _mm512_storeu_ps(sums, sum);
+  for (int r = 0; r < R; r++) _mm512_storeu_ps(sums + (row + (size_t)r) * sums_stride, sum[r]);
+}
+
+/// All row counts of one format; a panel is read again, from the cache, for every 4 rows.
+TENFOLD_INLINE void gemvs_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+  size_t row = 0;
+  for (; row + 4 <= rows; row += 4) gemv_of(4, format, panel, blocks, view, row, sums, sums_stride);
+  switch (rows - row) {
+  case 1: gemv_of(1, format, panel, blocks, view, row, sums, sums_stride); break;
+  case 2: gemv_of(2, format, panel, blocks, view, row, sums, sums_stride); break;
+  case 3: gemv_of(3, format, panel, blocks, view, row, sums, sums_stride); break;
+  default: break;
+  }
 }
 
 TENFOLD_INLINE void expand_of(
@@ -267,8 +288,9 @@ TENFOLD_INLINE void tiles_of(
   }
 
 static void gemv(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
-#define GEMV(F) gemv_of(F, panel, blocks, row, sums)
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+#define GEMV(F) gemvs_of(F, panel, blocks, view, rows, sums, sums_stride)
   ALL_FORMATS(GEMV)
 }
 

@@ -112,13 +112,14 @@ static void tile(
 }
 
 static void gemv(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums) {
-  memset(sums, 0, 64);
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+  for (size_t r = 0; r < rows; r++) memset(sums + r * sums_stride, 0, 64);
   for (size_t b = 0; b < blocks; b++) {
     uint8_t codes[512];
     float scales[32];
     expand(format, panel, blocks, b, 1, codes, scales);
-    add_block(format, codes, scales, row, 0, b, sums);
+    for (size_t r = 0; r < rows; r++) add_block(format, codes, scales, view, r, b, sums + r * sums_stride);
   }
 }
 

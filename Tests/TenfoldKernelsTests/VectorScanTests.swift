@@ -90,8 +90,9 @@ struct VectorScanTests {
     var generator = SeededGenerator(UInt64(capacity))
     let scores = (0..<64).map { index in index % 9 == 0 ? Float.nan : Float(generator.next() % 8) }
     var best = TopK(capacity: capacity)
-    best.offer(scores[..<20].span, firstIndex: 0)
-    best.offer(Array(scores[20...]).span, firstIndex: 20)
+    let (head, tail) = (Array(scores[..<20]), Array(scores[20...]))
+    best.offer(head.span, firstIndex: 0)
+    best.offer(tail.span, firstIndex: 20)
     let expected = scores.indices.filter { !scores[$0].isNaN }
       .sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
       .prefix(capacity)

@@ -50,8 +50,8 @@ struct WorkerPoolTests {
     #expect(CPUBudget(cpus: 4, quota: nil).threads == 4)
     #expect(WorkerPool.defaultThreadCount >= 1)
   }
+}
 
-  private final class Counter: Sendable {
-    let value = Atomic<Int>(0)
-  }
+private final class Counter: Sendable {
+  let value = Atomic<Int>(0)
 }

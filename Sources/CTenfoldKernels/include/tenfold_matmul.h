@@ -7,7 +7,7 @@
 // the element inside a quad (0...3): k = 32 b + 4 q + i.
 //
 // Codes, byte -> element:
-//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c), plus `byte_bias` of the backend
+//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c) plus `byte_bias` of the backend (0 or 128)
 //   4-bit  byte ((4 b + p) * 16 + c) * 4 + i, low nibble          = code(32 b + 8 p + i, c)
 //                                             high nibble         = code(32 b + 8 p + 4 + i, c)
 //          (eight elements of one column, p = 0: bytes 4c, 4c+1, 4c+2, 4c+3 hold e0|e4<<4, e1|e5<<4, e2|e6<<4, e3|e7<<4)
@@ -123,9 +123,10 @@ typedef struct tenfold_i8_kernels {
 typedef struct tenfold_block_kernels {
   uint8_t byte_bias;
   size_t max_panels;
-  /// One row against one panel, straight from its packed bytes: sums[c].
+  /// A few rows against one panel, straight from its packed bytes: sums[r * sums_stride + c].
   void (*gemv)(
-    tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *row, float *sums);
+    tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
+    size_t rows, float *sums, size_t sums_stride);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
   /// scale[16], offset[16] (for Q6_K scale[2][16]).
   void (*expand)(

@@ -20,6 +20,9 @@ package final class BlockLinearLayer: LinearLayer {
   private static let rowBlock = 64
   private static let blockChunk = 16
 
+  /// Up to so many rows unpacking in registers beats unpacking to memory (measured).
+  private static let fewRows = 3
+
   /// Packs rows as they stand in a file.
   init(
     format: WeightFormat,
@@ -72,18 +75,25 @@ package final class BlockLinearLayer: LinearLayer {
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     guard activations.rows > 0 else { return }
     var finish = unsafe epilogue.c(output: output, stride: outputStride)
-    if activations.rows == 1 {
-      unsafe multiplyRow(activations, panels: panels, &finish)
+    if activations.rows <= Self.fewRows {
+      unsafe multiplyFewRows(activations, panels: panels, &finish)
     } else {
       unsafe multiplyRows(activations, panels: panels, &finish)
     }
   }
 
-  /// One row: straight from the packed bytes, one linear stream.
-  private func multiplyRow(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue) {
-    let group = 16
+  /// A few rows: straight from the packed bytes, one linear stream.
+  private func multiplyFewRows(
+    _ activations: Activations,
+    panels: Range<Int>,
+    _ finish: inout tenfold_epilogue
+  ) {
+    let rows = activations.rows
+    // 256 sums take 1 KB, which Swift keeps on the stack.
+    let group = 16 / rows
+    let width = group * panelWidth
     var view = unsafe activations.blockView(row: 0, block: 0)
-    unsafe withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 64) { scratch in
+    unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
@@ -94,14 +104,16 @@ package final class BlockLinearLayer: LinearLayer {
             packed.base + panel * panelBytes,
             activations.blocks,
             &view,
-            sums + (panel - start) * panelWidth
+            rows,
+            sums + (panel - start) * panelWidth,
+            width
           )
         }
         let column = start * panelWidth
         unsafe rowKernels.finish_float(
           sums,
-          group * panelWidth,
-          1,
+          width,
+          rows,
           min(outputWidth, end * panelWidth) - column,
           0,
           column,
