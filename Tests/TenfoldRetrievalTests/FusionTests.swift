@@ -18,7 +18,7 @@ struct FusionTests {
       .sorted { $0.score > $1.score }
   }
 
-  @Test("holds every document once, finite and in order", arguments: 1...20)
+  @Test("holds every document once, finite and in order", arguments: 1...20 as ClosedRange<UInt64>)
   func properties(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let sparse = Self.ranking(&generator, from: 0, to: 30)
@@ -32,7 +32,7 @@ struct FusionTests {
     }
   }
 
-  @Test("with all the weight on one side keeps that side's order", arguments: 1...10)
+  @Test("with all the weight on one side keeps that side's order", arguments: 1...10 as ClosedRange<UInt64>)
   func pureSides(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let sparse = Self.ranking(&generator, from: 0.1, to: 30)

@@ -3,16 +3,19 @@
 
 import Foundation
 
-/// A directory of a test's own, removed with the value's last use.
-final class TestFolder {
+/// A directory of a test's own, removed when the process ends.
+struct TestFolder {
+  private static let root: String = {
+    atexit { try? FileManager.default.removeItem(atPath: TestFolder.root) }
+    return FileManager.default.temporaryDirectory.appendingPathComponent("tenfold-\(UUID().uuidString)").path
+  }()
+
   let path: String
 
   init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("tenfold-\(UUID().uuidString)").path
+    path = "\(Self.root)/\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func file(_ name: String) -> String { path + "/" + name }
 

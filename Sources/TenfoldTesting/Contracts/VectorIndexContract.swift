@@ -39,7 +39,7 @@ public enum VectorIndexContract {
         "matches come best first, all of them",
         observed: "\(found)"
       )
-      for (match, expected) in zip(found, [Float(1), 0.5.squareRoot(), 0] as [Float]) {
+      for (match, expected) in zip(found, [1, Float(0.5).squareRoot(), 0]) {
         report.check(abs(match.score - expected) <= tolerance, "scores are cosines", observed: "\(found)")
       }
       let few = try await index.search([1, 0, 0], limit: 1)
