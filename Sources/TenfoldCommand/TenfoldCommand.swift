@@ -8,6 +8,6 @@ struct TenfoldCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tenfold",
     abstract: "Carry ten times the traffic of an AI system.",
-    subcommands: [ModelsCommand.self]
+    subcommands: [DemoCommand.self, ModelsCommand.self]
   )
 }

@@ -5,6 +5,7 @@ import Foundation
 import TenfoldCore
 import TenfoldRetrieval
 import TenfoldStorage
+import TenfoldTesting
 import Testing
 
 /// A retrieval set in the layout of the evaluation data, in the folder that `TENFOLD_DATA` names.
@@ -105,9 +106,36 @@ struct SciFactQualityTests {
         print("train k1 \(k1) b \(b): nDCG@10 \(try await train.metrics(retriever).nDCG(at: 10))")
       }
     }
+    try await reportTimes(train)
     let pool = try EvaluationSet("dbpedia-pool5k", split: "test")
     let (poolIndex, poolStore) = try pool.index()
     let metrics = try await pool.metrics(SparseRetriever(index: poolIndex, documents: poolStore))
     print("BM25 dbpedia-pool5k/test: nDCG@10 \(metrics.nDCG(at: 10)), recall@100 \(metrics.recall(at: 100))")
+  }
+
+  /// Prints how long indexing, saving and opening take; for people, never judged.
+  private func reportTimes(_ set: EvaluationSet) async throws {
+    let folder = try TestFolder()
+    let embedder = HashingTextEmbedder(dimension: 384)
+    let clock = ContinuousClock()
+    let index = try await SearchIndex.open(folder.file("library"), embedder: embedder)
+    print("add \(set.documents.count): \(try await clock.measure { try await index.add(set.documents) })")
+    await index.close()
+    let unsaved = try await clock.measure {
+      let index = try await SearchIndex.open(folder.file("library"), embedder: embedder)
+      try await index.commit()
+      await index.close()
+    }
+    print("open without a saved text index, and save it: \(unsaved)")
+    var reopened: SearchIndex?
+    print(
+      "open: \(try await clock.measure { reopened = try await SearchIndex.open(folder.file("library"), embedder: embedder) })"
+    )
+    let retriever = try #require(try reopened?.retriever())
+    let queries = set.queries.values.prefix(200)
+    let time = try await clock.measure {
+      for query in queries { _ = try await retriever.retrieve(RetrievalQuery(query)) }
+    }
+    print("hybrid query: \(time / queries.count)")
   }
 }

@@ -40,3 +40,12 @@ enum ConsoleText {
     }
   }
 }
+
+extension ConsoleText {
+  /// Writes text to standard output at once, without a line break.
+  static func output(_ text: String) {
+    print(text, terminator: "")
+    // Streams are read as they come, also through a pipe.
+    unsafe fflush(nil)
+  }
+}

@@ -1,0 +1,63 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Turns Ctrl-C and a polite kill into the cancellation of a task.
+enum Interruption {
+  /// Runs `body` until it ends or the process is asked to stop.
+  ///
+  /// A second signal ends the process at once; everything acknowledged is on disk by then.
+  ///
+  /// - Parameter body: The work; it sees a cancelled task after the first signal.
+  /// - Returns: Whether the work was interrupted.
+  /// - Throws: What `body` throws, unless it was interrupted.
+  static func run(_ body: @escaping @Sendable () async throws -> Void) async throws -> Bool {
+    let (signals, continuation) = AsyncStream<Int32>.makeStream()
+    let queue = DispatchQueue(label: "tenfold.signals")
+    let sources = [SIGINT, SIGTERM].map { number in
+      _ = unsafe signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler { continuation.yield(number) }
+      source.resume()
+      return source
+    }
+    defer {
+      for source in sources { source.cancel() }
+      for number in [SIGINT, SIGTERM] { _ = unsafe signal(number, SIG_DFL) }
+    }
+    return try await withThrowingTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        try await body()
+        return false
+      }
+      group.addTask {
+        for await number in signals {
+          _ = unsafe signal(number, SIG_DFL)
+          return true
+        }
+        // The stream ends only when this task is cancelled: the work is done.
+        throw CancellationError()
+      }
+      let wasInterrupted = try await group.next() ?? false
+      group.cancelAll()
+      // After a signal the work ends by throwing; that is no failure.
+      while true {
+        do {
+          guard try await group.next() != nil else { break }
+        } catch {
+          continue
+        }
+      }
+      return wasInterrupted
+    }
+  }
+}

@@ -1,0 +1,87 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Tenfold
+
+/// What `tenfold demo --calibrate` measured on the train split, by model.
+struct DemoCalibration: Codable, Sendable {
+  struct Entry: Codable, Sendable {
+    /// How many train claims it was measured on.
+    var claims: Int
+    /// The area under the curve: how well the log-odds tell supported from refuted claims.
+    var auroc: Double
+    /// The log-odds of yes at which both kinds of error are equally frequent.
+    var offset: Double
+    /// The probability that the answer is right, over the margin of the calibrated answer.
+    var confidence: ConfidenceCalibration
+  }
+
+  var models: [String: Entry]
+
+  /// The measurement that comes with the program; empty where the file is missing.
+  static func bundled() -> Self {
+    guard let url = Bundle.module.url(forResource: "calibration", withExtension: "json", subdirectory: "Resources"),
+      let data = try? Data(contentsOf: url),
+      let value = try? JSONDecoder().decode(Self.self, from: data)
+    else { return Self(models: [:]) }
+    return value
+  }
+
+  func offset(_ model: String) -> Double { models[model]?.offset ?? 0 }
+
+  /// The curve of a model; without a measurement one that is sure only of wide margins.
+  func confidence(_ model: String) -> ConfidenceCalibration {
+    models[model]?.confidence ?? ConfidenceCalibration(slope: 1, intercept: -1)
+  }
+
+  /// Measures a model on train claims with their own evidence.
+  static func measure(_ model: any LanguageModel, dataset: SciFactDataset, count: Int) async throws -> Entry {
+    let documents = Dictionary(dataset.documents.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    var generator = SeededGenerator(seed: 1)
+    let claims = dataset.claims.filter { $0.split == "train" && $0.verdict != nil }
+      .shuffled(using: &generator).prefix(count)
+    let bar = ProgressBar("calibrating \(model.profile.id)", total: claims.count)
+    var samples: [(odds: Double, isSupported: Bool)] = []
+    for claim in claims {
+      guard let id = claim.labels.keys.sorted().first, let document = documents[id] else { continue }
+      var request = InferenceRequest(
+        prompt: .chat([.user(DemoPrompt.claimInstruction(claim.text))]),
+        options: try GenerationOptions(maxTokens: 8, choices: DemoPrompt.claimChoices),
+        context: RequestContext(tenant: "calibration")
+      )
+      request.prompt = DemoPrompt.template.render(request, [document.passage(score: 1)])
+      let completion = try await model.respond(to: request)
+      if let odds = CalibratedChoices.logOdds(completion.summary) {
+        samples.append((odds, claim.verdict == .support))
+      }
+      bar.show(samples.count)
+    }
+    bar.finish()
+    let yes = samples.filter(\.isSupported).map(\.odds)
+    let no = samples.filter { !$0.isSupported }.map(\.odds)
+    guard !yes.isEmpty, !no.isEmpty else {
+      throw RoutingError(.unfittable, "Calibration needs supported and refuted claims; raise the number of claims.")
+    }
+    var wins = 0.0
+    for a in yes { for b in no { wins += a > b ? 1 : a == b ? 0.5 : 0 } }
+    // The cut at which both kinds of error are nearest to each other.
+    let cuts = samples.map(\.odds).sorted()
+    let offset = cuts.min { first, second in imbalance(first, yes, no) < imbalance(second, yes, no) } ?? 0
+    let confidence = try ConfidenceCalibration.fit(
+      samples.map { (abs($0.odds - offset), ($0.odds >= offset) == $0.isSupported) }
+    )
+    return Entry(
+      claims: samples.count,
+      auroc: wins / Double(yes.count * no.count),
+      offset: offset,
+      confidence: confidence
+    )
+  }
+
+  private static func imbalance(_ cut: Double, _ yes: [Double], _ no: [Double]) -> Double {
+    let missed = Double(yes.count { $0 < cut }) / Double(yes.count)
+    let wrong = Double(no.count { $0 >= cut }) / Double(no.count)
+    return abs(missed - wrong)
+  }
+}

@@ -1,0 +1,66 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Tenfold
+
+/// The same job done with every technique that is not switched off.
+struct TenfoldSystem: Sendable {
+  let pipeline: Pipeline
+  let costBook: CostBook
+  let stages: StageCollector
+  let cache: ResponseCache
+  let cacheStore: SQLiteCacheStore
+  let escalations: EscalationTally?
+
+  /// A request whose calibrated chance of a right small answer is below this goes to the large model.
+  static let confidenceThreshold = 0.8
+
+  init(
+    models: DemoModels,
+    calibration: DemoCalibration,
+    index: SearchIndex,
+    cacheDatabase: SQLiteDatabase,
+    disabled: Set<PipelineTechnique>,
+    withoutRouting: Bool
+  ) throws {
+    let embedder = models.embedder
+    let small = CalibratedChoices(model: models.small, offset: calibration.offset(models.small.profile.id))
+    escalations = models.large == nil ? EscalationTally(small) : nil
+    let large: any LanguageModel
+    if let model = models.large {
+      large = CalibratedChoices(model: model, offset: calibration.offset(model.profile.id))
+    } else {
+      large = escalations ?? EscalationTally(small)
+    }
+    let model: any LanguageModel
+    if withoutRouting {
+      model = large
+    } else {
+      let confidence = MarginConfidence(choiceCalibration: calibration.confidence(models.small.profile.id))
+      let cascade = CascadeModel(
+        small: small,
+        large: large,
+        confidence: confidence,
+        threshold: Self.confidenceThreshold
+      )
+      model = try RoutedModel(id: "demo", models: [cascade, large], policy: ComplexityRoutingPolicy())
+    }
+
+    costBook = CostBook()
+    stages = StageCollector()
+    cacheStore = SQLiteCacheStore(database: cacheDatabase)
+    cache = ResponseCache(store: cacheStore, model: model.profile, corpusEpoch: { index.epoch })
+    var layers = PipelineLayers()
+    layers.observation = ObservationMiddleware(costBook: costBook, stages: stages)
+    layers.coalescing = CoalescingMiddleware()
+    layers.exactCache = ExactCacheMiddleware(cache: cache)
+    layers.semanticCache = SemanticCacheMiddleware(cache: cache, embedder: embedder)
+    layers.retrieval = try RetrievalMiddleware(
+      retriever: CachedRetriever(try index.retriever(), epoch: { index.epoch }),
+      embedder: embedder,
+      options: .init(limit: DemoPrompt.retrievalLimit, template: DemoPrompt.template)
+    )
+    // The prompt is made of passages, so retrieval stays even when its gain is to be measured by its absence.
+    pipeline = layers.pipeline(model: model, without: disabled.subtracting([.retrieval]))
+  }
+}
