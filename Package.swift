@@ -42,6 +42,23 @@ func tests(
   )
 }
 
+/// A small program of `Examples/`; not a product, so hosts never build it.
+func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: "Example\(name)",
+    dependencies: dependencies,
+    path: "Examples/\(name)",
+    exclude: exampleExtras[name] ?? ["README.md"],
+    swiftSettings: settings
+  )
+}
+
+/// What lies beside an example's sources.
+let exampleExtras = [
+  "FolderSearch": ["README.md", "Sample"],
+  "DurableBatch": ["README.md", "kill-and-resume"],
+]
+
 let libraries = [
   "TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", "TenfoldInference", "TenfoldRetrieval",
   "TenfoldCache", "TenfoldRouting", "TenfoldJobs", "Tenfold", "TenfoldTesting",
