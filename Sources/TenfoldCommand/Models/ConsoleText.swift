@@ -46,6 +46,6 @@ extension ConsoleText {
   static func output(_ text: String) {
     print(text, terminator: "")
     // Streams are read as they come, also through a pipe.
-    unsafe fflush(nil)
+    fflush(nil)
   }
 }
