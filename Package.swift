@@ -144,7 +144,7 @@ let package = Package(
       dependencies: [
         "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log,
       ],
-      resources: [.copy("Resources")],
+      resources: [.copy("Resources/scifact"), .copy("Resources/calibration.json")],
       swiftSettings: settings
     ),
     .executableTarget(

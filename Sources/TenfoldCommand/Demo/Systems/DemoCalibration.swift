@@ -25,7 +25,7 @@ struct DemoCalibration: Codable, Sendable {
 
   /// The measurement that comes with the program; empty where the file is missing.
   static func bundled() -> Self {
-    guard let url = Bundle.module.url(forResource: "calibration", withExtension: "json", subdirectory: "Resources"),
+    guard let url = Bundle.module.url(forResource: "calibration", withExtension: "json"),
       let data = try? Data(contentsOf: url),
       let value = try? JSONDecoder().decode(Self.self, from: data)
     else { return Self(models: [:]) }
