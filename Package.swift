@@ -18,6 +18,7 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// A library target of one floor and the product that exposes it.
@@ -41,6 +42,23 @@ func tests(
     swiftSettings: settings
   )
 }
+
+/// A small program of `Examples/`; not a product, so hosts never build it.
+func example(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: "Example\(name)",
+    dependencies: dependencies,
+    path: "Examples/\(name)",
+    exclude: exampleExtras[name] ?? ["README.md"],
+    swiftSettings: settings
+  )
+}
+
+/// What lies beside an example's sources.
+let exampleExtras = [
+  "FolderSearch": ["README.md", "Sample"],
+  "DurableBatch": ["README.md", "kill-and-resume"],
+]
 
 let libraries = [
   "TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", "TenfoldInference", "TenfoldRetrieval",
@@ -87,23 +105,23 @@ let package = Package(
 
     // Floor 1.
     module("TenfoldKernels", ["CTenfoldKernels", "CTenfoldBLAS", "TenfoldCore", log]),
-    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log, metrics, collections]),
+    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log]),
 
     // Floor 2.
     module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),
     module(
       "TenfoldInference",
-      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, collections]
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, collections]
     ),
 
     // Floor 3.
     module("TenfoldRetrieval", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", log]),
     module(
       "TenfoldCache",
-      ["TenfoldCore", "TenfoldStorage", "TenfoldVectors", log, metrics, collections]
+      ["TenfoldCore", "TenfoldStorage", "TenfoldVectors", log, metrics, heap]
     ),
     module("TenfoldRouting", ["TenfoldCore", "TenfoldKernels", log, metrics]),
-    module("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", log, metrics, tracing, collections]),
+    module("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", log, metrics, tracing, heap]),
 
     // Floor 5: the composition.
     module(
@@ -123,7 +141,9 @@ let package = Package(
     // Executables.
     .executableTarget(
       name: "TenfoldCommand",
-      dependencies: ["Tenfold", "TenfoldCore", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log],
+      dependencies: [
+        "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log,
+      ],
       resources: [.copy("Resources")],
       swiftSettings: settings
     ),
@@ -147,7 +167,7 @@ let package = Package(
     tests("TenfoldVectors", ["TenfoldCore", "TenfoldKernels"]),
     tests(
       "TenfoldInference",
-      ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
       resources: [.copy("Resources")]
     ),
     tests(

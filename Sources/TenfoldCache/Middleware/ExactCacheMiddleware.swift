@@ -65,8 +65,7 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
     let stream =
       if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore else { return stream }
-    let cache = cache
-    return stream.capturing(for: cache) { completion in
+    return stream.capturing(for: cache) { [cache] completion in
       // The semantic cache, inside this one, has stored the same answer with its vector.
       let isStored = trace.stages.contains { $0.stage == Self.fillStage && $0.note == key.digest.description }
       guard !isStored else { return }

@@ -113,9 +113,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     let stream =
       if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore, let embedding else { return stream }
-    let cache = cache
-    let index = index
-    return stream.capturing(for: cache) { completion in
+    return stream.capturing(for: cache) { [cache, index] completion in
       cache.fill(CachedAnswer(completion, question: question, embedding: embedding), for: key)
       _ = index.add(EmbeddedEntry(key: key, question: question, embedding: embedding))
       trace.record(

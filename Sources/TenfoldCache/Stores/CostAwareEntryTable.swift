@@ -1,7 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import Collections
+import HeapModule
 import TenfoldCore
 
 /// The entries of an in-memory store and the order in which they leave it; pure, the caller brings the time.
