@@ -20,10 +20,10 @@ struct CircuitBreakerTests {
     #expect(breaker.phase == .closed)
     breaker.failed(now: start)
     #expect(breaker.phase == .open(until: start.advanced(by: .seconds(1))))
-    #expect(!breaker.mayPass(now: start))
+    #expect(breaker.mayPass(now: start) == false)
     let later = start.advanced(by: .seconds(1))
-    #expect(breaker.mayPass(now: later))
-    #expect(!breaker.mayPass(now: later))
+    #expect(breaker.mayPass(now: later) == true)
+    #expect(breaker.mayPass(now: later) == false)
     breaker.succeeded()
     #expect(breaker.phase == .closed)
   }
@@ -42,10 +42,10 @@ struct CircuitBreakerTests {
       breaker.failed(now: now)
       #expect(breaker.phase == .open(until: now.advanced(by: .seconds(expected))))
       now = now.advanced(by: .seconds(expected))
-      #expect(breaker.mayPass(now: now))
+      #expect(breaker.mayPass(now: now) == true)
     }
     breaker.abandoned(now: now)
-    #expect(breaker.mayPass(now: now))
+    #expect(breaker.mayPass(now: now) == true)
   }
 }
 

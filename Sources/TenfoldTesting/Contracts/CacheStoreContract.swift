@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import TenfoldCache
-public import TenfoldCore
+import TenfoldCore
 
 /// What every `CacheStore` keeps to.
 ///
