@@ -15,7 +15,8 @@ extension ModelError {
   ) throws(ModelError) -> Result {
     do { return try body() } catch {
       let code: Code =
-        error.code == .outOfMemory ? .storageFull : error.code == .unsupportedFormat ? .unsupported : .invalidTensor
+        error.code == .outOfMemory
+        ? .storageFull : error.code == .unsupportedFormat ? .unsupported : .invalidTensor
       throw ModelError(code, "\(what()): \(error.message)", underlying: error)
     }
   }

@@ -54,7 +54,10 @@ final class EngineLoop {
       for request in mail.requests { accept(request) }
       for id in mail.cancelled { drop(id) { $0.abandon(profile: $1) } }
       if mail.isStopped {
-        let error = ModelError(.engineStopped, "The model \(profile.id) was shut down before the answer was complete.")
+        let error = ModelError(
+          .engineStopped,
+          "The model \(profile.id) was shut down before the answer was complete."
+        )
         for id in sequences.keys.sorted() { drop(id) { $0.fail(error, profile: $1) } }
         publish()
         return
@@ -167,7 +170,11 @@ final class EngineLoop {
   }
 
   /// Accounts for a fork of the given answers and goes to the next one.
-  private func decide(_ id: Int, _ sequence: inout EngineSequence, _ logits: UnsafeMutableBufferPointer<Float>) {
+  private func decide(
+    _ id: Int,
+    _ sequence: inout EngineSequence,
+    _ logits: UnsafeMutableBufferPointer<Float>
+  ) {
     guard let fork = sequence.choices?.forks.first else { return }
     let wanted = fork.tokens.map { unsafe logits[Int($0)] }
     guard wanted.allSatisfy(\.isFinite) else {

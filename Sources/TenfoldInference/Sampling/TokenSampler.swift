@@ -123,7 +123,8 @@ struct TokenSampler: Sendable {
   /// large vocabulary is not sorted.
   private func likeliest(_ weights: UnsafeBufferPointer<Float>) -> [Candidate] {
     let wanted = options.topK > 0 ? min(options.topK, weights.count) : .max
-    let mass = options.topK > 0 ? .infinity : Double(options.topP) * (unsafe weights.reduce(0.0) { $0 + Double($1) })
+    let mass =
+      options.topK > 0 ? .infinity : Double(options.topP) * (unsafe weights.reduce(0.0) { $0 + Double($1) })
     var candidates: [Candidate] = []
     var threshold: Float = 0.0625
     while true {
