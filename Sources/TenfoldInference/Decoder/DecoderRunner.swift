@@ -67,6 +67,7 @@ final class DecoderRunner {
   ///   - maximumLogitRows: The most rows whose logits are wanted.
   ///   - precision: How finely rows are rounded before a product.
   ///   - pool: The threads.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull``.
   init(
     model: DecoderModel,
     memory: KeyValueMemory,

@@ -21,6 +21,7 @@ struct KeyValueMemory: Sendable {
   /// - Parameters:
   ///   - configuration: The model's shape.
   ///   - byteCount: The most memory to use; at least one page is made.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull``.
   init(_ configuration: DecoderConfiguration, byteCount: Int) throws(ModelError) {
     let pageBytes = Self.bytesPerPage(configuration)
     let pages = max(1, byteCount / pageBytes)

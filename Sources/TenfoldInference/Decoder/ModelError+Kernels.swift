@@ -9,6 +9,8 @@ extension ModelError {
   /// - Parameters:
   ///   - what: What was being done, for people.
   ///   - body: The work.
+  /// - Returns: What `body` returns.
+  /// - Throws: ``ModelError`` with the kernels' error inside.
   static func wrapping<Result>(
     _ what: @autoclosure () -> String = "The kernels refused",
     _ body: () throws(KernelError) -> Result

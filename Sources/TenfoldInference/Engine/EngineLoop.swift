@@ -13,7 +13,9 @@ import Musl
 import Glibc
 #endif
 
-/// The step loop: takes mail, asks the scheduler for a step, computes it, hands out tokens. Confined to one thread.
+/// The step loop: takes mail, asks the scheduler for a step, computes it, hands out tokens.
+///
+/// It is confined to one thread.
 final class EngineLoop {
   private let mailbox: EngineMailbox
   private let runner: DecoderRunner
@@ -205,7 +207,9 @@ final class EngineLoop {
     }
   }
 
-  /// CPU time of this thread. The workers of a step's parallel regions are busy as long as this thread is, so a step's
+  /// CPU time of this thread.
+  ///
+  /// The workers of a step's parallel regions are busy as long as this thread is, so a step's
   /// CPU time is this times their number.
   private static func threadTime() -> Duration {
     var time = timespec()

@@ -50,6 +50,7 @@ struct TokenSampler: Sendable {
   ///   - logits: One for each token of the vocabulary; those of seen tokens are changed by the repetition penalty.
   ///   - weights: Room for as many numbers.
   ///   - kernels: The loops of the instruction set in use.
+  /// - Returns: The token.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` if a logit is NaN or infinite.
   mutating func next(
     _ logits: UnsafeMutableBufferPointer<Float>,
