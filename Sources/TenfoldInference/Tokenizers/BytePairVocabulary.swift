@@ -33,7 +33,8 @@ struct BytePairVocabulary: Sendable {
         "The vocabulary has \(count) tokens but \(kinds?.count ?? 0) token types; use another model file."
       )
     }
-    self.kinds = kinds.map { $0.map { Kind(rawValue: $0) ?? .normal } } ?? Array(repeating: .normal, count: count)
+    self.kinds =
+      kinds.map { $0.map { Kind(rawValue: $0) ?? .normal } } ?? Array(repeating: .normal, count: count)
     var strings = ByteStringTable(capacity: count)
     tokens.forEach { strings.append($0, $1) }
     guard strings.count == count else {
