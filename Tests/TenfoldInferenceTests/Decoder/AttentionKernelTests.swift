@@ -38,7 +38,9 @@ struct AttentionKernelTests {
     let pageCount = (total + 31) / 32
     let pages = (0..<UInt32(pageCount)).map { UInt32(pageCount) - $0 }
     var memory = [UInt16](repeating: 0x7E00, count: (pageCount + 1) * headHalves * 2)
-    func floats(_ count: Int, _ size: Float) -> [Float] { (0..<count).map { _ in (Float(random.unit()) * 2 - 1) * size } }
+    func floats(_ count: Int, _ size: Float) -> [Float] {
+      (0..<count).map { _ in (Float(random.unit()) * 2 - 1) * size }
+    }
     let keys = (0..<2).map { _ in floats(total * length, 3) }
     let values = (0..<2).map { _ in floats(total * length, 1) }
     let width = 2 * shape.group * length
@@ -50,7 +52,12 @@ struct AttentionKernelTests {
         for position in 0..<total {
           let page = unsafe base + (Int(pages[position / 32]) * 2 + head) * headHalves
           let start = position * length
-          unsafe kernels.pointee.store_key(Array(keys[head][start..<start + length]), length, page, position % 32)
+          unsafe kernels.pointee.store_key(
+            Array(keys[head][start..<start + length]),
+            length,
+            page,
+            position % 32
+          )
           unsafe kernels.pointee.store_value(
             Array(values[head][start..<start + length]),
             length,
@@ -90,12 +97,15 @@ struct AttentionKernelTests {
       for number in 0..<2 * shape.group {
         let (head, start) = (number / shape.group, row * width + number * length)
         let scores = (0...shape.position + row).map { position in
-          (0..<length).reduce(0.0) { $0 + Double(queries[start + $1]) * half(keys[head][position * length + $1]) } * 0.25
+          (0..<length).reduce(0.0) {
+            $0 + Double(queries[start + $1]) * half(keys[head][position * length + $1])
+          } * 0.25
         }
         let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
         let sum = weights.reduce(0, +)
         for element in 0..<length {
-          let expected = weights.indices.reduce(0.0) { $0 + weights[$1] * half(values[head][$1 * length + element]) } / sum
+          let expected =
+            weights.indices.reduce(0.0) { $0 + weights[$1] * half(values[head][$1 * length + element]) } / sum
           let difference = abs(Double(outputs[start + element]) - expected)
           worst = difference.isNaN ? .infinity : max(worst, difference)
         }
@@ -110,7 +120,9 @@ struct AttentionKernelTests {
   @Test("round to half precision as the format says, and saturate", arguments: InstructionSet.available)
   func halves(set: InstructionSet) {
     let kernels = unsafe tenfold_attention_named(set.name)
-    var inputs: [Float] = [0, -0.0, 1, 65_504, 65_519, 65_520, 1e9, -1e9, .infinity, 6e-8, 2.9e-8, 3e-8, 6.1e-5, 1e-40]
+    var inputs: [Float] = [
+      0, -0.0, 1, 65_504, 65_519, 65_520, 1e9, -1e9, .infinity, 6e-8, 2.9e-8, 3e-8, 6.1e-5, 1e-38,
+    ]
     inputs += (0..<242).map { Float(sin(Double($0))) * Float(pow(10, Double($0 % 12) - 7)) }
     var outputs = [UInt16](repeating: 0, count: 256)
     unsafe kernels.pointee.store_value(inputs, 256, &outputs, 0)
@@ -122,4 +134,3 @@ struct AttentionKernelTests {
     #expect(Float16(bitPattern: outputs[0]).isNaN)
   }
 }
-

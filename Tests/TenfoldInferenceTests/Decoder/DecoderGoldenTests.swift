@@ -77,10 +77,14 @@ struct PerplexityGoldenTests {
     #expect(abs(excess) <= 0.005)
     // Deviations of single tokens cancel in the mean; they must be no larger than llama.cpp's either.
     func deviation(_ values: [Double]) -> Double {
-      let squares = zip(values, reference.fp32_dequantised.nll).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      let squares = zip(values, reference.fp32_dequantised.nll).reduce(0) {
+        $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
+      }
       return (squares / Double(values.count)).squareRoot()
     }
-    print("deviation of a token's loss: \(deviation(losses)), llama.cpp's \(deviation(reference.llama_cpp.nll))")
+    print(
+      "deviation of a token's loss: \(deviation(losses)), llama.cpp's \(deviation(reference.llama_cpp.nll))"
+    )
     #expect(deviation(losses) <= deviation(reference.llama_cpp.nll) * 1.1)
   }
 }

@@ -39,7 +39,10 @@ struct LocalLanguageModelGoldenTests {
     return try await LocalLanguageModel.load(gguf: path, options: .init(contextLength: 2_048))
   }
 
-  private func ids(_ model: LocalLanguageModel, _ request: InferenceRequest) async throws -> (ids: [Int32], usage: TokenUsage) {
+  private func ids(
+    _ model: LocalLanguageModel,
+    _ request: InferenceRequest
+  ) async throws -> (ids: [Int32], usage: TokenUsage) {
     let box = Box()
     let summary = try await model.start(request) { box.append($0) }.collect().summary
     return (box.values, summary.usage)
@@ -86,7 +89,11 @@ struct LocalLanguageModelGoldenTests {
       do {
         var pieces = 0
         for try await event in try await model.generate(
-          InferenceRequest("Tell me a long story.", tenant: "golden", options: GenerationOptions(maxTokens: 400))
+          InferenceRequest(
+            "Tell me a long story.",
+            tenant: "golden",
+            options: GenerationOptions(maxTokens: 400)
+          )
         ) {
           if case .text = event { pieces += 1 }
           if pieces == 3 { break }

@@ -167,7 +167,9 @@ struct LocalLanguageModelTests {
     let session = try DecoderSession(model.model, contextLength: 64, threads: 1)
     func logits(_ text: String) throws -> [Double] {
       session.rewind()
-      return try session.evaluate(text.utf8.map { Int32($0) }) { logits in logits.indices.map { Double(logits[$0]) } }
+      return try session.evaluate(text.utf8.map { Int32($0) }) { logits in
+        logits.indices.map { Double(logits[$0]) }
+      }
     }
     func share(_ logits: [Double], _ token: String, of other: String) -> Double {
       let (a, b) = (logits[Int(token.utf8.first ?? 0)], logits[Int(other.utf8.first ?? 0)])
