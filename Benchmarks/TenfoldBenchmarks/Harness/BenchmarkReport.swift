@@ -44,16 +44,28 @@ struct BenchmarkReport {
     if let others = sample.othersCPUs { parameters["others_cpu"] = Self.short(others) }
     lines.append(
       Line(
-        suite: suite, case: name, metric: metric, unit: unit, value: sample.median, p50: sample.median,
-        p99: sample.quantile(0.99), n: sample.values.count, isa: InstructionSet.current.name, threads: options.threads,
-        parameters: parameters))
+        suite: suite,
+        case: name,
+        metric: metric,
+        unit: unit,
+        value: sample.median,
+        p50: sample.median,
+        p99: sample.quantile(0.99),
+        n: sample.values.count,
+        isa: InstructionSet.current.name,
+        threads: options.threads,
+        parameters: parameters
+      )
+    )
     guard options.json != "-" else { return }
     if lines.count == 1 { print(Self.row(["case", "metric", "median", "p99", "unit", "n", "others' CPUs"])) }
     print(
       Self.row([
-        name, metric, Self.short(sample.median), Self.short(sample.quantile(0.99)), unit, "\(sample.values.count)",
+        name, metric, Self.short(sample.median), Self.short(sample.quantile(0.99)), unit,
+        "\(sample.values.count)",
         parameters["others_cpu"] ?? "?",
-      ]))
+      ])
+    )
   }
 
   /// Writes the JSON lines, where they were asked for.

@@ -9,7 +9,8 @@ struct EncoderBenchmark {
 
   /// 32 lengths as in a retrieval workload: log-normal, mean about 48 tokens, from a fixed generator.
   private static let mixedLengths = [
-    120, 26, 37, 49, 21, 37, 37, 11, 74, 55, 24, 38, 51, 24, 34, 12, 25, 88, 37, 31, 40, 9, 41, 75, 62, 40, 28, 36, 93,
+    120, 26, 37, 49, 21, 37, 37, 11, 74, 55, 24, 38, 51, 24, 34, 12, 25, 88, 37, 31, 40, 9, 41, 75, 62, 40,
+    28, 36, 93,
     68, 43, 30,
   ]
 
@@ -17,7 +18,9 @@ struct EncoderBenchmark {
     let file = try SafetensorsFile(path: directory + "/model.safetensors")
     for precision in [EncoderPrecision.int8, .float32] {
       let load = try BenchmarkSample.take(1) {
-        try BenchmarkSample.seconds { _ = try BERTEncoder(weights: file, options: .init(precision: precision)) } * 1e3
+        try BenchmarkSample.seconds {
+          _ = try BERTEncoder(weights: file, options: .init(precision: precision))
+        } * 1e3
       }
       let parameters = ["precision": "\(precision)"]
       report.add("encoder-\(precision)-load", "time", "ms", load, parameters: parameters)

@@ -19,7 +19,10 @@ struct InferenceCommand: AsyncParsableCommand {
     case encoder, prefill, decode
   }
 
-  @Option(name: .customLong("case"), help: "What to measure: \(Case.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    name: .customLong("case"),
+    help: "What to measure: \(Case.allCases.map(\.rawValue).joined(separator: ", "))."
+  )
   var cases: [Case] = [.encoder]
 
   @Option(help: "A model file or directory, or a model's name in the store that TENFOLD_MODELS names.")
@@ -34,7 +37,10 @@ struct InferenceCommand: AsyncParsableCommand {
       case .encoder:
         try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
       case .prefill, .decode:
-        try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).run(&report, decodes: item == .decode)
+        try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).run(
+          &report,
+          decodes: item == .decode
+        )
       }
     }
     try report.finish()
@@ -48,7 +54,8 @@ struct InferenceCommand: AsyncParsableCommand {
     let stored = root + "/files/" + name
     guard !root.isEmpty, FileManager.default.fileExists(atPath: stored) else {
       throw ValidationError(
-        "No model at \(name)\(root.isEmpty ? "" : " or \(stored)"): give --model PATH, or set TENFOLD_MODELS to a store.")
+        "No model at \(name)\(root.isEmpty ? "" : " or \(stored)"): give --model PATH, or set TENFOLD_MODELS to a store."
+      )
     }
     return stored
   }

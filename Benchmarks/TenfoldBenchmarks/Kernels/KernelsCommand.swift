@@ -27,7 +27,8 @@ struct KernelsCommand: ParsableCommand {
 
   func run() throws {
     let sizes = shape.split(separator: "x").compactMap { Int($0) }
-    guard sizes.count == 3, sizes.allSatisfy({ (1...1 << 20).contains($0) }), sizes[1] * sizes[2] <= 1 << 30 else {
+    guard sizes.count == 3, sizes.allSatisfy({ (1...1 << 20).contains($0) }), sizes[1] * sizes[2] <= 1 << 30
+    else {
       throw ValidationError("--shape must be MxNxK, as in 128x1536x384.")
     }
     let rows = mode == .gemv ? 1 : sizes[0]
@@ -35,7 +36,9 @@ struct KernelsCommand: ParsableCommand {
     let pool = WorkerPool(threads: options.threads)
     for name in format {
       guard let format = WeightFormat.all.first(where: { $0.name == name }) else {
-        throw ValidationError("Unknown format \(name); there are \(WeightFormat.all.map(\.name).joined(separator: ", ")).")
+        throw ValidationError(
+          "Unknown format \(name); there are \(WeightFormat.all.map(\.name).joined(separator: ", "))."
+        )
       }
       let layer = try Self.layer(format, rows: sizes[1], columns: sizes[2])
       let input = (0..<rows * sizes[2]).map { Float($0 * 7_919 % 2_001) / 1_000 - 1 }
@@ -53,8 +56,12 @@ struct KernelsCommand: ParsableCommand {
         return work * Double(count) / seconds / 1e9
       }
       report.add(
-        "\(mode.rawValue)-\(name)", "throughput", "GOP/s", sample,
-        parameters: ["shape": "\(rows)x\(sizes[1])x\(sizes[2])", "bytes": "\(layer.byteCount)"])
+        "\(mode.rawValue)-\(name)",
+        "throughput",
+        "GOP/s",
+        sample,
+        parameters: ["shape": "\(rows)x\(sizes[1])x\(sizes[2])", "bytes": "\(layer.byteCount)"]
+      )
     }
     try report.finish()
   }
@@ -63,7 +70,9 @@ struct KernelsCommand: ParsableCommand {
   private static func layer(_ format: WeightFormat, rows: Int, columns: Int) throws -> any LinearLayer {
     if format == .int8 || format == .f32 {
       let weights = (0..<rows * columns).map { Float($0 * 104_729 % 2_003) / 1_001 - 1 }
-      if format == .int8 { return try LinearLayerFactory.makeInt8(weights: weights.span, rows: rows, columns: columns) }
+      if format == .int8 {
+        return try LinearLayerFactory.makeInt8(weights: weights.span, rows: rows, columns: columns)
+      }
       // The array lives for the call.
       return try unsafe weights.withUnsafeBytes {
         try unsafe LinearLayerFactory.make(format: format, bytes: $0, rows: rows, columns: columns)

@@ -64,7 +64,10 @@ import TenfoldKernels
   ///   tensor, ``ModelError/Code/invalidOption``, ``ModelError/Code/unsupported`` or ``ModelError/Code/storageFull``.
   public convenience init(weights: some EncoderWeights, options: Options = Options()) throws(ModelError) {
     guard options.layerNormEpsilon > 0, options.layerNormEpsilon < 1 else {
-      throw ModelError(.invalidOption, "layerNormEpsilon is \(options.layerNormEpsilon); it must be in 0..<1.")
+      throw ModelError(
+        .invalidOption,
+        "layerNormEpsilon is \(options.layerNormEpsilon); it must be in 0..<1."
+      )
     }
     let parts = try EncoderParts(weights: weights, headCount: options.headCount)
     var reference = options
@@ -101,10 +104,16 @@ import TenfoldKernels
     unsafe kernels = tenfold_encoder_kernels_named(set.name).pointee
     var layers: [Layer] = []
     for (index, part) in parts.layers.enumerated() {
-      func packed(_ weights: ProjectionWeights, _ place: EncoderMagnitudes.Place) throws(ModelError) -> EncoderProjection {
+      func packed(
+        _ weights: ProjectionWeights,
+        _ place: EncoderMagnitudes.Place
+      ) throws(ModelError) -> EncoderProjection {
         guard let magnitudes else { return try EncoderProjection(weights) }
         return try EncoderProjection(
-          weights, magnitudes: magnitudes[index, place], extra: weights.columns / place.columnsPerCopy)
+          weights,
+          magnitudes: magnitudes[index, place],
+          extra: weights.columns / place.columnsPerCopy
+        )
       }
       layers.append(
         Layer(
@@ -124,7 +133,12 @@ import TenfoldKernels
   var widestInput: Int {
     layers.reduce(0) {
       max(
-        $0, $1.attention.inputWidth, $1.attentionOutput.inputWidth, $1.intermediate.inputWidth, $1.output.inputWidth)
+        $0,
+        $1.attention.inputWidth,
+        $1.attentionOutput.inputWidth,
+        $1.intermediate.inputWidth,
+        $1.output.inputWidth
+      )
     }
   }
 
@@ -154,11 +168,16 @@ import TenfoldKernels
   /// Refuses sequences that can't be computed.
   func check(_ text: [Int32]) throws(ModelError) {
     guard !text.isEmpty, text.allSatisfy({ $0 >= 0 && Int($0) < configuration.vocabularySize }) else {
-      throw ModelError(.invalidOption, "A sequence is empty or holds an id not below \(configuration.vocabularySize).")
+      throw ModelError(
+        .invalidOption,
+        "A sequence is empty or holds an id not below \(configuration.vocabularySize)."
+      )
     }
     guard text.count <= configuration.positionCount else {
       throw ModelError(
-        .promptTooLong, "A text has \(text.count) tokens; the encoder takes \(configuration.positionCount).")
+        .promptTooLong,
+        "A text has \(text.count) tokens; the encoder takes \(configuration.positionCount)."
+      )
     }
   }
 }

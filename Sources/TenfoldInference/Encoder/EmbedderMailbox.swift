@@ -90,8 +90,11 @@ final class EmbedderMailbox: @unchecked Sendable {
         )
       }
       pending[id] = Pending(
-        texts: texts, isTruncated: isTruncated, vectors: [Float](repeating: 0, count: texts.count * width),
-        outcome: outcome)
+        texts: texts,
+        isTruncated: isTruncated,
+        vectors: [Float](repeating: 0, count: texts.count * width),
+        outcome: outcome
+      )
       unsafe pthread_cond_signal(changed)
       return nil
     }
@@ -181,8 +184,12 @@ final class EmbedderMailbox: @unchecked Sendable {
     for entry in complete {
       entry.outcome.resume(
         returning: EmbeddingBatch(
-          values: entry.vectors, dimension: width, tokenCounts: entry.texts.map(\.count),
-          isTruncated: entry.isTruncated))
+          values: entry.vectors,
+          dimension: width,
+          tokenCounts: entry.texts.map(\.count),
+          isTruncated: entry.isTruncated
+        )
+      )
     }
   }
 

@@ -24,7 +24,8 @@ struct EncoderParts {
     let width = configuration.width
     let reader = EncoderTensorReader(weights: weights)
     words = try reader.read(BERTTensor.words, [configuration.vocabularySize, width])
-    guard let types = weights.shape(of: BERTTensor.types), types.count == 2, (1...64).contains(types[0]) else {
+    guard let types = weights.shape(of: BERTTensor.types), types.count == 2, (1...64).contains(types[0])
+    else {
       throw ModelError(.invalidTensor, "The tensor \(BERTTensor.types) is missing or not a small matrix.")
     }
     let firstType = try reader.read(BERTTensor.types, [types[0], width])
@@ -42,9 +43,17 @@ struct EncoderParts {
       layers.append(
         Layer(
           attention: .joined(parts),
-          attentionOutput: try reader.projection(BERTTensor.attentionOutput(index), rows: width, columns: width),
+          attentionOutput: try reader.projection(
+            BERTTensor.attentionOutput(index),
+            rows: width,
+            columns: width
+          ),
           attentionNorm: try reader.norm(BERTTensor.attentionNorm(index), width: width),
-          intermediate: try reader.projection(BERTTensor.intermediate(index), rows: feedForward, columns: width),
+          intermediate: try reader.projection(
+            BERTTensor.intermediate(index),
+            rows: feedForward,
+            columns: width
+          ),
           output: try reader.projection(BERTTensor.output(index), rows: width, columns: feedForward),
           outputNorm: try reader.norm(BERTTensor.outputNorm(index), width: width)
         )

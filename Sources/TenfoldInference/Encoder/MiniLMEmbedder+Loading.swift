@@ -9,7 +9,8 @@ extension MiniLMEmbedder {
   ///   - options: Precision, limits, threads and the name.
   /// - Returns: The embedder, ready to use; shut it down when it isn't needed any more.
   /// - Throws: ``ModelError``, naming the file or tensor at fault.
-  public static func load(modelDirectory: String, options: Options = Options()) async throws -> MiniLMEmbedder {
+  public static func load(modelDirectory: String, options: Options = Options()) async throws -> MiniLMEmbedder
+  {
     try await load(
       weightsPath: modelDirectory + "/model.safetensors",
       vocabularyPath: modelDirectory + "/vocab.txt",
@@ -35,10 +36,14 @@ extension MiniLMEmbedder {
       do throws(ModelError) {
         try EngineThread.start {
           do throws(ModelError) {
-            let encoder = try BERTEncoder(weights: SafetensorsFile(path: weightsPath), options: options.encoder)
+            let encoder = try BERTEncoder(
+              weights: SafetensorsFile(path: weightsPath),
+              options: options.encoder
+            )
             let tokenizer = try WordPieceTokenizer(path: vocabularyPath)
             continuation.resume(
-              returning: try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: options))
+              returning: try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: options)
+            )
           } catch {
             continuation.resume(throwing: error)
           }

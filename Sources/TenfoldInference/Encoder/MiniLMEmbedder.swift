@@ -29,11 +29,16 @@ public final class MiniLMEmbedder: TextEmbedder {
   ///   - options: Limits, threads and the name.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidOption``, ``ModelError/Code/invalidTokenizer`` or
   ///   ``ModelError/Code/storageFull``.
-  public init(encoder: BERTEncoder, tokenizer: WordPieceTokenizer, options: Options = Options()) throws(ModelError) {
+  public init(
+    encoder: BERTEncoder,
+    tokenizer: WordPieceTokenizer,
+    options: Options = Options()
+  ) throws(ModelError) {
     guard (2...encoder.configuration.positionCount).contains(options.maxTokens) else {
       throw ModelError(
         .invalidOption,
-        "maxTokens is \(options.maxTokens); it must be in 2...\(encoder.configuration.positionCount).")
+        "maxTokens is \(options.maxTokens); it must be in 2...\(encoder.configuration.positionCount)."
+      )
     }
     guard (1...1 << 20).contains(options.stepTokens), options.waitingTokens > 0 else {
       throw ModelError(.invalidOption, "stepTokens must be in 1...1048576 and waitingTokens above 0.")
@@ -56,7 +61,10 @@ public final class MiniLMEmbedder: TextEmbedder {
       maxTokens: options.maxTokens
     )
     let workspace = try EncoderWorkspace(
-      encoder, capacity: max(options.stepTokens, options.maxTokens), threads: options.threads)
+      encoder,
+      capacity: max(options.stepTokens, options.maxTokens),
+      threads: options.threads
+    )
     let mailbox = EmbedderMailbox(
       batcher: EmbeddingBatcher(stepTokens: options.stepTokens, waitingLimit: options.waitingTokens),
       width: encoder.configuration.width

@@ -14,15 +14,20 @@ struct EmbeddingBatcherTests {
   @Test("callers share a step, first come, first served")
   func shares() {
     var batcher = batcher()
-    #expect(batcher.add(1, tokenCounts: [4, 4]))
-    #expect(batcher.add(2, tokenCounts: [2, 3]))
+    let result1 = batcher.add(1, tokenCounts: [4, 4])
+    #expect(result1)
+    let result2 = batcher.add(2, tokenCounts: [2, 3])
+    #expect(result2)
     let first = batcher.nextStep()
     #expect(first == [.init(request: 1, index: 0), .init(request: 1, index: 1), .init(request: 2, index: 0)])
-    #expect(batcher.finish(first) == [1])
+    let result3 = batcher.finish(first)
+    #expect(result3 == [1])
     let second = batcher.nextStep()
     #expect(second == [.init(request: 2, index: 1)])
-    #expect(batcher.finish(second) == [2])
-    #expect(batcher.nextStep().isEmpty)
+    let result4 = batcher.finish(second)
+    #expect(result4 == [2])
+    let result5 = batcher.nextStep().isEmpty
+    #expect(result5)
     #expect(batcher.waitingTokens == 0)
   }
 
@@ -30,8 +35,10 @@ struct EmbeddingBatcherTests {
   func long() {
     var batcher = batcher()
     _ = batcher.add(1, tokenCounts: [25, 1])
-    #expect(batcher.nextStep().count == 1)
-    #expect(batcher.nextStep().count == 1)
+    let result6 = batcher.nextStep().count
+    #expect(result6 == 1)
+    let result7 = batcher.nextStep().count
+    #expect(result7 == 1)
   }
 
   @Test("a cancelled request leaves no work behind")
@@ -42,18 +49,24 @@ struct EmbeddingBatcherTests {
     let running = batcher.nextStep()
     batcher.remove(1)
     #expect(batcher.waitingTokens == 5)
-    #expect(batcher.finish(running).isEmpty)
-    #expect(batcher.nextStep() == [.init(request: 2, index: 0)])
+    let result8 = batcher.finish(running).isEmpty
+    #expect(result8)
+    let result9 = batcher.nextStep()
+    #expect(result9 == [.init(request: 2, index: 0)])
   }
 
   @Test("too much waiting work is refused, but never a call on its own")
   func bounded() {
     var batcher = batcher(10, limit: 20)
-    #expect(batcher.add(1, tokenCounts: [50]))
-    #expect(!batcher.add(2, tokenCounts: [1]))
+    let result10 = batcher.add(1, tokenCounts: [50])
+    #expect(result10)
+    let result11 = batcher.add(2, tokenCounts: [1])
+    #expect(!result11)
     _ = batcher.nextStep()
-    #expect(batcher.add(3, tokenCounts: [20]))
-    #expect(!batcher.add(4, tokenCounts: [1]))
+    let result12 = batcher.add(3, tokenCounts: [20])
+    #expect(result12)
+    let result13 = batcher.add(4, tokenCounts: [1])
+    #expect(!result13)
   }
 
   @Test("every text is computed exactly once", arguments: 1...20)
@@ -69,7 +82,8 @@ struct EmbeddingBatcherTests {
     var complete: Set<UInt64> = []
     for id in UInt64(1)...30 {
       let counts = (0..<1 + number(6)).map { _ in 1 + number(12) }
-      #expect(batcher.add(id, tokenCounts: counts))
+      let result14 = batcher.add(id, tokenCounts: counts)
+      #expect(result14)
       for index in counts.indices { expected.insert(.init(request: id, index: index)) }
       if number(2) == 0 {
         let step = batcher.nextStep()

@@ -4,6 +4,7 @@
 // Kernels in C are not optimised in debug builds, so the whole model is judged in the release pass.
 #if !DEBUG
 import Foundation
+import TenfoldCore
 import Testing
 
 @testable import TenfoldInference
@@ -29,7 +30,8 @@ struct EncoderGoldenTests {
     let sentences = try GoldenData.lines("minilm_sentences.jsonl", as: Sentence.self)
     let bytes = try data("minilm_embeddings.f32")
     try #require(!sentences.isEmpty && bytes.count == sentences.count * 384 * 4)
-    let reference = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    // Any bits are a float; the file has little-endian ones.
+    let reference = unsafe bytes.withUnsafeBytes { unsafe Array($0.bindMemory(to: Float.self)) }
     let embedder = try await MiniLMEmbedder.load(
       weightsPath: ModelFiles.path(ModelFiles.miniLM),
       vocabularyPath: ModelFiles.path(ModelFiles.miniLMVocabulary),
@@ -39,7 +41,9 @@ struct EncoderGoldenTests {
     await embedder.shutdown()
     #expect(batch.tokenCounts == sentences.map(\.n_tokens))
     return sentences.indices.map { index in
-      (0..<384).reduce(0) { $0 + Double(batch.values[index * 384 + $1]) * Double(reference[index * 384 + $1]) }
+      (0..<384).reduce(0) {
+        $0 + Double(batch.values[index * 384 + $1]) * Double(reference[index * 384 + $1])
+      }
     }
   }
 
@@ -70,7 +74,7 @@ struct EncoderGoldenTests {
     )
     let workspace = try EncoderWorkspace(encoder, capacity: trace.ids.count, threads: 1)
     var largest: [Float] = []
-    _ = try unsafe encoder.run([trace.ids], in: workspace) { layer, states in
+    let observe: BERTEncoder.StateObserver = { layer, states in
       var difference: Float = 0
       for (token, row) in trace.hidden[layer].enumerated() {
         for (column, value) in row.enumerated() {
@@ -79,6 +83,7 @@ struct EncoderGoldenTests {
       }
       largest.append(difference)
     }
+    _ = try unsafe encoder.run([trace.ids], in: workspace, states: observe)
     #expect(largest.count == trace.hidden.count)
     // The file holds five decimals.
     #expect(largest.allSatisfy { $0 < 1e-4 }, "\(largest)")

@@ -10,7 +10,9 @@ import Testing
 struct MiniLMEmbedderTests {
   private static let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b"]
 
-  private func embedder(_ options: MiniLMEmbedder.Options = .init(maxTokens: 12, threads: 1)) throws -> MiniLMEmbedder {
+  private func embedder(
+    _ options: MiniLMEmbedder.Options = .init(maxTokens: 12, threads: 1)
+  ) throws -> MiniLMEmbedder {
     try MiniLMEmbedder(
       encoder: BERTEncoder(weights: SyntheticEncoder(seed: 9), options: .init(headCount: 3)),
       tokenizer: WordPieceTokenizer(vocabulary: Array(Self.words.joined(separator: "\n").utf8)),
@@ -72,7 +74,7 @@ struct MiniLMEmbedderTests {
   func cancelled() async throws {
     let embedder = try embedder()
     let task = Task {
-      withUnsafeCurrentTask { unsafe $0?.cancel() }
+      unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
       return try await embedder.embed(["a"])
     }
     await #expect(throws: CancellationError.self) { try await task.value }
@@ -99,7 +101,9 @@ struct MiniLMEmbedderTests {
       #expect(error?.code == .invalidOption)
     }
     let encoder = try BERTEncoder(
-      weights: SyntheticEncoder(seed: 9, vocabulary: 8), options: .init(headCount: 3))
+      weights: SyntheticEncoder(seed: 9, vocabulary: 8),
+      options: .init(headCount: 3)
+    )
     let tokenizer = try WordPieceTokenizer(vocabulary: Array(Self.words.joined(separator: "\n").utf8))
     let error = #expect(throws: ModelError.self) {
       try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: .init(maxTokens: 8))

@@ -12,7 +12,14 @@ struct SyntheticEncoder: EncoderWeights {
   let heads: Int
   let layers: Int
 
-  init(seed: UInt64, width: Int = 48, heads: Int = 3, feedForward: Int = 80, layers: Int = 2, vocabulary: Int = 60) {
+  init(
+    seed: UInt64,
+    width: Int = 48,
+    heads: Int = 3,
+    feedForward: Int = 80,
+    layers: Int = 2,
+    vocabulary: Int = 60
+  ) {
     self.width = width
     self.heads = heads
     self.layers = layers
@@ -21,7 +28,13 @@ struct SyntheticEncoder: EncoderWeights {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Float(Int64(bitPattern: state) >> 40) / Float(1 << 23)
     }
-    func add(_ name: String, _ shape: [Int], scale: Float, offset: Float = 0, to tensors: inout [String: (shape: [Int], values: [Float])]) {
+    func add(
+      _ name: String,
+      _ shape: [Int],
+      scale: Float,
+      offset: Float = 0,
+      to tensors: inout [String: (shape: [Int], values: [Float])]
+    ) {
       tensors[name] = (shape, (0..<shape.reduce(1, *)).map { _ in offset + scale * number() })
     }
     var all: [String: (shape: [Int], values: [Float])] = [:]
@@ -77,17 +90,21 @@ struct SyntheticEncoder: EncoderWeights {
     var x = ids.enumerated().map { position, id in
       norm(
         (0..<width).map { words[Int(id) * width + $0] + positions[position * width + $0] + types[$0] },
-        BERTTensor.embeddingNorm)
+        BERTTensor.embeddingNorm
+      )
     }
     let headWidth = width / heads
     for layer in 0..<layers {
-      let parts = ["query", "key", "value"].map { part in x.map { linear($0, BERTTensor.attention(layer, part)) } }
+      let parts = ["query", "key", "value"].map { part in
+        x.map { linear($0, BERTTensor.attention(layer, part)) }
+      }
       x = x.indices.map { token in
         var mixed = [Double](repeating: 0, count: width)
         for head in 0..<heads {
           let range = head * headWidth..<(head + 1) * headWidth
           let scores = x.indices.map { other in
-            range.reduce(0) { $0 + parts[0][token][$1] * parts[1][other][$1] } / Double(headWidth).squareRoot()
+            range.reduce(0) { $0 + parts[0][token][$1] * parts[1][other][$1] }
+              / Double(headWidth).squareRoot()
           }
           let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
           let total = weights.reduce(0, +)
@@ -96,8 +113,12 @@ struct SyntheticEncoder: EncoderWeights {
           }
         }
         let attended = norm(
-          sum(linear(mixed, BERTTensor.attentionOutput(layer)), x[token]), BERTTensor.attentionNorm(layer))
-        let inner = linear(attended, BERTTensor.intermediate(layer)).map { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) }
+          sum(linear(mixed, BERTTensor.attentionOutput(layer)), x[token]),
+          BERTTensor.attentionNorm(layer)
+        )
+        let inner = linear(attended, BERTTensor.intermediate(layer)).map {
+          $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot()))
+        }
         return norm(sum(linear(inner, BERTTensor.output(layer)), attended), BERTTensor.outputNorm(layer))
       }
     }
