@@ -58,7 +58,9 @@ struct CrashTests {
       let processes = [try spawn("produce", path, logs.0), try spawn("work", path, logs.1)]
       // The kill comes after a random amount of work, not of time.
       let enough = Int.random(in: 1...120, using: &random)
-      while processes.allSatisfy(\.isRunning), try lines(logs.0).count + lines(logs.1).count < enough {
+      while processes.allSatisfy(\.isRunning) {
+        let (produced, worked) = (try lines(logs.0).count, try lines(logs.1).count)
+        if produced > 10, worked > 2, produced + worked >= enough { break }
         await Task.yield()
       }
       for process in processes.shuffled(using: &random) { kill(process.processIdentifier, SIGKILL) }
@@ -92,6 +94,7 @@ struct CrashTests {
       #expect(check == "ok", "seed \(seed)")
       await store.close()
     }
-    #expect(!acknowledged.isEmpty || settled.isEmpty)
+    // The kills hit a producer and a worker at work: a run without either proves nothing.
+    #expect(acknowledged.count >= 10 && !fences.isEmpty, "seed \(seed)")
   }
 }
