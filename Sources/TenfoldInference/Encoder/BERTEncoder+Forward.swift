@@ -20,6 +20,7 @@ extension BERTEncoder {
   ///   - inputs: Sees what goes into each projection.
   ///   - states: Sees the hidden states.
   /// - Returns: `[texts × width]`, row-major.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` or ``ModelError/Code/storageFull``.
   func run(
     _ texts: [[Int32]],
     in workspace: EncoderWorkspace,

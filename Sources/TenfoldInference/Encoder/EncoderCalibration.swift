@@ -7,7 +7,9 @@ struct EncoderMagnitudes {
   enum Place: Int, CaseIterable {
     case attention, attentionOutput, intermediate, output
 
-    /// One copy is added for so many columns. More copies mean more accuracy and more work; measured on MiniLM-L6, these
+    /// One copy is added for so many columns.
+    ///
+    /// More copies mean more accuracy and more work; measured on MiniLM-L6, these
     /// give a mean cosine of 0.9997 for a fifth more work. What attention puts out has no outliers.
     var columnsPerCopy: Int {
       switch self {
