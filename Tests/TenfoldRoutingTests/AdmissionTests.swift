@@ -340,13 +340,13 @@ struct AdmissionMiddlewareTests {
       time: ManualTime().source
     )
     let model = scripted("m") { _ in .text("x") }
-    let order = Mutex<[Int]>([])
+    let order = ServedOrder()
     let first = try await start(admission, model)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for (index, priority) in [RequestPriority.normal, .background, .normal, .critical].enumerated() {
         group.addTask {
           let stream = try await start(admission, model, priority: priority)
-          order.withLock { $0.append(index) }
+          order.indices.withLock { $0.append(index) }
           _ = try await stream.collect()
         }
         await until { admission.load.waiting == index + 1 }
@@ -354,11 +354,16 @@ struct AdmissionMiddlewareTests {
       _ = try await first.collect()
       try await group.waitForAll()
     }
-    #expect(order.withLock { $0 } == [3, 0, 2, 1])
+    #expect(order.indices.withLock { $0 } == [3, 0, 2, 1])
   }
 }
 
 /// A switch that a test turns.
 final class Switch: Sendable {
   let value = Mutex(false)
+}
+
+/// Who was let in, in order.
+private final class ServedOrder: Sendable {
+  let indices = Mutex<[Int]>([])
 }
