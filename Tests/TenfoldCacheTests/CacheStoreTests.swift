@@ -61,7 +61,7 @@ struct InMemoryCacheStoreTests {
 
   @Test("what saves more tokens by byte stays longer")
   func costAware() async throws {
-    let store = InMemoryCacheStore(options: .init(capacityInBytes: 100_000, seed: 1))
+    let store = InMemoryCacheStore(options: .init(capacityInBytes: 60_000, seed: 1))
     for index in 0..<200 {
       try await store.set(
         makeAnswer("dear \(index)", tokens: 1000),

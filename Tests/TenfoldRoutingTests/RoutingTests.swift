@@ -34,7 +34,7 @@ struct ComplexityFeaturesTests {
   @Test("count what is on the surface")
   func counts() {
     let features = ComplexityFeatures(question: "Why is 3 + 4 = 7? Prove it, step by step. It isn't false.")
-    #expect(features.words == 12)
+    #expect(features.words == 13)
     #expect(features.numbers == 3)
     #expect(features.mathMarks == 2)
     #expect(features.questions == 1)

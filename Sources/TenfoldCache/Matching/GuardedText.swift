@@ -29,6 +29,11 @@ struct GuardedText {
       }
       var word = token.lowercased()
       if word.hasSuffix("'s") { word.removeLast(2) }
+      if let value = Self.spelledNumbers[word] { word = value }
+      if word.contains(where: \.isNumber) {
+        word.removeAll { $0 == "," }
+        numbers.append(word)
+      }
       let inner = token.dropFirst()
       let isAcronym = inner.contains { $0.isUppercase } || (token.contains { $0.isNumber } && first.isLetter)
       if first.isUppercase { capitalised += 1 }
@@ -36,11 +41,6 @@ struct GuardedText {
         candidates.append((word, isAcronym))
       }
       isSentenceStart = false
-      if let value = Self.spelledNumbers[word] { word = value }
-      if word.contains(where: \.isNumber) {
-        word.removeAll { $0 == "," }
-        numbers.append(word)
-      }
       words.append(word)
       let isDenial = Self.denials.contains(word) || word.hasSuffix("n't")
       if isDenial { negations += 1 }
