@@ -29,11 +29,7 @@ enum DecoderGolden {
   }
 
   static func data(_ name: String) throws -> Data {
-    if let folder = ProcessInfo.processInfo.environment["TENFOLD_GOLDEN"] {
-      return try Data(contentsOf: URL(filePath: folder).appending(path: name))
-    }
-    let folder = try #require(Bundle.module.resourceURL).appending(path: "Resources/golden")
-    return try Data(contentsOf: folder.appending(path: name))
+    try Data(contentsOf: GoldenData.folder.appendingPathComponent(name))
   }
 
   static func lines<Row: Decodable>(_ name: String, as type: Row.Type) throws -> [Row] {
