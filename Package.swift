@@ -18,6 +18,7 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// A library target of one floor and the product that exposes it.
@@ -104,7 +105,7 @@ let package = Package(
 
     // Floor 1.
     module("TenfoldKernels", ["CTenfoldKernels", "CTenfoldBLAS", "TenfoldCore", log]),
-    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log, metrics, collections]),
+    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log]),
 
     // Floor 2.
     module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),
@@ -117,10 +118,10 @@ let package = Package(
     module("TenfoldRetrieval", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", log]),
     module(
       "TenfoldCache",
-      ["TenfoldCore", "TenfoldStorage", "TenfoldVectors", log, metrics, collections]
+      ["TenfoldCore", "TenfoldStorage", "TenfoldVectors", log, metrics, heap]
     ),
     module("TenfoldRouting", ["TenfoldCore", "TenfoldKernels", log, metrics]),
-    module("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", log, metrics, tracing, collections]),
+    module("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", log, metrics, tracing, heap]),
 
     // Floor 5: the composition.
     module(
@@ -143,7 +144,7 @@ let package = Package(
       dependencies: [
         "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log,
       ],
-      resources: [.copy("Resources")],
+      resources: [.copy("Resources/scifact"), .copy("Resources/calibration.json")],
       swiftSettings: settings
     ),
     .executableTarget(

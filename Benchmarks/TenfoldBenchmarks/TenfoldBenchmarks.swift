@@ -1,7 +1,13 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import ArgumentParser
+
 @main
-struct TenfoldBenchmarks {
-  static func main() {}
+struct TenfoldBenchmarks: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tenfold-bench",
+    abstract: "Measures Tenfold's modules; figures come with the machine they were taken on.",
+    subcommands: [EnvironmentCommand.self, InferenceCommand.self, KernelsCommand.self]
+  )
 }

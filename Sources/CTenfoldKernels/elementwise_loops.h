@@ -71,6 +71,23 @@ static void silu_multiply(const float *gate, const float *up, float *y, size_t c
   }
 }
 
+static void add_rows(
+  const float *a, const float *b, const float *bias, const float *residual, float *y, size_t count) {
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    v16 v = load16(a + i);
+    if (bias) v += load16(bias + i);
+    if (residual) v += load16(residual + i);
+    store16(y + i, load16(b + i) + v);
+  }
+  for (; i < count; i++) {
+    float v = a[i];
+    if (bias) v += bias[i];
+    if (residual) v += residual[i];
+    y[i] = b[i] + v;
+  }
+}
+
 static void remainders(const float *x, const int8_t *values, const float *scales, float *y, size_t count) {
   typedef int8_t b16 __attribute__((ext_vector_type(16)));
   for (size_t i = 0; i + 16 <= count; i += 16) {
@@ -122,4 +139,4 @@ static tenfold_logits_summary summarize_logits(const float *logits, size_t count
 }
 
 #define TENFOLD_ELEMENTWISE_TABLE(NAME) \
-  {NAME, rms_norm, rotate_pairs, rotate_halves, silu_multiply, remainders, exponentials, summarize_logits}
+  {NAME, rms_norm, rotate_pairs, rotate_halves, silu_multiply, add_rows, remainders, exponentials, summarize_logits}

@@ -26,7 +26,12 @@ public final class LocalLanguageModel: LanguageModel {
   private let maximumQueuedRequests: Int
 
   /// Starts the engine's thread.
-  init(model: DecoderModel, vocabulary: any DecoderVocabulary, options: Options, name: String) throws(ModelError) {
+  init(
+    model: DecoderModel,
+    vocabulary: any DecoderVocabulary,
+    options: Options,
+    name: String
+  ) throws(ModelError) {
     try options.check()
     let threads = options.threads ?? max(1, WorkerPool.defaultThreadCount - 1)
     let memory = try KeyValueMemory(model.configuration, byteCount: options.keyValueCacheBytes)
@@ -102,7 +107,10 @@ public final class LocalLanguageModel: LanguageModel {
   func start(_ request: InferenceRequest, onToken: (@Sendable (Int32) -> Void)?) throws -> GenerationStream {
     let arrival = request.context.trace.time.now
     if let deadline = request.context.deadline, deadline <= arrival {
-      throw RequestError(.deadlineExceeded, "The request's deadline had passed when it reached \(profile.id).")
+      throw RequestError(
+        .deadlineExceeded,
+        "The request's deadline had passed when it reached \(profile.id)."
+      )
     }
     let prompt = try encode(request.prompt)
     let choices = try makeTrie(request.options.choices)

@@ -71,7 +71,10 @@ public final class RoutedModel: LanguageModel {
       let stream = try await models[choice].generate(request)
       let observed = stream.onEnd { _ in self.inFlight.withLock { $0[choice] -= 1 } }
       return rest.isEmpty
-        ? observed : observed.recoveringBeforeFirstEvent { try await self.fallBack(from: choice, after: $0, request, rest) }
+        ? observed
+        : observed.recoveringBeforeFirstEvent {
+          try await self.fallBack(from: choice, after: $0, request, rest)
+        }
     } catch {
       inFlight.withLock { $0[choice] -= 1 }
       return try await fallBack(from: choice, after: error, request, rest)
@@ -84,7 +87,9 @@ public final class RoutedModel: LanguageModel {
     _ request: InferenceRequest,
     _ rest: ArraySlice<Int>
   ) async throws -> GenerationStream {
-    guard !rest.isEmpty, Failover.mayTryElsewhere(after: error), !Failover.isExpired(request) else { throw error }
+    guard !rest.isEmpty, Failover.mayTryElsewhere(after: error), !Failover.isExpired(request) else {
+      throw error
+    }
     request.context.trace.record(
       StageRecord(stage: "fallback", work: .zero, note: "\(models[choice].profile.id) failed: \(error)")
     )

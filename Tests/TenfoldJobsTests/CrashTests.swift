@@ -13,7 +13,8 @@ struct CrashTests {
   /// Products of one build lie side by side: the helper is beside the test bundle.
   private static let helper: String? = {
     let arguments = ProcessInfo.processInfo.arguments
-    let candidates = [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""]
+    let candidates =
+      [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""]
       + arguments
     for candidate in candidates {
       var folder = URL(fileURLWithPath: candidate)
@@ -39,7 +40,9 @@ struct CrashTests {
   private func lines(_ log: String) throws -> [[Substring]] {
     // A last line without its end was cut by the kill.
     let text = try String(contentsOfFile: log, encoding: .utf8)
-    return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map { $0.split(separator: " ") }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map {
+      $0.split(separator: " ")
+    }
   }
 
   @Test("producer and worker killed at random points", arguments: 1...20)
@@ -55,7 +58,9 @@ struct CrashTests {
       let processes = [try spawn("produce", path, logs.0), try spawn("work", path, logs.1)]
       // The kill comes after a random amount of work, not of time.
       let enough = Int.random(in: 1...120, using: &random)
-      while processes.allSatisfy(\.isRunning), try lines(logs.0).count + lines(logs.1).count < enough {
+      while processes.allSatisfy(\.isRunning) {
+        let (produced, worked) = (try lines(logs.0).count, try lines(logs.1).count)
+        if produced > 10, worked > 2, produced + worked >= enough { break }
         await Task.yield()
       }
       for process in processes.shuffled(using: &random) { kill(process.processIdentifier, SIGKILL) }
@@ -74,7 +79,8 @@ struct CrashTests {
       }
       // What the dead worker held is given back as after its lease.
       let store = try await SQLiteJobStore.open(.file(path))
-      try await store.database.write { tx in try tx.execute("UPDATE job SET lease_until = 0 WHERE state = 1") }
+      try await store.database.write { tx in try tx.execute("UPDATE job SET lease_until = 0 WHERE state = 1")
+      }
       _ = try await store.reap(limit: 1000)
       let jobs = try await store.observe(.init(jobs: acknowledged.compactMap { RawJobID($0) })).jobs
       #expect(jobs.count == acknowledged.count, "seed \(seed): nothing acknowledged is lost")
@@ -82,10 +88,13 @@ struct CrashTests {
         #expect(job.state == .done || job.state == .ready, "seed \(seed)")
         if settled.contains(job.id.description) { #expect(job.state == .done, "seed \(seed)") }
       }
-      let check = try await store.database.read { tx in try tx.first("PRAGMA integrity_check") { try $0.text(0) } }
+      let check = try await store.database.read { tx in
+        try tx.first("PRAGMA integrity_check") { try $0.text(0) }
+      }
       #expect(check == "ok", "seed \(seed)")
       await store.close()
     }
-    #expect(!acknowledged.isEmpty || settled.isEmpty)
+    // The kills hit a producer and a worker at work: a run without either proves nothing.
+    #expect(acknowledged.count >= 10 && !fences.isEmpty, "seed \(seed)")
   }
 }

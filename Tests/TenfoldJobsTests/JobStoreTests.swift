@@ -56,10 +56,12 @@ struct JobStoreTests {
           maximumAttempts: Int.random(in: 1...3, using: &random),
           uniqueKey: Bool.random(using: &random) ? "u\(Int.random(in: 0..<4, using: &random))" : nil,
           uniqueRetention: .seconds(Int.random(in: 0...5, using: &random)),
-          resultRetention: .seconds(Int.random(in: 0...100, using: &random)))
+          resultRetention: .seconds(Int.random(in: 0...100, using: &random))
+        )
         let id =
           ids.isEmpty || Int.random(in: 0..<5, using: &random) > 0
-          ? RawJobID(milliseconds: UInt64(step), using: &random) : ids[Int.random(in: 0..<ids.count, using: &random)]
+          ? RawJobID(milliseconds: UInt64(step), using: &random)
+          : ids[Int.random(in: 0..<ids.count, using: &random)]
         let job = NewJob(id: id, name: "model", payload: [UInt8(step & 0xFF)], options: options)
         ids.append(id)
         // Enqueueing a forgotten id again is allowed to differ, so only known ones are repeated.
@@ -68,7 +70,9 @@ struct JobStoreTests {
         #expect(try await model.enqueue([job]) == store.enqueue([job]), note)
       case 3...5:
         let request = ClaimRequest(
-          maximum: Int.random(in: 1...4, using: &random), leaseFor: .seconds(Int.random(in: 1...9, using: &random)))
+          maximum: Int.random(in: 1...4, using: &random),
+          leaseFor: .seconds(Int.random(in: 1...9, using: &random))
+        )
         let expected = try await model.claim(request)
         let got = try await store.claim(request)
         #expect(expected.map(\.reference) == got.map(\.reference), note)
@@ -123,7 +127,8 @@ struct JobStoreTests {
     let path = directory.file("jobs.db")
     let before = try await SQLiteJobStore.open(.file(path), clock: clock.clock)
     _ = try await before.enqueue([
-      NewJob(name: "a", payload: []), NewJob(name: "b", payload: [], options: JobOptions(delay: .seconds(100))),
+      NewJob(name: "a", payload: []),
+      NewJob(name: "b", payload: [], options: JobOptions(delay: .seconds(100))),
     ])
     #expect(try await before.claim(ClaimRequest(maximum: 5, leaseFor: .seconds(80_000))).count == 1)
     await before.close()
@@ -141,7 +146,9 @@ struct JobStoreTests {
   func diskFull() async throws {
     let directory = try TemporaryDirectory()
     let store = try await SQLiteJobStore.open(
-      .file(directory.file("jobs.db")), options: .init(maximumSizeInBytes: 400 << 10))
+      .file(directory.file("jobs.db")),
+      options: .init(maximumSizeInBytes: 400 << 10)
+    )
     var acknowledged: Set<RawJobID> = []
     var refusal: StorageError?
     while refusal == nil, acknowledged.count < 10_000 {
@@ -175,7 +182,9 @@ struct JobStoreTests {
         if outcome != [.applied] { throw JobError(.leaseLost, "fenced") }
       }
     }
-    #expect(try await database.read { tx in try tx.first("SELECT count(*) FROM effect") { try $0.int(0) } } == 1)
+    #expect(
+      try await database.read { tx in try tx.first("SELECT count(*) FROM effect") { try $0.int(0) } } == 1
+    )
     await store.close()
   }
 }

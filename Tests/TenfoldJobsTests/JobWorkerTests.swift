@@ -114,7 +114,8 @@ struct JobWorkerTests {
     let store = InMemoryJobStore()
     let begun = AsyncStream<Void>.makeStream()
     try await withWorker(
-      store, .init(concurrency: 1, prefetch: 3),
+      store,
+      .init(concurrency: 1, prefetch: 3),
       handlers: { handlers in
         handlers.handle(Note.self) { _, context in
           begun.continuation.yield()
@@ -164,7 +165,8 @@ struct JobWorkerTests {
     let begun = AsyncStream<Void>.makeStream()
     let seen = Mutex<JobError.Code?>(nil)
     try await withWorker(
-      store, .init(concurrency: 1, lease: .milliseconds(300)),
+      store,
+      .init(concurrency: 1, lease: .milliseconds(300)),
       handlers: { handlers in
         handlers.handle(Note.self) { _, context in
           guard context.fence == 1 else { return }
@@ -192,7 +194,8 @@ struct JobWorkerTests {
   func cancellation() async throws {
     let begun = AsyncStream<Void>.makeStream()
     try await withWorker(
-      InMemoryJobStore(), .init(lease: .milliseconds(300)),
+      InMemoryJobStore(),
+      .init(lease: .milliseconds(300)),
       handlers: { handlers in
         handlers.handle(Note.self) { _, _ in
           begun.continuation.yield()

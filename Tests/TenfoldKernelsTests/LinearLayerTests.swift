@@ -216,4 +216,14 @@ struct LinearLayerTests {
     #expect(throws: KernelError.self) { try layer.apply([1].span, rows: 1, into: &span) }
     #expect(throws: KernelError.self) { try layer.apply([1].span, rows: -1, into: &span) }
   }
+
+  @Test("without inputs give the bias", arguments: [WeightFormat.q4_1, .q6_k, .f32], [1, 5])
+  func noInputs(format: WeightFormat, rows: Int) throws {
+    let layer = try KernelFixtures.layer(format, bytes: [], rows: 3, columns: 0, .current)
+    var y = [Float](repeating: -1, count: rows * 3)
+    var span = y.mutableSpan
+    let none: [Float] = []
+    try layer.apply(none.span, rows: rows, into: &span, bias: [1, 2, 3])
+    #expect(y == Array(repeatElement([1, 2, 3], count: rows).joined()))
+  }
 }

@@ -34,6 +34,10 @@ struct RetrievalMiddlewareTests {
     #expect(turns.first?.content.contains("[1] Bridges. A suspension bridge hangs") == true)
     let line = try #require(request.context.trace.stages.last { $0.stage == "retrieval" })
     #expect(line.note == "2 passages by hybrid")
+    let parts = request.context.trace.stages.filter { $0.stage.hasPrefix("retrieval.") }
+    #expect(Set(parts.map(\.stage)) == ["retrieval.embedding", "retrieval.sparse", "retrieval.dense"])
+    #expect(line.memoryBytes == parts.reduce(0) { $0 + $1.memoryBytes } && line.memoryBytes > 0)
+    #expect(line.cpuTime == parts.reduce(.zero) { $0 + $1.cpuTime })
   }
 
   @Test("keeps a request as it is when nothing is found, and shows a tenant only its documents")

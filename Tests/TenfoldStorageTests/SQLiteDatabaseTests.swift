@@ -8,7 +8,9 @@ import Testing
 @testable import TenfoldStorage
 
 private let notes = SQLiteSchema(
-  "notes", [.init(1, "CREATE TABLE note(id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE) STRICT;")])
+  "notes",
+  [.init(1, "CREATE TABLE note(id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE) STRICT;")]
+)
 
 /// Waits for a semaphore on a thread of its own.
 private func arrival(_ semaphore: DispatchSemaphore) async {
@@ -51,7 +53,9 @@ struct SQLiteDatabaseTests {
       await arrival(entered)
       for index in 0..<100 {
         group.addTask {
-          _ = try await database.write { tx in try tx.execute("INSERT INTO note(body) VALUES(?1)", "n\(index)") }
+          _ = try await database.write { tx in
+            try tx.execute("INSERT INTO note(body) VALUES(?1)", "n\(index)")
+          }
         }
       }
       while database.statistics.waitingOperations < 100 { await Task.yield() }
@@ -134,7 +138,11 @@ struct SQLiteDatabaseTests {
       let id = acknowledged
       do {
         try await database.write { tx in
-          try tx.execute("INSERT INTO note(id, body) VALUES(?1, ?2)", id, "\(id)" + String(repeating: "x", count: 4000))
+          try tx.execute(
+            "INSERT INTO note(id, body) VALUES(?1, ?2)",
+            id,
+            "\(id)" + String(repeating: "x", count: 4000)
+          )
         }
         acknowledged += 1
       } catch let error as StorageError {
@@ -170,7 +178,8 @@ struct SQLiteDatabaseTests {
     let path = directory.file("a.db")
     let newer = SQLiteSchema(
       "notes",
-      notes.migrations + [.init(2, "ALTER TABLE note ADD COLUMN author TEXT;", olderBuildsCanOpen: true)])
+      notes.migrations + [.init(2, "ALTER TABLE note ADD COLUMN author TEXT;", olderBuildsCanOpen: true)]
+    )
     await (try SQLiteDatabase.open(.file(path), schemas: [newer])).close()
     let old = try await open()
     try await old.write { tx in try tx.execute("INSERT INTO note(body) VALUES('old build')") }
@@ -200,7 +209,9 @@ struct SQLiteDatabaseTests {
   @Test("bytes that aren't a database are a typed error", arguments: [100, 4096, 50_000])
   func notADatabase(size: Int) async throws {
     let path = directory.file("junk.db")
-    try Data((0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) }).write(to: URL(fileURLWithPath: path))
+    try Data((0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) }).write(
+      to: URL(fileURLWithPath: path)
+    )
     await #expect { _ = try await SQLiteDatabase.open(.file(path), schemas: [notes]) } throws: {
       ($0 as? StorageError)?.code == .corrupt
     }
@@ -250,7 +261,9 @@ struct SQLiteDatabaseTests {
       for index in 0..<40 {
         let database = index % 2 == 0 ? first : second
         group.addTask {
-          _ = try await database.write { tx in try tx.execute("INSERT INTO note(body) VALUES(?1)", "w\(index)") }
+          _ = try await database.write { tx in
+            try tx.execute("INSERT INTO note(body) VALUES(?1)", "w\(index)")
+          }
         }
       }
       try await group.waitForAll()
@@ -265,7 +278,8 @@ struct SQLiteDatabaseTests {
   func values() async throws {
     let database = try await SQLiteDatabase.open(.inMemory)
     let values: [SQLiteValue] = [
-      .null, .integer(.min), .integer(.max), .real(-0.0), .real(.infinity), .text(""), .text("a\u{0}b é 🧵"), .blob([]),
+      .null, .integer(.min), .integer(.max), .real(-0.0), .real(.infinity), .text(""), .text("a\u{0}b é 🧵"),
+      .blob([]),
       .blob([0, 255, 7]),
     ]
     let back = try await database.write { tx in
@@ -314,7 +328,8 @@ struct SQLiteDatabaseTests {
     arguments: [
       SQLiteDatabase.Options(readerCount: 0), .init(readerCount: 65), .init(busyTimeout: .seconds(-1)),
       .init(cacheSizeInBytes: 0), .init(maximumSizeInBytes: 1), .init(maximumGroupSize: 0),
-    ])
+    ]
+  )
   func badOptions(_ options: SQLiteDatabase.Options) async throws {
     await #expect { _ = try await open(options) } throws: { ($0 as? StorageError)?.code == .invalidOption }
   }

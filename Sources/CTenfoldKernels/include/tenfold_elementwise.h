@@ -31,6 +31,10 @@ typedef struct tenfold_elementwise_kernels {
   void (*rotate_halves)(float *x, const float *table, size_t heads, size_t head_length, size_t dimensions);
   /// y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]; y may be either.
   void (*silu_multiply)(const float *gate, const float *up, float *y, size_t count);
+  /// y[i] = b[i] + ((a[i] + bias[i]) + residual[i]), absent parts left out; y may be any of them.
+  void (*add_rows)(
+    const float *a, const float *b, const float *_Nullable bias, const float *_Nullable residual, float *y,
+    size_t count);
   /// y[i] = x[i] - scales[i / 32] * values[i]: what rounding to 8 bits per block of 32 left over; count is a multiple
   /// of 32.
   void (*remainders)(const float *x, const int8_t *values, const float *scales, float *y, size_t count);

@@ -94,8 +94,10 @@ public struct BottleneckReport: Sendable, Codable {
     let cpu = max(stage.cpuTime.inSeconds, parts.reduce(0) { $0 + $1.cpuTime.inSeconds })
     let bytes = max(Double(stage.memoryBytes), parts.reduce(0) { $0 + Double($1.memoryBytes) })
     let work = stage.work.inSeconds
-    let busy = max(0, work - inputOutput - external)
-    let busySeconds = cpu > 0 ? cpu : busy
+    // Where CPU time is known, time without a processor is not counted as work; several threads count once.
+    let rest = max(0, work - inputOutput - external)
+    let busy = cpu > 0 ? min(rest, cpu) : rest
+    let busySeconds = cpu > 0 ? cpu : rest
     let isMemoryBound =
       machine.memoryBandwidth > 0 && busySeconds > 0
       && bytes / busySeconds > memoryBoundShare * machine.memoryBandwidth

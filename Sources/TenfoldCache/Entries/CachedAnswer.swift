@@ -70,7 +70,9 @@ public struct CachedAnswer: Sendable, Hashable {
   /// The tokens that a hit saves; a generated token counts as four of the prompt, which is what it costs.
   public var savedTokens: Int {
     let generated = usage.completionTokens.multipliedReportingOverflow(by: 4)
-    let sum = max(0, usage.promptTokens).addingReportingOverflow(generated.overflow ? 0 : max(0, generated.partialValue))
+    let sum = max(0, usage.promptTokens).addingReportingOverflow(
+      generated.overflow ? 0 : max(0, generated.partialValue)
+    )
     return sum.overflow ? .max : max(1, sum.partialValue)
   }
 

@@ -102,7 +102,8 @@ public struct CacheNamespace: Hashable, Sendable, Codable {
     return hasher.finish()
   }
 
-  private static func append(_ text: String, without question: String, to hasher: inout ContentDigest.Hasher) {
+  private static func append(_ text: String, without question: String, to hasher: inout ContentDigest.Hasher)
+  {
     guard text != question else {
       hasher.append("question")
       return

@@ -1,7 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-/// A second look at two questions whose vectors are alike: would the same answer do?
+/// A second look at two questions whose vectors are alike, which tells whether the same answer would do.
 ///
 /// Vectors hardly notice a changed number, a "not", another name, or two names in swapped places: such questions sit at a
 /// cosine of 0.93 to 0.99, above most paraphrases. The guard compares the words themselves and vetoes. It takes
@@ -53,7 +53,9 @@ public struct CacheGuard: Sendable {
     if checks.contains(.numbers), a.numbers != b.numbers { return .numbers }
     if checks.contains(.negation), a.negations != b.negations || Self.oppose(a, b) { return .negation }
     if checks.contains(.names), !Self.namesAgree(a, b) { return .names }
-    if checks.contains(.order), a.content != b.content, a.content.sorted() == b.content.sorted() { return .order }
+    if checks.contains(.order), a.content != b.content, a.content.sorted() == b.content.sorted() {
+      return .order
+    }
     if checks.contains(.order), a.words != b.words, a.words.sorted() == b.words.sorted() { return .order }
     if checks.contains(.substitution), Self.isSubstitution(a.content, b.content) { return .substitution }
     return nil

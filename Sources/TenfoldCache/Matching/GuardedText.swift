@@ -20,13 +20,20 @@ struct GuardedText {
     var capitalised = 0
     for token in Self.tokens(of: text) {
       guard let first = token.first, first.isLetter || first.isNumber else {
-        if token == "." || token == "?" || token == "!" || token == ":" || token == "\n" { isSentenceStart = true }
+        if token == "." || token == "?" || token == "!" || token == ":" || token == "\n" {
+          isSentenceStart = true
+        }
         // An operator or a currency sign is part of what is asked.
         if "+*/=<>%^$€£".contains(token) { numbers.append(token) }
         continue
       }
       var word = token.lowercased()
       if word.hasSuffix("'s") { word.removeLast(2) }
+      if let value = Self.spelledNumbers[word] { word = value }
+      if word.contains(where: \.isNumber) {
+        word.removeAll { $0 == "," }
+        numbers.append(word)
+      }
       let inner = token.dropFirst()
       let isAcronym = inner.contains { $0.isUppercase } || (token.contains { $0.isNumber } && first.isLetter)
       if first.isUppercase { capitalised += 1 }
@@ -35,8 +42,6 @@ struct GuardedText {
       }
       isSentenceStart = false
       words.append(word)
-      if word.contains(where: \.isNumber) { numbers.append(word.filter { $0 != "," }) }
-      if let value = Self.spelledNumbers[word] { numbers.append(value) }
       let isDenial = Self.denials.contains(word) || word.hasSuffix("n't")
       if isDenial { negations += 1 }
       if !isDenial, !Self.functionWords.contains(word) { content.append(Self.stem(word)) }
@@ -44,7 +49,7 @@ struct GuardedText {
     numbers.sort()
     // In a text all in capitals or in title case a capital says nothing.
     let isTitle = words.count >= 4 && capitalised * 5 >= words.count * 3
-    names = Set(candidates.filter { !isTitle || ($0.isStrong && !Self.isShouting(text)) }.map(\.word))
+    names = Set(candidates.filter { !isTitle || ($0.isStrong && !Self.isShouting(text)) }.map { $0.word })
   }
 
   private static func isShouting(_ text: String) -> Bool {
@@ -77,46 +82,63 @@ struct GuardedText {
 
   /// Cuts the endings that change a word's form, not its meaning.
   static func stem(_ word: String) -> String {
-    guard word.count > 4 else { return word }
-    for ending in ["ing", "ies", "es", "ed", "ly", "s"] where word.hasSuffix(ending) && word.count - ending.count >= 3 {
+    for ending in ["ing", "ies", "es", "ed", "ly", "s"]
+    where word.hasSuffix(ending) && word.count - ending.count >= 3 {
+      if ending == "s", ["ss", "us", "is"].contains(where: word.hasSuffix) { return word }
       return String(word.dropLast(ending.count))
     }
     return word
   }
 
   static let denials: Set<String> = [
-    "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot", "cant", "dont", "doesnt",
+    "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot", "cant", "dont",
+    "doesnt",
     "isnt", "wont", "except", "avoid", "stop", "unable", "hardly", "non", "excluding",
   ]
 
   static let functionWords: Set<String> = [
-    "a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "do", "does", "did", "can", "could", "will",
-    "would", "should", "shall", "may", "might", "must", "have", "has", "had", "i", "i'm", "i'd", "i've", "me", "my",
-    "you", "your", "we", "our", "us", "it", "its", "he", "she", "his", "her", "they", "their", "them", "this", "that",
-    "these", "those", "there", "of", "in", "on", "at", "to", "for", "by", "with", "from", "into", "about", "as", "and",
-    "or", "but", "if", "so", "than", "then", "what", "what's", "which", "who", "whom", "whose", "how", "why", "when",
-    "where", "one", "some", "any", "please", "tell", "give", "way", "thing", "someone", "something", "get", "make",
+    "a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "do", "does", "did", "can", "could",
+    "will",
+    "would", "should", "shall", "may", "might", "must", "have", "has", "had", "i", "i'm", "i'd", "i've", "me",
+    "my",
+    "you", "your", "we", "our", "us", "it", "its", "he", "she", "his", "her", "they", "their", "them", "this",
+    "that",
+    "these", "those", "there", "of", "in", "on", "at", "to", "for", "by", "with", "from", "into", "about",
+    "as", "and",
+    "or", "but", "if", "so", "than", "then", "what", "what's", "which", "who", "whom", "whose", "how", "why",
+    "when",
+    "where", "one", "some", "any", "please", "tell", "give", "way", "thing", "someone", "something", "get",
+    "make",
   ]
 
   static let spelledNumbers: [String: String] = [
     "zero": "0", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
-    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15",
+    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
+    "fifteen": "15",
     "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20", "thirty": "30",
-    "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100",
-    "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12", "half": "0.5", "twice": "2",
+    "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
+    "hundred": "100",
+    "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12", "half": "0.5",
+    "twice": "2",
   ]
 
   /// Pairs of words of which one turns the question round.
   static let opposites: [(String, String)] = [
     ("min", "max"), ("minimum", "maximum"), ("least", "most"), ("less", "more"), ("smallest", "largest"),
-    ("lowest", "highest"), ("low", "high"), ("small", "large"), ("worst", "best"), ("bad", "good"), ("before", "after"),
-    ("increase", "decrease"), ("lose", "gain"), ("buy", "sell"), ("open", "close"), ("start", "stop"), ("on", "off"),
+    ("lowest", "highest"), ("low", "high"), ("small", "large"), ("worst", "best"), ("bad", "good"),
+    ("before", "after"),
+    ("increase", "decrease"), ("lose", "gain"), ("buy", "sell"), ("open", "close"), ("start", "stop"),
+    ("on", "off"),
     ("enable", "disable"), ("install", "uninstall"), ("first", "last"), ("left", "right"), ("up", "down"),
-    ("north", "south"), ("east", "west"), ("hot", "cold"), ("win", "lose"), ("legal", "illegal"), ("safe", "unsafe"),
+    ("north", "south"), ("east", "west"), ("hot", "cold"), ("win", "lose"), ("legal", "illegal"),
+    ("safe", "unsafe"),
     ("possible", "impossible"), ("advantages", "disadvantages"), ("pros", "cons"), ("male", "female"),
-    ("man", "woman"), ("men", "women"), ("boy", "girl"), ("boys", "girls"), ("husband", "wife"), ("son", "daughter"),
+    ("man", "woman"), ("men", "women"), ("boy", "girl"), ("boys", "girls"), ("husband", "wife"),
+    ("son", "daughter"),
     ("mother", "father"), ("plus", "minus"), ("add", "remove"), ("import", "export"), ("upload", "download"),
-    ("encrypt", "decrypt"), ("ascending", "descending"), ("cheap", "expensive"), ("old", "new"), ("past", "future"),
-    ("true", "false"), ("push", "pull"), ("lend", "borrow"), ("with", "without"), ("rise", "fall"), ("older", "younger"),
+    ("encrypt", "decrypt"), ("ascending", "descending"), ("cheap", "expensive"), ("old", "new"),
+    ("past", "future"),
+    ("true", "false"), ("push", "pull"), ("lend", "borrow"), ("with", "without"), ("rise", "fall"),
+    ("older", "younger"),
   ]
 }

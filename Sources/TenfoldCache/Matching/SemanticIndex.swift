@@ -74,7 +74,9 @@ final class SemanticIndex: Sendable {
       }
       shard.ids[entry.key] = id
       shard.entries[id] = entry
-      while shard.entries.count > entriesPerNamespace, !shard.order.isEmpty { shard.drop(shard.order.removeFirst()) }
+      while shard.entries.count > entriesPerNamespace, !shard.order.isEmpty {
+        shard.drop(shard.order.removeFirst())
+      }
       return true
     }
   }
@@ -83,7 +85,9 @@ final class SemanticIndex: Sendable {
     state.withLock { state in
       guard var shard = state.shards.removeValue(forKey: key.namespace) else { return }
       if let id = shard.ids[key] { shard.drop(id) }
-      if shard.order.count > 64 + 2 * shard.entries.count { shard.order.removeAll { shard.entries[$0] == nil } }
+      if shard.order.count > 64 + 2 * shard.entries.count {
+        shard.order.removeAll { shard.entries[$0] == nil }
+      }
       state.shards[key.namespace] = shard
     }
   }

@@ -3,9 +3,18 @@
 
 /// When the answer to one question may be served for another.
 ///
-/// The decision is a pure function of the question and the nearest stored ones. The default threshold was chosen on
-/// 4,000 labelled pairs of questions with MiniLM-L6 vectors; see ``SemanticCacheEvaluation``, which repeats the
-/// measurement. One fixed threshold does not travel between workloads: measure yours.
+/// The decision is a pure function of the question and the nearest stored ones. The default threshold is conservative.
+/// Measured with fp32 MiniLM-L6 vectors on 5,119 labelled pairs, as the share of what is served that should not be:
+///
+/// | Pairs | Threshold 0.95 alone | With the guard | Share of equal pairs then served |
+/// |---|---|---|---|
+/// | 3,500 Quora questions, noisy labels | 7.0 % | 4.4 % | 15 % |
+/// | 612 templates with one slot changed | 16.5 % | 0 of 66 | 32 % |
+/// | 307 pairs made by swapping words | 71 % of 291 | 43 % of 28 | 18 % |
+/// | 700 intents of a help desk | 0 of 1 | 0 of 0 | 0 % |
+///
+/// At 0.90 the guarded rates are 9.0 % and 32 % on the first row, 0 of 131 and 64 % on the second. One fixed threshold
+/// does not travel between workloads: measure yours with ``SemanticCacheEvaluation``.
 ///
 /// ```swift
 /// let policy = SemanticServePolicy(threshold: 0.95)

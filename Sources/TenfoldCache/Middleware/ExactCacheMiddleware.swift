@@ -37,7 +37,8 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
   ) async throws -> GenerationStream {
     let policy = request.context.cachePolicy
     let trace = request.context.trace
-    guard policy.allowsExactHit || policy.allowsStore || policy.allowsStale, let key = cache.key(for: request) else {
+    guard policy.allowsExactHit || policy.allowsStore || policy.allowsStale, let key = cache.key(for: request)
+    else {
       return try await next(request)
     }
     var stale: StaleFallback?
@@ -55,17 +56,16 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
           } else {
             .exactCache(entry: hit.answer.entryName(key), isStale: hit.isStale)
           }
-        if hit.isStale || !policy.allowsExactHit {
-          if policy.allowsStale { stale = StaleFallback(stage: Self.stage, hit: hit, source: source) }
-        } else {
+        guard hit.isStale || !policy.allowsExactHit else {
           return hit.answer.stream(answeredBy: source, trace: trace)
         }
+        if policy.allowsStale { stale = StaleFallback(stage: Self.stage, hit: hit, source: source) }
       }
     }
-    let stream = try await stale?.call(request, next) ?? next(request)
+    let stream =
+      if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore else { return stream }
-    let cache = cache
-    return stream.capturing(for: cache) { completion in
+    return stream.capturing(for: cache) { [cache] completion in
       // The semantic cache, inside this one, has stored the same answer with its vector.
       let isStored = trace.stages.contains { $0.stage == Self.fillStage && $0.note == key.digest.description }
       guard !isStored else { return }

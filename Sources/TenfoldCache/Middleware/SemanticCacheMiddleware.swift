@@ -104,27 +104,31 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
         similarity: found.similarity,
         isStale: found.hit.isStale
       )
-      if found.hit.isStale {
-        stale = StaleFallback(stage: Self.stage, hit: found.hit, source: source)
-      } else {
+      guard found.hit.isStale else {
         if policy.allowsStore, found.key != key { keepAlias(of: found, for: key, question: question) }
         return found.hit.answer.stream(answeredBy: source, trace: trace)
       }
+      stale = StaleFallback(stage: Self.stage, hit: found.hit, source: source)
     }
-    let stream = try await stale?.call(request, next) ?? next(request)
+    let stream =
+      if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore, let embedding else { return stream }
-    let cache = cache
-    let index = index
-    return stream.capturing(for: cache) { completion in
+    return stream.capturing(for: cache) { [cache, index] completion in
       cache.fill(CachedAnswer(completion, question: question, embedding: embedding), for: key)
       _ = index.add(EmbeddedEntry(key: key, question: question, embedding: embedding))
-      trace.record(StageRecord(stage: ExactCacheMiddleware.fillStage, work: .zero, note: key.digest.description))
+      trace.record(
+        StageRecord(stage: ExactCacheMiddleware.fillStage, work: .zero, note: key.digest.description)
+      )
     }
   }
 
   // MARK: - Private
 
-  private func embed(_ question: String, given: TextEmbedding?, note: inout String) async throws -> TextEmbedding? {
+  private func embed(
+    _ question: String,
+    given: TextEmbedding?,
+    note: inout String
+  ) async throws -> TextEmbedding? {
     if let given, given.embedder == embedder.profile { return given }
     do {
       let embedding = try await embedder.embed(question)
@@ -151,7 +155,10 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
   ) async throws -> Found? {
     do {
       if index.open(key.namespace) {
-        let stored = try await cache.store.embeddedEntries(in: key.namespace, limit: options.entriesPerNamespace)
+        let stored = try await cache.store.embeddedEntries(
+          in: key.namespace,
+          limit: options.entriesPerNamespace
+        )
         for entry in stored.reversed() { _ = index.add(entry) }
       }
       var near = try await index.neighbours(

@@ -1,8 +1,6 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-public import TenfoldCore
-
 /// How long answers live.
 ///
 /// Entries that were written together must not expire together, or they are all asked for again in the same second; so
@@ -20,7 +18,11 @@ public struct CacheLifetime: Hashable, Sendable {
   public var staleGrace: Duration
 
   /// Creates a lifetime; a jitter out of range is brought into it, and NaN counts as none.
-  public init(timeToLive: Duration = .seconds(86_400), jitter: Double = 0.1, staleGrace: Duration = .seconds(3600)) {
+  public init(
+    timeToLive: Duration = .seconds(86_400),
+    jitter: Double = 0.1,
+    staleGrace: Duration = .seconds(3600)
+  ) {
     self.timeToLive = timeToLive
     self.jitter = jitter.isNaN ? 0 : min(max(jitter, 0), 0.9)
     self.staleGrace = max(.zero, staleGrace)

@@ -53,9 +53,10 @@ struct CostAwareEntryTable: Sendable {
     self.capacityInBytes = max(0, capacityInBytes)
     self.maximumEntryBytes = maximumEntryBytes
     self.staleGrace = staleGrace
-    // Ten accesses for each entry that fits at 2 KiB each; the window that frequency sketches use too.
-    self.halfLife = max(1000, Double(capacityInBytes) / 2048 * 10)
-    self.ghostLimit = max(1024, capacityInBytes / 2048 * 2)
+    // Ten accesses for each entry that fits at 512 bytes, the size of a short answer: the window that frequency
+    // sketches use too. A memory of what is gone takes about a tenth of an entry.
+    self.halfLife = max(1000, Double(capacityInBytes) / 512 * 10)
+    self.ghostLimit = max(1024, capacityInBytes / 1024)
     statistics.capacityInBytes = self.capacityInBytes
   }
 
@@ -156,7 +157,7 @@ struct CostAwareEntryTable: Sendable {
       else { return nil }
       return (entry.number, EmbeddedEntry(key: key, question: entry.answer.question, embedding: embedding))
     }
-    return found.sorted { $0.0 > $1.0 }.prefix(max(0, limit)).map(\.1)
+    return found.sorted { $0.0 > $1.0 }.prefix(max(0, limit)).map { $0.1 }
   }
 
   // MARK: - Eviction
@@ -167,13 +168,13 @@ struct CostAwareEntryTable: Sendable {
     var victims: [Node] = []
     var freed = 0
     while statistics.bytes - freed + bytes > capacityInBytes {
-      guard let victim = popLeastWorthy(), victim.worth <= worth else { break }
+      guard let victim = popLeastWorthy() else { break }
       victims.append(victim)
+      guard victim.worth <= worth else { break }
       freed += entries[victim.key]?.bytes ?? 0
     }
     guard statistics.bytes - freed + bytes <= capacityInBytes else {
       for victim in victims { heap.insert(victim) }
-      rebuildHeapIfBloated()
       return false
     }
     for victim in victims { evict(victim) }
@@ -184,17 +185,16 @@ struct CostAwareEntryTable: Sendable {
   private mutating func popLeastWorthy() -> Node? {
     while let node = heap.popMin() {
       guard let entry = entries[node.key], entry.number == node.number else { continue }
-      if entry.worth > node.worth {
-        heap.insert(Node(worth: entry.worth, number: node.number, key: node.key))
-      } else {
+      guard entry.worth > node.worth else {
         return node
       }
+      heap.insert(Node(worth: entry.worth, number: node.number, key: node.key))
     }
     return nil
   }
 
   private mutating func rebuildHeapIfBloated() {
-    guard heap.count != entries.count else { return }
+    guard heap.count > 64 + 2 * entries.count else { return }
     heap = Heap(entries.map { Node(worth: $0.value.worth, number: $0.value.number, key: $0.key) })
   }
 
@@ -222,7 +222,7 @@ struct CostAwareEntryTable: Sendable {
     byNamespace[key.namespace]?.remove(key)
     if byNamespace[key.namespace]?.isEmpty == true { byNamespace[key.namespace] = nil }
     // The node stays in the heap until it is met; replaced entries have another number.
-    if heap.count > 64 + 2 * entries.count { rebuildHeapIfBloated() }
+    rebuildHeapIfBloated()
   }
 
   /// Remembers the demand for a key that is not there; the oldest memories go first.

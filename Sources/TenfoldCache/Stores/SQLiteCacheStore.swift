@@ -159,7 +159,10 @@ public final class SQLiteCacheStore: CacheStore {
     }
     let record: String
     do {
-      record = String(decoding: try JSONEncoder().encode(StoredCacheRecord(answer, namespace: key.namespace)), as: UTF8.self)
+      record = String(
+        decoding: try JSONEncoder().encode(StoredCacheRecord(answer, namespace: key.namespace)),
+        as: UTF8.self
+      )
     } catch {
       throw CacheError(.storeFailed, "The answer could not be encoded.", underlying: error)
     }
@@ -325,26 +328,22 @@ public final class SQLiteCacheStore: CacheStore {
     now: Int64,
     sparing entry: Int64?
   ) throws -> Int {
-    func size() throws -> Int {
-      try transaction.first("SELECT bytes FROM cache_total") { row in try row.int(0) } ?? 0
-    }
-    var evicted = 0
-    guard try size() > max(0, bytes) else { return 0 }
+    let size = try transaction.first("SELECT bytes FROM cache_total") { row in try row.int(0) } ?? 0
+    guard size > max(0, bytes) else { return 0 }
     // Some room beyond what was asked for, so that a full cache does not sort its entries at every write.
     let target = entry == nil ? max(0, bytes) : bytes - bytes / 20
-    while try size() > target {
-      try transaction.execute(
-        """
-        DELETE FROM cache_entry WHERE id IN (SELECT id FROM cache_entry WHERE id IS NOT ?2
-          ORDER BY life_ms - max(0, ?1 - created_ms) > 0, CAST(saved_tokens AS REAL) / bytes, id LIMIT 64)
-        """,
-        now,
-        entry
-      )
-      guard transaction.changes > 0 else { break }
-      evicted += transaction.changes
-    }
-    return evicted
+    return try transaction.execute(
+      """
+      DELETE FROM cache_entry WHERE id IN (SELECT id FROM (
+        SELECT id, sum(bytes) OVER (
+          ORDER BY life_ms - max(0, ?1 - created_ms) > 0, CAST(saved_tokens AS REAL) / bytes, id
+          ROWS UNBOUNDED PRECEDING) - bytes AS before
+        FROM cache_entry WHERE id IS NOT ?2) WHERE before < ?3)
+      """,
+      now,
+      entry,
+      size - target
+    )
   }
 
   private static func digest(of namespace: CacheNamespace) -> [UInt8] {

@@ -50,7 +50,9 @@ struct StoredCacheRecord: Codable {
       question: question
     )
     answer.alias = alias
-    if let vector, let embedder, vector.count == embedder.dimension.multipliedReportingOverflow(by: 4).partialValue {
+    if let vector, let embedder,
+      vector.count == embedder.dimension.multipliedReportingOverflow(by: 4).partialValue
+    {
       answer.embedding = TextEmbedding(values: Self.floats(vector), embedder: embedder)
     }
     return answer

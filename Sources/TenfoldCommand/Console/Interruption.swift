@@ -24,7 +24,7 @@ enum Interruption {
     let (signals, continuation) = AsyncStream<Int32>.makeStream()
     let queue = DispatchQueue(label: "tenfold.signals")
     let sources = [SIGINT, SIGTERM].map { number in
-      _ = unsafe signal(number, SIG_IGN)
+      _ = signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler { continuation.yield(number) }
       source.resume()
@@ -32,7 +32,7 @@ enum Interruption {
     }
     defer {
       for source in sources { source.cancel() }
-      for number in [SIGINT, SIGTERM] { _ = unsafe signal(number, SIG_DFL) }
+      for number in [SIGINT, SIGTERM] { _ = signal(number, SIG_DFL) }
     }
     return try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
@@ -41,7 +41,7 @@ enum Interruption {
       }
       group.addTask {
         for await number in signals {
-          _ = unsafe signal(number, SIG_DFL)
+          _ = signal(number, SIG_DFL)
           return true
         }
         // The stream ends only when this task is cancelled: the work is done.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+import Tenfold
 
 /// How far long work has come: a bar on a terminal, a line per 10 % elsewhere.
 final class ProgressBar: Sendable {

@@ -84,7 +84,7 @@ struct Demo: Sendable {
       log: database
     )
 
-    print("\nReplaying \(workload.requests.count) requests of \(command.clients) clients, seed \(options.seed).")
+    ConsoleText.say("\nReplaying \(workload.requests.count) requests of \(command.clients) clients, seed \(options.seed).")
     let naiveBar = ProgressBar("naive system", total: workload.requests.count)
     let naiveResult = try await replay.run(naive) { naiveBar.show($0) }
     naiveBar.finish()
@@ -141,7 +141,7 @@ struct Demo: Sendable {
       machine: .init(
         cores: machine.cores,
         memoryBandwidthGigabytesPerSecond: machine.memoryBandwidth / 1e9,
-        instructionSet: InstructionSet.detect().name,
+        instructionSet: InstructionSet.current.name,
         system: ProcessInfo.processInfo.operatingSystemVersionString
       ),
       workload: workload,
@@ -160,18 +160,18 @@ struct Demo: Sendable {
   }
 
   private func write(_ report: DemoReport) throws {
-    print("")
-    print(ComparisonRow.table(ComparisonRow.rows(report)))
-    print("\nSame answer as the naive system: \((report.agreement * 100).fixed(1)) %")
-    print("Bottleneck: \(report.bottleneck.summary)")
-    for warning in report.bottleneck.warnings { print("To watch: \(warning)") }
-    for note in report.notes.dropFirst(3) { print("Note: \(note)") }
+    ConsoleText.say("")
+    ConsoleText.say(ComparisonRow.table(ComparisonRow.rows(report)))
+    ConsoleText.say("\nSame answer as the naive system: \((report.agreement * 100).fixed(1)) %")
+    ConsoleText.say("Bottleneck: \(report.bottleneck.summary)")
+    for warning in report.bottleneck.warnings { ConsoleText.say("To watch: \(warning)") }
+    for note in report.notes.dropFirst(3) { ConsoleText.say("Note: \(note)") }
     try FileManager.default.createDirectory(atPath: command.output, withIntermediateDirectories: true)
     let html = command.output + "/report.html"
     let json = command.output + "/report.json"
     try HTMLReport(report: report).write(to: html)
     try report.writeJSON(to: json)
-    print("Report: \(html) and \(json)")
+    ConsoleText.say("Report: \(html) and \(json)")
   }
 
   private func calibrate(_ models: DemoModels, dataset: SciFactDataset, count: Int) async throws {
@@ -181,7 +181,7 @@ struct Demo: Sendable {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    print(String(decoding: try encoder.encode(calibration), as: UTF8.self))
+    ConsoleText.say(String(decoding: try encoder.encode(calibration), as: UTF8.self))
   }
 
   private func dataFolder() throws -> String {

@@ -18,7 +18,7 @@ struct DemoQuestions: Sendable {
   /// Asks and prints.
   func run() async throws {
     for question in Self.questions {
-      print("\n> \(question)")
+      ConsoleText.say("\n> \(question)")
       let request = InferenceRequest(
         prompt: .chat([.user(question)]),
         options: try GenerationOptions(maxTokens: 60, stop: ["\n"]),
@@ -32,8 +32,8 @@ struct DemoQuestions: Sendable {
           if first == nil { first = begin.duration(to: .now) }
           ConsoleText.output(text)
         case .finished(let summary):
-          print("")
-          print(describe(summary, first: first, elapsed: begin.duration(to: .now)))
+          ConsoleText.say("")
+          ConsoleText.say(describe(summary, first: first, elapsed: begin.duration(to: .now)))
         }
       }
     }
@@ -55,7 +55,7 @@ struct DemoQuestions: Sendable {
     if let best = provenance.documents.first {
       lines.append("  from \(provenance.documents.count) abstracts, first: \(titles[best] ?? "\(best)")")
     }
-    let notes = provenance.stages.filter { !$0.note.isEmpty && !$0.stage.contains(".") }
+    let notes = provenance.stages.filter { !$0.note.isEmpty && !$0.stage.contains(".") && $0.stage != "cacheFill" }
     if !notes.isEmpty {
       lines.append("  stages: " + notes.map { stage in
         "\(stage.stage) \((stage.wait + stage.work).inMilliseconds.fixed(1)) ms (\(stage.note))"

@@ -43,8 +43,10 @@ struct SciFactDataset: Sendable {
   ///
   /// - Throws: When a file is missing or damaged, which a whole build never is.
   init() throws {
-    guard let resources = Bundle.module.resourceURL else { throw CocoaError(.fileNoSuchFile) }
-    try self.init(folder: resources.appendingPathComponent("Resources/scifact"))
+    guard let folder = Bundle.module.url(forResource: "scifact", withExtension: nil) else {
+      throw CocoaError(.fileNoSuchFile)
+    }
+    try self.init(folder: folder)
   }
 
   /// Reads the files in a folder.

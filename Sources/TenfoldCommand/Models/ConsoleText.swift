@@ -42,10 +42,12 @@ enum ConsoleText {
 }
 
 extension ConsoleText {
-  /// Writes text to standard output at once, without a line break.
-  static func output(_ text: String) {
-    print(text, terminator: "")
-    // Streams are read as they come, also through a pipe.
-    unsafe fflush(nil)
+  /// Writes text to standard output at once, so that it keeps its place among lines on standard error.
+  static func output(_ text: String, terminator: String = "") {
+    print(text, terminator: terminator)
+    fflush(nil)
   }
+
+  /// Writes a line to standard output at once.
+  static func say(_ line: String) { output(line, terminator: "\n") }
 }

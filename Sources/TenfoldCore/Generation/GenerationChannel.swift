@@ -101,7 +101,8 @@ final class GenerationChannel: Sendable {
 
   func next() async throws -> GenerationEvent? {
     try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<GenerationEvent?, any Error>) in
+      try await withCheckedThrowingContinuation {
+        (continuation: CheckedContinuation<GenerationEvent?, any Error>) in
         let step: Step = state.withLock { state in
           if state.isCancelled { return .failure(CancellationError()) }
           if state.head < state.events.count {
@@ -124,7 +125,10 @@ final class GenerationChannel: Sendable {
           }
           if state.waiter != nil {
             return .failure(
-              RequestError(.invalidOption, "A GenerationStream has one reader; two tasks are reading this one.")
+              RequestError(
+                .invalidOption,
+                "A GenerationStream has one reader; two tasks are reading this one."
+              )
             )
           }
           state.waiter = continuation

@@ -39,7 +39,10 @@ private final class RecoverableSource: Sendable {
       var iterator = stream.makeAsyncIterator()
       let event = try await iterator.next()
       if event == nil, state.withLock({ $0.mayRecover }) {
-        throw RequestError(.modelFailed, "The stream ended without a summary; the model that made it is at fault.")
+        throw RequestError(
+          .modelFailed,
+          "The stream ended without a summary; the model that made it is at fault."
+        )
       }
       state.withLock { $0.mayRecover = false }
       return event

@@ -182,6 +182,9 @@ public struct GenerationStream: AsyncSequence, Sendable {
       }
     }
     try Task.checkCancellation()
-    throw RequestError(.modelFailed, "The stream ended without a summary; the model that made it is at fault.")
+    throw RequestError(
+      .modelFailed,
+      "The stream ended without a summary; the model that made it is at fault."
+    )
   }
 }

@@ -12,7 +12,7 @@
 public struct GenerationOptions: Hashable, Sendable, Codable {
   /// At most this many tokens are generated; 1 or more.
   public let maxTokens: Int
-  /// 0 is arg-max; larger is more random. In 0...100.
+  /// 0 is arg-max, larger is more random; in 0...100.
   public let temperature: Float
   /// Only the `topK` likeliest tokens are drawn from; 0 means all.
   public let topK: Int
@@ -20,7 +20,7 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
   public let topP: Float
   /// Only tokens at least this likely relative to the likeliest are drawn from; in 0...1.
   public let minP: Float
-  /// Logits of tokens already seen are divided (if positive) or multiplied by this; 1 changes nothing. In 0.01...100.
+  /// Logits of tokens already seen are divided (if positive) or multiplied by this, in 0.01...100; 1 changes nothing.
   public let repetitionPenalty: Float
   /// The seed of the sampler; `nil` draws one.
   public let seed: UInt64?
@@ -43,7 +43,12 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     stop: [String] = [],
     choices: [String] = []
   ) throws(RequestError) {
-    func check(_ isValid: Bool, _ name: String, _ value: some CustomStringConvertible, _ range: String)
+    func check(
+      _ isValid: Bool,
+      _ name: String,
+      _ value: some CustomStringConvertible,
+      _ range: String
+    )
       throws(RequestError)
     {
       guard isValid else {

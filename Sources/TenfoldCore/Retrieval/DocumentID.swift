@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The name of a document, given by the host.
-public struct DocumentID: Hashable, Sendable, Codable, Comparable, ExpressibleByStringLiteral, CustomStringConvertible
+public struct DocumentID: Hashable, Sendable, Codable, Comparable, ExpressibleByStringLiteral,
+  CustomStringConvertible
 {
   /// The host's own name for the document.
   public let rawValue: String

@@ -5,7 +5,7 @@
 public struct RetrievalResult: Sendable {
   /// The passages, best first.
   public var passages: [RetrievedPassage]
-  /// The name of the tier or method that had the last word: `sparse`, `dense`, `hybrid`, `rerank`, `hotQuery`…
+  /// The name of the tier or method that had the last word: `sparse`, `dense`, `hybrid`, `rerank`, `hotQuery` and others.
   public var answeredBy: String
   /// Whether a shard or tier is missing from the result.
   public var isPartial: Bool

@@ -9,7 +9,7 @@ public struct RetrievedPassage: Hashable, Sendable, Codable {
   public var title: String
   /// The passage's text.
   public var text: String
-  /// How well it fits; comparable only within one result. Never NaN.
+  /// How well it fits, never NaN; comparable only within one result.
   public var score: Float
 
   /// Creates a passage.

@@ -66,7 +66,8 @@ public struct ChatTemplate: Hashable, Sendable {
     // Every system turn the template spells out; the default one has literal text up to its end marker.
     for part in Self.components(of: text, separatedBy: opening).dropFirst() {
       guard let first = part.utf8.first, first != UInt8(ascii: "'"), first != UInt8(ascii: "\""),
-        let close = Self.components(of: part, separatedBy: Self.end).first, close.utf8.count < part.utf8.count,
+        let close = Self.components(of: part, separatedBy: Self.end).first,
+        close.utf8.count < part.utf8.count,
         !close.contains("{{"), !close.contains("{%")
       else { continue }
       system = close

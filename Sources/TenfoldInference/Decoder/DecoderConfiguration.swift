@@ -57,7 +57,11 @@ public struct DecoderConfiguration: Hashable, Sendable {
     rotationStyle: RotationStyle,
     hasAttentionBias: Bool
   ) throws(ModelError) {
-    func integer(_ key: String, in range: ClosedRange<Int>, default value: Int? = nil) throws(ModelError) -> Int {
+    func integer(
+      _ key: String,
+      in range: ClosedRange<Int>,
+      default value: Int? = nil
+    ) throws(ModelError) -> Int {
       let key = "\(architecture).\(key)"
       if let value, metadata[key] == nil { return value }
       return try metadata.integer(for: key, in: range)
@@ -87,18 +91,27 @@ public struct DecoderConfiguration: Hashable, Sendable {
     }
     headLength = try integer("attention.key_length", in: 2...256, default: width / headCount)
     guard (2...256).contains(headLength), headLength.isMultiple(of: 2) else {
-      throw ModelError(.unsupported, "Heads of \(headLength) elements are not supported: even lengths of 2...256 are.")
+      throw ModelError(
+        .unsupported,
+        "Heads of \(headLength) elements are not supported: even lengths of 2...256 are."
+      )
     }
     guard try integer("attention.value_length", in: 2...256, default: headLength) == headLength else {
       throw ModelError(.unsupported, "Values of another length than keys are not supported.")
     }
     rotatedLength = try integer("rope.dimension_count", in: 2...headLength, default: headLength)
     guard rotatedLength.isMultiple(of: 2) else {
-      throw ModelError(.invalidHeader, "\(architecture).rope.dimension_count is \(rotatedLength); it must be even.")
+      throw ModelError(
+        .invalidHeader,
+        "\(architecture).rope.dimension_count is \(rotatedLength); it must be even."
+      )
     }
     rotationBase = try float("rope.freq_base", default: 10_000)
     guard rotationBase > 1 else {
-      throw ModelError(.invalidHeader, "\(architecture).rope.freq_base is \(rotationBase); it must be above 1.")
+      throw ModelError(
+        .invalidHeader,
+        "\(architecture).rope.freq_base is \(rotationBase); it must be above 1."
+      )
     }
     let epsilon = try float("attention.layer_norm_rms_epsilon")
     guard epsilon > 0, epsilon < 1 else {
@@ -106,7 +119,10 @@ public struct DecoderConfiguration: Hashable, Sendable {
     }
     normEpsilon = Float(epsilon)
     if let scaling = metadata["\(architecture).rope.scaling.type"]?.string, scaling != "none" {
-      throw ModelError(.unsupported, "Position scaling '\(scaling)' is not supported; use a model without it.")
+      throw ModelError(
+        .unsupported,
+        "Position scaling '\(scaling)' is not supported; use a model without it."
+      )
     }
     if let experts = metadata["\(architecture).expert_count"]?.int, experts > 0 {
       throw ModelError(.unsupported, "Mixtures of experts are not supported; use a dense model.")

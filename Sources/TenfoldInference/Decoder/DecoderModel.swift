@@ -69,7 +69,8 @@ public final class DecoderModel: Sendable {
   /// Writes the embedding of a token below ``vocabularySize``.
   func embed(_ token: Int32, into output: UnsafeMutablePointer<Float>) throws(ModelError) {
     let width = configuration.width
-    guard token >= 0, Int(token) < vocabularySize, let rowBytes = embeddingFormat.byteCount(elements: width) else {
+    guard token >= 0, Int(token) < vocabularySize, let rowBytes = embeddingFormat.byteCount(elements: width)
+    else {
       throw ModelError(.invalidOption, "Token \(token) is not in the vocabulary of \(vocabularySize).")
     }
     try ModelError.wrapping("Tensor \(embedding.name)") { () throws(KernelError) in

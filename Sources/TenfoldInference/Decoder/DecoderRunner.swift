@@ -49,6 +49,12 @@ final class DecoderRunner {
   private let blockActivations: Activations
   /// What rounding to `blockActivations` left over, itself rounded to 8 bits per block.
   private let remainderActivations: Activations
+  /// For a step of one row: the rounded row and what that left over, side by side, so that the weights are unpacked
+  /// once for both; and their products.
+  private let pairActivations: Activations
+  private let pairSums: AlignedBuffer<Float>
+  private let pairStride: Int
+  private var isPaired = false
   private let floatActivations: Activations
   private var units: [AttentionUnit] = []
   private var rowPositions: [Int] = []
@@ -61,6 +67,7 @@ final class DecoderRunner {
   ///   - maximumLogitRows: The most rows whose logits are wanted.
   ///   - precision: How finely rows are rounded before a product.
   ///   - pool: The threads.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull``.
   init(
     model: DecoderModel,
     memory: KeyValueMemory,
@@ -85,17 +92,27 @@ final class DecoderRunner {
     (hidden, normed, queries, keys) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       (
         try AlignedBuffer(count: maximumRows * c.width), try AlignedBuffer(count: maximumRows * c.width),
-        try AlignedBuffer(count: maximumRows * c.queryWidth), try AlignedBuffer(count: maximumRows * c.keyValueWidth)
+        try AlignedBuffer(count: maximumRows * c.queryWidth),
+        try AlignedBuffer(count: maximumRows * c.keyValueWidth)
       )
     }
     (values, attended, gated, logits) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       (
-        try AlignedBuffer(count: maximumRows * c.keyValueWidth), try AlignedBuffer(count: maximumRows * c.queryWidth),
+        try AlignedBuffer(count: maximumRows * c.keyValueWidth),
+        try AlignedBuffer(count: maximumRows * c.queryWidth),
         try AlignedBuffer(count: maximumRows * c.feedForwardWidth),
         try AlignedBuffer(count: maximumLogitRows * model.vocabularySize)
       )
     }
     let isHigh = precision == .high
+    let stride = max(model.vocabularySize, widest, c.keyValueWidth)
+    pairStride = stride
+    (pairActivations, pairSums) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+      (
+        try Activations(capacity: 2, width: widest, instructionSet: model.instructionSet),
+        try AlignedBuffer(count: isHigh ? 2 * stride : 0)
+      )
+    }
     (gates, remainders) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       (
         try AlignedBuffer(count: isHigh ? maximumRows * c.feedForwardWidth : 0),
@@ -128,7 +145,10 @@ final class DecoderRunner {
   /// - Returns: False if the step was abandoned.
   /// - Throws: ``ModelError`` for a token that is not in the vocabulary or memory that is not to be had.
   func run(_ step: DecoderStep, isAbandoned: () -> Bool = { false }) throws(ModelError) -> Bool {
-    precondition(step.tokens.count <= maximumRows && step.logitRows.count <= maximumLogitRows, "The step is too large.")
+    precondition(
+      step.tokens.count <= maximumRows && step.logitRows.count <= maximumLogitRows,
+      "The step is too large."
+    )
     let c = model.configuration
     let rows = step.tokens.count
     for (row, token) in step.tokens.enumerated() {
@@ -158,19 +178,24 @@ final class DecoderRunner {
       hidden.base,
       block.attentionNorm,
       rows: rows,
-      for: [block.query.layer.activationFormat, block.key.layer.activationFormat, block.value.layer.activationFormat]
+      for: [
+        block.query.layer.activationFormat, block.key.layer.activationFormat,
+        block.value.layer.activationFormat,
+      ]
     )
     unsafe multiply([
       Product(block.query, queries.base, c.queryWidth, precision: precision),
       Product(block.key, keys.base, c.keyValueWidth, precision: precision),
       Product(block.value, values.base, c.keyValueWidth, precision: precision),
     ])
-    let rotate = unsafe c.rotationStyle == .pairs ? elementwise.pointee.rotate_pairs : elementwise.pointee.rotate_halves
+    let rotate =
+      unsafe c.rotationStyle == .pairs ? elementwise.pointee.rotate_pairs : elementwise.pointee.rotate_halves
     forRows(rows) { row, span in
       let position = rowPositions[row]
       let table = unsafe rotation.row(position)
       let (query, key, value) = unsafe (
-        queries.base + row * c.queryWidth, keys.base + row * c.keyValueWidth, values.base + row * c.keyValueWidth
+        queries.base + row * c.queryWidth, keys.base + row * c.keyValueWidth,
+        values.base + row * c.keyValueWidth
       )
       unsafe rotate(query, table, c.headCount, c.headLength, c.rotatedLength)
       unsafe rotate(key, table, c.keyValueHeadCount, c.headLength, c.rotatedLength)
@@ -329,6 +354,26 @@ final class DecoderRunner {
     let layer = product.projection.layer
     let format = layer.activationFormat
     let hasRemainder = product.precision == .high && format == .int8PerBlock32
+    if hasRemainder, isPaired {
+      unsafe layer.multiply(
+        pairActivations,
+        panels: panels,
+        into: pairSums.base,
+        outputStride: pairStride,
+        epilogue: .none
+      )
+      let first = panels.lowerBound * layer.panelWidth
+      // The additions of the way for several rows, in the same order.
+      unsafe elementwise.pointee.add_rows(
+        pairSums.base + first,
+        pairSums.base + pairStride + first,
+        epilogue.bias.map { unsafe $0 + first },
+        epilogue.residual.map { unsafe $0 + first },
+        product.output + first,
+        min(layer.outputWidth, panels.upperBound * layer.panelWidth) - first
+      )
+      return
+    }
     unsafe layer.multiply(
       activations(format),
       panels: panels,
@@ -398,11 +443,16 @@ final class DecoderRunner {
   }
 
   private func prepareActivations(rows: Int, width: Int, formats: Set<ActivationFormat>) throws(ModelError) {
+    isPaired = rows == 1
     try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       for format in formats {
         try activations(format).prepare(rows: rows, width: width, format: format)
         guard format == .int8PerBlock32, precision == .high else { continue }
-        try remainderActivations.prepare(rows: rows, width: width, format: format)
+        if rows == 1 {
+          try pairActivations.prepare(rows: 2, width: width, format: format)
+        } else {
+          try remainderActivations.prepare(rows: rows, width: width, format: format)
+        }
       }
     }
   }
@@ -415,9 +465,10 @@ final class DecoderRunner {
     _ format: ActivationFormat,
     _ precision: DecoderPrecision
   ) {
-    let rounded = activations(format)
+    let hasRemainder = format == .int8PerBlock32 && precision == .high
+    let rounded = hasRemainder && isPaired ? pairActivations : activations(format)
     unsafe rounded.quantizeRows(row..<row + 1, from: input, stride: width)
-    guard format == .int8PerBlock32, precision == .high else { return }
+    guard hasRemainder else { return }
     unsafe elementwise.pointee.remainders(
       input + row * width,
       rounded.values + row * rounded.valueStride,
@@ -425,7 +476,11 @@ final class DecoderRunner {
       remainders.base + row * width,
       width
     )
-    unsafe remainderActivations.quantizeRows(row..<row + 1, from: remainders.base, stride: width)
+    if isPaired {
+      unsafe rounded.quantizeRows(1..<2, from: remainders.base, stride: 0)
+    } else {
+      unsafe remainderActivations.quantizeRows(row..<row + 1, from: remainders.base, stride: width)
+    }
   }
 
   private func activations(_ format: ActivationFormat) -> Activations {

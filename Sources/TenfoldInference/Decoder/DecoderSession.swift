@@ -38,7 +38,8 @@ public final class DecoderSession {
     stepLength: Int = 512,
     precision: DecoderPrecision = .high
   ) throws(ModelError) {
-    guard (1...model.configuration.contextLength).contains(contextLength), (1...4_096).contains(stepLength) else {
+    guard (1...model.configuration.contextLength).contains(contextLength), (1...4_096).contains(stepLength)
+    else {
       throw ModelError(
         .invalidOption,
         """
@@ -76,7 +77,10 @@ public final class DecoderSession {
   ///   - body: Receives one logit per token of the vocabulary.
   /// - Returns: What `body` returns.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/promptTooLong`` or ``ModelError/Code/invalidOption``.
-  public func evaluate<Result>(_ tokens: [Int32], _ body: (Span<Float>) -> Result) throws(ModelError) -> Result {
+  public func evaluate<Result>(
+    _ tokens: [Int32],
+    _ body: (Span<Float>) -> Result
+  ) throws(ModelError) -> Result {
     try check(tokens)
     var first = 0
     while first < tokens.count {

@@ -21,6 +21,7 @@ struct KeyValueMemory: Sendable {
   /// - Parameters:
   ///   - configuration: The model's shape.
   ///   - byteCount: The most memory to use; at least one page is made.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull``.
   init(_ configuration: DecoderConfiguration, byteCount: Int) throws(ModelError) {
     let pageBytes = Self.bytesPerPage(configuration)
     let pages = max(1, byteCount / pageBytes)
@@ -34,14 +35,17 @@ struct KeyValueMemory: Sendable {
     pageStride = headStride * headCount * configuration.blockCount
     self.pageCount = pageCount
     let (count, overflow) = pageCount.multipliedReportingOverflow(by: pageStride)
-    guard !overflow else { throw ModelError(.storageFull, "\(pageCount) key-value pages can't be addressed.") }
+    guard !overflow else {
+      throw ModelError(.storageFull, "\(pageCount) key-value pages can't be addressed.")
+    }
     values = try ModelError.wrapping { () throws(KernelError) in try AlignedBuffer(count: count) }
   }
 
   /// The bytes that 32 tokens take.
   static func bytesPerPage(_ configuration: DecoderConfiguration) -> Int {
     let length = configuration.headLength + tenfold_value_stride(configuration.headLength)
-    return length * BlockAllocator.blockLength * configuration.keyValueHeadCount * configuration.blockCount * 2
+    return length * BlockAllocator.blockLength * configuration.keyValueHeadCount * configuration.blockCount
+      * 2
   }
 
   /// The first half of the first page.

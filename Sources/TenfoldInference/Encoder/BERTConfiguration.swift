@@ -40,11 +40,15 @@ public struct BERTConfiguration: Hashable, Sendable {
     let feedForward = try matrix(BERTTensor.intermediate(0) + ".weight")
     guard words.columns <= 8_192, feedForward.rows <= 32_768 else {
       throw ModelError(
-        .unsupported, "Hidden states of \(words.columns) and \(feedForward.rows) are too long (limits 8192 and 32768).")
+        .unsupported,
+        "Hidden states of \(words.columns) and \(feedForward.rows) are too long (limits 8192 and 32768)."
+      )
     }
     guard headCount > 0, words.columns.isMultiple(of: headCount) else {
       throw ModelError(
-        .invalidOption, "headCount is \(headCount); it must divide the hidden state's length \(words.columns).")
+        .invalidOption,
+        "headCount is \(headCount); it must divide the hidden state's length \(words.columns)."
+      )
     }
     var layers = 1
     while layers < 256, weights.shape(of: BERTTensor.intermediate(layers) + ".weight") != nil { layers += 1 }
@@ -64,7 +68,9 @@ enum BERTTensor {
   static let types = "embeddings.token_type_embeddings.weight"
   static let embeddingNorm = "embeddings.LayerNorm"
 
-  static func attention(_ layer: Int, _ part: String) -> String { "encoder.layer.\(layer).attention.self.\(part)" }
+  static func attention(_ layer: Int, _ part: String) -> String {
+    "encoder.layer.\(layer).attention.self.\(part)"
+  }
   static func attentionOutput(_ layer: Int) -> String { "encoder.layer.\(layer).attention.output.dense" }
   static func attentionNorm(_ layer: Int) -> String { "encoder.layer.\(layer).attention.output.LayerNorm" }
   static func intermediate(_ layer: Int) -> String { "encoder.layer.\(layer).intermediate.dense" }

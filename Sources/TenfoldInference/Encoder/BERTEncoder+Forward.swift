@@ -20,6 +20,7 @@ extension BERTEncoder {
   ///   - inputs: Sees what goes into each projection.
   ///   - states: Sees the hidden states.
   /// - Returns: `[texts × width]`, row-major.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` or ``ModelError/Code/storageFull``.
   func run(
     _ texts: [[Int32]],
     in workspace: EncoderWorkspace,
@@ -36,24 +37,43 @@ extension BERTEncoder {
     embedTokens(texts, offsets: offsets, in: workspace)
     unsafe states?(0, hidden)
     for (index, layer) in layers.enumerated() {
-      try unsafe project(layer.attention, tokens, from: hidden, width, to: workspace.wide.base, workspace) { rows in
+      try unsafe project(layer.attention, tokens, from: hidden, width, to: workspace.wide.base, workspace) {
+        rows in
         unsafe inputs?(index, .attention, rows, tokens, width)
       }
       attend(offsets: offsets, in: workspace)
       let mixed = unsafe workspace.mixed.base
       try unsafe project(
-        layer.attentionOutput, tokens, from: mixed, width, to: hidden, workspace, residual: hidden
+        layer.attentionOutput,
+        tokens,
+        from: mixed,
+        width,
+        to: hidden,
+        workspace,
+        residual: hidden
       ) { rows in
         unsafe inputs?(index, .attentionOutput, rows, tokens, width)
       }
       unsafe normalize(hidden, tokens, layer.attentionNorm, workspace)
       try unsafe project(
-        layer.intermediate, tokens, from: hidden, width, to: workspace.wide.base, workspace, activation: .gelu
+        layer.intermediate,
+        tokens,
+        from: hidden,
+        width,
+        to: workspace.wide.base,
+        workspace,
+        activation: .gelu
       ) { rows in
         unsafe inputs?(index, .intermediate, rows, tokens, width)
       }
       try unsafe project(
-        layer.output, tokens, from: workspace.wide.base, workspace.wideStride, to: hidden, workspace, residual: hidden
+        layer.output,
+        tokens,
+        from: workspace.wide.base,
+        workspace.wideStride,
+        to: hidden,
+        workspace,
+        residual: hidden
       ) { rows in
         unsafe inputs?(index, .output, rows, tokens, workspace.wideStride)
       }
@@ -70,8 +90,14 @@ extension BERTEncoder {
         // Ids and positions were checked against the tables.
         unsafe withNorm(embeddingNorm) { gain, bias in
           unsafe kernels.normalize(
-            words.base + Int(token) * width, positions.base + position * width, width, gain, bias,
-            options.layerNormEpsilon, workspace.hidden.base + (offsets[index] + position) * width)
+            words.base + Int(token) * width,
+            positions.base + position * width,
+            width,
+            gain,
+            bias,
+            options.layerNormEpsilon,
+            workspace.hidden.base + (offsets[index] + position) * width
+          )
         }
       }
     }
@@ -92,14 +118,28 @@ extension BERTEncoder {
     unsafe observe(source)
     try projection.prepare(workspace.activations, rows: tokens)
     workspace.split(tokens) { _, rows in
-      unsafe projection.fill(workspace.activations, rows: rows, from: source, stride: stride, kernels: kernels)
+      unsafe projection.fill(
+        workspace.activations,
+        rows: rows,
+        from: source,
+        stride: stride,
+        kernels: kernels
+      )
     }
     let outputStride = unsafe target == workspace.wide.base ? workspace.wideStride : configuration.width
     let epilogue = unsafe Epilogue(
-      bias: projection.bias.base, activation: activation, residual: residual,
-      residualStride: residual == nil ? 0 : configuration.width)
+      bias: projection.bias.base,
+      activation: activation,
+      residual: residual,
+      residualStride: residual == nil ? 0 : configuration.width
+    )
     unsafe projection.layer.multiply(
-      workspace.activations, into: target, outputStride: outputStride, epilogue: epilogue, pool: workspace.pool)
+      workspace.activations,
+      into: target,
+      outputStride: outputStride,
+      epilogue: epilogue,
+      pool: workspace.pool
+    )
   }
 
   /// Attention of each text to itself, one head at a time, from `wide` to `mixed`.
@@ -116,8 +156,17 @@ extension BERTEncoder {
         let first = offsets[text]
         let query = unsafe workspace.wide.base + (first * workspace.wideStride + head * headWidth)
         unsafe kernels.attend(
-          query, query + width, query + 2 * width, workspace.wideStride, offsets[text + 1] - first, headWidth, scale,
-          workspace.mixed.base + (first * width + head * headWidth), width, scratch)
+          query,
+          query + width,
+          query + 2 * width,
+          workspace.wideStride,
+          offsets[text + 1] - first,
+          headWidth,
+          scale,
+          workspace.mixed.base + (first * width + head * headWidth),
+          width,
+          scratch
+        )
       }
     }
   }
@@ -156,14 +205,20 @@ extension BERTEncoder {
       guard let base = buffer.baseAddress else { return }
       for text in 0..<offsets.count - 1 {
         let length = unsafe kernels.pool(
-          workspace.hidden.base + offsets[text] * width, width, offsets[text + 1] - offsets[text], width,
-          base + text * width)
+          workspace.hidden.base + offsets[text] * width,
+          width,
+          offsets[text + 1] - offsets[text],
+          width,
+          base + text * width
+        )
         isSound = isSound && length > 0 && length < .infinity
       }
     }
     guard isSound else {
       throw ModelError(
-        .invalidTensor, "A vector is zero or not finite: the encoder's weights are damaged; verify the model's file.")
+        .invalidTensor,
+        "A vector is zero or not finite: the encoder's weights are damaged; verify the model's file."
+      )
     }
     return vectors
   }

@@ -50,6 +50,8 @@ import TenfoldKernels
   let positions: AlignedBuffer<Float>
   let embeddingNorm: LayerNorm
   let layers: [Layer]
+  /// 16 hexadecimal digits that differ between models.
+  public let fingerprint: String
   // Constant functions of one instruction set.
   nonisolated(unsafe) let kernels: tenfold_encoder_kernels
 
@@ -62,7 +64,10 @@ import TenfoldKernels
   ///   tensor, ``ModelError/Code/invalidOption``, ``ModelError/Code/unsupported`` or ``ModelError/Code/storageFull``.
   public convenience init(weights: some EncoderWeights, options: Options = Options()) throws(ModelError) {
     guard options.layerNormEpsilon > 0, options.layerNormEpsilon < 1 else {
-      throw ModelError(.invalidOption, "layerNormEpsilon is \(options.layerNormEpsilon); it must be in 0..<1.")
+      throw ModelError(
+        .invalidOption,
+        "layerNormEpsilon is \(options.layerNormEpsilon); it must be in 0..<1."
+      )
     }
     let parts = try EncoderParts(weights: weights, headCount: options.headCount)
     var reference = options
@@ -83,6 +88,7 @@ import TenfoldKernels
     words = other.words
     positions = other.positions
     embeddingNorm = other.embeddingNorm
+    fingerprint = other.fingerprint
     self.layers = layers
     unsafe kernels = other.kernels
   }
@@ -93,14 +99,21 @@ import TenfoldKernels
     words = try EncoderProjection.buffer(parts.words)
     positions = try EncoderProjection.buffer(parts.positions)
     embeddingNorm = parts.embeddingNorm
+    fingerprint = parts.fingerprint
     let set = try ModelError.wrapping { () throws(KernelError) in try InstructionSet.selected() }
     unsafe kernels = tenfold_encoder_kernels_named(set.name).pointee
     var layers: [Layer] = []
     for (index, part) in parts.layers.enumerated() {
-      func packed(_ weights: ProjectionWeights, _ place: EncoderMagnitudes.Place) throws(ModelError) -> EncoderProjection {
+      func packed(
+        _ weights: ProjectionWeights,
+        _ place: EncoderMagnitudes.Place
+      ) throws(ModelError) -> EncoderProjection {
         guard let magnitudes else { return try EncoderProjection(weights) }
         return try EncoderProjection(
-          weights, magnitudes: magnitudes[index, place], extra: weights.columns / place.columnsPerCopy)
+          weights,
+          magnitudes: magnitudes[index, place],
+          extra: weights.columns / place.columnsPerCopy
+        )
       }
       layers.append(
         Layer(
@@ -120,7 +133,12 @@ import TenfoldKernels
   var widestInput: Int {
     layers.reduce(0) {
       max(
-        $0, $1.attention.inputWidth, $1.attentionOutput.inputWidth, $1.intermediate.inputWidth, $1.output.inputWidth)
+        $0,
+        $1.attention.inputWidth,
+        $1.attentionOutput.inputWidth,
+        $1.intermediate.inputWidth,
+        $1.output.inputWidth
+      )
     }
   }
 
@@ -144,32 +162,22 @@ import TenfoldKernels
   public func embed(_ texts: [[Int32]], threads: Int? = nil) throws(ModelError) -> [Float] {
     let longest = texts.reduce(1) { max($0, $1.count) }
     for text in texts { try check(text) }
-    let workspace = try EncoderWorkspace(self, capacity: max(longest, 512), threads: threads)
-    var vectors: [Float] = []
-    vectors.reserveCapacity(texts.count * configuration.width)
-    var step: [[Int32]] = []
-    var tokens = 0
-    for text in texts {
-      if tokens + text.count > workspace.capacity {
-        vectors += try unsafe run(step, in: workspace)
-        step = []
-        tokens = 0
-      }
-      step.append(text)
-      tokens += text.count
-    }
-    if !step.isEmpty { vectors += try unsafe run(step, in: workspace) }
-    return vectors
+    return try EncoderRunner(self, stepTokens: max(longest, 512), threads: threads).embed(texts)
   }
 
   /// Refuses sequences that can't be computed.
   func check(_ text: [Int32]) throws(ModelError) {
     guard !text.isEmpty, text.allSatisfy({ $0 >= 0 && Int($0) < configuration.vocabularySize }) else {
-      throw ModelError(.invalidOption, "A sequence is empty or holds an id not below \(configuration.vocabularySize).")
+      throw ModelError(
+        .invalidOption,
+        "A sequence is empty or holds an id not below \(configuration.vocabularySize)."
+      )
     }
     guard text.count <= configuration.positionCount else {
       throw ModelError(
-        .promptTooLong, "A text has \(text.count) tokens; the encoder takes \(configuration.positionCount).")
+        .promptTooLong,
+        "A text has \(text.count) tokens; the encoder takes \(configuration.positionCount)."
+      )
     }
   }
 }

@@ -7,7 +7,9 @@ struct EncoderMagnitudes {
   enum Place: Int, CaseIterable {
     case attention, attentionOutput, intermediate, output
 
-    /// One copy is added for so many columns. More copies mean more accuracy and more work; measured on MiniLM-L6, these
+    /// One copy is added for so many columns.
+    ///
+    /// More copies mean more accuracy and more work; measured on MiniLM-L6, these
     /// give a mean cosine of 0.9997 for a fifth more work. What attention puts out has no outliers.
     var columnsPerCopy: Int {
       switch self {
@@ -25,7 +27,8 @@ struct EncoderMagnitudes {
       [Float](
         repeating: 0,
         count: Place(rawValue: $0 % Place.allCases.count) == .output
-          ? configuration.feedForwardWidth : configuration.width)
+          ? configuration.feedForwardWidth : configuration.width
+      )
     }
   }
 
@@ -46,12 +49,18 @@ struct EncoderMagnitudes {
 enum EncoderCalibration {
   /// A few sentences with numbers, code, a quotation and an empty text, in the ids of the uncased BERT vocabulary.
   private static let sentences: [[Int32]] = [
-    [101, 1996, 2837, 3530, 2006, 9857, 2000, 2896, 1996, 3976, 1997, 7852, 1010, 2021, 1017, 1997, 2260, 2372, 2187,
-      1012, 102],
+    [
+      101, 1996, 2837, 3530, 2006, 9857, 2000, 2896, 1996, 3976, 1997, 7852, 1010, 2021, 1017, 1997, 2260,
+      2372, 2187,
+      1012, 102,
+    ],
     [101, 13366, 1042, 1006, 1060, 1007, 1024, 2709, 1060, 1008, 1008, 1016, 1009, 1015, 1001, 24134, 102],
     [101, 2054, 2003, 1996, 3007, 1997, 2605, 1029, 102],
-    [101, 2004, 8197, 6657, 26402, 2015, 22330, 20464, 9541, 18037, 28835, 1011, 1015, 1999, 5127, 13461, 1006, 1052,
-      1026, 1014, 1012, 5709, 1007, 1025, 2156, 1031, 2260, 1033, 1012, 102],
+    [
+      101, 2004, 8197, 6657, 26402, 2015, 22330, 20464, 9541, 18037, 28835, 1011, 1015, 1999, 5127, 13461,
+      1006, 1052,
+      1026, 1014, 1012, 5709, 1007, 1025, 2156, 1031, 2260, 1033, 1012, 102,
+    ],
     [101, 2002, 2056, 1024, 1000, 2053, 1000, 1012, 102],
     [101, 102],
   ]

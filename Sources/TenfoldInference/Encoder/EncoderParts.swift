@@ -24,7 +24,8 @@ struct EncoderParts {
     let width = configuration.width
     let reader = EncoderTensorReader(weights: weights)
     words = try reader.read(BERTTensor.words, [configuration.vocabularySize, width])
-    guard let types = weights.shape(of: BERTTensor.types), types.count == 2, (1...64).contains(types[0]) else {
+    guard let types = weights.shape(of: BERTTensor.types), types.count == 2, (1...64).contains(types[0])
+    else {
       throw ModelError(.invalidTensor, "The tensor \(BERTTensor.types) is missing or not a small matrix.")
     }
     let firstType = try reader.read(BERTTensor.types, [types[0], width])
@@ -42,14 +43,40 @@ struct EncoderParts {
       layers.append(
         Layer(
           attention: .joined(parts),
-          attentionOutput: try reader.projection(BERTTensor.attentionOutput(index), rows: width, columns: width),
+          attentionOutput: try reader.projection(
+            BERTTensor.attentionOutput(index),
+            rows: width,
+            columns: width
+          ),
           attentionNorm: try reader.norm(BERTTensor.attentionNorm(index), width: width),
-          intermediate: try reader.projection(BERTTensor.intermediate(index), rows: feedForward, columns: width),
+          intermediate: try reader.projection(
+            BERTTensor.intermediate(index),
+            rows: feedForward,
+            columns: width
+          ),
           output: try reader.projection(BERTTensor.output(index), rows: width, columns: feedForward),
           outputNorm: try reader.norm(BERTTensor.outputNorm(index), width: width)
         )
       )
     }
     self.layers = layers
+  }
+
+  /// A hash of the embeddings' sums and of all biases: cheap, and another one for a model trained any further.
+  var fingerprint: String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
+    func add(_ values: [Float]) {
+      for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+    }
+    add(positions)
+    add(embeddingNorm.gain)
+    for layer in layers {
+      for part in [layer.attention, layer.attentionOutput, layer.intermediate, layer.output] {
+        add(part.bias)
+        add(Array(part.matrix.prefix(1_024)))
+      }
+    }
+    let digits = String(hash, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

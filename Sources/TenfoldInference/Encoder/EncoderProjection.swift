@@ -17,7 +17,11 @@ struct EncoderProjection: Sendable {
       // The array lives for the call.
       try unsafe weights.matrix.withUnsafeBufferPointer { (buffer) throws(KernelError) -> any LinearLayer in
         try unsafe LinearLayerFactory.make(
-          format: .f32, bytes: UnsafeRawBufferPointer(buffer), rows: weights.rows, columns: weights.columns)
+          format: .f32,
+          bytes: UnsafeRawBufferPointer(buffer),
+          rows: weights.rows,
+          columns: weights.columns
+        )
       }
     }
     bias = try Self.buffer(weights.bias)
@@ -32,7 +36,11 @@ struct EncoderProjection: Sendable {
       try unsafe codes.withUnsafeBufferPointer { (buffer) throws(KernelError) -> any LinearLayer in
         guard let base = buffer.baseAddress else { throw KernelError(.invalidShape, "The matrix is empty.") }
         return try unsafe LinearLayerFactory.makeInt8(
-          codes: base, scales: scales, columns: split.total, instructionSet: InstructionSet.selected())
+          codes: base,
+          scales: scales,
+          columns: split.total,
+          instructionSet: InstructionSet.selected()
+        )
       }
     }
     bias = try Self.buffer(weights.bias)
@@ -65,9 +73,13 @@ struct EncoderProjection: Sendable {
     unsafe split.withC { split in
       for row in rows {
         unsafe kernels.quantize_split(
-          source + row * stride, split, (layer.inputWidth + 63) & ~63,
-          activations.values + row * activations.valueStride, activations.scales + row,
-          activations.negatedSums + row)
+          source + row * stride,
+          split,
+          (layer.inputWidth + 63) & ~63,
+          activations.values + row * activations.valueStride,
+          activations.scales + row,
+          activations.negatedSums + row
+        )
       }
     }
   }

@@ -8,14 +8,20 @@ struct EncoderTensorReader<Weights: EncoderWeights> {
   /// The numbers of a tensor of exactly this shape.
   func read(_ name: String, _ shape: [Int]) throws(ModelError) -> [Float] {
     guard let found = weights.shape(of: name) else {
-      throw ModelError(.missing, "The tensor \(name) is missing: the file is not complete, or of another model.")
+      throw ModelError(
+        .missing,
+        "The tensor \(name) is missing: the file is not complete, or of another model."
+      )
     }
     guard found == shape else {
       throw ModelError(.invalidTensor, "The tensor \(name) has the shape \(found), not \(shape).")
     }
     let values = try weights.floats(of: name)
     guard values.count == shape.reduce(1, *) else {
-      throw ModelError(.invalidTensor, "The tensor \(name) holds \(values.count) numbers; its shape is \(shape).")
+      throw ModelError(
+        .invalidTensor,
+        "The tensor \(name) holds \(values.count) numbers; its shape is \(shape)."
+      )
     }
     guard values.allSatisfy(\.isFinite) else {
       throw ModelError(.invalidTensor, "The tensor \(name) holds a NaN or an infinity: the file is damaged.")

@@ -35,7 +35,11 @@ final class EncoderWorkspace {
       wide = try AlignedBuffer(count: capacity * wideStride)
       scratch = try AlignedBuffer(count: slots * scratchBytes)
     } catch {
-      throw ModelError(.storageFull, "No memory for steps of \(capacity) tokens: \(error.message)", underlying: error)
+      throw ModelError(
+        .storageFull,
+        "No memory for steps of \(capacity) tokens: \(error.message)",
+        underlying: error
+      )
     }
   }
 

@@ -51,7 +51,8 @@ struct SplitColumns: Sendable {
     let sizes = (0..<width).map { max(magnitudes[$0], 1e-3) / scales[$0] }
     var sources: [Int32] = []
     for _ in 0..<extra {
-      guard let next = (0..<width).max(by: { sizes[$0] / Float(copies[$0]) < sizes[$1] / Float(copies[$1]) }) else {
+      guard let next = (0..<width).max(by: { sizes[$0] / Float(copies[$0]) < sizes[$1] / Float(copies[$1]) })
+      else {
         break
       }
       copies[next] += 1
@@ -122,12 +123,16 @@ struct SplitColumns: Sendable {
             let offsetBase = offsets.baseAddress
           else { preconditionFailure("a projection has at least one column") }
           var split = unsafe tenfold_split_columns(
-            width: width, columns: self.factors.count, zero_columns: zeroColumns, sources: sourceBase,
-            factors: factorBase, offsets: offsetBase)
+            width: width,
+            columns: self.factors.count,
+            zero_columns: zeroColumns,
+            sources: sourceBase,
+            factors: factorBase,
+            offsets: offsetBase
+          )
           return unsafe body(&split)
         }
       }
     }
   }
-
 }

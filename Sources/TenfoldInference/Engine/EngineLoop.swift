@@ -13,7 +13,9 @@ import Musl
 import Glibc
 #endif
 
-/// The step loop: takes mail, asks the scheduler for a step, computes it, hands out tokens. Confined to one thread.
+/// The step loop: takes mail, asks the scheduler for a step, computes it, hands out tokens.
+///
+/// It is confined to one thread.
 final class EngineLoop {
   private let mailbox: EngineMailbox
   private let runner: DecoderRunner
@@ -54,7 +56,10 @@ final class EngineLoop {
       for request in mail.requests { accept(request) }
       for id in mail.cancelled { drop(id) { $0.abandon(profile: $1) } }
       if mail.isStopped {
-        let error = ModelError(.engineStopped, "The model \(profile.id) was shut down before the answer was complete.")
+        let error = ModelError(
+          .engineStopped,
+          "The model \(profile.id) was shut down before the answer was complete."
+        )
         for id in sequences.keys.sorted() { drop(id) { $0.fail(error, profile: $1) } }
         publish()
         return
@@ -167,7 +172,11 @@ final class EngineLoop {
   }
 
   /// Accounts for a fork of the given answers and goes to the next one.
-  private func decide(_ id: Int, _ sequence: inout EngineSequence, _ logits: UnsafeMutableBufferPointer<Float>) {
+  private func decide(
+    _ id: Int,
+    _ sequence: inout EngineSequence,
+    _ logits: UnsafeMutableBufferPointer<Float>
+  ) {
     guard let fork = sequence.choices?.forks.first else { return }
     let wanted = fork.tokens.map { unsafe logits[Int($0)] }
     guard wanted.allSatisfy(\.isFinite) else {
@@ -198,7 +207,9 @@ final class EngineLoop {
     }
   }
 
-  /// CPU time of this thread. The workers of a step's parallel regions are busy as long as this thread is, so a step's
+  /// CPU time of this thread.
+  ///
+  /// The workers of a step's parallel regions are busy as long as this thread is, so a step's
   /// CPU time is this times their number.
   private static func threadTime() -> Duration {
     var time = timespec()

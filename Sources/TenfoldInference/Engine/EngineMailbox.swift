@@ -53,7 +53,10 @@ final class EngineMailbox: @unchecked Sendable {
   // MARK: - Callers' side
 
   /// Why a request was not taken.
-  enum Refusal { case isFull(Int), isStopped }
+  enum Refusal {
+    case isFull(Int)
+    case isStopped
+  }
 
   /// Queues a request under a new id; `make` must be quick.
   func submit(limit: Int, _ make: (Int) -> EngineRequest) -> Refusal? {

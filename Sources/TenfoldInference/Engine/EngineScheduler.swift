@@ -201,9 +201,6 @@ struct EngineScheduler: Sendable {
     running[index].computed = min(running[index].computed, position)
   }
 
-  /// How many of a running sequence's tokens are stored.
-  func computedTokens(of id: Int) -> Int { running.first { $0.id == id }?.computed ?? 0 }
-
   // MARK: - Planning
 
   /// Decides the next step and takes the pages it needs.

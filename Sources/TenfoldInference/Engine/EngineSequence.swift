@@ -51,7 +51,11 @@ struct EngineSequence {
   /// Adds a token to the answer.
   ///
   /// - Returns: Why the answer ends here, or `nil`.
-  mutating func take(_ choice: TokenSampler.Choice, endTokens: Set<Int32>, contextLength: Int) -> FinishReason? {
+  mutating func take(
+    _ choice: TokenSampler.Choice,
+    endTokens: Set<Int32>,
+    contextLength: Int
+  ) -> FinishReason? {
     noteFirstToken()
     usage.completionTokens += 1
     logProbability += choice.logProbability

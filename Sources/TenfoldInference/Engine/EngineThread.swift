@@ -34,7 +34,10 @@ enum EngineThread {
     #endif
     guard status == 0 else {
       unsafe context.release()
-      throw ModelError(.storageFull, "The system refused a thread (error \(status)); raise the limit of threads.")
+      throw ModelError(
+        .storageFull,
+        "The system refused a thread (error \(status)); raise the limit of threads."
+      )
     }
   }
 

@@ -24,7 +24,9 @@ struct GGUFVocabulary: DecoderVocabulary {
     let tokenizer = try BytePairTokenizer(metadata: metadata)
     self.tokenizer = tokenizer
     template = Result { () throws(ModelError) in try ChatTemplate(metadata: metadata) }
-    endTokens = Set(Self.endings.compactMap(tokenizer.controlToken) + [tokenizer.endOfSequence].compactMap { $0 })
+    endTokens = Set(
+      Self.endings.compactMap(tokenizer.controlToken) + [tokenizer.endOfSequence].compactMap { $0 }
+    )
   }
 
   var count: Int { tokenizer.vocabularySize }
@@ -35,5 +37,7 @@ struct GGUFVocabulary: DecoderVocabulary {
     try template.get().tokens(messages, addGenerationPrompt: true, tokenizer: tokenizer)
   }
 
-  func makeDetokenizer() -> any TokenDetokenizer { Detokenizer(decoder: TokenTextDecoder(tokenizer: tokenizer)) }
+  func makeDetokenizer() -> any TokenDetokenizer {
+    Detokenizer(decoder: TokenTextDecoder(tokenizer: tokenizer))
+  }
 }

@@ -235,7 +235,7 @@ struct GGUFParser {
   }
 
   private mutating func length(_ what: String) throws(ModelError) -> Int {
-    let raw = try unsigned(UInt64.self, "the length of \(what)")
+    let raw = try unsigned(UInt64.self, what)  // no text is built here: vocabularies call this 300,000 times
     guard raw <= UInt64(file.count - offset) else {
       throw truncated(at: offset, needed: Int(clamping: raw), what)
     }

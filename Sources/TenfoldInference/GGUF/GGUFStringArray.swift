@@ -24,7 +24,7 @@ public struct GGUFStringArray: Sendable {
   /// - Complexity: O(bytes of the array), one allocation per long string.
   public func strings() -> [String] {
     var result: [String] = []
-    forEach { bytes, range in
+    visit { bytes, range in
       // The range lies inside the array's checked bytes.
       unsafe bytes.extracting(range).withUnsafeBytes {
         result.append(unsafe String(decoding: $0, as: UTF8.self))
@@ -34,7 +34,7 @@ public struct GGUFStringArray: Sendable {
   }
 
   /// Calls `body` for each string with the array's bytes and the string's place in them.
-  func forEach<E: Error>(_ body: (RawSpan, Range<Int>) throws(E) -> Void) throws(E) {
+  func visit<E: Error>(_ body: (RawSpan, Range<Int>) throws(E) -> Void) throws(E) {
     try file.withBytes { (whole) throws(E) -> Void in
       let bytes = whole.extracting(fileOffset..<fileOffset + byteCount)
       var offset = 0

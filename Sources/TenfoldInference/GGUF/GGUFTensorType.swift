@@ -1,5 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
+// The names are ggml's own.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 /// How the numbers of a GGUF tensor are stored: which block format, how many numbers and bytes a block has.
 ///

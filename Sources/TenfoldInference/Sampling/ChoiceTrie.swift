@@ -87,7 +87,9 @@ struct ChoiceTrie: Sendable {
   /// to 1 / temperature.
   func pick(temperature: Float, random: inout SamplerRandom) -> Int {
     var best = 0
-    for index in logProbabilities.indices where logProbabilities[index] > logProbabilities[best] { best = index }
+    for index in logProbabilities.indices where logProbabilities[index] > logProbabilities[best] {
+      best = index
+    }
     guard temperature > 0 else { return best }
     let weights = logProbabilities.map { exponential(($0 - logProbabilities[best]) / Double(temperature)) }
     var left = random.unit() * weights.reduce(0, +)

@@ -26,7 +26,9 @@ struct StopMatcher: Sendable {
 
     /// Takes a byte; true when the pattern ends with it.
     mutating func take(_ byte: UInt8) -> Bool {
-      while matched > 0, matched == pattern.count || pattern[matched] != byte { matched = Int(fallback[matched]) }
+      while matched > 0, matched == pattern.count || pattern[matched] != byte {
+        matched = Int(fallback[matched])
+      }
       if pattern[matched] == byte { matched += 1 }
       return matched == pattern.count
     }

@@ -50,6 +50,7 @@ struct TokenSampler: Sendable {
   ///   - logits: One for each token of the vocabulary; those of seen tokens are changed by the repetition penalty.
   ///   - weights: Room for as many numbers.
   ///   - kernels: The loops of the instruction set in use.
+  /// - Returns: The token.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` if a logit is NaN or infinite.
   mutating func next(
     _ logits: UnsafeMutableBufferPointer<Float>,
@@ -123,7 +124,8 @@ struct TokenSampler: Sendable {
   /// large vocabulary is not sorted.
   private func likeliest(_ weights: UnsafeBufferPointer<Float>) -> [Candidate] {
     let wanted = options.topK > 0 ? min(options.topK, weights.count) : .max
-    let mass = options.topK > 0 ? .infinity : Double(options.topP) * (unsafe weights.reduce(0.0) { $0 + Double($1) })
+    let mass =
+      options.topK > 0 ? .infinity : Double(options.topP) * (unsafe weights.reduce(0.0) { $0 + Double($1) })
     var candidates: [Candidate] = []
     var threshold: Float = 0.0625
     while true {

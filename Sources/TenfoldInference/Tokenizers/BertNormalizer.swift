@@ -42,10 +42,11 @@ struct BertNormalizer: Sendable {
       }
       changed += [0xac00, 0xd7a3]
       classes = ScalarClassTable([
-        (changed, complex),
         (UnicodeTables.bertRemoved, removed),
         (UnicodeTables.whitespace, space),
         (UnicodeTables.bertPunctuation, punctuation),
+        // After punctuation: the Greek question mark is both, and becomes a semicolon.
+        (changed, complex),
         (UnicodeTables.bertIdeographs, ideograph),
         ([0x00, 0x1f, 0x7f, 0x7f, 0x85, 0x85], removed),
         ([0x09, 0x0a, 0x0d, 0x0d, 0x20, 0x20], space),

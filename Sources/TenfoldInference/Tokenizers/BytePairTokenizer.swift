@@ -38,11 +38,17 @@ public final class BytePairTokenizer: Tokenizer {
   public init(metadata: GGUFMetadata) throws(ModelError) {
     let model = try metadata.string(for: "tokenizer.ggml.model")
     guard model == "gpt2" else {
-      throw ModelError(.unsupported, "Tokenizer model \(model) is not supported; use a model with gpt2 (byte-level BPE).")
+      throw ModelError(
+        .unsupported,
+        "Tokenizer model \(model) is not supported; use a model with gpt2 (byte-level BPE)."
+      )
     }
     let name = try metadata.string(for: "tokenizer.ggml.pre")
     guard let style = WordSplitter.Style(rawValue: name) else {
-      throw ModelError(.unsupported, "Pre-tokenizer \(name) is not supported; use a model with smollm or qwen2.")
+      throw ModelError(
+        .unsupported,
+        "Pre-tokenizer \(name) is not supported; use a model with smollm or qwen2."
+      )
     }
     guard let tokens = metadata["tokenizer.ggml.tokens"]?.stringArray,
       let merges = metadata["tokenizer.ggml.merges"]?.stringArray
@@ -59,9 +65,11 @@ public final class BytePairTokenizer: Tokenizer {
     var added: [(bytes: [UInt8], id: Int32)] = []
     var all: [(bytes: [UInt8], id: Int32)] = []
     var controlIDs: [String: Int32] = [:]
-    for (index, kind) in vocabulary.kinds.enumerated() {
-      guard kind == .control || kind == .unknown || kind == .userDefined else { continue }
-      let bytes = Array(vocabulary.tokenBytes[vocabulary.tokenStarts[index]..<vocabulary.tokenStarts[index + 1]])
+    for (index, kind) in vocabulary.kinds.enumerated()
+    where kind == .control || kind == .unknown || kind == .userDefined {
+      let bytes = Array(
+        vocabulary.tokenBytes[vocabulary.tokenStarts[index]..<vocabulary.tokenStarts[index + 1]]
+      )
       all.append((bytes, Int32(index)))
       if kind == .userDefined { added.append((bytes, Int32(index))) }
       if kind == .control { controlIDs[String(decoding: bytes, as: UTF8.self)] = Int32(index) }

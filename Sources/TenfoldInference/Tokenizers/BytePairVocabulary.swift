@@ -33,15 +33,16 @@ struct BytePairVocabulary: Sendable {
         "The vocabulary has \(count) tokens but \(kinds?.count ?? 0) token types; use another model file."
       )
     }
-    self.kinds = kinds.map { $0.map { Kind(rawValue: $0) ?? .normal } } ?? Array(repeating: .normal, count: count)
-    var strings = ByteStringTable(capacity: count)
-    tokens.forEach { strings.append($0, $1) }
+    self.kinds =
+      kinds.map { $0.map { Kind(rawValue: $0) ?? .normal } } ?? Array(repeating: .normal, count: count)
+    var strings = ByteStringTable(capacity: count, byteCount: tokens.byteCount)
+    tokens.visit { strings.append($0, $1) }
     guard strings.count == count else {
       throw ModelError(.invalidTokenizer, "The vocabulary's strings are inconsistent; fetch the file again.")
     }
     var pairs = PairTable(capacity: merges.count)
     var rank: Int32 = 0
-    try merges.forEach { (bytes, range) throws(ModelError) in
+    try merges.visit { (bytes, range) throws(ModelError) in
       var split = range.lowerBound + 1
       // One byte per load, bounds-checked.
       while split < range.upperBound {

@@ -9,11 +9,14 @@ struct ByteStringTable: Sendable {
   private var starts: [Int] = [0]
   private(set) var bytes: [UInt8] = []
 
-  init(capacity: Int) {
+  init(capacity: Int, byteCount: Int) {
     var size = 16
     while size < capacity * 2 { size *= 2 }
     slots = Array(repeating: -1, count: size)
     mask = size - 1
+    hashes.reserveCapacity(capacity)
+    starts.reserveCapacity(capacity + 1)
+    bytes.reserveCapacity(byteCount)
   }
 
   var count: Int { starts.count - 1 }

@@ -14,7 +14,9 @@ struct ScalarClassTable: Sendable {
     for (ranges, kind) in lists {
       for index in stride(from: 0, to: ranges.count - 1, by: 2) {
         let (first, last) = (ranges[index], ranges[index + 1])
-        for scalar in Int(first)..<max(Int(first), min(Int(last) + 1, Self.denseCount)) { dense[scalar] = kind }
+        for scalar in Int(first)..<max(Int(first), min(Int(last) + 1, Self.denseCount)) {
+          dense[scalar] = kind
+        }
         if last >= UInt32(Self.denseCount) { sparse.append((first, last, kind)) }
       }
     }

@@ -46,7 +46,8 @@ struct SpecialTokenMatcher: Sendable {
     // Taken bytes are marked, so the cost is linear in the candidates' total length.
     var taken = [Bool](repeating: false, count: text.count)
     var accepted: [Match] = []
-    for candidate in candidates where !taken[candidate.range.lowerBound] && !taken[candidate.range.upperBound - 1] {
+    for candidate in candidates
+    where !taken[candidate.range.lowerBound] && !taken[candidate.range.upperBound - 1] {
       for index in candidate.range { taken[index] = true }
       accepted.append(candidate)
     }

@@ -45,7 +45,9 @@ public struct TokenTextDecoder: Sendable {
     for length in 1...3 where length <= pending.count {
       let byte = pending[pending.count - length]
       if byte & 0xc0 == 0x80 { continue }
-      let needed = byte >= 0xf0 && byte <= 0xf4 ? 4 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xc2 && byte < 0xe0 ? 2 : 1
+      let needed =
+        byte >= 0xf0 && byte <= 0xf4
+        ? 4 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xc2 && byte < 0xe0 ? 2 : 1
       return needed > length ? length : 0
     }
     return 0

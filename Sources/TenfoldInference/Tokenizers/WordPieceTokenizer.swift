@@ -173,6 +173,7 @@ public final class WordPieceTokenizer: Tokenizer {
   public func bytes(of id: Int32) -> [UInt8] {
     guard pieces.indices.contains(Int(id)), !specialIDs.contains(id) else { return [] }
     let piece = pieces[Int(id)]
-    return piece.hasPrefix("##") && piece.utf8.count > 2 ? Array(piece.utf8.dropFirst(2)) : [0x20] + Array(piece.utf8)
+    return piece.hasPrefix("##") && piece.utf8.count > 2
+      ? Array(piece.utf8.dropFirst(2)) : [0x20] + Array(piece.utf8)
   }
 }

@@ -20,12 +20,17 @@ enum JobCoding {
     guard bytes.count <= limitInBytes else {
       throw JobError(
         .payloadTooLarge,
-        "\(what) takes \(bytes.count) bytes, the limit is \(limitInBytes): store the data elsewhere and pass a reference")
+        "\(what) takes \(bytes.count) bytes, the limit is \(limitInBytes): store the data elsewhere and pass a reference"
+      )
     }
     return bytes
   }
 
-  static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8], what: String) throws(JobError) -> Value {
+  static func decode<Value: Decodable>(
+    _ type: Value.Type,
+    from bytes: [UInt8],
+    what: String
+  ) throws(JobError) -> Value {
     do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch {
       throw JobError(.undecodable, "\(what) isn't a \(type): \(error)", underlying: error)
     }

@@ -33,5 +33,7 @@ public struct JobDisposition: Error, Sendable {
   ///   - delay: How long to wait.
   ///   - reason: Kept with the job.
   /// - Returns: The error to throw.
-  public static func retry(after delay: Duration, _ reason: String) -> Self { Self(kind: .retry(delay, reason)) }
+  public static func retry(after delay: Duration, _ reason: String) -> Self {
+    Self(kind: .retry(delay, reason))
+  }
 }

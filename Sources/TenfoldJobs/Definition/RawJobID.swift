@@ -33,7 +33,8 @@ public struct RawJobID: Hashable, Sendable, Comparable, Codable, CustomStringCon
   ///   - milliseconds: Milliseconds since 1970.
   ///   - generator: Gives 80 bits.
   public init(milliseconds: UInt64, using generator: inout some RandomNumberGenerator) {
-    high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | UInt64(UInt16.random(in: .min ... .max, using: &generator))
+    high =
+      (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | UInt64(UInt16.random(in: .min ... .max, using: &generator))
     low = .random(in: .min ... .max, using: &generator)
   }
 

@@ -27,7 +27,8 @@ public struct RetryPolicy: Sendable {
   ///   - attempt: The number of the run that failed, from 1.
   ///   - generator: The source of randomness.
   /// - Returns: A wait from zero to the policy's ceiling for that attempt.
-  public func delay(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration {
+  public func delay(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration
+  {
     var ceiling = max(.zero, base)
     for _ in 1..<max(2, min(attempt, 64)) where attempt > 1 {
       if ceiling >= maximum { break }

@@ -56,7 +56,10 @@ public struct JobHandle<Work: DurableJob>: Sendable {
 
   private func look() async throws -> Work.Output? {
     guard let snapshot = try await snapshot else {
-      throw JobError(.notFound, "the store doesn't know job \(id), or no longer: see JobOptions.resultRetention")
+      throw JobError(
+        .notFound,
+        "the store doesn't know job \(id), or no longer: see JobOptions.resultRetention"
+      )
     }
     switch snapshot.state {
     case .ready, .running: return nil
@@ -65,7 +68,11 @@ public struct JobHandle<Work: DurableJob>: Sendable {
       throw JobError(.dead, "job \(id) failed for good: \(snapshot.errors.last ?? "no error was recorded")")
     case .done:
       if let none = NoOutput() as? Work.Output { return none }
-      return try JobCoding.decode(Work.Output.self, from: snapshot.result ?? [], what: "the output of job \(id)")
+      return try JobCoding.decode(
+        Work.Output.self,
+        from: snapshot.result ?? [],
+        what: "the output of job \(id)"
+      )
     }
   }
 }

@@ -40,7 +40,9 @@ public struct JobQueue: Sendable {
     id: JobID<Work> = JobID()
   ) async throws -> JobHandle<Work> {
     let handles = try await submit([(job, id)], options)
-    guard let handle = handles.first else { throw JobError(.notFound, "the store gave no answer for job \(id)") }
+    guard let handle = handles.first else {
+      throw JobError(.notFound, "the store gave no answer for job \(id)")
+    }
     return handle
   }
 
@@ -63,7 +65,9 @@ public struct JobQueue: Sendable {
   ///
   /// - Parameter id: The job.
   /// - Returns: A handle; whether the job exists shows when it is used.
-  public func handle<Work: DurableJob>(for id: JobID<Work>) -> JobHandle<Work> { JobHandle(id: id, store: store) }
+  public func handle<Work: DurableJob>(for id: JobID<Work>) -> JobHandle<Work> {
+    JobHandle(id: id, store: store)
+  }
 
   private func submit<Work: DurableJob>(
     _ jobs: [(Work, JobID<Work>)],
@@ -75,12 +79,19 @@ public struct JobQueue: Sendable {
     if let maximumDepth {
       let ready = try await store.observe(.init(queues: [options.queue])).ready
       guard ready + jobs.count <= maximumDepth else {
-        throw JobError(.queueFull, "\(options.queue) holds \(ready) of \(maximumDepth) jobs; retry when some are done")
+        throw JobError(
+          .queueFull,
+          "\(options.queue) holds \(ready) of \(maximumDepth) jobs; retry when some are done"
+        )
       }
     }
     let new = try jobs.map { job, id in
       NewJob(
-        id: id.raw, name: Work.name, payload: try JobCoding.encode(job, what: "job \(Work.name)"), options: options)
+        id: id.raw,
+        name: Work.name,
+        payload: try JobCoding.encode(job, what: "job \(Work.name)"),
+        options: options
+      )
     }
     let outcomes = try await store.enqueue(new)
     return zip(new, outcomes).map { job, outcome in

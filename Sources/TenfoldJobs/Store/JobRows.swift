@@ -45,24 +45,44 @@ struct JobRows {
       INSERT INTO job(id, queue, state, priority, run_at, max_attempts, limit_key, limit_count)
       VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING
       """,
-      id, options.queue.rawValue, options.priority.rawValue, now.advanced(by: max(.zero, options.delay)),
-      options.maximumAttempts, options.concurrencyKey, max(1, options.concurrencyLimit))
+      id,
+      options.queue.rawValue,
+      options.priority.rawValue,
+      now.advanced(by: max(.zero, options.delay)),
+      options.maximumAttempts,
+      options.concurrencyKey,
+      max(1, options.concurrencyLimit)
+    )
     guard inserted == 1 else { return .duplicate(of: job.id) }
     if let key = options.uniqueKey {
-      let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) { try $0.blob(0) }
+      let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {
+        try $0.blob(0)
+      }
       if let holder, let holderID = RawJobID(bytes: holder) {
         try tx.execute("DELETE FROM job WHERE id = ?1", id)
         return .duplicate(of: holderID)
       }
-      try tx.execute("INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)", key, id, Int64.max)
+      try tx.execute(
+        "INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)",
+        key,
+        id,
+        Int64.max
+      )
     }
     try tx.execute(
       """
       INSERT INTO job_payload(id, name, tenant, payload, trace, unique_key, unique_ns, result_ns)
       VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
       """,
-      id, job.name.rawValue, options.tenant.rawValue, job.payload, try encode(options.trace), options.uniqueKey,
-      options.uniqueRetention.nanoseconds, options.resultRetention.nanoseconds)
+      id,
+      job.name.rawValue,
+      options.tenant.rawValue,
+      job.payload,
+      try encode(options.trace),
+      options.uniqueKey,
+      options.uniqueRetention.nanoseconds,
+      options.resultRetention.nanoseconds
+    )
     return .inserted
   }
 
@@ -71,7 +91,8 @@ struct JobRows {
     var leases: [JobLease] = []
     for queue in request.queues where leases.count < request.maximum {
       let isPaused =
-        try tx.first("SELECT paused FROM job_queue WHERE queue = ?1", queue.rawValue) { try $0.bool(0) } ?? false
+        try tx.first("SELECT paused FROM job_queue WHERE queue = ?1", queue.rawValue) { try $0.bool(0) }
+        ?? false
       if isPaused { continue }
       let quotas = picker.quotas(for: request.maximum - leases.count)
       for level in 0..<4 { try take(quotas[level], queue, level, request, now, &leases) }
@@ -97,13 +118,17 @@ struct JobRows {
         (SELECT count(*) FROM job AS r WHERE r.state = 1 AND r.limit_key = j.limit_key) < limit_count)
       ORDER BY run_at, id LIMIT ?4
       """,
-      queue.rawValue, level, now, count
+      queue.rawValue,
+      level,
+      now,
+      count
     ) { row in (id: try row.blob(0), key: try row.optionalText(1), limit: try row.int(2)) }
     let until = now.advanced(by: request.leaseFor)
     for candidate in candidates {
       if let key = candidate.key {
         let running =
-          try tx.first("SELECT count(*) FROM job WHERE state = 1 AND limit_key = ?1", key) { try $0.int(0) } ?? 0
+          try tx.first("SELECT count(*) FROM job WHERE state = 1 AND limit_key = ?1", key) { try $0.int(0) }
+          ?? 0
         if running >= candidate.limit { continue }
       }
       let claimed = try tx.first(
@@ -111,7 +136,8 @@ struct JobRows {
         UPDATE job SET state = 1, fence = fence + 1, attempt = attempt + 1, lease_until = ?2 WHERE id = ?1
         RETURNING fence, attempt, max_attempts, crash_count
         """,
-        candidate.id, until
+        candidate.id,
+        until
       ) { row in
         (fence: try row.int64(0), attempt: try row.int(1), maximum: try row.int(2), crashes: try row.int(3))
       }
@@ -119,7 +145,8 @@ struct JobRows {
         """
         SELECT p.name, p.payload, p.trace, n.checkpoint FROM job_payload AS p LEFT JOIN job_note AS n ON n.id = p.id
         WHERE p.id = ?1
-        """, candidate.id
+        """,
+        candidate.id
       ) { row in
         (
           name: try row.text(0), payload: try row.blob(1), trace: try row.text(2),
@@ -127,13 +154,24 @@ struct JobRows {
         )
       }
       guard let claimed, let body, let id = RawJobID(bytes: candidate.id) else {
-        throw StorageError(.corrupt, "a job has no payload; run an integrity check or restore the file from a backup")
+        throw StorageError(
+          .corrupt,
+          "a job has no payload; run an integrity check or restore the file from a backup"
+        )
       }
       leases.append(
         JobLease(
-          reference: .init(id: id, fence: claimed.fence), queue: queue, name: JobName(body.name),
-          payload: body.payload, attempt: claimed.attempt, maximumAttempts: claimed.maximum,
-          crashCount: claimed.crashes, checkpoint: body.checkpoint, trace: decode(body.trace)))
+          reference: .init(id: id, fence: claimed.fence),
+          queue: queue,
+          name: JobName(body.name),
+          payload: body.payload,
+          attempt: claimed.attempt,
+          maximumAttempts: claimed.maximum,
+          crashCount: claimed.crashes,
+          checkpoint: body.checkpoint,
+          trace: decode(body.trace)
+        )
+      )
     }
   }
 
@@ -143,7 +181,8 @@ struct JobRows {
     let id = settlement.reference.id.bytes
     let run = try tx.first(
       "SELECT attempt, max_attempts, cancel FROM job WHERE id = ?1 AND state = 1 AND fence = ?2",
-      id, settlement.reference.fence
+      id,
+      settlement.reference.fence
     ) { row in (attempt: try row.int(0), maximum: try row.int(1), isCancelled: try row.bool(2)) }
     guard let run else { return .fenced }
     switch settlement.outcome {
@@ -160,12 +199,17 @@ struct JobRows {
         try bury(id, now)
       } else {
         try tx.execute(
-          "UPDATE job SET state = 0, run_at = ?2 WHERE id = ?1", id, now.advanced(by: max(.zero, delay)))
+          "UPDATE job SET state = 0, run_at = ?2 WHERE id = ?1",
+          id,
+          now.advanced(by: max(.zero, delay))
+        )
       }
     case .release(let delay):
       try tx.execute(
-        "UPDATE job SET state = 0, attempt = attempt - 1, run_at = ?2 WHERE id = ?1", id,
-        now.advanced(by: max(.zero, delay)))
+        "UPDATE job SET state = 0, attempt = attempt - 1, run_at = ?2 WHERE id = ?1",
+        id,
+        now.advanced(by: max(.zero, delay))
+      )
       if run.isCancelled { try finish(id, .cancelled, nil, now) }
     }
     return .applied
@@ -180,7 +224,10 @@ struct JobRows {
     let id = reference.id.bytes
     let isCancelled = try tx.first(
       "UPDATE job SET lease_until = ?3 WHERE id = ?1 AND state = 1 AND fence = ?2 AND lease_until > ?4 RETURNING cancel",
-      id, reference.fence, now.advanced(by: duration), now
+      id,
+      reference.fence,
+      now.advanced(by: duration),
+      now
     ) { try $0.bool(0) }
     guard let isCancelled else { return .lost }
     if let update {
@@ -189,7 +236,12 @@ struct JobRows {
         INSERT INTO job_note(id, fraction, message, checkpoint) VALUES(?1, ?2, ?3, ?4)
         ON CONFLICT(id) DO UPDATE SET fraction = coalesce(?2, fraction), message = coalesce(?3, message),
           checkpoint = coalesce(?4, checkpoint)
-        """, id, update.fraction, update.message, update.checkpoint)
+        """,
+        id,
+        update.fraction,
+        update.message,
+        update.checkpoint
+      )
     }
     return isCancelled ? .cancelRequested : .extended
   }
@@ -200,7 +252,9 @@ struct JobRows {
       UPDATE job SET state = 0, attempt = attempt - 1, crash_count = crash_count + 1, run_at = ?1
       WHERE id IN (SELECT id FROM job WHERE state = 1 AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2)
       RETURNING id, crash_count, cancel, fence
-      """, now, limit
+      """,
+      now,
+      limit
     ) { row in
       (id: try row.blob(0), crashes: try row.int(1), isCancelled: try row.bool(2), fence: try row.int64(3))
     }
@@ -226,7 +280,8 @@ struct JobRows {
     case .cancel(let ids):
       for id in ids {
         let changed = try tx.execute("UPDATE job SET cancel = 1 WHERE id = ?1 AND state = 1", id.bytes)
-        let isReady = try tx.first("SELECT 1 FROM job WHERE id = ?1 AND state = 0", id.bytes) { _ in true } ?? false
+        let isReady =
+          try tx.first("SELECT 1 FROM job WHERE id = ?1 AND state = 0", id.bytes) { _ in true } ?? false
         if changed == 0, isReady { try finish(id.bytes, .cancelled, nil, now) }
       }
     case .replay(let ids): for id in ids { try replay(id.bytes, now) }
@@ -243,19 +298,31 @@ struct JobRows {
     guard isDead else { return }
     if let key = try uniqueKey(id)?.key {
       let isTaken =
-        try tx.first("SELECT 1 FROM job_unique WHERE key = ?1 AND id <> ?2 AND until > ?3", key, id, now) { _ in true }
+        try tx.first("SELECT 1 FROM job_unique WHERE key = ?1 AND id <> ?2 AND until > ?3", key, id, now) {
+          _ in true
+        }
         ?? false
       if isTaken { return }
-      try tx.execute("INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)", key, id, Int64.max)
+      try tx.execute(
+        "INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)",
+        key,
+        id,
+        Int64.max
+      )
     }
-    try tx.execute("UPDATE job SET state = 0, attempt = 0, crash_count = 0, run_at = ?2 WHERE id = ?1", id, now)
+    try tx.execute(
+      "UPDATE job SET state = 0, attempt = 0, crash_count = 0, run_at = ?2 WHERE id = ?1",
+      id,
+      now
+    )
   }
 
   func observe(_ query: JobStats.Query, now: Int64) throws -> JobStats {
     var stats = JobStats()
     let filter = try encode(query.queues.map(\.rawValue))
     let inQueues = query.queues.isEmpty ? "?1 IS NOT NULL" : "queue IN (SELECT value FROM json_each(?1))"
-    let counts = try tx.query("SELECT state, count(*) FROM job WHERE \(inQueues) GROUP BY state", filter) { row in
+    let counts = try tx.query("SELECT state, count(*) FROM job WHERE \(inQueues) GROUP BY state", filter) {
+      row in
       (state: try row.int(0), count: try row.int(1))
     }
     for (state, count) in counts {
@@ -270,7 +337,8 @@ struct JobRows {
       """
       SELECT (SELECT min(run_at) FROM job WHERE state = 0 AND \(inQueues)),
         (SELECT min(lease_until) FROM job WHERE state = 1 AND \(inQueues))
-      """, filter
+      """,
+      filter
     ) { row in (ready: try row.optionalInt64(0), lease: try row.optionalInt64(1)) }
     if let oldest = next?.ready, oldest <= now { stats.oldestReadyAge = .nanoseconds(now - oldest) }
     if let due = [next?.ready, next?.lease].compactMap({ $0 }).min() {
@@ -288,31 +356,50 @@ struct JobRows {
 
   private func snapshot(_ id: [UInt8], _ now: Int64) throws -> JobSnapshot? {
     guard let raw = RawJobID(bytes: id) else { return nil }
-    let errors = try tx.query("SELECT error FROM job_error WHERE id = ?1 ORDER BY number", id) { try $0.text(0) }
+    let errors = try tx.query("SELECT error FROM job_error WHERE id = ?1 ORDER BY number", id) {
+      try $0.text(0)
+    }
     let live = try tx.first(
       """
       SELECT p.name, j.state, j.attempt, j.crash_count, j.fence, n.fraction, n.message, p.payload
       FROM job AS j JOIN job_payload AS p ON p.id = j.id LEFT JOIN job_note AS n ON n.id = j.id WHERE j.id = ?1
-      """, id
+      """,
+      id
     ) { row in
       JobSnapshot(
-        id: raw, name: JobName(try row.text(0)), state: JobState(rawValue: try row.int(1)) ?? .dead,
-        attempts: try row.int(2), crashCount: try row.int(3), fence: try row.int64(4),
-        fraction: row.isNull(5) ? nil : try row.double(5), message: try row.optionalText(6), errors: errors,
-        payload: try row.blob(7))
+        id: raw,
+        name: JobName(try row.text(0)),
+        state: JobState(rawValue: try row.int(1)) ?? .dead,
+        attempts: try row.int(2),
+        crashCount: try row.int(3),
+        fence: try row.int64(4),
+        fraction: row.isNull(5) ? nil : try row.double(5),
+        message: try row.optionalText(6),
+        errors: errors,
+        payload: try row.blob(7)
+      )
     }
     if let live { return live }
     return try tx.first(
       """
       SELECT e.name, e.state, e.attempt, e.crash_count, e.fence, n.fraction, n.message, e.result
       FROM job_end AS e LEFT JOIN job_note AS n ON n.id = e.id WHERE e.id = ?1 AND e.forget_at > ?2
-      """, id, now
+      """,
+      id,
+      now
     ) { row in
       JobSnapshot(
-        id: raw, name: JobName(try row.text(0)), state: JobState(rawValue: try row.int(1)) ?? .done,
-        attempts: try row.int(2), crashCount: try row.int(3), fence: try row.int64(4),
-        fraction: row.isNull(5) ? nil : try row.double(5), message: try row.optionalText(6),
-        result: try row.optionalBlob(7), errors: errors)
+        id: raw,
+        name: JobName(try row.text(0)),
+        state: JobState(rawValue: try row.int(1)) ?? .done,
+        attempts: try row.int(2),
+        crashCount: try row.int(3),
+        fence: try row.int64(4),
+        fraction: row.isNull(5) ? nil : try row.double(5),
+        message: try row.optionalText(6),
+        result: try row.optionalBlob(7),
+        errors: errors
+      )
     }
   }
 
@@ -323,10 +410,15 @@ struct JobRows {
       """
       INSERT INTO job_error(id, number, error)
       SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM job_error WHERE id = ?1
-      """, id, error)
+      """,
+      id,
+      error
+    )
     try tx.execute(
       "DELETE FROM job_error WHERE id = ?1 AND number <= (SELECT max(number) FROM job_error WHERE id = ?1) - ?2",
-      id, JobTable.keptErrors)
+      id,
+      JobTable.keptErrors
+    )
   }
 
   private func bury(_ id: [UInt8], _ now: Int64) throws {
@@ -336,14 +428,20 @@ struct JobRows {
 
   private func finish(_ id: [UInt8], _ state: JobState, _ result: [UInt8]?, _ now: Int64) throws {
     try freeUniqueKey(id, now)
-    let retention = try tx.first("SELECT result_ns FROM job_payload WHERE id = ?1", id) { try $0.int64(0) } ?? 0
+    let retention =
+      try tx.first("SELECT result_ns FROM job_payload WHERE id = ?1", id) { try $0.int64(0) } ?? 0
     if retention > 0 {
       try tx.execute(
         """
         INSERT INTO job_end(id, name, state, attempt, crash_count, fence, result, forget_at)
         SELECT j.id, p.name, ?2, j.attempt, j.crash_count, j.fence, ?3, ?4
         FROM job AS j JOIN job_payload AS p ON p.id = j.id WHERE j.id = ?1
-        """, id, state.rawValue, result, now.advanced(by: .nanoseconds(retention)))
+        """,
+        id,
+        state.rawValue,
+        result,
+        now.advanced(by: .nanoseconds(retention))
+      )
       try tx.execute("UPDATE job_note SET checkpoint = NULL WHERE id = ?1", id)
     } else {
       try tx.execute("DELETE FROM job_error WHERE id = ?1", id)
@@ -356,7 +454,8 @@ struct JobRows {
   /// Deletes what finished jobs left behind, a little with every claim.
   private func forget(now: Int64) throws {
     let old = try tx.query(
-      "DELETE FROM job_end WHERE id IN (SELECT id FROM job_end WHERE forget_at <= ?1 LIMIT 200) RETURNING id", now
+      "DELETE FROM job_end WHERE id IN (SELECT id FROM job_end WHERE forget_at <= ?1 LIMIT 200) RETURNING id",
+      now
     ) { try $0.blob(0) }
     for id in old {
       try tx.execute("DELETE FROM job_note WHERE id = ?1", id)
@@ -379,8 +478,11 @@ struct JobRows {
     guard let unique = try uniqueKey(id), let key = unique.key else { return }
     if unique.retention > 0 {
       try tx.execute(
-        "UPDATE job_unique SET until = ?3 WHERE key = ?1 AND id = ?2", key, id,
-        now.advanced(by: .nanoseconds(unique.retention)))
+        "UPDATE job_unique SET until = ?3 WHERE key = ?1 AND id = ?2",
+        key,
+        id,
+        now.advanced(by: .nanoseconds(unique.retention))
+      )
     } else {
       try tx.execute("DELETE FROM job_unique WHERE key = ?1 AND id = ?2", key, id)
     }

@@ -33,7 +33,7 @@ public struct JobStats: Sendable {
   public var dead = 0
   /// How long the oldest job that could start has waited.
   public var oldestReadyAge: Duration?
-  /// When something happens by itself next: a delayed job may start or a lease expires. Zero when it is due.
+  /// How long until a delayed job may start or a lease expires, zero when one is due.
   public var untilNextDue: Duration?
   /// The jobs asked for, as far as the store still knows them.
   public var jobs: [JobSnapshot] = []

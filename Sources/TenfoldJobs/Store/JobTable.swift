@@ -113,10 +113,17 @@ struct JobTable: Sendable {
       records[due.id] = record
       claimed.append(
         JobLease(
-          reference: .init(id: due.id, fence: record.fence), queue: lane.queue, name: record.job.name,
-          payload: record.job.payload, attempt: record.attempt,
-          maximumAttempts: record.job.options.maximumAttempts, crashCount: record.crashCount,
-          checkpoint: record.checkpoint, trace: record.job.options.trace))
+          reference: .init(id: due.id, fence: record.fence),
+          queue: lane.queue,
+          name: record.job.name,
+          payload: record.job.payload,
+          attempt: record.attempt,
+          maximumAttempts: record.job.options.maximumAttempts,
+          crashCount: record.crashCount,
+          checkpoint: record.checkpoint,
+          trace: record.job.options.trace
+        )
+      )
       left -= 1
     }
     heap.insert(contentsOf: blocked)
@@ -127,7 +134,8 @@ struct JobTable: Sendable {
 
   mutating func settle(_ settlement: JobSettlement, now: Int64) -> SettleOutcome {
     let id = settlement.reference.id
-    guard var record = records[id], record.state == .running, record.fence == settlement.reference.fence else {
+    guard var record = records[id], record.state == .running, record.fence == settlement.reference.fence
+    else {
       return .fenced
     }
     leave(record)
@@ -184,7 +192,9 @@ struct JobTable: Sendable {
     var count = 0
     while count < limit, let due = leases.min, due.time <= now {
       leases.removeMin()
-      guard var record = records[due.id], record.state == .running, record.leaseUntil == due.time else { continue }
+      guard var record = records[due.id], record.state == .running, record.leaseUntil == due.time else {
+        continue
+      }
       leave(record)
       count += 1
       record.attempt -= 1
@@ -211,7 +221,11 @@ struct JobTable: Sendable {
     case .cancel(let ids):
       for id in ids {
         guard var record = records[id], !record.state.isTerminal else { continue }
-        if record.state == .running { record.isCancelRequested = true } else { finish(&record, .cancelled, now) }
+        if record.state == .running {
+          record.isCancelRequested = true
+        } else {
+          finish(&record, .cancelled, now)
+        }
         records[id] = record
       }
     case .replay(let ids):
@@ -308,7 +322,17 @@ extension JobTable.Record {
 
   var snapshot: JobSnapshot {
     JobSnapshot(
-      id: job.id, name: job.name, state: state, attempts: attempt, crashCount: crashCount, fence: fence,
-      fraction: fraction, message: message, result: result, errors: errors, payload: job.payload)
+      id: job.id,
+      name: job.name,
+      state: state,
+      attempts: attempt,
+      crashCount: crashCount,
+      fence: fence,
+      fraction: fraction,
+      message: message,
+      result: result,
+      errors: errors,
+      payload: job.payload
+    )
   }
 }

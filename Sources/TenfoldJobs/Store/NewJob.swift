@@ -19,7 +19,8 @@ public struct NewJob: Sendable {
   ///   - name: The stored name of the job's type.
   ///   - payload: The encoded job.
   ///   - options: Everything else.
-  public init(id: RawJobID = RawJobID(), name: JobName, payload: [UInt8], options: JobOptions = JobOptions()) {
+  public init(id: RawJobID = RawJobID(), name: JobName, payload: [UInt8], options: JobOptions = JobOptions())
+  {
     self.id = id
     self.name = name
     self.payload = payload

@@ -41,6 +41,8 @@ extension SQLiteJobStore {
         CREATE TABLE job_queue(queue TEXT PRIMARY KEY, paused INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE job_clock(one INTEGER PRIMARY KEY CHECK(one = 1), boot TEXT NOT NULL, shift INTEGER NOT NULL)
           STRICT;
-        """)
-    ])
+        """
+      )
+    ]
+  )
 }

@@ -47,7 +47,9 @@ public final class SQLiteJobStore: JobStore {
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
     try await open(
-      in: try await SQLiteDatabase.open(location, schemas: [schema], options: options), clock: clock)
+      in: try await SQLiteDatabase.open(location, schemas: [schema], options: options),
+      clock: clock
+    )
   }
 
   /// Opens a store in a database that was opened with ``schema`` among its schemas.
@@ -57,7 +59,10 @@ public final class SQLiteJobStore: JobStore {
   ///   - clock: Where the time comes from.
   /// - Returns: The store.
   /// - Throws: `StorageError`.
-  public static func open(in database: SQLiteDatabase, clock: JobStoreClock = .system) async throws -> SQLiteJobStore {
+  public static func open(
+    in database: SQLiteDatabase,
+    clock: JobStoreClock = .system
+  ) async throws -> SQLiteJobStore {
     let shift = try await database.write { tx in try JobRows(tx).adoptClock(clock) }
     return SQLiteJobStore(database: database, clock: clock, shift: shift)
   }
@@ -123,7 +128,10 @@ public final class SQLiteJobStore: JobStore {
   ///   - transaction: A write transaction of ``database``.
   /// - Returns: One outcome for each settlement, in order.
   /// - Throws: `StorageError`.
-  public func settle(_ settlements: [JobSettlement], in transaction: SQLiteTransaction) throws -> [SettleOutcome] {
+  public func settle(
+    _ settlements: [JobSettlement],
+    in transaction: SQLiteTransaction
+  ) throws -> [SettleOutcome] {
     let rows = JobRows(transaction)
     let now = self.now
     return try settlements.map { try rows.settle($0, now: now) }

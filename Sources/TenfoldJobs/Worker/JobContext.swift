@@ -23,7 +23,9 @@ import Foundation
 public struct JobContext: Sendable {
   /// The job.
   public var id: RawJobID { lease.reference.id }
-  /// The number of this run among all claims of the job. It rises: let external writes carry it and refuse older ones.
+  /// The number of this run among all claims of the job.
+  ///
+  /// It rises: let external writes carry it and refuse older ones.
   public var fence: Int64 { lease.reference.fence }
   /// Which run of which job this is, for ``SQLiteJobStore/settle(_:in:)``.
   public var reference: JobLease.Reference { lease.reference }
@@ -58,7 +60,10 @@ public struct JobContext: Sendable {
     try checkLease()
     let begin = ContinuousClock.now
     let outcomes = try await store.extend(
-      [reference], by: leaseDuration, updates: [JobUpdate(checkpoint: bytes)])
+      [reference],
+      by: leaseDuration,
+      updates: [JobUpdate(checkpoint: bytes)]
+    )
     guard let outcome = outcomes.first else { return }
     running.apply(outcome, to: reference, deadline: begin + leaseDuration)
     if outcome == .lost { try checkLease() }

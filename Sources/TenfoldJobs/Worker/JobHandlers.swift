@@ -37,7 +37,11 @@ public struct JobHandlers: Sendable {
     with body: @escaping @Sendable (Work, JobContext) async throws -> Work.Output
   ) {
     handlers[Work.name] = { context in
-      let job = try JobCoding.decode(Work.self, from: context.lease.payload, what: "the payload of job \(context.id)")
+      let job = try JobCoding.decode(
+        Work.self,
+        from: context.lease.payload,
+        what: "the payload of job \(context.id)"
+      )
       let output = try await body(job, context)
       return Work.Output.self == NoOutput.self
         ? nil : try JobCoding.encode(output, what: "the output of job \(context.id)")

@@ -104,7 +104,11 @@ public final class JobWorker: Sendable {
       do {
         _ = try await store.reap(limit: 100)
         let request = ClaimRequest(
-          queues: options.queues, maximum: max(0, room), leaseFor: options.lease, workerID: options.workerID)
+          queues: options.queues,
+          maximum: max(0, room),
+          leaseFor: options.lease,
+          workerID: options.workerID
+        )
         let (settled, leases) = try await store.settleAndClaim(batch, request)
         book(batch, settled)
         for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
@@ -161,8 +165,13 @@ public final class JobWorker: Sendable {
     } catch {
       var generator = SystemRandomNumberGenerator()
       outcome = RunVerdict.outcome(
-        of: error, lease: lease, stop: running.stopReason(lease.reference),
-        isDraining: Task.isCancelled || state.withLock { $0.isDraining }, policy: options.retry, using: &generator)
+        of: error,
+        lease: lease,
+        stop: running.stopReason(lease.reference),
+        isDraining: Task.isCancelled || state.withLock { $0.isDraining },
+        policy: options.retry,
+        using: &generator
+      )
     }
     state.withLock { state in
       state.active -= 1
@@ -238,7 +247,10 @@ public final class JobWorker: Sendable {
         let begin = ContinuousClock.now
         do {
           let outcomes = try await store.extend(
-            runs.map(\.reference), by: options.lease, updates: runs.map(\.update))
+            runs.map(\.reference),
+            by: options.lease,
+            updates: runs.map(\.update)
+          )
           for (run, outcome) in zip(runs, outcomes) {
             running.apply(outcome, to: run.reference, deadline: begin + options.lease)
           }

@@ -27,6 +27,8 @@ enum RunVerdict {
     }
     // The store makes it a dead letter when this was the last attempt; its payload is kept as it is.
     return .retry(
-      after: policy.delay(afterAttempt: lease.attempt, using: &generator), error: String(describing: error))
+      after: policy.delay(afterAttempt: lease.attempt, using: &generator),
+      error: String(describing: error)
+    )
   }
 }

@@ -131,7 +131,7 @@ package final class BlockLinearLayer: LinearLayer {
     let group = kernels.max_panels
     let width = group * panelWidth
     let sumCount = min(rows, Self.rowBlock) * width
-    let chunk = min(Self.blockChunk, blocks)
+    let chunk = max(1, min(Self.blockChunk, blocks))
     let bytes = sumCount * 4 + group * chunk * (512 + 128)
     unsafe withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }

@@ -118,7 +118,10 @@ extension InvertedIndex {
         let path = path(of: stored.number, in: directory)
         let file = try SectionFile.read(path, magic: segmentMagic, supportedVersion: version)
         let segment = try InvertedSegment(number: stored.number, sections: file.sections, path: path)
-        guard stored.deleted.count == (segment.documents.count + 63) / 64 else {
+        let tail = segment.documents.count % 64
+        guard stored.deleted.count == (segment.documents.count + 63) / 64,
+          tail == 0 || (stored.deleted.last ?? 0) >> UInt64(tail) == 0
+        else {
           throw SectionFileError(.corrupt, "\(path) is not the segment that the manifest names")
         }
         let entry = Entry(segment, deleted: DocumentBitmap(words: stored.deleted))

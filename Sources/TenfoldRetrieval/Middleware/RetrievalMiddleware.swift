@@ -73,22 +73,32 @@ public struct RetrievalMiddleware: InferenceMiddleware {
     _ request: InferenceRequest,
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
   ) async throws -> GenerationStream {
-    let augmented = try await request.context.trace.measure("retrieval") { line in
+    let trace = request.context.trace
+    let augmented = try await trace.measure("retrieval") { line in
+      let earlier = trace.stages.count
       var request = request
       let isBlank = request.question.allSatisfy(\.isWhitespace)
       if let embedder, !isBlank, request.embedding?.embedder != embedder.profile {
-        request.embedding = try await embedder.embed(request.question)
+        let question = request.question
+        request.embedding = try await trace.measure("retrieval.embedding") { _ in
+          try await embedder.embed(question)
+        }
       }
       let query = try RetrievalQuery(
         request.question,
         embedding: request.embedding,
         limit: options.limit,
         allowedDocuments: try await allowedDocuments(request),
-        trace: request.context.trace
+        trace: trace
       )
       let result = try await retriever.retrieve(query)
       request.passages = result.passages
       request.prompt = options.template.render(request, result.passages)
+      // The parts' times are included in the whole's.
+      for part in trace.stages.dropFirst(earlier) where part.stage.hasPrefix("retrieval.") {
+        line.cpuTime += part.cpuTime
+        line.memoryBytes += part.memoryBytes
+      }
       line.note =
         "\(result.passages.count) passages by \(result.answeredBy)" + (result.isPartial ? ", partial" : "")
       return request

@@ -27,7 +27,7 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     public var requestsPerSecond: Double?
     /// How many requests a tenant may make at once after a pause.
     public var burst: Double
-    /// What a tenant may spend in a window; `nil` for no limit. Charged when an answer ends.
+    /// What a tenant may spend in a window, charged when an answer ends; `nil` for no limit.
     public var tenantBudget: Money?
     /// How long a budget's window is.
     public var budgetWindow: Duration
@@ -169,7 +169,11 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     }
   }
 
-  private func wait(_ number: UInt64, until end: ContinuousClock.Instant, _ context: RequestContext) async throws {
+  private func wait(
+    _ number: UInt64,
+    until end: ContinuousClock.Instant,
+    _ context: RequestContext
+  ) async throws {
     try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
         try await self.turn(number)
@@ -255,7 +259,9 @@ public final class AdmissionMiddleware: InferenceMiddleware {
         now: now
       )
       for number in outcome.admitted { settle(number, .success(()), &state) }
-      for (number, refusal) in outcome.refused { settle(number, .failure(Self.error(refusal, tenant)), &state) }
+      for (number, refusal) in outcome.refused {
+        settle(number, .failure(Self.error(refusal, tenant)), &state)
+      }
     }
   }
 
@@ -266,7 +272,11 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     case .rate(let wait):
       RequestError(.overloaded, "Tenant \(tenant) asks more often than its rate allows.", retryAfter: wait)
     case .budget(let wait):
-      RequestError(.budgetExhausted, "Tenant \(tenant) has spent its budget for this window.", retryAfter: wait)
+      RequestError(
+        .budgetExhausted,
+        "Tenant \(tenant) has spent its budget for this window.",
+        retryAfter: wait
+      )
     case .overload(let wait):
       RequestError(.overloaded, "More requests wait than can be answered in time.", retryAfter: wait)
     }

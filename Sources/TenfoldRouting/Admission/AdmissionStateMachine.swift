@@ -22,7 +22,12 @@ public struct AdmissionStateMachine: Sendable {
     public var deadline: ContinuousClock.Instant?
 
     /// Creates a ticket.
-    public init(number: UInt64, tenant: TenantID, priority: RequestPriority, deadline: ContinuousClock.Instant? = nil) {
+    public init(
+      number: UInt64,
+      tenant: TenantID,
+      priority: RequestPriority,
+      deadline: ContinuousClock.Instant? = nil
+    ) {
       self.number = number
       self.tenant = tenant
       self.priority = priority
@@ -106,7 +111,9 @@ public struct AdmissionStateMachine: Sendable {
       return (.admit, nil)
     }
     let ahead = queues.reduce(0) { $1.key >= ticket.priority ? $0 + $1.value.count : $0 }
-    let wait = Duration.seconds(min(3600, Double(ahead + 1) * serviceTime / Double(max(1, concurrency.limit))))
+    let wait = Duration.seconds(
+      min(3600, Double(ahead + 1) * serviceTime / Double(max(1, concurrency.limit)))
+    )
     if let deadline = ticket.deadline, now.advanced(by: wait) >= deadline {
       putBack(ticket.tenant)
       return (.refuse(.overload(retryAfter: wait)), nil)

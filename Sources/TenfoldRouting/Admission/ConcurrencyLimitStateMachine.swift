@@ -38,6 +38,7 @@ public struct ConcurrencyLimitStateMachine: Sendable {
   public let options: Options
   private var value: Double
   private var baseline: Double?
+  private var updated: ContinuousClock.Instant?
   private var lastDecrease: ContinuousClock.Instant?
 
   /// Creates a limit.
@@ -56,11 +57,19 @@ public struct ConcurrencyLimitStateMachine: Sendable {
   ///   - inFlight: How many were worked on meanwhile, this one included.
   ///   - isOverload: Whether it failed for want of room or time.
   ///   - now: The instant.
-  public mutating func observe(latency: Duration, inFlight: Int, isOverload: Bool, now: ContinuousClock.Instant) {
+  public mutating func observe(
+    latency: Duration,
+    inFlight: Int,
+    isOverload: Bool,
+    now: ContinuousClock.Instant
+  ) {
     let seconds = max(1e-6, latency.inSeconds)
     if !isOverload {
-      // The least latency seen, forgotten slowly, so that a machine that got slower is not throttled for ever.
-      baseline = baseline.map { seconds < $0 ? seconds : $0 + 0.002 * (seconds - $0) } ?? seconds
+      // The least latency seen, let go of by a tenth a minute: a machine that got slower for good is believed in time,
+      // but the slowness that too high a limit makes is not taken for normal.
+      let age = updated.map { max(0, $0.duration(to: now).inSeconds) } ?? 0
+      baseline = baseline.map { min(seconds, $0 * (1 + min(age, 60) / 600)) } ?? seconds
+      updated = now
     }
     let isLate = seconds > (baseline ?? seconds) * options.tolerance
     if isOverload || isLate {

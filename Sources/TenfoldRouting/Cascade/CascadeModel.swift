@@ -158,7 +158,11 @@ public final class CascadeModel: LanguageModel {
       // An unsure answer is better than none, as long as nothing of another has been seen.
       guard let first, !hasText, !(error is CancellationError), !Task.isCancelled else { throw error }
       request.context.trace.record(
-        StageRecord(stage: "cascade", work: .zero, note: "the large model failed, the small answer stands: \(error)")
+        StageRecord(
+          stage: "cascade",
+          work: .zero,
+          note: "the large model failed, the small answer stands: \(error)"
+        )
       )
       if !first.text.isEmpty { continuation.yield(.text(first.text)) }
       continuation.yield(.finished(first.summary))

@@ -49,8 +49,12 @@ public struct CascadeStateMachine: Sendable {
   ) -> Step {
     let percent = confidence.isFinite ? Int((min(max(confidence, 0), 1) * 100).rounded()) : 0
     if confidence >= threshold { return .deliver("confidence \(percent) %") }
-    if let ceiling, spent + estimate > ceiling { return .deliver("confidence \(percent) %, but the cost ceiling is reached") }
-    if let timeLeft, timeLeft <= minimumTimeLeft { return .deliver("confidence \(percent) %, but no time is left") }
+    if let ceiling, spent + estimate > ceiling {
+      return .deliver("confidence \(percent) %, but the cost ceiling is reached")
+    }
+    if let timeLeft, timeLeft <= minimumTimeLeft {
+      return .deliver("confidence \(percent) %, but no time is left")
+    }
     return .escalate("confidence \(percent) %")
   }
 
@@ -62,7 +66,12 @@ public struct CascadeStateMachine: Sendable {
   ///   - ceiling: The most that it may cost.
   ///   - timeLeft: Until the deadline.
   /// - Returns: The next step; never ``Step/deliver(_:)``.
-  public func smallFailed(mayTryElsewhere: Bool, estimate: Money, ceiling: Money?, timeLeft: Duration?) -> Step {
+  public func smallFailed(
+    mayTryElsewhere: Bool,
+    estimate: Money,
+    ceiling: Money?,
+    timeLeft: Duration?
+  ) -> Step {
     guard mayTryElsewhere else { return .fail("the request itself is at fault") }
     if let ceiling, estimate > ceiling { return .fail("the large model is above the cost ceiling") }
     if let timeLeft, timeLeft <= minimumTimeLeft { return .fail("no time is left for the large model") }

@@ -138,7 +138,7 @@ public enum ConfidenceCalibration: Hashable, Sendable, Codable {
         pooled[pooled.count - 1] = (before.score, before.right + last.right, before.count + last.count)
       }
     }
-    return .steps(scores: pooled.map(\.score), probabilities: pooled.map { $0.right / $0.count })
+    return .steps(scores: pooled.map { $0.score }, probabilities: pooled.map { $0.right / $0.count })
   }
 
   static func logistic(_ odds: Double) -> Double {

@@ -113,16 +113,24 @@ public struct ComplexityFeatures: Hashable, Sendable {
   }
 
   private static let reasoning: Set<String> = [
-    "why", "prove", "derive", "explain", "compare", "contrast", "analyze", "analyse", "evaluate", "calculate", "compute",
-    "solve", "determine", "design", "optimize", "implement", "infer", "deduce", "justify", "estimate", "if", "suppose",
-    "assume", "because", "therefore", "step", "steps", "difference", "relationship", "implies", "cause", "effect",
-    "probability", "integral", "equation", "theorem", "algorithm", "function", "supported", "refuted", "evidence",
+    "why", "prove", "derive", "explain", "compare", "contrast", "analyze", "analyse", "evaluate", "calculate",
+    "compute",
+    "solve", "determine", "design", "optimize", "implement", "infer", "deduce", "justify", "estimate", "if",
+    "suppose",
+    "assume", "because", "therefore", "step", "steps", "difference", "relationship", "implies", "cause",
+    "effect",
+    "probability", "integral", "equation", "theorem", "algorithm", "function", "supported", "refuted",
+    "evidence",
   ]
   private static let lookUp: Set<String> = [
-    "who", "when", "where", "define", "name", "list", "called", "capital", "born", "meaning", "title", "find", "which",
+    "who", "when", "where", "define", "name", "list", "called", "capital", "born", "meaning", "title", "find",
+    "which",
   ]
   private static let constraints: Set<String> = [
-    "must", "exactly", "only", "least", "most", "each", "every", "all", "except", "without", "between", "both",
+    "must", "exactly", "only", "least", "most", "each", "every", "all", "except", "without", "between",
+    "both",
   ]
-  private static let denials: Set<String> = ["not", "no", "never", "none", "neither", "nor", "cannot", "false"]
+  private static let denials: Set<String> = [
+    "not", "no", "never", "none", "neither", "nor", "cannot", "false",
+  ]
 }

@@ -118,7 +118,8 @@ public final class ComplexityRoutingPolicy: RoutingPolicy {
   ///   - request: The request.
   ///   - candidates: The models to choose from.
   /// - Returns: Every candidate's id once.
-  public func decide(_ request: InferenceRequest, among candidates: [RouteCandidate]) async -> RoutingDecision {
+  public func decide(_ request: InferenceRequest, among candidates: [RouteCandidate]) async -> RoutingDecision
+  {
     let difficulty = weights.difficulty(of: ComplexityFeatures(of: request))
     let threshold: Double =
       switch cut {
@@ -129,7 +130,8 @@ public final class ComplexityRoutingPolicy: RoutingPolicy {
     return RoutingDecision(
       order: Self.order(candidates, preferCapable: isHard),
       difficulty: difficulty,
-      reason: "\(isHard ? "hard" : "easy"): \(Int((difficulty * 100).rounded())) % vs \(Int((threshold * 100).rounded())) %"
+      reason:
+        "\(isHard ? "hard" : "easy"): \(Int((difficulty * 100).rounded())) % vs \(Int((threshold * 100).rounded())) %"
     )
   }
 

@@ -43,7 +43,8 @@ public struct ReplicaSelectionStateMachine: Sendable {
     breaker: CircuitBreakerStateMachine = CircuitBreakerStateMachine(),
     retryBudget: RetryBudget = RetryBudget()
   ) {
-    let seconds = Double(initialLatency.components.seconds) + Double(initialLatency.components.attoseconds) * 1e-18
+    let seconds =
+      Double(initialLatency.components.seconds) + Double(initialLatency.components.attoseconds) * 1e-18
     self.replicas = Array(
       repeating: Replica(latency: max(1e-6, seconds), breaker: breaker),
       count: max(0, replicaCount)
@@ -74,7 +75,9 @@ public struct ReplicaSelectionStateMachine: Sendable {
     guard let first = open.randomElement(using: &generator) else { return nil }
     var choice = first
     let others = open.filter { $0 != first }
-    if let second = others.randomElement(using: &generator), load(second, now) < load(first, now) { choice = second }
+    if let second = others.randomElement(using: &generator), load(second, now) < load(first, now) {
+      choice = second
+    }
     guard replicas[choice].breaker.mayPass(now: now) else { return nil }
     replicas[choice].inFlight += 1
     return choice

@@ -126,7 +126,8 @@ public final class ReplicatedModel: LanguageModel {
     _ excluded: Set<Int>,
     after error: any Error
   ) async throws -> GenerationStream {
-    guard Failover.mayTryElsewhere(after: error), !Failover.isExpired(request), excluded.count < replicas.count,
+    guard Failover.mayTryElsewhere(after: error), !Failover.isExpired(request),
+      excluded.count < replicas.count,
       state.withLock({ $0.machine.mayRetry() })
     else { throw error }
     request.context.trace.record(StageRecord(stage: "retry", work: .zero, note: "after: \(error)"))

@@ -89,8 +89,13 @@ internal import CTenfoldSQLite
       unsafe utf8.withMemoryRebound(to: CChar.self) { bytes in
         var tail: UnsafePointer<CChar>?
         let status = unsafe sqlite3_prepare_v3(
-          handle, bytes.baseAddress, Int32(clamping: bytes.count), UInt32(SQLITE_PREPARE_PERSISTENT), &prepared,
-          &tail)
+          handle,
+          bytes.baseAddress,
+          Int32(clamping: bytes.count),
+          UInt32(SQLITE_PREPARE_PERSISTENT),
+          &prepared,
+          &tail
+        )
         if let tail = unsafe tail, let base = bytes.baseAddress {
           let consumed = unsafe tail - base
           hasTail = unsafe bytes.dropFirst(consumed).contains { byte in
@@ -114,9 +119,11 @@ internal import CTenfoldSQLite
       case SQLITE_FULL: (.storageFull, "; free some space and retry: what was acknowledged is intact")
       case SQLITE_CORRUPT, SQLITE_NOTADB:
         (.corrupt, "; restore \(path) from a backup, or move it away to start empty")
-      case SQLITE_BUSY, SQLITE_LOCKED: (.busy, "; another process holds the lock, retry or raise the busy timeout")
+      case SQLITE_BUSY, SQLITE_LOCKED:
+        (.busy, "; another process holds the lock, retry or raise the busy timeout")
       case SQLITE_CONSTRAINT: (.constraint, "")
-      case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: (.readOnly, "; check the permissions of \(path) and its folder")
+      case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH:
+        (.readOnly, "; check the permissions of \(path) and its folder")
       case SQLITE_CANTOPEN: (.inputOutput, "; check that the folder exists and is writable")
       case SQLITE_IOERR: (.inputOutput, "; check the disk, then reopen the database")
       case SQLITE_ERROR, SQLITE_MISUSE, SQLITE_RANGE, SQLITE_TOOBIG, SQLITE_MISMATCH: (.misuse, "")

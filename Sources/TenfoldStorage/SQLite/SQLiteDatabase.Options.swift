@@ -11,8 +11,10 @@ extension SQLiteDatabase {
     /// Each commit is synced to the disk: acknowledged data survives a crash of the process, of the system, and
     /// loss of power, as far as the disk honours a sync.
     public static let full = Self(description: "full", pragma: "FULL")
-    /// Commits are synced only at checkpoints: acknowledged data survives a crash of the process, but loss of
-    /// power or a crash of the system can take back the newest commits. The file stays consistent.
+    /// Commits are synced only at checkpoints.
+    ///
+    /// Acknowledged data survives a crash of the process, but loss of power or a crash of the system can take back
+    /// the newest commits. The file stays consistent.
     public static let relaxed = Self(description: "relaxed", pragma: "NORMAL")
   }
 
@@ -26,7 +28,9 @@ extension SQLiteDatabase {
     public var busyTimeout: Duration
     /// The page cache of each connection: at least 64 KiB.
     public var cacheSizeInBytes: Int
-    /// The size the file may reach; beyond it writes throw ``StorageError/Code/storageFull``. `nil`: the disk's.
+    /// The size the file may reach, `nil` for no limit but the disk's.
+    ///
+    /// Beyond it writes throw ``StorageError/Code/storageFull``.
     public var maximumSizeInBytes: Int?
     /// Operations that share one commit at most; what waits longer goes into the next one.
     public var maximumGroupSize: Int

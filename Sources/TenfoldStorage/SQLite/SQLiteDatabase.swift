@@ -135,11 +135,25 @@ public final class SQLiteDatabase: Sendable {
     schemas: [SQLiteSchema],
     options: Options
   ) throws -> SQLiteDatabase {
-    let connection = try SQLiteConnection(path: location.path, isReader: false, busyTimeout: options.busyTimeout)
+    let connection = try SQLiteConnection(
+      path: location.path,
+      isReader: false,
+      busyTimeout: options.busyTimeout
+    )
     do {
       // First look, then touch: a future format must be left as it is.
-      for schema in schemas { _ = try schema.pending(on: connection) }
-      try connection.configureWriter(options, isInMemory: location.isInMemory)
+      // Switching to a write-ahead log doesn't wait for a lock as statements do, so two processes that open a new
+      // file together have to take turns here.
+      let deadline = ContinuousClock.now + options.busyTimeout
+      while true {
+        do {
+          for schema in schemas { _ = try schema.pending(on: connection) }
+          try connection.configureWriter(options, isInMemory: location.isInMemory)
+          break
+        } catch let error as StorageError where error.code == .busy && ContinuousClock.now < deadline {
+          DedicatedThread.pause(microseconds: 2000)
+        }
+      }
       try connection.run("BEGIN IMMEDIATE")
       do {
         for schema in schemas { try schema.migrate(connection) }
@@ -158,7 +172,11 @@ public final class SQLiteDatabase: Sendable {
       try database.writerThread.start(name: "tenfold-writer") { writer.serve(connection) }
       if !location.isInMemory {
         for index in 0..<options.readerCount {
-          let reader = try SQLiteConnection(path: location.path, isReader: true, busyTimeout: options.busyTimeout)
+          let reader = try SQLiteConnection(
+            path: location.path,
+            isReader: true,
+            busyTimeout: options.busyTimeout
+          )
           try reader.configureReader(options)
           let mailbox = database.readers
           try database.readerThreads.start(name: "tenfold-reader\(index)") { serveReads(mailbox, reader) }
@@ -199,7 +217,8 @@ extension SQLiteConnection {
       guard mode == "wal" else {
         throw StorageError(
           .inputOutput,
-          "\(path) can't use a write-ahead log (mode \(mode ?? "unknown")); use a local disk, not a network share")
+          "\(path) can't use a write-ahead log (mode \(mode ?? "unknown")); use a local disk, not a network share"
+        )
       }
     }
     try transaction.execute("PRAGMA synchronous = \(options.durability.pragma)")

@@ -40,7 +40,9 @@ final class SQLiteOperationOf<Value: Sendable>: SQLiteOperation, @unchecked Send
     if let failure {
       continuation.resume(throwing: failure)
     } else {
-      continuation.resume(with: outcome ?? .failure(StorageError(.other, "an operation ended without an outcome")))
+      continuation.resume(
+        with: outcome ?? .failure(StorageError(.other, "an operation ended without an outcome"))
+      )
     }
   }
 }

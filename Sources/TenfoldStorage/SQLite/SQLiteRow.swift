@@ -136,7 +136,10 @@ public struct SQLiteRow {
         case SQLITE_BLOB: "bytes"
         default: column < columnCount ? "null" : "no such column"
         }
-      throw StorageError(.typeMismatch, "column \(column) of “\(statement.sql)” holds \(foundName), not \(name)")
+      throw StorageError(
+        .typeMismatch,
+        "column \(column) of “\(statement.sql)” holds \(foundName), not \(name)"
+      )
     }
   }
 }

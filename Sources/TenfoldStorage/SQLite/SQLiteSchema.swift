@@ -62,12 +62,15 @@ public struct SQLiteSchema: Sendable {
   func pending(on connection: SQLiteConnection) throws -> ArraySlice<Migration> {
     for (index, migration) in migrations.enumerated() where migration.version != index + 1 {
       throw StorageError(
-        .invalidOption, "schema \(name): migrations must be numbered from 1 without gaps, found \(migration.version)")
+        .invalidOption,
+        "schema \(name): migrations must be numbered from 1 without gaps, found \(migration.version)"
+      )
     }
     let transaction = SQLiteTransaction(connection)
     defer { transaction.end() }
     let hasHistory =
-      try transaction.first("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='tenfold_migration'") { _ in
+      try transaction.first("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='tenfold_migration'") {
+        _ in
         true
       } ?? false
     guard hasHistory else { return migrations[...] }
@@ -81,12 +84,16 @@ public struct SQLiteSchema: Sendable {
       throw StorageError(
         .migrationChanged,
         "migration \(step.version) of schema \(name) in \(connection.path) differs from this build's; "
-          + "released migrations must not be edited: add a new one instead")
+          + "released migrations must not be edited: add a new one instead"
+      )
     }
     let newer = applied.dropFirst(migrations.count)
     if let last = newer.last, !newer.allSatisfy(\.olderCanOpen) {
       throw StorageError.futureFormat(
-        found: last.version, supported: migrations.count, what: "\(connection.path) (schema \(name))")
+        found: last.version,
+        supported: migrations.count,
+        what: "\(connection.path) (schema \(name))"
+      )
     }
     return migrations.dropFirst(applied.count)
   }
@@ -102,7 +109,11 @@ public struct SQLiteSchema: Sendable {
       try connection.executeScript(migration.sql)
       try transaction.execute(
         "INSERT INTO tenfold_migration(schema, version, checksum, older_can_open) VALUES(?1, ?2, ?3, ?4)",
-        name, migration.version, migration.checksum, migration.olderBuildsCanOpen)
+        name,
+        migration.version,
+        migration.checksum,
+        migration.olderBuildsCanOpen
+      )
     }
   }
 

@@ -114,7 +114,9 @@ public final class SQLiteStatement {
     guard unsafe handle != nil else {
       throw StorageError(.misuse, "“\(sql)” was used after its transaction ended")
     }
-    guard !isBusy else { throw StorageError(.misuse, "“\(sql)” was run again while its rows were being read") }
+    guard !isBusy else {
+      throw StorageError(.misuse, "“\(sql)” was run again while its rows were being read")
+    }
     guard bindings.count == parameterCount else {
       throw StorageError(.misuse, "“\(sql)” has \(parameterCount) parameters, got \(bindings.count) values")
     }
@@ -141,10 +143,22 @@ public final class SQLiteStatement {
           var empty: CChar = 0
           guard let base = bytes.baseAddress else {
             return unsafe sqlite3_bind_text64(
-              handle, index, &empty, 0, tenfold_sqlite_transient(), UInt8(SQLITE_UTF8))
+              handle,
+              index,
+              &empty,
+              0,
+              tenfold_sqlite_transient(),
+              UInt8(SQLITE_UTF8)
+            )
           }
           return unsafe sqlite3_bind_text64(
-            handle, index, base, UInt64(bytes.count), tenfold_sqlite_transient(), UInt8(SQLITE_UTF8))
+            handle,
+            index,
+            base,
+            UInt64(bytes.count),
+            tenfold_sqlite_transient(),
+            UInt8(SQLITE_UTF8)
+          )
         }
       }
     case .blob(let blob):
@@ -152,7 +166,12 @@ public final class SQLiteStatement {
       return unsafe blob.withUnsafeBytes { bytes in
         // SQLite copies the bytes before the call returns.
         unsafe sqlite3_bind_blob64(
-          handle, index, bytes.baseAddress, UInt64(bytes.count), tenfold_sqlite_transient())
+          handle,
+          index,
+          bytes.baseAddress,
+          UInt64(bytes.count),
+          tenfold_sqlite_transient()
+        )
       }
     }
   }

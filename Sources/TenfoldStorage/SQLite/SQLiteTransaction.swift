@@ -89,7 +89,8 @@ public final class SQLiteTransaction {
   ///   - transform: Reads one row; it may run other statements.
   /// - Returns: What `transform` returned, in the order of the rows.
   /// - Throws: ``StorageError``, or what `transform` throws.
-  public func query<T>(_ sql: String, values: [SQLiteValue], transform: (SQLiteRow) throws -> T) throws -> [T] {
+  public func query<T>(_ sql: String, values: [SQLiteValue], transform: (SQLiteRow) throws -> T) throws -> [T]
+  {
     try prepare(sql).query(values, transform: transform)
   }
 

@@ -89,8 +89,10 @@ final class SQLiteWriter: Sendable {
           // operation is there any more either.
           if connection.isAutocommit {
             let lost = StorageError(
-              .rolledBack, "another operation of the same commit failed and undid the transaction; retry",
-              underlying: error)
+              .rolledBack,
+              "another operation of the same commit failed and undid the transaction; retry",
+              underlying: error
+            )
             let reason: any Error = (error as? StorageError)?.code == .storageFull ? error : lost
             failAll(outcome.handled, reason)
             return outcome
@@ -119,8 +121,11 @@ final class SQLiteWriter: Sendable {
       // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
       if let status = error.sqliteCode, Self.failedSync.contains(status) {
         outcome.broken = StorageError(
-          .inputOutput, "a sync of \(connection.path) failed: writes are refused until the database is reopened",
-          underlying: error, sqliteCode: status)
+          .inputOutput,
+          "a sync of \(connection.path) failed: writes are refused until the database is reopened",
+          underlying: error,
+          sqliteCode: status
+        )
       }
       failAll(group.count, error)
     }

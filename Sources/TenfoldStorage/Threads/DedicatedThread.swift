@@ -36,31 +36,38 @@ package enum DedicatedThread {
     let launch = Launch(name: String(name.utf8.prefix(15).map { Character(Unicode.Scalar($0)) }), body: body)
     // The box is released by the thread's first statement, or below when no thread came to be.
     let box = unsafe Unmanaged.passRetained(launch)
-    var attributes = pthread_attr_t()
-    unsafe pthread_attr_init(&attributes)
-    unsafe pthread_attr_setstacksize(&attributes, stackSizeInBytes)
-    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { unsafe pthread_attr_destroy(&attributes) }
-    #if canImport(Darwin)
-    var thread: pthread_t?
-    let status = unsafe pthread_create(&thread, &attributes, { DedicatedThread.enter($0) }, box.toOpaque())
-    #else
-    var thread = pthread_t()
-    let status = unsafe pthread_create(
-      &thread,
-      &attributes,
-      { argument in
-        if let argument = unsafe argument { unsafe DedicatedThread.enter(argument) }
-        return nil
-      },
-      box.toOpaque()
-    )
-    #endif
+    // Not `pthread_attr_t()`: which C module that initialiser belongs to depends on what else the target imports.
+    let status = unsafe withUnsafeTemporaryAllocation(of: pthread_attr_t.self, capacity: 1) {
+      buffer -> Int32 in
+      guard let attributes = buffer.baseAddress else { return ENOMEM }
+      unsafe pthread_attr_init(attributes)
+      unsafe pthread_attr_setstacksize(attributes, stackSizeInBytes)
+      unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
+      defer { unsafe pthread_attr_destroy(attributes) }
+      #if canImport(Darwin)
+      var thread: pthread_t?
+      return unsafe pthread_create(&thread, attributes, { DedicatedThread.enter($0) }, box.toOpaque())
+      #else
+      var thread = pthread_t()
+      return unsafe pthread_create(
+        &thread,
+        attributes,
+        { argument in
+          if let argument = unsafe argument { unsafe DedicatedThread.enter(argument) }
+          return nil
+        },
+        box.toOpaque()
+      )
+      #endif
+    }
     guard status == 0 else {
       unsafe box.release()
       throw StorageError(.inputOutput, "the system refused a new thread (\(name)): error \(status)")
     }
   }
+
+  /// Blocks the calling thread, which must be one of our own.
+  package static func pause(microseconds: UInt32) { usleep(microseconds) }
 
   @discardableResult
   private static func enter(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {

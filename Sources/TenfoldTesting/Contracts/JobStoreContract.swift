@@ -45,7 +45,10 @@ public enum JobStoreContract {
       try await store.claim(ClaimRequest(maximum: maximum, leaseFor: .seconds(10), workerID: "contract"))
     }
 
-    func settle(_ reference: JobLease.Reference, _ outcome: JobSettlement.Outcome) async throws -> SettleOutcome? {
+    func settle(
+      _ reference: JobLease.Reference,
+      _ outcome: JobSettlement.Outcome
+    ) async throws -> SettleOutcome? {
       try await store.settle([JobSettlement(reference, outcome)]).first
     }
 
@@ -89,7 +92,10 @@ public enum JobStoreContract {
         let jobs = (0..<2).map { _ in NewJob(name: "contract", payload: [], options: options) }
         let outcomes = try await bench.store.enqueue(jobs)
         report.check(
-          outcomes == [.inserted, .duplicate(of: jobs[0].id)], bench.clause, observed: "\(outcomes)")
+          outcomes == [.inserted, .duplicate(of: jobs[0].id)],
+          bench.clause,
+          observed: "\(outcomes)"
+        )
         let lease = try await bench.claim()[0]
         _ = try await bench.settle(lease.reference, .done(result: nil))
         let soon = try await bench.store.enqueue([NewJob(name: "contract", payload: [], options: options)])
@@ -109,8 +115,15 @@ public enum JobStoreContract {
         report.check(reaped == 1, bench.clause, observed: "\(reaped) reaped")
         let new = try await bench.claim()[0]
         report.check(
-          new.reference.fence > old.reference.fence, bench.clause, observed: "fence \(new.reference.fence)")
-        report.check(new.attempt == 1 && new.crashCount == 1, bench.clause, observed: "attempt \(new.attempt)")
+          new.reference.fence > old.reference.fence,
+          bench.clause,
+          observed: "fence \(new.reference.fence)"
+        )
+        report.check(
+          new.attempt == 1 && new.crashCount == 1,
+          bench.clause,
+          observed: "attempt \(new.attempt)"
+        )
         let zombie = try await bench.settle(old.reference, .done(result: nil))
         report.check(zombie == .fenced, bench.clause, observed: "a zombie settled")
         let good = try await bench.settle(new.reference, .done(result: [7]))
@@ -119,7 +132,10 @@ public enum JobStoreContract {
         report.check(again == .fenced, bench.clause, observed: "settled twice")
         let snapshot = try await bench.store.observe(.init(jobs: [id])).jobs.first
         report.check(
-          snapshot?.state == .done && snapshot?.result == [7], bench.clause, observed: "\(String(describing: snapshot))")
+          snapshot?.state == .done && snapshot?.result == [7],
+          bench.clause,
+          observed: "\(String(describing: snapshot))"
+        )
       }
     ),
     (
@@ -169,8 +185,10 @@ public enum JobStoreContract {
         report.check(none.isEmpty, bench.clause, observed: "a poison job was handed out again")
         let dead = try await bench.store.observe(.init(deadLetters: 5)).deadLetters
         report.check(
-          dead.map(\.id) == [id] && dead.first?.payload == [0] && dead.first?.errors.count == 3, bench.clause,
-          observed: "\(dead)")
+          dead.map(\.id) == [id] && dead.first?.payload == [0] && dead.first?.errors.count == 3,
+          bench.clause,
+          observed: "\(dead)"
+        )
         try await bench.store.control(.replay([id]))
         let revived = try await bench.claim()
         report.check(revived.map(\.reference.id) == [id], bench.clause, observed: "replay did nothing")
@@ -190,8 +208,10 @@ public enum JobStoreContract {
         _ = try await bench.settle(second.reference, .retry(after: .zero, error: "two"))
         let snapshot = try await bench.store.observe(.init(jobs: [id])).jobs.first
         report.check(
-          snapshot?.state == .dead && snapshot?.errors == ["one", "two"], bench.clause,
-          observed: "\(String(describing: snapshot))")
+          snapshot?.state == .dead && snapshot?.errors == ["one", "two"],
+          bench.clause,
+          observed: "\(String(describing: snapshot))"
+        )
       }
     ),
     (
@@ -202,12 +222,19 @@ public enum JobStoreContract {
           let lease = try await bench.claim()[0]
           report.check(lease.attempt == 1, bench.clause, observed: "attempt \(lease.attempt)")
           _ = try await bench.store.extend(
-            [lease.reference], by: .seconds(10), updates: [JobUpdate(fraction: 0.5, checkpoint: [42])])
+            [lease.reference],
+            by: .seconds(10),
+            updates: [JobUpdate(fraction: 0.5, checkpoint: [42])]
+          )
           let outcome = try await bench.settle(lease.reference, .release(after: .zero))
           report.check(outcome == .applied, bench.clause, observed: "\(String(describing: outcome))")
         }
         let lease = try await bench.claim()[0]
-        report.check(lease.checkpoint == [42], bench.clause, observed: "\(String(describing: lease.checkpoint))")
+        report.check(
+          lease.checkpoint == [42],
+          bench.clause,
+          observed: "\(String(describing: lease.checkpoint))"
+        )
       }
     ),
     (
@@ -229,7 +256,10 @@ public enum JobStoreContract {
         let leases = try await bench.claim(30)
         let urgentCount = leases.filter { urgent.contains($0.reference.id) }.count
         report.check(
-          urgentCount > 15 && urgentCount < 30, bench.clause, observed: "\(urgentCount) of 30 urgent, \(low.count) wait")
+          urgentCount > 15 && urgentCount < 30,
+          bench.clause,
+          observed: "\(urgentCount) of 30 urgent, \(low.count) wait"
+        )
       }
     ),
     (
@@ -268,8 +298,11 @@ public enum JobStoreContract {
         bench.clock.advance(by: .seconds(3))
         let stats = try await bench.store.observe(.init())
         report.check(
-          stats.ready == 2 && stats.running == 1 && stats.oldestReadyAge == .seconds(3) && stats.untilNextDue == .zero,
-          bench.clause, observed: "\(stats)")
+          stats.ready == 2 && stats.running == 1 && stats.oldestReadyAge == .seconds(3)
+            && stats.untilNextDue == .zero,
+          bench.clause,
+          observed: "\(stats)"
+        )
         _ = try await bench.claim()
         let next = try await bench.store.observe(.init()).untilNextDue
         report.check(next == .seconds(7), bench.clause, observed: "\(String(describing: next))")

@@ -36,7 +36,9 @@ struct JobsCrashHelper {
       var settled: [JobSettlement] = []
       while true {
         let (outcomes, leases) = try await store.settleAndClaim(
-          settled, ClaimRequest(maximum: 7, leaseFor: .seconds(3600)))
+          settled,
+          ClaimRequest(maximum: 7, leaseFor: .seconds(3600))
+        )
         for (settlement, outcome) in zip(settled, outcomes) where outcome == .applied {
           say("settled \(settlement.reference.id) \(settlement.reference.fence)")
         }

@@ -29,11 +29,7 @@ enum DecoderGolden {
   }
 
   static func data(_ name: String) throws -> Data {
-    if let folder = ProcessInfo.processInfo.environment["TENFOLD_GOLDEN"] {
-      return try Data(contentsOf: URL(filePath: folder).appending(path: name))
-    }
-    let folder = try #require(Bundle.module.resourceURL).appending(path: "Resources/golden")
-    return try Data(contentsOf: folder.appending(path: name))
+    try Data(contentsOf: GoldenData.folder.appendingPathComponent(name))
   }
 
   static func lines<Row: Decodable>(_ name: String, as type: Row.Type) throws -> [Row] {
@@ -77,10 +73,14 @@ struct PerplexityGoldenTests {
     #expect(abs(excess) <= 0.005)
     // Deviations of single tokens cancel in the mean; they must be no larger than llama.cpp's either.
     func deviation(_ values: [Double]) -> Double {
-      let squares = zip(values, reference.fp32_dequantised.nll).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      let squares = zip(values, reference.fp32_dequantised.nll).reduce(0) {
+        $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
+      }
       return (squares / Double(values.count)).squareRoot()
     }
-    print("deviation of a token's loss: \(deviation(losses)), llama.cpp's \(deviation(reference.llama_cpp.nll))")
+    print(
+      "deviation of a token's loss: \(deviation(losses)), llama.cpp's \(deviation(reference.llama_cpp.nll))"
+    )
     #expect(deviation(losses) <= deviation(reference.llama_cpp.nll) * 1.1)
   }
 }

@@ -56,7 +56,9 @@ struct DecoderOracle {
         rows[position] = zip(rows[position], project(product, prefix + "ffn_down")).map { $0 + $1 }
       }
     }
-    return rows.map { project(normalised($0, "output_norm.weight"), tensors["output.weight"] == nil ? "token_embd" : "output") }
+    return rows.map {
+      project(normalised($0, "output_norm.weight"), tensors["output.weight"] == nil ? "token_embd" : "output")
+    }
   }
 
   private func tensor(_ name: String) -> [Float] { tensors[name] ?? [] }
@@ -70,7 +72,9 @@ struct DecoderOracle {
     let weights = tensor(name + ".weight")
     let bias = tensors[name + ".bias"]
     return (0..<weights.count / row.count).map { column in
-      row.indices.reduce(Double(bias?[column] ?? 0)) { $0 + row[$1] * Double(weights[column * row.count + $1]) }
+      row.indices.reduce(Double(bias?[column] ?? 0)) {
+        $0 + row[$1] * Double(weights[column * row.count + $1])
+      }
     }
   }
 
@@ -79,7 +83,8 @@ struct DecoderOracle {
       for index in 0..<head / 2 {
         let angle = Double(position) * pow(10_000, -2 * Double(index) / Double(head))
         let isPairs = shape.architecture == "llama"
-        let (i, j) = isPairs ? (start + 2 * index, start + 2 * index + 1) : (start + index, start + index + head / 2)
+        let (i, j) =
+          isPairs ? (start + 2 * index, start + 2 * index + 1) : (start + index, start + index + head / 2)
         let (a, b) = (row[i], row[j])
         row[i] = a * cos(angle) - b * sin(angle)
         row[j] = a * sin(angle) + b * cos(angle)

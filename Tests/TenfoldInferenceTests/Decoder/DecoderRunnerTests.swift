@@ -43,7 +43,10 @@ struct DecoderRunnerTests {
     #expect((error / size).squareRoot() < (isQuantised ? 0.03 : 0.002))
   }
 
-  @Test("gives the same bits however a sequence is cut into steps", arguments: [1, 2, 7, 31, 32, 33, 64, 149])
+  @Test(
+    "gives the same bits however a sequence is cut into steps",
+    arguments: [1, 2, 7, 31, 32, 33, 64, 149]
+  )
   func chunking(step: Int) throws {
     let model = try SyntheticModel().load()
     let whole = try logits(of: Self.prompt, model)
@@ -120,7 +123,10 @@ struct DecoderRunnerTests {
 
 @Suite("Loading a decoder")
 struct DecoderLoadTests {
-  @Test("names a missing tensor", arguments: ["token_embd.weight", "blk.1.ffn_up.weight", "blk.0.attn_norm.weight"])
+  @Test(
+    "names a missing tensor",
+    arguments: ["token_embd.weight", "blk.1.ffn_up.weight", "blk.0.attn_norm.weight"]
+  )
   func missing(name: String) throws {
     let file = try SyntheticModel().open(omitting: [name])
     let error = #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }

@@ -99,7 +99,9 @@ struct SyntheticModel {
       put(UInt32(4))
       put(value)
     }
-    for (key, value) in [("attention.layer_norm_rms_epsilon", Float(1e-5)), ("rope.freq_base", Float(10_000))] {
+    for (key, value) in [
+      ("attention.layer_norm_rms_epsilon", Float(1e-5)), ("rope.freq_base", Float(10_000)),
+    ] {
       put("\(architecture).\(key)")
       put(UInt32(6))
       put(value.bitPattern)

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Foundation
 import Synchronization
 import TenfoldCore
@@ -99,13 +100,20 @@ struct LocalLanguageModelTests {
   func leaving() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     let request = InferenceRequest.raw("go on ", try GenerationOptions(maxTokens: 400))
+    // The engine waits after ten tokens until the reader, who leaves after three, has gone.
+    let hasLeft = DispatchSemaphore(value: 0)
+    let made = TokenCount()
     do {
       var pieces = 0
-      for try await event in try await model.generate(request) {
+      let stream = try model.start(request) { _ in
+        if made.next() == 10 { hasLeft.wait() }
+      }
+      for try await event in stream {
         if case .text = event { pieces += 1 }
         if pieces == 3 { break }
       }
     }
+    hasLeft.signal()
     await untilIdle(model)
     #expect(model.statistics.usedPages == 0)
     // What was spent is booked, cut short as it was.
@@ -167,7 +175,9 @@ struct LocalLanguageModelTests {
     let session = try DecoderSession(model.model, contextLength: 64, threads: 1)
     func logits(_ text: String) throws -> [Double] {
       session.rewind()
-      return try session.evaluate(text.utf8.map { Int32($0) }) { logits in logits.indices.map { Double(logits[$0]) } }
+      return try session.evaluate(text.utf8.map { Int32($0) }) { logits in
+        logits.indices.map { Double(logits[$0]) }
+      }
     }
     func share(_ logits: [Double], _ token: String, of other: String) -> Double {
       let (a, b) = (logits[Int(token.utf8.first ?? 0)], logits[Int(other.utf8.first ?? 0)])
@@ -297,5 +307,17 @@ struct LocalLanguageModelTests {
     )
     let error = #expect(throws: ModelError.self) { _ = try LocalLanguageModel.synthetic(options: options) }
     #expect(error?.code == .invalidOption)
+  }
+}
+
+/// Counts tokens on the engine's thread.
+private final class TokenCount: Sendable {
+  private let count = Mutex(0)
+
+  func next() -> Int {
+    count.withLock { count in
+      count += 1
+      return count
+    }
   }
 }

@@ -40,7 +40,9 @@ struct StopMatcherTests {
   @Test("that overlap themselves are found", arguments: [1, 2, 3, 5])
   func overlapping(size: Int) {
     let text = Array("aabaabaaab!")
-    let pieces = stride(from: 0, to: text.count, by: size).map { String(text[$0..<min(text.count, $0 + size)]) }
+    let pieces = stride(from: 0, to: text.count, by: size).map {
+      String(text[$0..<min(text.count, $0 + size)])
+    }
     let (shown, isStopped) = run(["aabaaab"], pieces)
     #expect(shown.joined() == "aab" && isStopped)
   }
@@ -57,7 +59,9 @@ struct StopMatcherTests {
     var random = SamplerRandom(seed: seed)
     let text = String((0..<60).map { _ in "ab".randomElement(using: &random) ?? "a" })
     let stops = (0..<3).map { _ in
-      String((0..<Int.random(in: 2...8, using: &random)).map { _ in "ab".randomElement(using: &random) ?? "b" })
+      String(
+        (0..<Int.random(in: 2...8, using: &random)).map { _ in "ab".randomElement(using: &random) ?? "b" }
+      )
     }
     let (shown, isStopped) = run(stops, text.map(String.init))
     // The stop that ends first counts; of several that end together the longest.

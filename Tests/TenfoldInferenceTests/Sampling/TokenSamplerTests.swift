@@ -37,7 +37,10 @@ struct TokenSamplerTests {
     return counts
   }
 
-  @Test("takes the largest logit, the lower id of equals, at temperature 0", arguments: [1, 15, 16, 33, 1_100, 5_000])
+  @Test(
+    "takes the largest logit, the lower id of equals, at temperature 0",
+    arguments: [1, 15, 16, 33, 1_100, 5_000]
+  )
   func greedy(count: Int) throws {
     var logits = (0..<count).map { Float(sin(Double($0))) }
     logits[count / 2] = 7
@@ -82,7 +85,9 @@ struct TokenSamplerTests {
   @Test("draws from the smallest nucleus that holds p")
   func topP() throws {
     let logits: [Float] = [log(0.5), log(0.3), log(0.15), log(0.05)]
-    #expect(try counts(GenerationOptions(temperature: 1, topP: 0.45, seed: 5), logits)[1...].allSatisfy { $0 == 0 })
+    #expect(
+      try counts(GenerationOptions(temperature: 1, topP: 0.45, seed: 5), logits)[1...].allSatisfy { $0 == 0 }
+    )
     let two = try counts(GenerationOptions(temperature: 1, topP: 0.7, seed: 5), logits)
     #expect(two[1] > 0 && two[2] == 0 && two[3] == 0)
     let three = try counts(GenerationOptions(temperature: 1, topP: 0.9, seed: 5), logits)
@@ -127,7 +132,12 @@ struct TokenSamplerTests {
     let logits = (0..<Int.random(in: 1...3_000, using: &random)).map { _ in Float(random.unit() * 20 - 10) }
     let k = Int.random(in: 0...logits.count, using: &random)
     let p = Float(max(0.05, random.unit()))
-    let options = try GenerationOptions(temperature: Float(random.unit() * 2 + 0.05), topK: k, topP: p, seed: seed)
+    let options = try GenerationOptions(
+      temperature: Float(random.unit() * 2 + 0.05),
+      topK: k,
+      topP: p,
+      seed: seed
+    )
     var sampler = sampler(options)
     let token = Int(try choose(&sampler, logits).token)
     let better = logits.filter { $0 > logits[token] }

@@ -1,5 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
+// The names are those of the golden files.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import TenfoldCore
 import TenfoldInference
@@ -28,7 +30,10 @@ struct TokenizerGoldenTests {
     let lines = try GoldenData.lines(file, as: TokenLine.self)
     #expect(!lines.isEmpty)
     for line in lines {
-      #expect(tokenizer.encode(line.text, parsingSpecial: special) == line.ids, "\(line.text.debugDescription)")
+      #expect(
+        tokenizer.encode(line.text, parsingSpecial: special) == line.ids,
+        "\(line.text.debugDescription)"
+      )
       if let ids = line.ids_special {
         #expect(tokenizer.encode(line.text, parsingSpecial: true) == ids, "\(line.text.debugDescription)")
       }

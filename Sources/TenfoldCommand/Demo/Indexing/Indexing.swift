@@ -52,7 +52,7 @@ struct Indexing: Sendable {
       // The queue is empty when nothing waits and nothing runs; dead letters are looked at below.
       while true {
         let stats = try await store.observe(.init())
-        if stats.ready + stats.running + stats.delayed == 0 { break }
+        if stats.ready + stats.running == 0 { break }
         try await Task.sleep(for: .milliseconds(50))
       }
       worker.drain()
@@ -66,6 +66,7 @@ struct Indexing: Sendable {
           + "Remove the demo's data folder and start again."
       )
     }
+    try await index.commit()
     bar.finish("\(index.count) in the index")
   }
 }

@@ -24,8 +24,7 @@ struct Replay: Sendable {
   /// - Returns: The outcomes in the workload's order, and what they took.
   /// - Throws: `CancellationError` when the task is cancelled; a single failure is an outcome.
   func run(_ model: any LanguageModel, progress: @escaping @Sendable (Int) -> Void) async throws -> Result {
-    let next = Atomic(0)
-    let done = Atomic(0)
+    let counters = ReplayCounters()
     let cpuBegin = ProcessUsage.cpuTime
     let begin = ContinuousClock.now
     let outcomes = try await withThrowingTaskGroup(of: [(Int, ReplayOutcome)].self) { group in
@@ -33,11 +32,11 @@ struct Replay: Sendable {
         group.addTask {
           var mine: [(Int, ReplayOutcome)] = []
           while true {
-            let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+            let index = counters.takeNext()
             guard index < requests.count else { return mine }
             try Task.checkCancellation()
             mine.append((index, try await ask(requests[index], model)))
-            progress(done.wrappingAdd(1, ordering: .relaxed).newValue)
+            progress(counters.countDone())
           }
         }
       }
@@ -75,4 +74,14 @@ struct Replay: Sendable {
     outcome.timeToFirstToken = first ?? outcome.latency
     return outcome
   }
+}
+
+/// What the clients share.
+private final class ReplayCounters: Sendable {
+  private let next = Atomic(0)
+  private let done = Atomic(0)
+
+  func takeNext() -> Int { next.wrappingAdd(1, ordering: .relaxed).oldValue }
+
+  func countDone() -> Int { done.wrappingAdd(1, ordering: .relaxed).newValue }
 }

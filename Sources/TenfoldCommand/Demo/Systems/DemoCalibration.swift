@@ -13,15 +13,19 @@ struct DemoCalibration: Codable, Sendable {
     var auroc: Double
     /// The log-odds of yes at which both kinds of error are equally frequent.
     var offset: Double
-    /// The probability that the answer is right, over the margin of the calibrated answer.
-    var confidence: ConfidenceCalibration
+    /// The probability that a claim's answer is right, over the margin of the calibrated answer.
+    var claimConfidence: ConfidenceCalibration
+    /// The probability that a lookup's answer is right, over its margin.
+    var lookupConfidence: ConfidenceCalibration
+    /// The share of lookups answered right.
+    var lookupAccuracy: Double
   }
 
   var models: [String: Entry]
 
   /// The measurement that comes with the program; empty where the file is missing.
   static func bundled() -> Self {
-    guard let url = Bundle.module.url(forResource: "calibration", withExtension: "json", subdirectory: "Resources"),
+    guard let url = Bundle.module.url(forResource: "calibration", withExtension: "json"),
       let data = try? Data(contentsOf: url),
       let value = try? JSONDecoder().decode(Self.self, from: data)
     else { return Self(models: [:]) }
@@ -30,9 +34,13 @@ struct DemoCalibration: Codable, Sendable {
 
   func offset(_ model: String) -> Double { models[model]?.offset ?? 0 }
 
-  /// The curve of a model; without a measurement one that is sure only of wide margins.
-  func confidence(_ model: String) -> ConfidenceCalibration {
-    models[model]?.confidence ?? ConfidenceCalibration(slope: 1, intercept: -1)
+  /// How sure a model's answers are; without a measurement only wide margins count.
+  func confidence(_ model: String) -> DemoConfidence {
+    let cautious = ConfidenceCalibration.logistic(slope: 4, offset: -2)
+    return DemoConfidence(
+      claims: MarginConfidence(choices: models[model]?.claimConfidence ?? cautious),
+      lookups: MarginConfidence(choices: models[model]?.lookupConfidence ?? cautious)
+    )
   }
 
   /// Measures a model on train claims with their own evidence.
@@ -68,15 +76,42 @@ struct DemoCalibration: Codable, Sendable {
     // The cut at which both kinds of error are nearest to each other.
     let cuts = samples.map(\.odds).sorted()
     let offset = cuts.min { first, second in imbalance(first, yes, no) < imbalance(second, yes, no) } ?? 0
-    let confidence = try ConfidenceCalibration.fit(
-      samples.map { (abs($0.odds - offset), ($0.odds >= offset) == $0.isSupported) }
+    let claimConfidence = ConfidenceCalibration.platt(
+      fitting: samples.map { sample in
+        let first = 1 / (1 + exp(-(sample.odds - offset)))
+        return .init(score: abs(2 * first - 1), isRight: (sample.odds >= offset) == sample.isSupported)
+      }
     )
+    let lookups = try await measureLookups(model, dataset: dataset, count: count)
     return Entry(
       claims: samples.count,
       auroc: wins / Double(yes.count * no.count),
       offset: offset,
-      confidence: confidence
+      claimConfidence: claimConfidence,
+      lookupConfidence: .platt(fitting: lookups),
+      lookupAccuracy: Double(lookups.count(where: \.isRight)) / Double(max(1, lookups.count))
     )
+  }
+
+  /// Asks lookups made with another seed than any workload's default.
+  private static func measureLookups(
+    _ model: any LanguageModel,
+    dataset: SciFactDataset,
+    count: Int
+  ) async throws -> [ConfidenceCalibration.Sample] {
+    let options = Workload.Options(count: count, repeatShare: 0, paraphraseShare: 0, easyShare: 1, seed: 1_000_003)
+    let workload = Workload(options: options, dataset: dataset)
+    let titles = Dictionary(dataset.documents.map { ($0.title, $0) }, uniquingKeysWith: { first, _ in first })
+    var samples: [ConfidenceCalibration.Sample] = []
+    for lookup in workload.requests where lookup.kind == .lookup {
+      guard let document = titles[lookup.question] else { continue }
+      var request = try lookup.request(tenant: "calibration")
+      request.prompt = DemoPrompt.template.render(request, [document.passage(score: 1)])
+      let completion = try await model.respond(to: request)
+      guard let score = MarginConfidence.score(of: completion) else { continue }
+      samples.append(.init(score: score, isRight: completion.text == lookup.expected))
+    }
+    return samples
   }
 
   private static func imbalance(_ cut: Double, _ yes: [Double], _ no: [Double]) -> Double {

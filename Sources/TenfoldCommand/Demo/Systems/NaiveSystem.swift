@@ -13,7 +13,7 @@ struct NaiveSystem: LanguageModel {
   /// The log's only table.
   static let schema = SQLiteSchema(
     "demo.naive",
-    migrations: [.init(1, "CREATE TABLE answer(id INTEGER PRIMARY KEY, question TEXT NOT NULL, answer TEXT NOT NULL);")]
+    [.init(1, "CREATE TABLE answer(id INTEGER PRIMARY KEY, question TEXT NOT NULL, answer TEXT NOT NULL);")]
   )
 
   init(model: any LanguageModel, retriever: any Retriever, log: SQLiteDatabase) {

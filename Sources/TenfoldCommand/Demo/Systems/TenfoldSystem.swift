@@ -36,12 +36,12 @@ struct TenfoldSystem: Sendable {
     if withoutRouting {
       model = large
     } else {
-      let confidence = MarginConfidence(choiceCalibration: calibration.confidence(models.small.profile.id))
-      let cascade = CascadeModel(
+      let cascade = try CascadeModel(
+        id: "cascade",
         small: small,
         large: large,
-        confidence: confidence,
-        threshold: Self.confidenceThreshold
+        confidence: calibration.confidence(models.small.profile.id),
+        options: .init(confidenceThreshold: Self.confidenceThreshold)
       )
       model = try RoutedModel(id: "demo", models: [cascade, large], policy: ComplexityRoutingPolicy())
     }

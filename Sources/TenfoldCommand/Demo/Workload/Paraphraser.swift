@@ -1,6 +1,9 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+import Tenfold
+
 /// Other wordings of a text that ask for the same answer.
 ///
 /// The rules change form and never content: frames around the text, case of the first letter, the final full stop,

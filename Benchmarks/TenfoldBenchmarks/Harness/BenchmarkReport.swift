@@ -1,0 +1,100 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Tenfold
+
+/// Collects figures, prints a table for people and writes JSON lines for machines.
+struct BenchmarkReport {
+  private struct Line: Encodable {
+    var suite: String
+    var `case`: String
+    var metric: String
+    var unit: String
+    var value: Double
+    var p50: Double
+    var p99: Double
+    var n: Int
+    var isa: String
+    var threads: Int
+    var parameters: [String: String]
+  }
+
+  let suite: String
+  let options: BenchmarkOptions
+  private let environment: BenchmarkEnvironment
+  private var lines: [Line] = []
+
+  init(suite: String, options: BenchmarkOptions) {
+    self.suite = suite
+    self.options = options
+    environment = BenchmarkEnvironment()
+    if options.json != "-" { print(environment.description + "\n") }
+  }
+
+  /// Adds one figure and prints its row.
+  mutating func add(
+    _ name: String,
+    _ metric: String,
+    _ unit: String,
+    _ sample: BenchmarkSample,
+    parameters: [String: String] = [:]
+  ) {
+    var parameters = parameters
+    if let others = sample.othersCPUs { parameters["others_cpu"] = Self.short(others) }
+    lines.append(
+      Line(
+        suite: suite,
+        case: name,
+        metric: metric,
+        unit: unit,
+        value: sample.median,
+        p50: sample.median,
+        p99: sample.quantile(0.99),
+        n: sample.values.count,
+        isa: InstructionSet.current.name,
+        threads: options.threads,
+        parameters: parameters
+      )
+    )
+    guard options.json != "-" else { return }
+    if lines.count == 1 { print(Self.row(["case", "metric", "median", "p99", "unit", "n", "others' CPUs"])) }
+    print(
+      Self.row([
+        name, metric, Self.short(sample.median), Self.short(sample.quantile(0.99)), unit,
+        "\(sample.values.count)",
+        parameters["others_cpu"] ?? "?",
+      ])
+    )
+  }
+
+  /// Writes the JSON lines, where they were asked for.
+  func finish() throws {
+    guard let path = options.json else { return }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var text = try String(decoding: encoder.encode(environment), as: UTF8.self) + "\n"
+    for line in lines { text += try String(decoding: encoder.encode(line), as: UTF8.self) + "\n" }
+    if path == "-" {
+      print(text, terminator: "")
+    } else {
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+    }
+  }
+
+  /// Four significant digits.
+  static func short(_ value: Double) -> String {
+    guard value.isFinite else { return "\(value)" }
+    let digits = value == 0 ? 3 : max(0, min(6, 3 - Int(log10(abs(value)).rounded(.down))))
+    return String(format: "%.\(digits)f", value)
+  }
+
+  private static func row(_ cells: [String]) -> String {
+    let widths = [26, 16, 10, 10, 8, 5, 12]
+    return zip(cells, widths)
+      .map { cell, width in
+        cell + String(repeating: " ", count: max(1, width - cell.count))
+      }
+      .joined()
+  }
+}

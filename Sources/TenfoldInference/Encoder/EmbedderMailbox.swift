@@ -1,0 +1,217 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Where callers leave texts and the compute thread finds them.
+// Sendable: everything mutable is guarded by `mutex`.
+@safe
+final class EmbedderMailbox: @unchecked Sendable {
+  typealias Outcome = CheckedContinuation<EmbeddingBatch, any Error>
+
+  private struct Pending {
+    var texts: [[Int32]]
+    var isTruncated: [Bool]
+    var vectors: [Float]
+    var outcome: Outcome
+  }
+
+  /// What the compute thread does next.
+  struct Step {
+    var items: [EmbeddingBatcher.Item]
+    var texts: [[Int32]]
+  }
+
+  private let width: Int
+  @unsafe private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  @unsafe private let changed: UnsafeMutablePointer<pthread_cond_t>
+  private var batcher: EmbeddingBatcher
+  private var pending: [UInt64: Pending] = [:]
+  private var cancelledEarly: Set<UInt64> = []
+  private var nextID: UInt64 = 0
+  private var isStopping = false
+  private var hasEnded = false
+  private var endWaiters: [CheckedContinuation<Void, Never>] = []
+  private var counts = EmbedderStatistics()
+
+  init(batcher: EmbeddingBatcher, width: Int) {
+    self.batcher = batcher
+    self.width = width
+    unsafe mutex = .allocate(capacity: 1)
+    unsafe changed = .allocate(capacity: 1)
+    unsafe pthread_mutex_init(mutex, nil)
+    unsafe pthread_cond_init(changed, nil)
+  }
+
+  deinit {
+    unsafe pthread_cond_destroy(changed)
+    unsafe pthread_mutex_destroy(mutex)
+    unsafe changed.deallocate()
+    unsafe mutex.deallocate()
+  }
+
+  private func locked<Result>(_ body: () -> Result) -> Result {
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
+  // MARK: - Callers
+
+  /// A number for a new request.
+  func reserve() -> UInt64 {
+    locked {
+      nextID += 1
+      return nextID
+    }
+  }
+
+  /// Leaves texts; `outcome` is resumed exactly once.
+  func submit(_ id: UInt64, texts: [[Int32]], isTruncated: [Bool], outcome: Outcome) {
+    let failure: (any Error)? = locked {
+      if cancelledEarly.remove(id) != nil { return CancellationError() }
+      if isStopping { return Self.stopped }
+      guard batcher.add(id, tokenCounts: texts.map(\.count)) else {
+        counts.refusedCalls += 1
+        return ModelError(
+          .storageFull,
+          """
+          \(batcher.waitingTokens) tokens wait to be embedded, the limit is \(batcher.waitingLimit): \
+          send fewer calls at once or raise Options.waitingTokens.
+          """
+        )
+      }
+      pending[id] = Pending(
+        texts: texts,
+        isTruncated: isTruncated,
+        vectors: [Float](repeating: 0, count: texts.count * width),
+        outcome: outcome
+      )
+      unsafe pthread_cond_signal(changed)
+      return nil
+    }
+    if let failure { outcome.resume(throwing: failure) }
+  }
+
+  /// Ends a request whose task was cancelled, also one that is not here yet.
+  func cancel(_ id: UInt64) {
+    let entry: Pending? = locked {
+      batcher.remove(id)
+      guard let entry = pending.removeValue(forKey: id) else {
+        cancelledEarly.insert(id)
+        return nil
+      }
+      counts.cancelledCalls += 1
+      return entry
+    }
+    entry?.outcome.resume(throwing: CancellationError())
+  }
+
+  /// Forgets that a request was cancelled; called when it has ended.
+  func forget(_ id: UInt64) { locked { _ = cancelledEarly.remove(id) } }
+
+  /// What has been done so far.
+  var statistics: EmbedderStatistics {
+    locked {
+      var result = counts
+      result.waitingTokens = batcher.waitingTokens
+      return result
+    }
+  }
+
+  /// Lets the thread end after its current step, without waiting for it.
+  func stop() {
+    let left: [Pending] = locked {
+      isStopping = true
+      unsafe pthread_cond_signal(changed)
+      let left = Array(pending.values)
+      for id in pending.keys { batcher.remove(id) }
+      pending = [:]
+      return left
+    }
+    for entry in left { entry.outcome.resume(throwing: Self.stopped) }
+  }
+
+  /// Waits until the thread has ended.
+  func waitForEnd() async {
+    await withCheckedContinuation { waiter in
+      let isOver = locked {
+        if !hasEnded { endWaiters.append(waiter) }
+        return hasEnded
+      }
+      if isOver { waiter.resume() }
+    }
+  }
+
+  private static var stopped: ModelError {
+    ModelError(.engineStopped, "The embedder was shut down before the call ended.")
+  }
+
+  // MARK: - The compute thread
+
+  /// Waits for work; `nil` when the thread is to end.
+  func next() -> Step? {
+    locked {
+      while batcher.isEmpty, !isStopping { unsafe pthread_cond_wait(changed, mutex) }
+      guard !isStopping else { return nil }
+      let items = batcher.nextStep()
+      return Step(items: items, texts: items.map { pending[$0.request]?.texts[$0.index] ?? [] })
+    }
+  }
+
+  /// Hands over a step's vectors.
+  func finish(_ step: Step, vectors: [Float]) {
+    let complete: [Pending] = locked {
+      counts.steps += 1
+      for (position, item) in step.items.enumerated() where pending[item.request] != nil {
+        counts.texts += 1
+        counts.tokens += step.texts[position].count
+        pending[item.request]?.vectors.replaceSubrange(
+          item.index * width..<(item.index + 1) * width,
+          with: vectors[position * width..<(position + 1) * width]
+        )
+      }
+      return batcher.finish(step.items).compactMap { pending.removeValue(forKey: $0) }
+    }
+    for entry in complete {
+      entry.outcome.resume(
+        returning: EmbeddingBatch(
+          values: entry.vectors,
+          dimension: width,
+          tokenCounts: entry.texts.map(\.count),
+          isTruncated: entry.isTruncated
+        )
+      )
+    }
+  }
+
+  /// Ends the requests of a step that failed.
+  func fail(_ step: Step, _ error: ModelError) {
+    let failed: [Pending] = locked {
+      counts.steps += 1
+      return Set(step.items.map(\.request)).compactMap { id in
+        batcher.remove(id)
+        return pending.removeValue(forKey: id)
+      }
+    }
+    for entry in failed { entry.outcome.resume(throwing: error) }
+  }
+
+  /// Notes that the thread has ended.
+  func end() {
+    let waiters = locked {
+      hasEnded = true
+      defer { endWaiters = [] }
+      return endWaiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+}

@@ -1,0 +1,37 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+extension MiniLMEmbedder {
+  /// What can be chosen when loading.
+  public struct Options: Hashable, Sendable {
+    /// The embedder's name in its profile.
+    public var name: String
+    /// The number format, and what the tensors' shapes don't tell.
+    public var encoder: BERTEncoder.Options
+    /// Texts are cut after this many tokens, `[CLS]` and `[SEP]` included.
+    public var maxTokens: Int
+    /// The most tokens of a step.
+    public var stepTokens: Int
+    /// Calls are refused while more tokens than this wait.
+    public var waitingTokens: Int
+    /// How many threads compute; `nil` for all that this process may use.
+    public var threads: Int?
+
+    /// Creates options.
+    public init(
+      name: String = "all-MiniLM-L6-v2",
+      encoder: BERTEncoder.Options = BERTEncoder.Options(),
+      maxTokens: Int = 256,
+      stepTokens: Int = 2_048,
+      waitingTokens: Int = 1 << 21,
+      threads: Int? = nil
+    ) {
+      self.name = name
+      self.encoder = encoder
+      self.maxTokens = maxTokens
+      self.stepTokens = stepTokens
+      self.waitingTokens = waitingTokens
+      self.threads = threads
+    }
+  }
+}

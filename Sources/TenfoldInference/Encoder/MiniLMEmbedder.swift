@@ -1,0 +1,138 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+
+/// Embeds texts with MiniLM-L6 or another BERT encoder with mean pooling, on threads of its own.
+///
+/// Texts of concurrent callers share steps up to a budget of tokens, first come, first served. A text's vector has the
+/// same bits whatever shares its step. Cancelling a call's task takes its waiting texts out.
+///
+/// ```swift
+/// let embedder = try await MiniLMEmbedder.load(modelDirectory: "/models/all-MiniLM-L6-v2")
+/// let batch = try await embedder.embed(["A man eats pasta.", "Someone is having a meal."])
+/// await embedder.shutdown()
+/// ```
+public final class MiniLMEmbedder: TextEmbedder {
+  /// What is known of the embedder without asking it.
+  public let profile: EmbedderProfile
+  /// The weights.
+  public let encoder: BERTEncoder
+  private let tokenizer: WordPieceTokenizer
+  private let mailbox: EmbedderMailbox
+
+  /// Starts an embedder over loaded weights.
+  ///
+  /// - Parameters:
+  ///   - encoder: The weights.
+  ///   - tokenizer: The vocabulary that belongs to them.
+  ///   - options: Limits, threads and the name.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidOption``, ``ModelError/Code/invalidTokenizer`` or
+  ///   ``ModelError/Code/storageFull``.
+  public init(
+    encoder: BERTEncoder,
+    tokenizer: WordPieceTokenizer,
+    options: Options = Options()
+  ) throws(ModelError) {
+    guard (2...encoder.configuration.positionCount).contains(options.maxTokens) else {
+      throw ModelError(
+        .invalidOption,
+        "maxTokens is \(options.maxTokens); it must be in 2...\(encoder.configuration.positionCount)."
+      )
+    }
+    guard (1...1 << 20).contains(options.stepTokens), options.waitingTokens > 0 else {
+      throw ModelError(.invalidOption, "stepTokens must be in 1...1048576 and waitingTokens above 0.")
+    }
+    guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize else {
+      throw ModelError(
+        .invalidTokenizer,
+        """
+        The vocabulary has \(tokenizer.vocabularySize) tokens, the weights \(encoder.configuration.vocabularySize): \
+        they belong to different models.
+        """
+      )
+    }
+    self.encoder = encoder
+    self.tokenizer = tokenizer
+    profile = EmbedderProfile(
+      id: options.name,
+      revision: "\(encoder.fingerprint)-\(encoder.options.precision)",
+      dimension: encoder.configuration.width,
+      maxTokens: options.maxTokens
+    )
+    let workspace = try EncoderWorkspace(
+      encoder,
+      capacity: max(options.stepTokens, options.maxTokens),
+      threads: options.threads
+    )
+    let mailbox = EmbedderMailbox(
+      batcher: EmbeddingBatcher(stepTokens: options.stepTokens, waitingLimit: options.waitingTokens),
+      width: encoder.configuration.width
+    )
+    self.mailbox = mailbox
+    try Self.start(encoder, workspace, mailbox)
+  }
+
+  deinit { mailbox.stop() }
+
+  /// The thread's life: it owns the workspace and keeps neither the embedder nor its callers alive.
+  private static func start(
+    _ encoder: BERTEncoder,
+    _ workspace: sending EncoderWorkspace,
+    _ mailbox: EmbedderMailbox
+  ) throws(ModelError) {
+    try EngineThread.start {
+      while let step = mailbox.next() {
+        do throws(ModelError) {
+          mailbox.finish(step, vectors: try unsafe encoder.run(step.texts, in: workspace))
+        } catch {
+          mailbox.fail(step, error)
+        }
+      }
+      mailbox.end()
+    }
+  }
+
+  /// Embeds texts.
+  ///
+  /// Texts are cut at ``Options/maxTokens``. A call larger than a step takes several. Cancelling the task ends the call at
+  /// once; a step that is running finishes without it.
+  ///
+  /// - Parameter texts: Any texts, also empty ones.
+  /// - Returns: One vector of length 1 for each, in order.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull`` when too much waits, or
+  ///   ``ModelError/Code/engineStopped``; `CancellationError`.
+  public func embed(_ texts: [String]) async throws -> EmbeddingBatch {
+    var sequences: [[Int32]] = []
+    var isTruncated: [Bool] = []
+    sequences.reserveCapacity(texts.count)
+    for (index, text) in texts.enumerated() {
+      if index.isMultiple(of: 64) { try Task.checkCancellation() }
+      let (ids, wasCut) = tokenizer.encode(text, maximumTokens: profile.maxTokens)
+      sequences.append(ids)
+      isTruncated.append(wasCut)
+    }
+    guard !sequences.isEmpty else {
+      return EmbeddingBatch(values: [], dimension: profile.dimension, tokenCounts: [], isTruncated: [])
+    }
+    let id = mailbox.reserve()
+    defer { mailbox.forget(id) }
+    let (ready, flags) = (sequences, isTruncated)
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { outcome in
+        mailbox.submit(id, texts: ready, isTruncated: flags, outcome: outcome)
+      }
+    } onCancel: {
+      mailbox.cancel(id)
+    }
+  }
+
+  /// What has been done so far.
+  public var statistics: EmbedderStatistics { mailbox.statistics }
+
+  /// Ends all calls with ``ModelError/Code/engineStopped`` and waits until the thread has ended.
+  public func shutdown() async {
+    mailbox.stop()
+    await mailbox.waitForEnd()
+  }
+}

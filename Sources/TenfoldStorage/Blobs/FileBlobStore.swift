@@ -1,0 +1,255 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CTenfoldZlib
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Keeps each blob in a file of its own, with a checksum, and replaces files atomically.
+///
+/// **Durability.** When ``put(_:at:)`` returns, the file and its folder are synced: the blob survives a kill and loss of
+/// power. A kill during `put` leaves the older blob (or none) and a temporary file that ``removeLeftovers()`` deletes.
+///
+/// ```swift
+/// let blobs = try FileBlobStore(folder: "blobs")
+/// try await blobs.put([1, 2, 3], at: BlobKey("numbers"))
+/// ```
+public final class FileBlobStore: BlobStore {
+  /// The folder of the files.
+  public let folder: String
+  /// The operations run on this thread, as file system calls block.
+  private let thread = ThreadMailbox<@Sendable () -> Void>()
+
+  /// Eight bytes of name and version, then the CRC-32 and the length of what follows.
+  private static let magic: [UInt8] = Array("TFBLOB01".utf8)
+  private static let headerSize = 20
+
+  /// Opens a folder of blobs and creates it when missing (its parent must exist).
+  ///
+  /// - Parameter folder: The folder; nothing else should be in it.
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
+  public init(folder: String) throws(StorageError) {
+    self.folder = folder
+    if unsafe mkdir(folder, 0o755) != 0, errno != EEXIST {
+      throw Self.failure("creating the folder \(folder)")
+    }
+    let thread = thread
+    try DedicatedThread.start(name: "tenfold-blobs") {
+      while let operation = thread.takeOne() { operation() }
+    }
+  }
+
+  deinit { thread.close() }
+
+  /// Stores a blob whole or not at all; on disk when this returns.
+  ///
+  /// - Parameters:
+  ///   - bytes: The contents.
+  ///   - key: Where; an older blob there is replaced.
+  /// - Throws: ``StorageError``: ``StorageError/Code/storageFull`` or ``StorageError/Code/inputOutput``; then the older
+  ///   blob is still there.
+  public func put(_ bytes: [UInt8], at key: BlobKey) async throws {
+    try await perform { [folder] in try Self.write(bytes, folder: folder, key: key) }
+  }
+
+  /// Reads a blob and checks it.
+  ///
+  /// - Parameter key: Where.
+  /// - Returns: The bytes as they were stored, or `nil` when there is no such blob.
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/corrupt``, ``StorageError/Code/futureFormat`` or
+  ///   ``StorageError/Code/inputOutput``.
+  public func get(_ key: BlobKey) async throws -> [UInt8]? {
+    try await perform { [folder] in try Self.read(folder: folder, key: key) }
+  }
+
+  /// Deletes a blob.
+  ///
+  /// - Parameter key: Where.
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
+  public func delete(_ key: BlobKey) async throws {
+    try await perform { [folder] in
+      if unsafe unlink("\(folder)/\(key)") != 0, errno != ENOENT { throw Self.failure("deleting \(key)") }
+    }
+  }
+
+  /// Lists the keys.
+  ///
+  /// - Returns: All keys in ascending order.
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
+  public func keys() async throws -> [BlobKey] {
+    try await perform { [folder] in
+      try Self.names(in: folder).compactMap { try? BlobKey($0) }.sorted { $0.rawValue < $1.rawValue }
+    }
+  }
+
+  /// Deletes the temporary files of writers that were killed; call it when no other process writes here.
+  ///
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
+  public func removeLeftovers() async throws {
+    try await perform { [folder] in
+      for name in try Self.names(in: folder) where name.hasPrefix(".new-") {
+        unsafe unlink("\(folder)/\(name)")
+      }
+    }
+  }
+
+  // MARK: - Private
+
+  private func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value
+  {
+    try await withCheckedThrowingContinuation { continuation in
+      let isAccepted = thread.send { continuation.resume(with: Result { try body() }) }
+      if !isAccepted {
+        continuation.resume(throwing: StorageError(.closed, "the blob store \(folder) is closed"))
+      }
+    }
+  }
+
+  private static func write(_ bytes: [UInt8], folder: String, key: BlobKey) throws {
+    // Another process may write the same key: each has a temporary file of its own, the last rename wins.
+    let temporary = "\(folder)/.new-\(key)-\(getpid())"
+    let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw failure("creating \(temporary)") }
+    do {
+      try writeAll(
+        magic + littleEndian(UInt64(checksum(bytes)), 4) + littleEndian(UInt64(bytes.count), 8),
+        to: file
+      )
+      try writeAll(bytes, to: file)
+      guard fsync(file) == 0 else { throw failure("syncing \(temporary)") }
+      guard close(file) == 0 else { throw failure("closing \(temporary)") }
+    } catch {
+      close(file)
+      unsafe unlink(temporary)
+      throw error
+    }
+    guard unsafe rename(temporary, "\(folder)/\(key)") == 0 else {
+      let error = failure("renaming \(temporary)")
+      unsafe unlink(temporary)
+      throw error
+    }
+    // The rename itself is durable only when the folder is synced.
+    let directory = unsafe open(folder, O_RDONLY | O_CLOEXEC)
+    guard directory >= 0 else { throw failure("opening the folder \(folder)") }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw failure("syncing the folder \(folder)") }
+  }
+
+  private static func read(folder: String, key: BlobKey) throws -> [UInt8]? {
+    let file = unsafe open("\(folder)/\(key)", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else {
+      if errno == ENOENT { return nil }
+      throw failure("opening \(key)")
+    }
+    defer { close(file) }
+    let damaged = StorageError(
+      .corrupt,
+      "blob \(key) in \(folder) is damaged: its checksum or length is wrong; restore it or delete it"
+    )
+    let header = try readAll(headerSize, from: file, key)
+    guard header.count == headerSize, header.prefix(6).elementsEqual(magic.prefix(6)) else { throw damaged }
+    guard header.prefix(8).elementsEqual(magic) else {
+      let version = Int(String(decoding: header[6..<8], as: UTF8.self)) ?? -1
+      if version > 1 { throw StorageError.futureFormat(found: version, supported: 1, what: "blob \(key)") }
+      throw damaged
+    }
+    let crc = header[8..<12].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let length = header[12..<20].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    // The length is believed only as far as the file is long.
+    let end = lseek(file, 0, SEEK_END)
+    guard end >= headerSize, UInt64(Int(end) - headerSize) == length,
+      lseek(file, off_t(headerSize), SEEK_SET) >= 0
+    else { throw damaged }
+    let bytes = try readAll(Int(end) - headerSize, from: file, key)
+    guard UInt64(bytes.count) == length, UInt64(checksum(bytes)) == crc else { throw damaged }
+    return bytes
+  }
+
+  private static func names(in folder: String) throws -> [String] {
+    guard let directory = unsafe opendir(folder) else { throw failure("listing \(folder)") }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while let entry = unsafe readdir(directory) {
+      // The name ends with NUL inside the entry, which stays valid until the next readdir.
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  private static func writeAll(_ bytes: [UInt8], to file: Int32) throws(StorageError) {
+    var offset = 0
+    while offset < bytes.count {
+      // The pointer stays inside `bytes`: offset + count is the array's end.
+      let written = unsafe bytes.withUnsafeBytes { buffer in
+        #if canImport(Glibc)
+        unsafe Glibc.write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+        #elseif canImport(Musl)
+        unsafe Musl.write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+        #else
+        unsafe Darwin.write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+        #endif
+      }
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else { throw failure("writing a blob") }
+      offset += written
+    }
+  }
+
+  private static func readAll(_ count: Int, from file: Int32, _ key: BlobKey) throws(StorageError) -> [UInt8]
+  {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var offset = 0
+    while offset < count {
+      // As above, the pointer stays inside `bytes`.
+      let got = unsafe bytes.withUnsafeMutableBytes { buffer in
+        #if canImport(Glibc)
+        unsafe Glibc.read(file, buffer.baseAddress.map { unsafe $0 + offset }, count - offset)
+        #elseif canImport(Musl)
+        unsafe Musl.read(file, buffer.baseAddress.map { unsafe $0 + offset }, count - offset)
+        #else
+        unsafe Darwin.read(file, buffer.baseAddress.map { unsafe $0 + offset }, count - offset)
+        #endif
+      }
+      if got < 0, errno == EINTR { continue }
+      guard got >= 0 else { throw failure("reading \(key)") }
+      if got == 0 { break }
+      offset += got
+    }
+    bytes.removeLast(count - offset)
+    return bytes
+  }
+
+  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    // crc32_z reads exactly the array.
+    unsafe bytes.withUnsafeBytes { buffer in
+      unsafe UInt32(
+        truncatingIfNeeded: crc32_z(0, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count)
+      )
+    }
+  }
+
+  private static func littleEndian(_ value: UInt64, _ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+  }
+
+  private static func failure(_ doing: String, file: String = #fileID, line: Int = #line) -> StorageError {
+    let number = errno
+    let isFull = number == ENOSPC || number == EDQUOT
+    return StorageError(
+      isFull ? .storageFull : number == EACCES || number == EROFS ? .readOnly : .inputOutput,
+      "\(doing): system error \(number)"
+        + (isFull ? "; free some space and retry, older blobs are intact" : ""),
+      file: file,
+      line: line
+    )
+  }
+}

@@ -1,0 +1,28 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// An event as the log keeps it.
+public struct StoredEvent: Hashable, Sendable {
+  /// The position in the log, rising by one with each event, from 1.
+  public let sequence: Int64
+  /// What kind of event this is, with its version: `"answered.v1"`.
+  public let kind: String
+  /// What the event is about: events of one subject keep their order under any sharding.
+  public let subject: String
+  /// The encoded event.
+  public let payload: [UInt8]
+
+  /// Creates an event.
+  ///
+  /// - Parameters:
+  ///   - sequence: The position in the log.
+  ///   - kind: What kind of event this is.
+  ///   - subject: What the event is about.
+  ///   - payload: The encoded event.
+  public init(sequence: Int64, kind: String, subject: String, payload: [UInt8]) {
+    self.sequence = sequence
+    self.kind = kind
+    self.subject = subject
+    self.payload = payload
+  }
+}

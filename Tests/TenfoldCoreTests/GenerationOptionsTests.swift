@@ -1,0 +1,62 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldCore
+import Testing
+
+@Suite("Generation options")
+struct GenerationOptionsTests {
+  @Test("what is out of range is refused with its name and range")
+  func refused() {
+    func check(_ name: String, _ make: () throws(RequestError) -> GenerationOptions) {
+      do {
+        _ = try make()
+        Issue.record("\(name) was accepted")
+      } catch {
+        #expect(error.code == .invalidOption)
+        #expect(error.message.contains(name) && error.message.contains("must be"), "\(error.message)")
+      }
+    }
+    check("maxTokens") { () throws(RequestError) in try GenerationOptions(maxTokens: 0) }
+    check("maxTokens") { () throws(RequestError) in try GenerationOptions(maxTokens: -1) }
+    for value in [-0.1, 100.5, Float.nan, .infinity] {
+      check("temperature") { () throws(RequestError) in try GenerationOptions(temperature: value) }
+    }
+    check("topK") { () throws(RequestError) in try GenerationOptions(topK: -1) }
+    for value in [0, -1, 1.01, Float.nan] {
+      check("topP") { () throws(RequestError) in try GenerationOptions(topP: value) }
+    }
+    for value in [-0.01, 1.01, Float.nan] {
+      check("minP") { () throws(RequestError) in try GenerationOptions(minP: value) }
+    }
+    for value in [0, -1, 101, Float.nan] {
+      check("repetitionPenalty") { () throws(RequestError) in try GenerationOptions(repetitionPenalty: value)
+      }
+    }
+    check("stop") { () throws(RequestError) in try GenerationOptions(stop: ["a", ""]) }
+    check("stop") { () throws(RequestError) in try GenerationOptions(stop: (0..<65).map { "\($0)" }) }
+    check("choices") { () throws(RequestError) in try GenerationOptions(choices: ["a", "a"]) }
+    check("choices") { () throws(RequestError) in try GenerationOptions(choices: [""]) }
+    check("choices") { () throws(RequestError) in try GenerationOptions(choices: (0..<1025).map { "\($0)" }) }
+  }
+
+  @Test("decoding checks the ranges too, and fills in defaults")
+  func decoding() throws {
+    let decoder = JSONDecoder()
+    let options = try decoder.decode(GenerationOptions.self, from: Data(#"{"maxTokens": 7}"#.utf8))
+    #expect(options == (try GenerationOptions(maxTokens: 7)))
+    #expect(throws: RequestError.self) {
+      try decoder.decode(GenerationOptions.self, from: Data(#"{"topP": 0}"#.utf8))
+    }
+    let encoded = try JSONEncoder().encode(GenerationOptions(temperature: 0.5, seed: .max, stop: ["x"]))
+    #expect(try decoder.decode(GenerationOptions.self, from: encoded).seed == .max)
+  }
+
+  @Test("a retrieval limit is checked", arguments: [0, -1, 10_001, Int.max, Int.min])
+  func limits(limit: Int) {
+    #expect { try RetrievalQuery("q", limit: limit) } throws: {
+      ($0 as? RequestError)?.code == .invalidOption
+    }
+  }
+}

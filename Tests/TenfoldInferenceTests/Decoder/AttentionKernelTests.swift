@@ -1,0 +1,136 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import Foundation
+import TenfoldKernels
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("Attention kernels")
+struct AttentionKernelTests {
+  struct Shape: Sendable, CustomTestStringConvertible {
+    var length: Int
+    var group: Int
+    var rows: Int
+    var position: Int
+    var testDescription: String { "length \(length), group \(group), rows \(rows) from \(position)" }
+  }
+
+  static let shapes = [
+    Shape(length: 2, group: 1, rows: 1, position: 0), Shape(length: 16, group: 2, rows: 3, position: 30),
+    Shape(length: 64, group: 3, rows: 1, position: 31), Shape(length: 64, group: 3, rows: 40, position: 0),
+    Shape(length: 64, group: 7, rows: 5, position: 95), Shape(length: 80, group: 1, rows: 9, position: 33),
+    Shape(length: 96, group: 4, rows: 2, position: 64), Shape(length: 128, group: 6, rows: 11, position: 150),
+    Shape(length: 256, group: 1, rows: 8, position: 32),
+  ]
+
+  /// Two key-value heads on scattered pages; unused slots hold NaN, which must not come through.
+  @Test("agree with a plain computation", arguments: InstructionSet.available, shapes)
+  func oracle(set: InstructionSet, shape: Shape) {
+    let kernels = unsafe tenfold_attention_named(set.name)
+    #expect(unsafe String(cString: kernels.pointee.name) == set.name)
+    var random = SamplerRandom(seed: 7)
+    let (length, total) = (shape.length, shape.position + shape.rows)
+    let keyHalves = length * 32
+    let headHalves = keyHalves + tenfold_value_stride(length) * 32
+    let pageCount = (total + 31) / 32
+    let pages = (0..<UInt32(pageCount)).map { UInt32(pageCount) - $0 }
+    var memory = [UInt16](repeating: 0x7E00, count: (pageCount + 1) * headHalves * 2)
+    func floats(_ count: Int, _ size: Float) -> [Float] {
+      (0..<count).map { _ in (Float(random.unit()) * 2 - 1) * size }
+    }
+    let keys = (0..<2).map { _ in floats(total * length, 3) }
+    let values = (0..<2).map { _ in floats(total * length, 1) }
+    let width = 2 * shape.group * length
+    let queries = floats(shape.rows * width, 3)
+    var outputs = [Float](repeating: .nan, count: shape.rows * width)
+    unsafe memory.withUnsafeMutableBufferPointer { memory in
+      let base = memory.baseAddress!
+      for head in 0..<2 {
+        for position in 0..<total {
+          let page = unsafe base + (Int(pages[position / 32]) * 2 + head) * headHalves
+          let start = position * length
+          unsafe kernels.pointee.store_key(
+            Array(keys[head][start..<start + length]),
+            length,
+            page,
+            position % 32
+          )
+          unsafe kernels.pointee.store_value(
+            Array(values[head][start..<start + length]),
+            length,
+            page + keyHalves,
+            position % 32
+          )
+        }
+      }
+      unsafe queries.withUnsafeBufferPointer { queries in
+        unsafe outputs.withUnsafeMutableBufferPointer { outputs in
+          unsafe pages.withUnsafeBufferPointer { pages in
+            for head in 0..<2 {
+              var span = unsafe tenfold_attention_span(
+                queries: queries.baseAddress! + head * shape.group * length,
+                query_stride: width,
+                outputs: outputs.baseAddress! + head * shape.group * length,
+                output_stride: width,
+                rows: shape.rows,
+                group: shape.group,
+                head_length: length,
+                memory: base,
+                pages: pages.baseAddress!,
+                page_stride: 2 * headHalves,
+                key_offset: head * headHalves,
+                value_offset: head * headHalves + keyHalves,
+                first_position: shape.position,
+                scale: 0.25
+              )
+              unsafe kernels.pointee.attend(&span)
+            }
+          }
+        }
+      }
+    }
+    var worst = 0.0
+    for row in 0..<shape.rows {
+      for number in 0..<2 * shape.group {
+        let (head, start) = (number / shape.group, row * width + number * length)
+        let scores = (0...shape.position + row).map { position in
+          (0..<length).reduce(0.0) {
+            $0 + Double(queries[start + $1]) * half(keys[head][position * length + $1])
+          } * 0.25
+        }
+        let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
+        let sum = weights.reduce(0, +)
+        for element in 0..<length {
+          let expected =
+            weights.indices.reduce(0.0) { $0 + weights[$1] * half(values[head][$1 * length + element]) } / sum
+          let difference = abs(Double(outputs[start + element]) - expected)
+          worst = difference.isNaN ? .infinity : max(worst, difference)
+        }
+      }
+    }
+    #expect(worst < 3e-5)
+  }
+
+  /// The value after rounding to half precision.
+  private func half(_ value: Float) -> Double { Double(Float16(value)) }
+
+  @Test("round to half precision as the format says, and saturate", arguments: InstructionSet.available)
+  func halves(set: InstructionSet) {
+    let kernels = unsafe tenfold_attention_named(set.name)
+    var inputs: [Float] = [
+      0, -0.0, 1, 65_504, 65_519, 65_520, 1e9, -1e9, .infinity, 6e-8, 2.9e-8, 3e-8, 6.1e-5, 1e-38,
+    ]
+    inputs += (0..<242).map { Float(sin(Double($0))) * Float(pow(10, Double($0 % 12) - 7)) }
+    var outputs = [UInt16](repeating: 0, count: 256)
+    unsafe kernels.pointee.store_value(inputs, 256, &outputs, 0)
+    for (input, output) in zip(inputs, outputs) {
+      let clamped = max(-65_504, min(65_504, input))
+      #expect(Float16(bitPattern: output) == Float16(clamped), "\(input)")
+    }
+    unsafe kernels.pointee.store_value([Float.nan, 1], 2, &outputs, 0)
+    #expect(Float16(bitPattern: outputs[0]).isNaN)
+  }
+}

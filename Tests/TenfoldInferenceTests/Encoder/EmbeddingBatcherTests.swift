@@ -1,0 +1,102 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("Embedding batcher")
+struct EmbeddingBatcherTests {
+  private func batcher(_ step: Int = 10, limit: Int = 100) -> EmbeddingBatcher {
+    EmbeddingBatcher(stepTokens: step, waitingLimit: limit)
+  }
+
+  @Test("callers share a step, first come, first served")
+  func shares() {
+    var batcher = batcher()
+    let result1 = batcher.add(1, tokenCounts: [4, 4])
+    #expect(result1)
+    let result2 = batcher.add(2, tokenCounts: [2, 3])
+    #expect(result2)
+    let first = batcher.nextStep()
+    #expect(first == [.init(request: 1, index: 0), .init(request: 1, index: 1), .init(request: 2, index: 0)])
+    let result3 = batcher.finish(first)
+    #expect(result3 == [1])
+    let second = batcher.nextStep()
+    #expect(second == [.init(request: 2, index: 1)])
+    let result4 = batcher.finish(second)
+    #expect(result4 == [2])
+    let result5 = batcher.nextStep().isEmpty
+    #expect(result5)
+    #expect(batcher.waitingTokens == 0)
+  }
+
+  @Test("a text longer than a step gets a step of its own")
+  func long() {
+    var batcher = batcher()
+    _ = batcher.add(1, tokenCounts: [25, 1])
+    let result6 = batcher.nextStep().count
+    #expect(result6 == 1)
+    let result7 = batcher.nextStep().count
+    #expect(result7 == 1)
+  }
+
+  @Test("a cancelled request leaves no work behind")
+  func cancels() {
+    var batcher = batcher()
+    _ = batcher.add(1, tokenCounts: [6, 6, 6])
+    _ = batcher.add(2, tokenCounts: [5])
+    let running = batcher.nextStep()
+    batcher.remove(1)
+    #expect(batcher.waitingTokens == 5)
+    let result8 = batcher.finish(running).isEmpty
+    #expect(result8)
+    let result9 = batcher.nextStep()
+    #expect(result9 == [.init(request: 2, index: 0)])
+  }
+
+  @Test("too much waiting work is refused, but never a call on its own")
+  func bounded() {
+    var batcher = batcher(10, limit: 20)
+    let result10 = batcher.add(1, tokenCounts: [50])
+    #expect(result10)
+    let result11 = batcher.add(2, tokenCounts: [1])
+    #expect(!result11)
+    _ = batcher.nextStep()
+    let result12 = batcher.add(3, tokenCounts: [20])
+    #expect(result12)
+    let result13 = batcher.add(4, tokenCounts: [1])
+    #expect(!result13)
+  }
+
+  @Test("every text is computed exactly once", arguments: 1...20)
+  func exactlyOnce(seed: Int) {
+    var batcher = batcher(17, limit: 1_000)
+    var state = UInt64(seed)
+    func number(_ below: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % below
+    }
+    var expected: Set<EmbeddingBatcher.Item> = []
+    var seen: [EmbeddingBatcher.Item] = []
+    var complete: Set<UInt64> = []
+    for id in UInt64(1)...30 {
+      let counts = (0..<1 + number(6)).map { _ in 1 + number(12) }
+      let result14 = batcher.add(id, tokenCounts: counts)
+      #expect(result14)
+      for index in counts.indices { expected.insert(.init(request: id, index: index)) }
+      if number(2) == 0 {
+        let step = batcher.nextStep()
+        seen += step
+        complete.formUnion(batcher.finish(step))
+      }
+    }
+    while !batcher.isEmpty {
+      let step = batcher.nextStep()
+      seen += step
+      complete.formUnion(batcher.finish(step))
+    }
+    #expect(seen.count == expected.count && Set(seen) == expected, "seed \(seed)")
+    #expect(complete.count == 30, "seed \(seed)")
+  }
+}

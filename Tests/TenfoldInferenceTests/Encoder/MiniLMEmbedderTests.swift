@@ -1,0 +1,120 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("MiniLM embedder")
+struct MiniLMEmbedderTests {
+  private static let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b"]
+
+  private func embedder(
+    _ options: MiniLMEmbedder.Options = .init(maxTokens: 12, threads: 1)
+  ) throws -> MiniLMEmbedder {
+    try MiniLMEmbedder(
+      encoder: BERTEncoder(weights: SyntheticEncoder(seed: 9), options: .init(headCount: 3)),
+      tokenizer: WordPieceTokenizer(vocabulary: Array(Self.words.joined(separator: "\n").utf8)),
+      options: options
+    )
+  }
+
+  @Test("vectors don't depend on the call they are made in")
+  func independent() async throws {
+    let embedder = try embedder()
+    let texts = ["a b", "", "   ", "c c c", "b"]
+    let batch = try await embedder.embed(texts)
+    #expect(batch.count == 5 && batch.dimension == 48)
+    for (index, text) in texts.enumerated() {
+      let alone = try await embedder.embed([text])
+      #expect(alone.values == batch.vector(at: index))
+      let square = alone.values.reduce(0) { $0 + $1 * $1 }
+      #expect(abs(square - 1) < 1e-5)
+    }
+    #expect(batch.tokenCounts == [4, 2, 2, 5, 3])
+    await embedder.shutdown()
+  }
+
+  @Test("long texts are cut and say so")
+  func cuts() async throws {
+    let embedder = try embedder()
+    let batch = try await embedder.embed([String(repeating: "a ", count: 50), "a"])
+    #expect(batch.tokenCounts == [12, 3])
+    #expect(batch.isTruncated == [true, false])
+    await embedder.shutdown()
+  }
+
+  @Test("no texts give an empty batch")
+  func empty() async throws {
+    let embedder = try embedder()
+    #expect(try await embedder.embed([]).count == 0)
+    await embedder.shutdown()
+  }
+
+  @Test("many callers at once get what each would get alone")
+  func concurrent() async throws {
+    let embedder = try embedder()
+    let expected = try await embedder.embed(["a", "b", "c"])
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for caller in 0..<40 {
+        group.addTask {
+          let text = ["a", "b", "c"][caller % 3]
+          return try await embedder.embed([text, "c"]).vector(at: 0) == expected.vector(at: caller % 3)
+        }
+      }
+      for try await isEqual in group { #expect(isEqual) }
+    }
+    #expect(embedder.statistics.texts == 83)
+    #expect(embedder.statistics.steps <= 41)
+    await embedder.shutdown()
+  }
+
+  @Test("a cancelled call ends with a cancellation")
+  func cancelled() async throws {
+    let embedder = try embedder()
+    let task = Task {
+      unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+      return try await embedder.embed(["a"])
+    }
+    await #expect(throws: CancellationError.self) { try await task.value }
+    #expect(try await embedder.embed(["a"]).count == 1)
+    await embedder.shutdown()
+  }
+
+  @Test("after shutdown calls end with a typed error, and a second shutdown returns")
+  func stopped() async throws {
+    let embedder = try embedder()
+    await embedder.shutdown()
+    await embedder.shutdown()
+    let error = await #expect(throws: ModelError.self) { try await embedder.embed(["a"]) }
+    #expect(error?.code == .engineStopped)
+  }
+
+  @Test("impossible options and a foreign vocabulary are refused")
+  func options() throws {
+    for options: MiniLMEmbedder.Options in [
+      .init(maxTokens: 1), .init(maxTokens: 41), .init(maxTokens: 8, stepTokens: 0),
+      .init(maxTokens: 8, waitingTokens: 0),
+    ] {
+      let error = #expect(throws: ModelError.self) { try embedder(options) }
+      #expect(error?.code == .invalidOption)
+    }
+    let encoder = try BERTEncoder(
+      weights: SyntheticEncoder(seed: 9, vocabulary: 8),
+      options: .init(headCount: 3)
+    )
+    let tokenizer = try WordPieceTokenizer(vocabulary: Array(Self.words.joined(separator: "\n").utf8))
+    let error = #expect(throws: ModelError.self) {
+      try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: .init(maxTokens: 8))
+    }
+    #expect(error?.code == .invalidTokenizer)
+  }
+
+  @Test("the revision names the weights and the precision")
+  func revision() throws {
+    let embedder = try embedder()
+    #expect(embedder.profile.revision.hasSuffix("-int8"))
+    #expect(embedder.profile.maxTokens == 12)
+  }
+}

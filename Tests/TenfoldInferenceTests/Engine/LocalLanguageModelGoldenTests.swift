@@ -1,0 +1,127 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+#if !DEBUG
+import Foundation
+import Synchronization
+import TenfoldCore
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("Golden: a whole engine", .serialized, .enabled(if: DecoderGolden.isThere(DecoderGolden.smol)))
+struct LocalLanguageModelGoldenTests {
+  private struct Row: Decodable {
+    struct Message: Decodable {
+      var role: String
+      var content: String
+    }
+    var prompt: String?
+    var messages: [Message]?
+    var prompt_ids: [Int32]
+    var ids: [Int32]
+    var gaps: [Double]
+
+    var request: InferenceRequest {
+      get throws {
+        let chat = messages?.map { ChatMessage(role: ChatRole($0.role), content: $0.content) }
+        return InferenceRequest(
+          prompt: chat.map { .chat($0) } ?? .text(prompt ?? ""),
+          options: try GenerationOptions(maxTokens: 64),
+          context: RequestContext(tenant: "golden")
+        )
+      }
+    }
+  }
+
+  private func load() async throws -> LocalLanguageModel {
+    let path = try #require(DecoderGolden.smol, "The model is missing: set TENFOLD_MODELS to a model store.")
+    return try await LocalLanguageModel.load(gguf: path, options: .init(contextLength: 2_048))
+  }
+
+  private func ids(
+    _ model: LocalLanguageModel,
+    _ request: InferenceRequest
+  ) async throws -> (ids: [Int32], usage: TokenUsage) {
+    let box = Box()
+    let summary = try await model.start(request) { box.append($0) }.collect().summary
+    return (box.values, summary.usage)
+  }
+
+  private final class Box: Sendable {
+    private let list = Mutex<[Int32]>([])
+    func append(_ token: Int32) { list.withLock { $0.append(token) } }
+    var values: [Int32] { list.withLock { $0 } }
+  }
+
+  @Test("answers as the reference up to the first narrow choice, alone and among eight")
+  func answers() async throws {
+    let rows = try Array(DecoderGolden.lines("smollm2_greedy.jsonl", as: Row.self).suffix(8))
+    let model = try await load()
+    var alone: [[Int32]] = []
+    for (number, row) in rows.enumerated() {
+      let (ids, usage) = try await ids(model, row.request)
+      #expect(usage.promptTokens == row.prompt_ids.count, "row \(number)")
+      for (index, pair) in zip(ids, row.ids).enumerated() where pair.0 != pair.1 {
+        #expect(row.gaps[index] <= 1, "row \(number), step \(index)")
+        break
+      }
+      alone.append(ids)
+    }
+    await model.shutdown()
+    let crowd = try await load()
+    let together = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
+      for (number, row) in rows.enumerated() {
+        group.addTask { (number, try await ids(crowd, row.request).ids) }
+      }
+      return try await group.reduce(into: [Int: [Int32]]()) { $0[$1.0] = $1.1 }
+    }
+    for number in rows.indices { #expect(together[number] == alone[number], "row \(number)") }
+    #expect(crowd.statistics.steps < crowd.statistics.generatedTokens)
+    await crowd.shutdown()
+  }
+
+  @Test("is idle soon after its reader has left")
+  func leaving() async throws {
+    let model = try await load()
+    var times: [Duration] = []
+    for _ in 0..<5 {
+      do {
+        var pieces = 0
+        for try await event in try await model.generate(
+          InferenceRequest(
+            "Tell me a long story.",
+            tenant: "golden",
+            options: GenerationOptions(maxTokens: 400)
+          )
+        ) {
+          if case .text = event { pieces += 1 }
+          if pieces == 3 { break }
+        }
+      }
+      let left = ContinuousClock.now
+      while model.statistics.running > 0 { await Task.yield() }
+      times.append(left.duration(to: .now))
+    }
+    print("idle after \(times.map { Int($0.inMilliseconds) }) ms")
+    #expect(model.statistics.usedPages == 0)
+    await model.shutdown()
+  }
+
+  @Test("gives the margin between yes and no in one pass")
+  func choices() async throws {
+    let model = try await load()
+    func yes(_ question: String) async throws -> Double {
+      let options = try GenerationOptions(choices: ["yes", "no"])
+      let prompt = "\(question) Answer yes or no."
+      let request = InferenceRequest(prompt, tenant: "golden", options: options)
+      return try await model.respond(to: request).summary.choiceProbabilities[0]
+    }
+    let (sure, unsure) = (try await yes("Is fire hot?"), try await yes("Is ice hot?"))
+    print("fire \(sure), ice \(unsure)")
+    #expect(sure > unsure)
+    #expect(model.statistics.steps == 2)
+    await model.shutdown()
+  }
+}
+#endif

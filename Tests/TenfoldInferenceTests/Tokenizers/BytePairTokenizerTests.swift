@@ -1,0 +1,125 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldInference
+import Testing
+
+@Suite("Byte-level BPE")
+struct BytePairTokenizerTests {
+  @Test("merges by rank, leftmost first")
+  func merging() throws {
+    let tokenizer = try SmallVocabulary.tokenizer()
+    #expect(tokenizer.encode("hello w") == [259, 260])
+    #expect(tokenizer.encode("aaaaa") == [262, 97])
+    #expect(tokenizer.encode("") == [])
+  }
+
+  @Test("takes long words the same way as short ones", arguments: [2, 3, 4, 7, 15, 16, 47, 48, 49, 50, 101])
+  func longWords(_ count: Int) throws {
+    let tokenizer = try SmallVocabulary.tokenizer()
+    let expected =
+      [Int32](repeating: 262, count: count / 4) + (count % 4 >= 2 ? [261] : []) + (count % 2 == 1 ? [97] : [])
+    #expect(tokenizer.encode(String(repeating: "a", count: count)) == expected)
+  }
+
+  @Test("keeps control tokens that a user types as text")
+  func control() throws {
+    let tokenizer = try SmallVocabulary.tokenizer()
+    let plain = tokenizer.encode("<|im_start|>a<tool>")
+    #expect(plain.count == 12 + 1 + 1)
+    #expect(!plain.contains(263))
+    #expect(tokenizer.encode("<|im_start|>a<tool>", parsingSpecial: true) == [263, 97, 265])
+    #expect(tokenizer.decode([263, 97, 264]) == "a")
+  }
+
+  @Test(
+    "gives back what went in",
+    arguments: [
+      "", "hello", "\u{0}", "👨‍👩‍👧 1234 don't", "é e\u{301}\r\n\n  x", "a\u{4}\u{7f}\u{80}", " \u{3000} \u{fffd}",
+    ]
+  )
+  func roundTrip(_ text: String) throws {
+    for style in ["smollm", "qwen2"] {
+      let tokenizer = try SmallVocabulary.tokenizer(pre: style)
+      #expect(tokenizer.decode(tokenizer.encode(text)) == text)
+    }
+  }
+
+  @Test("gives back random text", arguments: [1, 2, 3] as [UInt64])
+  func randomRoundTrip(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let tokenizer = try SmallVocabulary.tokenizer(pre: seed == 1 ? "smollm" : "qwen2")
+    for _ in 0..<200 {
+      var text = String.UnicodeScalarView()
+      for _ in 0..<20 {
+        if let scalar = Unicode.Scalar(
+          UInt32.random(
+            in: 0..<[0x80, 0x800, 0x1_0000, 0x11_0000].randomElement(using: &generator)!,
+            using: &generator
+          )
+        ) {
+          text.append(scalar)
+        }
+      }
+      #expect(tokenizer.decode(tokenizer.encode(String(text))) == String(text), "seed \(seed)")
+      var stream = TokenTextDecoder(tokenizer: tokenizer)
+      var streamed = ""
+      for id in tokenizer.encode(String(text)) { streamed += stream.append(id) }
+      #expect(streamed + stream.finish() == String(text), "seed \(seed)")
+    }
+  }
+
+  @Test("repairs invalid UTF-8")
+  func repair() throws {
+    let tokenizer = try SmallVocabulary.tokenizer()
+    #expect(
+      tokenizer.decode(tokenizer.encode(utf8: [0x61, 0xff, 0x62], parsingSpecial: false)) == "a\u{fffd}b"
+    )
+    #expect(tokenizer.decode(tokenizer.encode(utf8: [0xf0, 0x9f], parsingSpecial: false)) == "\u{fffd}")
+  }
+
+  @Test("streams only whole scalars")
+  func streaming() throws {
+    let tokenizer = try SmallVocabulary.tokenizer()
+    var stream = TokenTextDecoder(tokenizer: tokenizer)
+    #expect(tokenizer.encode("😀").map { stream.append($0) } == ["", "", "", "😀"])
+    #expect(stream.append(0xe2) == "")
+    #expect(stream.append(0x61) == "\u{fffd}a")
+    #expect(stream.append(0xf0) == "")
+    #expect(stream.finish() == "\u{fffd}")
+    #expect(stream.append(9_999) == "")
+    #expect(stream.append(-1) == "")
+  }
+
+  @Test("takes a lot of one character", arguments: ["a", "\u{301}", "👨‍👩‍👧", "\u{0}", " ", "<", "\n"])
+  func oneCharacter(_ character: String) throws {
+    let tokenizer = try SmallVocabulary.tokenizer(pre: "qwen2")
+    let text = String(repeating: character, count: 2_000)
+    #expect(tokenizer.decode(tokenizer.encode(text)) == text)
+  }
+
+  @Test("refuses inconsistent vocabularies")
+  func faults() throws {
+    func failure(_ writer: GGUFWriter) throws -> ModelError.Code? {
+      try withFile(writer.encoded()) { path in
+        code { _ = try BytePairTokenizer(metadata: GGUFFile(path: path).metadata) }
+      }
+    }
+    #expect(try failure(SmallVocabulary.writer(pre: "llama-bpe")) == .unsupported)
+    var unmatched = GGUFWriter()
+    unmatched.set("tokenizer.ggml.model", "gpt2")
+    unmatched.set("tokenizer.ggml.pre", "smollm")
+    #expect(try failure(unmatched) == .missing)
+    unmatched.set("tokenizer.ggml.tokens", ["a", "b"])
+    #expect(try failure(unmatched) == .missing)
+    var unknown = unmatched
+    unknown.set("tokenizer.ggml.merges", ["a b"])
+    #expect(try failure(unknown) == .invalidTokenizer)
+    var single = unmatched
+    single.set("tokenizer.ggml.merges", ["ab"])
+    #expect(try failure(single) == .invalidTokenizer)
+    unmatched.set("tokenizer.ggml.merges", [String]())
+    unmatched.set("tokenizer.ggml.token_type", [1, 1, 1] as [Int32])
+    #expect(try failure(unmatched) == .invalidTokenizer)
+  }
+}

@@ -1,0 +1,369 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldCore
+import TenfoldRouting
+import TenfoldTesting
+import Testing
+
+@Suite("A token bucket")
+struct TokenBucketTests {
+  @Test("never gives more than its burst and its rate", arguments: 0..<20)
+  func bounded(seed: Int) {
+    var generator = SeededGenerator(seed: UInt64(seed))
+    let start = ContinuousClock.now
+    var now = start
+    var bucket = TokenBucket(perSecond: 10, burst: 5, now: now)
+    var taken = 0
+    for _ in 0..<2000 {
+      now = now.advanced(by: .milliseconds(Int.random(in: 0..<50, using: &generator)))
+      if let wait = bucket.take(1, now: now) {
+        #expect(wait > .zero && wait <= .milliseconds(101), "seed \(seed)")
+      } else {
+        taken += 1
+      }
+      let elapsed = start.duration(to: now).inSeconds
+      #expect(Double(taken) <= 5 + 10 * elapsed + 1e-6, "seed \(seed)")
+    }
+  }
+
+  @Test("rates that are no numbers give nothing, and a clock that goes back gives nothing either")
+  func odd() {
+    let now = ContinuousClock.now
+    var none = TokenBucket(perSecond: .nan, burst: .infinity, now: now)
+    #expect(none.take(1, now: now) == .seconds(3600))
+    var bucket = TokenBucket(perSecond: 1, burst: 1, now: now)
+    #expect(bucket.take(1, now: now) == nil)
+    #expect(bucket.take(1, now: now.advanced(by: .seconds(-3600))) != nil)
+    #expect(bucket.take(1, now: now.advanced(by: .seconds(1))) == nil)
+  }
+}
+
+@Suite("The concurrency limit")
+struct ConcurrencyLimitTests {
+  /// A server that serves `capacity` at once and slows down in proportion beyond it.
+  private func settle(capacity: Int, initial: Int, seed: UInt64) -> Int {
+    var generator = SeededGenerator(seed: seed)
+    var machine = ConcurrencyLimitStateMachine(options: .init(initial: initial, maximum: 500))
+    var now = ContinuousClock.now
+    for _ in 0..<20_000 {
+      let inFlight = machine.limit
+      let slowdown = max(1, Double(inFlight) / Double(capacity))
+      let latency = 0.1 * slowdown * slowdown * Double.random(in: 0.9...1.1, using: &generator)
+      now = now.advanced(by: .seconds(latency / Double(max(1, inFlight))))
+      machine.observe(latency: .seconds(latency), inFlight: inFlight, isOverload: false, now: now)
+    }
+    return machine.limit
+  }
+
+  @Test("finds the capacity from below", arguments: 0..<10)
+  func rises(seed: Int) {
+    let limit = settle(capacity: 20, initial: 2, seed: UInt64(seed))
+    #expect(limit >= 15 && limit <= 45, "seed \(seed): \(limit)")
+  }
+
+  @Test("shrinks when there is no room, never below its minimum")
+  func shrinks() {
+    var machine = ConcurrencyLimitStateMachine(options: .init(initial: 100, minimum: 3))
+    var now = ContinuousClock.now
+    for _ in 0..<200 {
+      now = now.advanced(by: .seconds(61))
+      machine.observe(latency: .seconds(1), inFlight: 100, isOverload: true, now: now)
+    }
+    #expect(machine.limit == 3)
+  }
+
+  @Test("does not grow while it is not used")
+  func unused() {
+    var machine = ConcurrencyLimitStateMachine(options: .init(initial: 10))
+    for _ in 0..<1000 {
+      machine.observe(latency: .milliseconds(1), inFlight: 1, isOverload: false, now: .now)
+    }
+    #expect(machine.limit == 10)
+  }
+}
+
+@Suite("The admission machine")
+struct AdmissionStateMachineTests {
+  @Test("conserves requests, keeps its bounds and its order", arguments: 0..<200)
+  func conserves(seed: Int) {
+    var generator = SeededGenerator(seed: UInt64(seed))
+    let options = AdmissionMiddleware.Options(
+      concurrency: .init(initial: 3, maximum: 6),
+      maximumWaiting: 5
+    )
+    var machine = AdmissionStateMachine(options: options)
+    var now = ContinuousClock.now
+    var working: Set<UInt64> = []
+    var waiting: [UInt64: RequestPriority] = [:]
+    for number in 1...400 as ClosedRange<UInt64> {
+      now = now.advanced(by: .milliseconds(Int.random(in: 0..<20, using: &generator)))
+      let priority =
+        [RequestPriority.background, .normal, .critical].randomElement(using: &generator) ?? .normal
+      let deadline =
+        Bool.random(using: &generator)
+        ? now.advanced(by: .milliseconds(Int.random(in: -5..<500, using: &generator))) : nil
+      let ticket = AdmissionStateMachine.Ticket(
+        number: number,
+        tenant: "t",
+        priority: priority,
+        deadline: deadline
+      )
+      let (decision, displaced) = machine.arrive(ticket, now: now)
+      if let displaced {
+        let gone = waiting.removeValue(forKey: displaced)
+        #expect(gone != nil && gone.map { $0 < priority } == true, "seed \(seed)")
+      }
+      switch decision {
+      case .admit: working.insert(number)
+      case .wait: waiting[number] = priority
+      case .refuse: break
+      }
+      if Int.random(in: 0..<10, using: &generator) == 0,
+        let leaving = waiting.keys.sorted().randomElement(using: &generator)
+      {
+        #expect(machine.leave(leaving) == true, "seed \(seed)")
+        waiting[leaving] = nil
+        #expect(machine.leave(leaving) == false, "seed \(seed)")
+      }
+      while working.count >= 3, Bool.random(using: &generator),
+        let done = working.sorted().randomElement(using: &generator)
+      {
+        working.remove(done)
+        let outcome = machine.finished(
+          tenant: "t",
+          latency: .milliseconds(Int.random(in: 1..<100, using: &generator)),
+          service: .milliseconds(100),
+          cost: .zero,
+          isOverload: Int.random(in: 0..<10, using: &generator) == 0,
+          isMeasured: Bool.random(using: &generator),
+          now: now
+        )
+        let priorities = outcome.admitted.compactMap { waiting[$0] }
+        #expect(priorities.count == outcome.admitted.count, "seed \(seed): somebody who did not wait got in")
+        #expect(priorities == priorities.sorted(by: >), "seed \(seed)")
+        for admitted in outcome.admitted {
+          waiting[admitted] = nil
+          working.insert(admitted)
+        }
+        for refused in outcome.refused.keys {
+          #expect(waiting.removeValue(forKey: refused) != nil, "seed \(seed)")
+        }
+      }
+      #expect(machine.inFlight == working.count, "seed \(seed)")
+      #expect(machine.waiting == waiting.count && waiting.count <= 5, "seed \(seed)")
+    }
+  }
+
+  @Test("a tenant's rate and budget are its own")
+  func tenants() {
+    let now = ContinuousClock.now
+    let options = AdmissionMiddleware.Options(
+      requestsPerSecond: 1,
+      burst: 2,
+      tenantBudget: Money(dollars: 1),
+      budgetWindow: .seconds(100)
+    )
+    var machine = AdmissionStateMachine(options: options)
+    var number: UInt64 = 0
+    func arrive(_ tenant: TenantID, _ now: ContinuousClock.Instant) -> AdmissionStateMachine.Decision {
+      number += 1
+      return machine.arrive(.init(number: number, tenant: tenant, priority: .normal), now: now).decision
+    }
+    #expect(arrive("a", now) == .admit)
+    #expect(arrive("a", now) == .admit)
+    guard case .refuse(.rate(let wait)) = arrive("a", now) else {
+      Issue.record("the rate was not kept")
+      return
+    }
+    #expect(wait > .zero && wait <= .seconds(1))
+    #expect(arrive("b", now) == .admit)
+    _ = machine.finished(
+      tenant: "a",
+      latency: .zero,
+      service: .zero,
+      cost: Money(dollars: 2),
+      isOverload: false,
+      isMeasured: true,
+      now: now
+    )
+    let later = now.advanced(by: .seconds(10))
+    #expect(arrive("a", later) == .refuse(.budget(retryAfter: .seconds(90))))
+    #expect(arrive("b", later) == .admit)
+    #expect(arrive("a", now.advanced(by: .seconds(101))) == .admit)
+  }
+
+  @Test("tenants that say nothing are forgotten")
+  func forgets() {
+    let options = AdmissionMiddleware.Options(
+      concurrency: .init(initial: 1000),
+      requestsPerSecond: 1000,
+      burst: 1,
+      maximumTenants: 10
+    )
+    var machine = AdmissionStateMachine(options: options)
+    var now = ContinuousClock.now
+    for index in 0..<500 {
+      now = now.advanced(by: .seconds(1))
+      let ticket = AdmissionStateMachine.Ticket(
+        number: UInt64(index),
+        tenant: TenantID("t\(index)"),
+        priority: .normal
+      )
+      #expect(machine.arrive(ticket, now: now).decision == .admit)
+    }
+  }
+}
+
+@Suite("The admission middleware")
+struct AdmissionMiddlewareTests {
+  @Test("keeps the contract of a middleware")
+  func contract() async {
+    #expect(await InferenceMiddlewareContract.violations { AdmissionMiddleware() } == [])
+  }
+
+  private func start(
+    _ admission: AdmissionMiddleware,
+    _ model: ScriptedLanguageModel,
+    priority: RequestPriority = .normal,
+    deadline: ContinuousClock.Instant? = nil
+  ) async throws -> GenerationStream {
+    let context = RequestContext(tenant: "t", priority: priority, deadline: deadline)
+    return try await admission.intercept(InferenceRequest(prompt: .text("q"), context: context)) {
+      try await model.generate($0)
+    }
+  }
+
+  @Test("a passed deadline is refused without asking the model")
+  func expired() async {
+    let time = ManualTime()
+    let model = scripted("m") { _ in .text("x") }
+    let admission = AdmissionMiddleware(time: time.source)
+    await #expect {
+      _ = try await start(admission, model, deadline: time.now)
+    } throws: {
+      ($0 as? RequestError)?.code == .deadlineExceeded
+    }
+    #expect(model.requests.isEmpty)
+  }
+
+  @Test("a burst is shed with a time to retry, and what was let in is answered")
+  func burst() async throws {
+    let time = ManualTime()
+    let admission = AdmissionMiddleware(
+      options: .init(concurrency: .init(initial: 4, maximum: 4), maximumWaiting: 8),
+      time: time.source
+    )
+    let isOpen = Switch()
+    let model = scripted("m") { _ in
+      await until { isOpen.value.withLock { $0 } }
+      return .text("x")
+    }
+    let results = await withTaskGroup(of: String.self) { group in
+      for _ in 0..<40 {
+        group.addTask {
+          do {
+            return try await start(admission, model).collect().text
+          } catch {
+            let error = error as? RequestError
+            return error?.code == .overloaded && error?.retryAfter != nil
+              ? "shed" : "wrong: \(String(describing: error))"
+          }
+        }
+      }
+      var results: [String] = []
+      for await result in group {
+        results.append(result)
+        if results.count == 28 { isOpen.value.withLock { $0 = true } }
+      }
+      return results
+    }
+    #expect(results.count { $0 == "shed" } == 28)
+    #expect(results.count { $0 == "x" } == 12)
+    #expect(admission.load.inFlight == 0 && admission.load.waiting == 0)
+  }
+
+  @Test("who is cancelled while waiting leaves the queue, and places come back")
+  func cancelled() async throws {
+    let time = ManualTime()
+    let admission = AdmissionMiddleware(
+      options: .init(concurrency: .init(initial: 1, maximum: 1)),
+      time: time.source
+    )
+    let model = scripted("m") { _ in .text("x") }
+    do {
+      let first = try await start(admission, model)
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { _ = try? await start(admission, model).collect() }
+        await until { admission.load.waiting == 1 }
+        group.cancelAll()
+      }
+      #expect(admission.load.waiting == 0)
+      #expect(admission.load.inFlight == 1)
+      _ = first
+    }
+    await until { admission.load.inFlight == 0 }
+    #expect(admission.load.inFlight == 0)
+    #expect(try await start(admission, model).collect().text == "x")
+  }
+
+  @Test("waiting ends after the maximum wait")
+  func patience() async throws {
+    let time = ManualTime()
+    let admission = AdmissionMiddleware(
+      options: .init(concurrency: .init(initial: 1, maximum: 1), maximumWait: .seconds(3)),
+      time: time.source
+    )
+    let model = scripted("m") { _ in .text("x") }
+    let first = try await start(admission, model)
+    let code = await withTaskGroup(of: RequestError.Code?.self) { group in
+      group.addTask {
+        do {
+          _ = try await start(admission, model)
+          return nil
+        } catch { return (error as? RequestError)?.code }
+      }
+      await until { time.sleeperCount == 1 && admission.load.waiting == 1 }
+      time.advance(by: .seconds(3))
+      return await group.next() ?? nil
+    }
+    #expect(code == .overloaded)
+    #expect(admission.load.waiting == 0)
+    _ = try await first.collect()
+  }
+
+  @Test("first come, first served within a priority, and higher ones before", arguments: 0..<3)
+  func order(round: Int) async throws {
+    let admission = AdmissionMiddleware(
+      options: .init(concurrency: .init(initial: 1, maximum: 1)),
+      time: ManualTime().source
+    )
+    let model = scripted("m") { _ in .text("x") }
+    let order = ServedOrder()
+    let first = try await start(admission, model)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (index, priority) in [RequestPriority.normal, .background, .normal, .critical].enumerated() {
+        group.addTask {
+          let stream = try await start(admission, model, priority: priority)
+          order.indices.withLock { $0.append(index) }
+          _ = try await stream.collect()
+        }
+        await until { admission.load.waiting == index + 1 }
+      }
+      _ = try await first.collect()
+      try await group.waitForAll()
+    }
+    #expect(order.indices.withLock { $0 } == [3, 0, 2, 1])
+  }
+}
+
+/// A switch that a test turns.
+final class Switch: Sendable {
+  let value = Mutex(false)
+}
+
+/// Who was let in, in order.
+private final class ServedOrder: Sendable {
+  let indices = Mutex<[Int]>([])
+}

@@ -1,0 +1,74 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldStorage
+import Testing
+
+@Suite("Blobs in files are whole, checked and replaced atomically")
+struct FileBlobStoreTests {
+  let directory: TemporaryDirectory
+  let store: FileBlobStore
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    store = try FileBlobStore(folder: directory.file("blobs"))
+  }
+
+  @Test("what was stored comes back", arguments: [0, 1, 4095, 4096, 1_000_003])
+  func roundTrip(size: Int) async throws {
+    let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    try await store.put([9], at: BlobKey("a"))
+    try await store.put(bytes, at: BlobKey("a"))
+    #expect(try await store.get(BlobKey("a")) == bytes)
+    #expect(try await store.keys() == [BlobKey("a")])
+    try await store.delete(BlobKey("a"))
+    try await store.delete(BlobKey("a"))
+    #expect(try await store.get(BlobKey("a")) == nil)
+  }
+
+  @Test("damage anywhere in the file is noticed", arguments: [0, 5, 8, 11, 12, 19, 20, 60, 119])
+  func damage(at offset: Int) async throws {
+    try await store.put((0..<100).map { UInt8($0) }, at: BlobKey("b"))
+    let url = URL(fileURLWithPath: directory.file("blobs/b"))
+    var data = try Data(contentsOf: url)
+    data[offset] ^= 0x10
+    try data.write(to: url)
+    await #expect { _ = try await store.get(BlobKey("b")) } throws: {
+      ($0 as? StorageError)?.code == .corrupt
+    }
+  }
+
+  @Test("a file cut short is noticed", arguments: [0, 7, 19, 20, 119])
+  func truncated(to length: Int) async throws {
+    try await store.put((0..<100).map { UInt8($0) }, at: BlobKey("b"))
+    let url = URL(fileURLWithPath: directory.file("blobs/b"))
+    try Data(contentsOf: url).prefix(length).write(to: url)
+    await #expect { _ = try await store.get(BlobKey("b")) } throws: {
+      ($0 as? StorageError)?.code == .corrupt
+    }
+  }
+
+  @Test("a blob of a newer version is named as such")
+  func futureFormat() async throws {
+    try Data("TFBLOB02".utf8 + [UInt8](repeating: 0, count: 40))
+      .write(to: URL(fileURLWithPath: directory.file("blobs/c")))
+    await #expect { _ = try await store.get(BlobKey("c")) } throws: {
+      ($0 as? StorageError)?.code == .futureFormat
+    }
+  }
+
+  @Test("keys can't leave the folder", arguments: ["", ".", "..", "../x", "a/b", ".hidden", "a\u{0}b", "é"])
+  func keys(_ key: String) {
+    #expect { _ = try BlobKey(key) } throws: { ($0 as? StorageError)?.code == .invalidOption }
+  }
+
+  @Test("leftovers of killed writers are no blobs and can be removed")
+  func leftovers() async throws {
+    let path = directory.file("blobs/.new-a-1")
+    try Data([1]).write(to: URL(fileURLWithPath: path))
+    #expect(try await store.keys() == [])
+    try await store.removeLeftovers()
+    #expect(!FileManager.default.fileExists(atPath: path))
+  }
+}
