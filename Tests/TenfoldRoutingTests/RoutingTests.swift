@@ -128,7 +128,7 @@ struct RoutedModelTests {
         policy: ComplexityRoutingPolicy()
       )
     }
-    #expect(violations.filter { !$0.clause.contains("tokens are generated") } == [])
+    #expect(violations == [])
   }
 
   @Test("falls back before the first word, and not after", arguments: ["refuses", "breaks off"])
@@ -298,7 +298,7 @@ struct CascadeModelTests {
   @Test("keeps the contract of a model", arguments: [0.0, 1])
   func contract(confidence: Double) async {
     let violations = await LanguageModelContract.violations { try make(confidence) }
-    #expect(violations.filter { !$0.clause.contains("tokens are generated") } == [])
+    #expect(violations == [])
   }
 
   @Test("a sure small answer is delivered, and the large model not asked")

@@ -7,7 +7,7 @@
 /// outer stage's. Apart from that the stages of a request don't overlap: a middleware records its own work, not that
 /// of the layers inside.
 public struct StageRecord: Hashable, Sendable, Codable {
-  /// The stage's name: `admission`, `exactCache`, `retrieval`, `inference`…
+  /// The stage's name, such as `admission`, `exactCache`, `retrieval` or `inference`.
   public var stage: String
   /// Time spent waiting for a turn before the stage's work began.
   public var wait: Duration

@@ -72,12 +72,8 @@ public enum InferenceMiddlewareContract {
     await report.scenario("leaving the stream stops the model inside") { report in
       let hanging = ScriptedLanguageModel { _ in .hang }
       let middleware = try await middleware()
-      let stream = try await middleware.intercept(LanguageModelContract.request("Still there?", tenant: "a"))
-      {
-        try await hanging.generate($0)
-      }
       await withTaskGroup(of: Void.self) { group in
-        group.addTask { _ = try? await stream.collect() }
+        group.addTask { _ = try? await ask(middleware, "Still there?", "a", hanging) }
         await LanguageModelContract.settle { hanging.openStreams > 0 }
         group.cancelAll()
       }

@@ -60,8 +60,11 @@ public final class ScriptedLanguageModel: LanguageModel {
     open.withLock { $0 += 1 }
     return GenerationStream { continuation in
       defer { self.open.withLock { $0 -= 1 } }
+      // A word is a token here, and the request's limit is kept like a real model's.
       func say(_ text: String) -> Int {
-        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        let words = text.split(separator: " ", omittingEmptySubsequences: false).prefix(
+          request.options.maxTokens
+        )
         for (index, word) in words.enumerated() {
           continuation.yield(.text(index == 0 ? String(word) : " " + word))
         }
@@ -76,6 +79,7 @@ public final class ScriptedLanguageModel: LanguageModel {
         try await Task.sleep(for: .seconds(86_400))
       case .text(let text):
         let count = say(text)
+        let isCut = text.split(separator: " ", omittingEmptySubsequences: false).count > count
         let usage = TokenUsage(
           promptTokens: request.question.split(separator: " ").count,
           completionTokens: count
@@ -86,7 +90,7 @@ public final class ScriptedLanguageModel: LanguageModel {
         continuation.yield(
           .finished(
             GenerationSummary(
-              reason: .endOfText,
+              reason: isCut ? .maxTokens : .endOfText,
               usage: usage,
               provenance: Provenance(
                 answeredBy: .model(id: profile.id, tier: profile.tier),
