@@ -128,7 +128,8 @@ let package = Package(
       "Tenfold",
       [
         "TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", "TenfoldInference",
-        "TenfoldRetrieval", "TenfoldCache", "TenfoldRouting", "TenfoldJobs", log, metrics, tracing, collections,
+        "TenfoldRetrieval", "TenfoldCache", "TenfoldRouting", "TenfoldJobs", log, metrics, tracing,
+        collections,
       ]
     ),
 
@@ -142,7 +143,8 @@ let package = Package(
     .executableTarget(
       name: "TenfoldCommand",
       dependencies: [
-        "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser, log,
+        "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser,
+        log,
       ],
       resources: [.copy("Resources/scifact"), .copy("Resources/calibration.json")],
       swiftSettings: settings

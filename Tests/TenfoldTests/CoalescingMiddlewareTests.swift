@@ -45,7 +45,9 @@ struct CoalescingMiddlewareTests {
       return try await group.reduce(into: []) { $0.append($1) }
     }
     #expect(answers.allSatisfy { $0.text == "one two three" })
-    let computed = answers.filter { if case .model = $0.summary.provenance.answeredBy { true } else { false } }
+    let computed = answers.filter {
+      if case .model = $0.summary.provenance.answeredBy { true } else { false }
+    }
     #expect(computed.count == model.requests.count)
     #expect(model.requests.count < 1000)
   }

@@ -9,7 +9,10 @@ private struct Broken: Error {}
 
 @Suite("ObservationMiddleware")
 struct ObservationMiddlewareTests {
-  private let price = ModelPrice(dollarsPerMillionPromptTokens: 1_000_000, dollarsPerMillionCompletionTokens: 2_000_000)
+  private let price = ModelPrice(
+    dollarsPerMillionPromptTokens: 1_000_000,
+    dollarsPerMillionCompletionTokens: 2_000_000
+  )
 
   @Test("a finished request is booked for its tenant and completes the provenance")
   func finished() async throws {
@@ -21,7 +24,10 @@ struct ObservationMiddlewareTests {
       request.context.trace.record(StageRecord(stage: "inference", work: .milliseconds(3), cost: .zero))
       return .text("two words")
     }
-    let pipeline = Pipeline(model: model, middlewares: [ObservationMiddleware(costBook: book, stages: stages)])
+    let pipeline = Pipeline(
+      model: model,
+      middlewares: [ObservationMiddleware(costBook: book, stages: stages)]
+    )
     let answer = try await pipeline.respond(to: InferenceRequest("a b c", tenant: "acme"))
     // 3 prompt tokens at 1 dollar and 2 generated ones at 2 dollars.
     #expect(answer.summary.provenance.cost == Money(dollars: 7))

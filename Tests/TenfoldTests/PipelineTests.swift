@@ -39,7 +39,10 @@ struct PipelineTests {
     #expect(notes.names.withLock { $0 } == ["a", "b", "c"])
   }
 
-  @Test("each switchable layer has its place, and is left out when disabled", arguments: PipelineTechnique.allCases)
+  @Test(
+    "each switchable layer has its place, and is left out when disabled",
+    arguments: PipelineTechnique.allCases
+  )
   func layers(disabled: PipelineTechnique) async throws {
     let notes = NotingMiddleware.Notes()
     func layer(_ name: String) -> NotingMiddleware { NotingMiddleware(name: name, notes: notes) }

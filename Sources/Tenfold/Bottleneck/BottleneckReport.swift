@@ -89,7 +89,10 @@ public struct BottleneckReport: Sendable, Codable {
     machine: MachineProfile
   ) -> Finding {
     // A part's figures belong to the stage too, unless the stage has given its own.
-    let inputOutput = max(stage.inputOutputTime.inSeconds, parts.reduce(0) { $0 + $1.inputOutputTime.inSeconds })
+    let inputOutput = max(
+      stage.inputOutputTime.inSeconds,
+      parts.reduce(0) { $0 + $1.inputOutputTime.inSeconds }
+    )
     let external = max(stage.externalTime.inSeconds, parts.reduce(0) { $0 + $1.externalTime.inSeconds })
     let cpu = max(stage.cpuTime.inSeconds, parts.reduce(0) { $0 + $1.cpuTime.inSeconds })
     let bytes = max(Double(stage.memoryBytes), parts.reduce(0) { $0 + Double($1.memoryBytes) })

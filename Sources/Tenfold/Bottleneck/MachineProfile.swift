@@ -43,8 +43,14 @@ public struct MachineProfile: Hashable, Sendable, Codable {
       while index < block.count {
         // The index stays below the count, a multiple of 8.
         lanes &+= unsafe SIMD8(
-          block[index], block[index + 1], block[index + 2], block[index + 3],
-          block[index + 4], block[index + 5], block[index + 6], block[index + 7]
+          block[index],
+          block[index + 1],
+          block[index + 2],
+          block[index + 3],
+          block[index + 4],
+          block[index + 5],
+          block[index + 6],
+          block[index + 7]
         )
         index += 8
       }

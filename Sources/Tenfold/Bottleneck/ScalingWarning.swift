@@ -57,7 +57,9 @@ public struct ScalingWarning: Hashable, Sendable, Codable, CustomStringConvertib
         )
       }
     }
-    let coordination = ["admission", "coalescing"].reduce(0) { $0 + (snapshot.stages[$1]?.work.inSeconds ?? 0) }
+    let coordination = ["admission", "coalescing"].reduce(0) {
+      $0 + (snapshot.stages[$1]?.work.inSeconds ?? 0)
+    }
     if work > 0, coordination > coordinationShare * work {
       warnings.append(
         Self(kind: .coordination, message: "admission and coalescing take over 5 % of the time at work.")

@@ -77,7 +77,8 @@ extension StageCollector.Total {
     wait += stage.wait
     work += stage.work
     cpuTime += stage.cpuTime
-    memoryBytes = memoryBytes.addingReportingOverflow(stage.memoryBytes).overflow
+    memoryBytes =
+      memoryBytes.addingReportingOverflow(stage.memoryBytes).overflow
       ? .max : memoryBytes + stage.memoryBytes
     inputOutputTime += stage.inputOutputTime
     externalTime += stage.externalTime

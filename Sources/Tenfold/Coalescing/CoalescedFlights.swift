@@ -16,6 +16,7 @@ final class CoalescedFlights: Sendable {
   ///   - key: What makes requests equal.
   ///   - leader: The caller's id, in case it leads.
   ///   - start: Begins the shared computation, in case the caller leads.
+  /// - Returns: The flight, with a reservation for the caller, and whether the caller leads it.
   func join(
     _ key: CoalescingKey,
     leader: RequestID,

@@ -64,7 +64,9 @@ public final class CoalescingMiddleware: InferenceMiddleware {
   ) -> GenerationEvent {
     guard case .finished(var summary) = event else { return event }
     let trace = request.context.trace
-    trace.record(StageRecord(stage: "coalescing", wait: trace.elapsed, work: .zero, note: "joined \(flight.leader)"))
+    trace.record(
+      StageRecord(stage: "coalescing", wait: trace.elapsed, work: .zero, note: "joined \(flight.leader)")
+    )
     summary.provenance.answeredBy = .coalesced(with: flight.leader)
     summary.provenance.modelCalls = []
     summary.provenance.cost = .zero

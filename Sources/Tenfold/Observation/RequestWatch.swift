@@ -39,13 +39,16 @@ struct RequestWatch: Sendable {
       outcome = "finished"
       source = summary.provenance.answeredBy.metricLabel
       stages?.add(context.trace.stages, elapsed: elapsed)
-      Timer(label: "tenfold_time_to_first_token_seconds").recordSeconds(summary.usage.timeToFirstToken.inSeconds)
+      Timer(label: "tenfold_time_to_first_token_seconds").recordSeconds(
+        summary.usage.timeToFirstToken.inSeconds
+      )
       logger?.debug(
         "request finished",
         metadata: metadata(elapsed, ["source": "\(source)", "cost": "\(summary.provenance.cost)"])
       )
     }
-    Counter(label: "tenfold_requests_total", dimensions: [("outcome", outcome), ("source", source)]).increment()
+    Counter(label: "tenfold_requests_total", dimensions: [("outcome", outcome), ("source", source)])
+      .increment()
     Timer(label: "tenfold_request_seconds").recordSeconds(elapsed.inSeconds)
     span.attributes["tenfold.outcome"] = outcome
     span.attributes["tenfold.source"] = source

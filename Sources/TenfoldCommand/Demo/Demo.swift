@@ -24,10 +24,16 @@ struct Demo: Sendable {
     await models.shutdown()
   }
 
-  private func run(_ models: DemoModels, dataset: SciFactDataset, folder: String, prices: PriceList) async throws {
+  private func run(
+    _ models: DemoModels,
+    dataset: SciFactDataset,
+    folder: String,
+    prices: PriceList
+  ) async throws {
     if let count = command.calibrate { return try await calibrate(models, dataset: dataset, count: count) }
     let index = try await SearchIndex.open(folder + "/index", embedder: models.embedder)
-    try await Indexing(index: index, documents: dataset.documents, databasePath: folder + "/jobs.sqlite").run()
+    try await Indexing(index: index, documents: dataset.documents, databasePath: folder + "/jobs.sqlite")
+      .run()
 
     let database = try await SQLiteDatabase.open(
       .file(folder + "/demo.sqlite"),
@@ -60,13 +66,16 @@ struct Demo: Sendable {
     )
     // Answers of an earlier run would make this one look better than it is.
     _ = try await system.cache.removeAll(of: "demo")
-    let titles = Dictionary(dataset.documents.map { ($0.id, $0.title) }, uniquingKeysWith: { first, _ in first })
-    try await withBackground({ try await system.cache.run() }) {
+    let titles = Dictionary(
+      dataset.documents.map { ($0.id, $0.title) },
+      uniquingKeysWith: { first, _ in first }
+    )
+    try await withBackground(system.cache) {
       try await DemoQuestions(pipeline: system.pipeline, titles: titles).run()
     }
 
     let options = Workload.Options(
-      count: command.requests ?? (command.quick ? 60 : 240),
+      count: command.requests ?? (command.quick ? 40 : 240),
       repeatShare: command.repeatShare,
       paraphraseShare: command.paraphraseShare,
       easyShare: command.easyShare,
@@ -76,7 +85,10 @@ struct Demo: Sendable {
     let replay = Replay(requests: workload.requests, clients: command.clients)
     let large = models.large ?? models.small
     guard let dense = try index.denseRetriever() else {
-      throw RetrievalError(.modelMismatch, "The index has no vectors; remove the demo's data folder and start again.")
+      throw RetrievalError(
+        .modelMismatch,
+        "The index has no vectors; remove the demo's data folder and start again."
+      )
     }
     let naive = NaiveSystem(
       model: CalibratedChoices(model: large, offset: calibration.offset(large.profile.id)),
@@ -84,7 +96,9 @@ struct Demo: Sendable {
       log: database
     )
 
-    ConsoleText.say("\nReplaying \(workload.requests.count) requests of \(command.clients) clients, seed \(options.seed).")
+    ConsoleText.say(
+      "\nReplaying \(workload.requests.count) requests of \(command.clients) clients, seed \(options.seed)."
+    )
     let naiveBar = ProgressBar("naive system", total: workload.requests.count)
     let naiveResult = try await replay.run(naive) { naiveBar.show($0) }
     naiveBar.finish()
@@ -92,7 +106,7 @@ struct Demo: Sendable {
     _ = try await system.cache.removeAll(of: "demo")
     system.stages.reset()
     let tenfoldBar = ProgressBar("Tenfold", total: workload.requests.count)
-    let tenfoldResult = try await withBackground({ try await system.cache.run() }) {
+    let tenfoldResult = try await withBackground(system.cache) {
       try await replay.run(system.pipeline) { tenfoldBar.show($0) }
     }
     tenfoldBar.finish()
@@ -177,7 +191,11 @@ struct Demo: Sendable {
   private func calibrate(_ models: DemoModels, dataset: SciFactDataset, count: Int) async throws {
     var calibration = DemoCalibration.bundled()
     for model in [models.small, models.large].compactMap(\.self) {
-      calibration.models[model.profile.id] = try await DemoCalibration.measure(model, dataset: dataset, count: count)
+      calibration.models[model.profile.id] = try await DemoCalibration.measure(
+        model,
+        dataset: dataset,
+        count: count
+      )
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -191,7 +209,9 @@ struct Demo: Sendable {
       #if os(macOS)
       let base = NSHomeDirectory() + "/Library/Caches"
       #else
-      let base = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? NSHomeDirectory() + "/.cache"
+      let base =
+        environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? NSHomeDirectory()
+        + "/.cache"
       #endif
       folder = base + "/tenfold/demo"
     }
@@ -200,15 +220,15 @@ struct Demo: Sendable {
   }
 }
 
-/// Runs `body` while `service` works in the background; the service is cancelled when `body` ends.
+/// Runs `body` while the cache stores answers in the background; that ends when `body` does.
 func withBackground<Result: Sendable>(
-  _ service: @escaping @Sendable () async throws -> Void,
+  _ cache: ResponseCache,
   _ body: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
   try await withThrowingTaskGroup(of: Result?.self) { group in
     group.addTask {
       // A cancelled service has done its part.
-      do { try await service() } catch is CancellationError {}
+      do { try await cache.run() } catch is CancellationError {}
       return nil
     }
     group.addTask { try await body() }

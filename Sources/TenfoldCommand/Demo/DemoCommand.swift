@@ -9,7 +9,8 @@ import Tenfold
 struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "Answer questions over 5,183 scientific abstracts: a naive system against Tenfold, side by side.",
+    abstract:
+      "Answer questions over 5,183 scientific abstracts: a naive system against Tenfold, side by side.",
     discussion: """
       The first run downloads the models (680 MB; 190 MB with --small) and indexes the abstracts. Ctrl-C at any moment \
       leaves everything consistent; the next run goes on. The report is written to report.html and report.json.
@@ -25,7 +26,7 @@ struct DemoCommand: AsyncParsableCommand {
   @Flag(help: "Take the 1.5B model as the large one (1.1 GB more).")
   var large = false
 
-  @Option(help: "How many requests are replayed (default 240; 60 with --quick).")
+  @Option(help: "How many requests are replayed (default 240; 40 with --quick).")
   var requests: Int?
 
   @Option(help: "How many clients ask at the same time.")
@@ -49,7 +50,10 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: "Threads of each model (default: all processors this process may use).")
   var threads: Int?
 
-  @Option(name: .customLong("without"), help: "Switch a technique off: coalescing, exact-cache, semantic-cache, routing.")
+  @Option(
+    name: .customLong("without"),
+    help: "Switch a technique off: admission, coalescing, exact-cache, semantic-cache, routing."
+  )
   var without: [String] = []
 
   @Option(help: "Where the index and the cache are kept (default: the user's cache directory).")
@@ -66,10 +70,14 @@ struct DemoCommand: AsyncParsableCommand {
     guard shares.allSatisfy({ $0 >= 0 && $0 <= 1 }), repeatShare + paraphraseShare < 1 else {
       throw ValidationError("shares lie in 0...1, and repeats and paraphrases together below 1")
     }
-    guard (requests ?? 1) >= 1, (requests ?? 1) <= 100_000 else { throw ValidationError("requests lie in 1...100000") }
+    guard (requests ?? 1) >= 1, (requests ?? 1) <= 100_000 else {
+      throw ValidationError("requests lie in 1...100000")
+    }
     guard (1...256).contains(clients) else { throw ValidationError("clients lie in 1...256") }
     guard (1...256).contains(threads ?? 1) else { throw ValidationError("threads lie in 1...256") }
-    guard corePrice >= 0, corePrice.isFinite else { throw ValidationError("the price of a core-hour is 0 or more") }
+    guard corePrice >= 0, corePrice.isFinite else {
+      throw ValidationError("the price of a core-hour is 0 or more")
+    }
     guard !(small && large) else { throw ValidationError("--small and --large exclude each other") }
     for name in without where name != "routing" && PipelineTechnique(named: name) == nil {
       throw ValidationError("there is no technique '\(name)'")

@@ -70,7 +70,8 @@ struct DemoModels: Sendable {
     prices: PriceList,
     threads: Int
   ) async throws -> LocalLanguageModel {
-    guard let path = files.paths.values.first(where: { $0.hasSuffix(".gguf") }) ?? files.paths.values.first else {
+    guard let path = files.paths.values.first(where: { $0.hasSuffix(".gguf") }) ?? files.paths.values.first
+    else {
       throw ModelError(.missing, "The model \(id) has no files in the store; run 'tenfold models verify'.")
     }
     return try await LocalLanguageModel.load(

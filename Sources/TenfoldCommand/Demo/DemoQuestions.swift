@@ -55,11 +55,16 @@ struct DemoQuestions: Sendable {
     if let best = provenance.documents.first {
       lines.append("  from \(provenance.documents.count) abstracts, first: \(titles[best] ?? "\(best)")")
     }
-    let notes = provenance.stages.filter { !$0.note.isEmpty && !$0.stage.contains(".") && $0.stage != "cacheFill" }
+    let notes = provenance.stages.filter {
+      !$0.note.isEmpty && !$0.stage.contains(".") && $0.stage != "cacheFill"
+    }
     if !notes.isEmpty {
-      lines.append("  stages: " + notes.map { stage in
-        "\(stage.stage) \((stage.wait + stage.work).inMilliseconds.fixed(1)) ms (\(stage.note))"
-      }.joined(separator: "; "))
+      lines.append(
+        "  stages: "
+          + notes.map { stage in
+            "\(stage.stage) \((stage.wait + stage.work).inMilliseconds.fixed(1)) ms (\(stage.note))"
+          }.joined(separator: "; ")
+      )
     }
     return lines.joined(separator: "\n")
   }

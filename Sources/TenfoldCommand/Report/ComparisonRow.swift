@@ -44,7 +44,9 @@ struct ComparisonRow {
       compare("answered by \(source)") { "\($0.sources[source] ?? 0) of \($0.answers)" }
     }
     compare("retrieval nDCG@10 (new claims)") { $0.nDCG10.fixed(3) }
-    compare("claims answered as labelled") { "\(($0.labelAgreement * 100).fixed(1)) % of \($0.labelledCount)" }
+    compare("claims answered as labelled") {
+      "\(($0.labelAgreement * 100).fixed(1)) % of \($0.labelledCount)"
+    }
     compare("lookups answered right") { "\(($0.lookupAccuracy * 100).fixed(1)) % of \($0.lookupCount)" }
     compare("failures") { "\($0.failures)" }
     return rows

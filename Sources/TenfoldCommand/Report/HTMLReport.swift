@@ -83,7 +83,12 @@ struct HTMLReport {
   private func pair(_ value: (SystemFigures) -> Double, digits: Int, title: String) -> String {
     SVGChart.bars(
       [
-        .init(label: "naive", value: value(report.naive), text: value(report.naive).fixed(digits), cssClass: "naive"),
+        .init(
+          label: "naive",
+          value: value(report.naive),
+          text: value(report.naive).fixed(digits),
+          cssClass: "naive"
+        ),
         .init(
           label: "Tenfold",
           value: value(report.tenfold),

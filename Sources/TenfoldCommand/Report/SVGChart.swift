@@ -19,9 +19,12 @@ enum SVGChart {
     for (index, bar) in bars.enumerated() {
       let y = Double(index) * rowHeight + 4
       let width = max(1, bar.value / top * barWidth)
-      svg += "<text class=\"label\" x=\"\(labelWidth - 8)\" y=\"\(y + 16)\" text-anchor=\"end\">\(escape(bar.label))</text>"
-      svg += "<rect class=\"\(bar.cssClass)\" x=\"\(labelWidth)\" y=\"\(y)\" width=\"\(width.fixedPlain)\" height=\"22\" rx=\"3\"/>"
-      svg += "<text class=\"value\" x=\"\((labelWidth + width + 6).fixedPlain)\" y=\"\(y + 16)\">\(escape(bar.text))</text>"
+      svg +=
+        "<text class=\"label\" x=\"\(labelWidth - 8)\" y=\"\(y + 16)\" text-anchor=\"end\">\(escape(bar.label))</text>"
+      svg +=
+        "<rect class=\"\(bar.cssClass)\" x=\"\(labelWidth)\" y=\"\(y)\" width=\"\(width.fixedPlain)\" height=\"22\" rx=\"3\"/>"
+      svg +=
+        "<text class=\"value\" x=\"\((labelWidth + width + 6).fixedPlain)\" y=\"\(y + 16)\">\(escape(bar.text))</text>"
     }
     return svg + "</svg>"
   }
@@ -47,12 +50,15 @@ enum SVGChart {
     var svg = open(width: width, height: height, title: title)
     var tick = low
     while tick <= high * 1.001 {
-      svg += "<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - 12)\" y1=\"\(y(tick).fixedPlain)\" y2=\"\(y(tick).fixedPlain)\"/>"
-      svg += "<text class=\"label\" x=\"\(left - 8)\" y=\"\((y(tick) + 4).fixedPlain)\" text-anchor=\"end\">\(duration(tick))</text>"
+      svg +=
+        "<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - 12)\" y1=\"\(y(tick).fixedPlain)\" y2=\"\(y(tick).fixedPlain)\"/>"
+      svg +=
+        "<text class=\"label\" x=\"\(left - 8)\" y=\"\((y(tick) + 4).fixedPlain)\" text-anchor=\"end\">\(duration(tick))</text>"
       tick *= 10
     }
     for percent in [0.0, 25, 50, 75, 90, 100] {
-      svg += "<text class=\"label\" x=\"\(x(percent).fixedPlain)\" y=\"\(height - 14)\" text-anchor=\"middle\">p\(Int(percent))</text>"
+      svg +=
+        "<text class=\"label\" x=\"\(x(percent).fixedPlain)\" y=\"\(height - 14)\" text-anchor=\"middle\">p\(Int(percent))</text>"
     }
     for line in lines {
       let points = line.values.enumerated().map { "\(x(Double($0)).fixedPlain),\(y($1).fixedPlain)" }
@@ -75,7 +81,8 @@ enum SVGChart {
     var x = 0.0
     for share in shares where share.value > 0 {
       let part = share.value / total * width
-      svg += "<rect class=\"\(share.cssClass)\" x=\"\(x.fixedPlain)\" y=\"2\" width=\"\(part.fixedPlain)\" height=\"28\"><title>\(escape(share.label))</title></rect>"
+      svg +=
+        "<rect class=\"\(share.cssClass)\" x=\"\(x.fixedPlain)\" y=\"2\" width=\"\(part.fixedPlain)\" height=\"28\"><title>\(escape(share.label))</title></rect>"
       x += part
     }
     svg += "</svg><p class=\"legend\">"

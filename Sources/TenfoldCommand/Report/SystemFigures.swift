@@ -80,7 +80,9 @@ struct SystemFigures: Sendable, Codable {
 
     var rankings: [String: [DocumentID]] = [:]
     for outcome in finished {
-      guard let id = outcome.request.claimID, rankings[id] == nil, outcome.request.wording == .new else { continue }
+      guard let id = outcome.request.claimID, rankings[id] == nil, outcome.request.wording == .new else {
+        continue
+      }
       rankings[id] = outcome.completion?.summary.provenance.documents
     }
     nDCG10 = RetrievalMetrics(rankings: rankings, judgements: judgements.filter { rankings[$0.key] != nil })

@@ -69,7 +69,10 @@ struct DemoCalibration: Codable, Sendable {
     let yes = samples.filter(\.isSupported).map(\.odds)
     let no = samples.filter { !$0.isSupported }.map(\.odds)
     guard !yes.isEmpty, !no.isEmpty else {
-      throw RoutingError(.unfittable, "Calibration needs supported and refuted claims; raise the number of claims.")
+      throw RoutingError(
+        .unfittable,
+        "Calibration needs supported and refuted claims; raise the number of claims."
+      )
     }
     var wins = 0.0
     for a in yes { for b in no { wins += a > b ? 1 : a == b ? 0.5 : 0 } }
@@ -99,7 +102,13 @@ struct DemoCalibration: Codable, Sendable {
     dataset: SciFactDataset,
     count: Int
   ) async throws -> [ConfidenceCalibration.Sample] {
-    let options = Workload.Options(count: count, repeatShare: 0, paraphraseShare: 0, easyShare: 1, seed: 1_000_003)
+    let options = Workload.Options(
+      count: count,
+      repeatShare: 0,
+      paraphraseShare: 0,
+      easyShare: 1,
+      seed: 1_000_003
+    )
     let workload = Workload(options: options, dataset: dataset)
     let titles = Dictionary(dataset.documents.map { ($0.title, $0) }, uniquingKeysWith: { first, _ in first })
     var samples: [ConfidenceCalibration.Sample] = []

@@ -52,6 +52,7 @@ struct TenfoldSystem: Sendable {
     cache = ResponseCache(store: cacheStore, model: model.profile, corpusEpoch: { index.epoch })
     var layers = PipelineLayers()
     layers.observation = ObservationMiddleware(costBook: costBook, stages: stages)
+    layers.admission = AdmissionMiddleware()
     layers.coalescing = CoalescingMiddleware()
     layers.exactCache = ExactCacheMiddleware(cache: cache)
     layers.semanticCache = SemanticCacheMiddleware(cache: cache, embedder: embedder)

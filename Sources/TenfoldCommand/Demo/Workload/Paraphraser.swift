@@ -16,8 +16,10 @@ struct Paraphraser {
 
   private static let synonyms: [(String, String)] = [
     (" shows ", " demonstrates "), (" causes ", " leads to "), (" is associated with ", " is linked to "),
-    (" increases ", " raises "), (" decreases ", " lowers "), (" reduces ", " cuts "), (" patients ", " people "),
-    (" lead to ", " result in "), (" leads to ", " results in "), (" have ", " possess "), (" plays ", " has "),
+    (" increases ", " raises "), (" decreases ", " lowers "), (" reduces ", " cuts "),
+    (" patients ", " people "),
+    (" lead to ", " result in "), (" leads to ", " results in "), (" have ", " possess "),
+    (" plays ", " has "),
     (" inhibits ", " suppresses "), (" induces ", " triggers "), (" enhances ", " improves "),
   ]
 

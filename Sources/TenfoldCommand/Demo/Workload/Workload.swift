@@ -35,7 +35,10 @@ struct Workload: Sendable {
     var order =
       [WorkloadRequest.Wording](repeating: .new, count: max(0, bases.count - 1))
       + [WorkloadRequest.Wording](repeating: .repeated, count: min(repeats, options.count - bases.count))
-    order += [WorkloadRequest.Wording](repeating: .paraphrased, count: max(0, options.count - order.count - 1))
+    order += [WorkloadRequest.Wording](
+      repeating: .paraphrased,
+      count: max(0, options.count - order.count - 1)
+    )
     order.shuffle(using: &generator)
 
     // The first request is new; a repeat or paraphrase goes back to one that has been asked.
@@ -96,8 +99,11 @@ struct Workload: Sendable {
       position += 2
       let text = document.text.prefix(600).lowercased()
       let words = Self.longWords(text).filter { !document.title.lowercased().contains($0) }
-      let foreign = Self.longWords(other.text.lowercased()).filter { !document.searchableText.lowercased().contains($0) }
-      guard let right = words.randomElement(using: &generator), let wrong = foreign.randomElement(using: &generator)
+      let foreign = Self.longWords(other.text.lowercased()).filter {
+        !document.searchableText.lowercased().contains($0)
+      }
+      guard let right = words.randomElement(using: &generator),
+        let wrong = foreign.randomElement(using: &generator)
       else { continue }
       let choices = Bool.random(using: &generator) ? [right, wrong] : [wrong, right]
       requests.append(
