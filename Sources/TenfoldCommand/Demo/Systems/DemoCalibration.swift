@@ -110,10 +110,13 @@ struct DemoCalibration: Codable, Sendable {
       seed: 1_000_003
     )
     let workload = Workload(options: options, dataset: dataset)
-    let titles = Dictionary(dataset.documents.map { ($0.title, $0) }, uniquingKeysWith: { first, _ in first })
+    let openings = Dictionary(
+      dataset.documents.map { ($0.text.split(separator: " ").prefix(14).joined(separator: " "), $0) },
+      uniquingKeysWith: { first, _ in first }
+    )
     var samples: [ConfidenceCalibration.Sample] = []
     for lookup in workload.requests where lookup.kind == .lookup {
-      guard let document = titles[lookup.question] else { continue }
+      guard let document = openings[lookup.question] else { continue }
       var request = try lookup.request(tenant: "calibration")
       request.prompt = DemoPrompt.template.render(request, [document.passage(score: 1)])
       let completion = try await model.respond(to: request)

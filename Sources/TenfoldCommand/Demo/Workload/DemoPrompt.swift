@@ -12,8 +12,8 @@ enum DemoPrompt {
     "Claim: \(claim)\nDoes the passage support the claim? Answer yes or no."
   }
 
-  static func lookupInstruction(title: String, choices: [String]) -> String {
-    "Passage: \(title)\nWhich word stands in the passage: \(choices[0]) or \(choices[1])? Answer with the word."
+  static func lookupInstruction(opening: String, choices: [String]) -> String {
+    "Find the passage that begins: \(opening)\nWhich word is its subject: \(choices[0]) or \(choices[1])?"
   }
 
   /// The best passage alone, cut to about 300 tokens: two passages cost twice as much and help little.

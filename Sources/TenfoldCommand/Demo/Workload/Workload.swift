@@ -5,7 +5,8 @@ import Tenfold
 
 /// The requests that both systems answer.
 ///
-/// Hard ones are SciFact claims: does the evidence support them? Easy ones ask which of two words stands in a passage.
+/// Hard ones are SciFact claims: does the evidence support them? Easy ones quote how a passage begins and ask which of
+/// two words is its subject.
 /// A share of the requests are repeats and paraphrases of earlier ones, the popular ones more often (Zipf, s = 0.8).
 struct Workload: Sendable {
   struct Options: Sendable, Codable {
@@ -97,13 +98,13 @@ struct Workload: Sendable {
     while requests.count < count, position + 1 < documents.count {
       let (document, other) = (documents[position], documents[position + 1])
       position += 2
-      let text = document.text.prefix(600).lowercased()
-      let words = Self.longWords(text).filter { !document.title.lowercased().contains($0) }
-      let foreign = Self.longWords(other.text.lowercased()).filter {
-        !document.searchableText.lowercased().contains($0)
-      }
-      guard let right = words.randomElement(using: &generator),
-        let wrong = foreign.randomElement(using: &generator)
+      // The subject: a word of the title that the text says again; the other title's word is in neither.
+      let said = document.text.prefix(1200).lowercased()
+      let words = Self.longWords(document.title.lowercased()).filter { said.contains($0) }
+      let whole = document.searchableText.lowercased()
+      let foreign = Self.longWords(other.title.lowercased()).filter { !whole.contains($0) }
+      let opening = document.text.split(separator: " ").prefix(14).joined(separator: " ")
+      guard let right = words.randomElement(using: &generator), let wrong = foreign.randomElement(using: &generator)
       else { continue }
       let choices = Bool.random(using: &generator) ? [right, wrong] : [wrong, right]
       requests.append(
@@ -111,8 +112,8 @@ struct Workload: Sendable {
           kind: .lookup,
           wording: .new,
           base: 0,
-          question: document.title,
-          instruction: DemoPrompt.lookupInstruction(title: document.title, choices: choices),
+          question: opening,
+          instruction: DemoPrompt.lookupInstruction(opening: opening, choices: choices),
           choices: choices,
           claimID: nil,
           expected: right
