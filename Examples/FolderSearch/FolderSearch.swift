@@ -57,8 +57,13 @@ struct FolderSearch {
     print("\(index.count) paragraphs, \(changed.count) of them new or changed, \(removed) removed")
   }
 
-  /// The paragraphs that the index has and the folder hasn't any more. The list of the last run is kept beside it.
-  static func vanished(from index: SearchIndex, now paragraphs: [IndexedDocument]) async throws -> [DocumentID] {
+  /// The paragraphs that the index has and the folder hasn't any more.
+  ///
+  /// The list of the last run is kept beside the index.
+  static func vanished(
+    from index: SearchIndex,
+    now paragraphs: [IndexedDocument]
+  ) async throws -> [DocumentID] {
     let list = URL(fileURLWithPath: index.directory).appendingPathComponent("paragraphs.json")
     let before = (try? JSONDecoder().decode([DocumentID].self, from: Data(contentsOf: list))) ?? []
     let current = paragraphs.map(\.id)

@@ -10,7 +10,9 @@ struct QuickStart {
     let minilm = try await store.ensure("all-MiniLM-L6-v2")
     let smollm = try await store.ensure("SmolLM2-135M-Instruct")
     let embedder = try await MiniLMEmbedder.load(
-      weightsPath: minilm.path(of: "model.safetensors"), vocabularyPath: minilm.path(of: "vocab.txt"))
+      weightsPath: minilm.path(of: "model.safetensors"),
+      vocabularyPath: minilm.path(of: "vocab.txt")
+    )
     let model = try await LocalLanguageModel.load(gguf: smollm.path(of: "SmolLM2-135M-Instruct.Q4_1.gguf"))
 
     let index = try await SearchIndex.open("library", embedder: embedder)
