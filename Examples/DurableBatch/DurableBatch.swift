@@ -4,9 +4,7 @@
 import TenfoldJobs
 import TenfoldStorage
 
-/// A batch of jobs that survives being killed.
-///
-/// `ExampleDurableBatch FILE [BLOCKS]`: kill it, start it again.
+/// A batch of jobs that survives being killed: `ExampleDurableBatch FILE [BLOCKS]`.
 @main
 struct DurableBatch {
   static func main() async throws {

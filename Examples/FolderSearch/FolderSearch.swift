@@ -57,9 +57,9 @@ struct FolderSearch {
     print("\(index.count) paragraphs, \(changed.count) of them new or changed, \(removed) removed")
   }
 
-  /// The paragraphs that the index has and the folder does not have any more.
+  /// The paragraphs that the index has and the folder hasn't any more.
   ///
-  /// The list of the last run is kept beside it.
+  /// The list of the last run is kept beside the index.
   static func vanished(
     from index: SearchIndex,
     now paragraphs: [IndexedDocument]
