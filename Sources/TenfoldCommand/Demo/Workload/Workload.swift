@@ -104,7 +104,8 @@ struct Workload: Sendable {
       let whole = document.searchableText.lowercased()
       let foreign = Self.longWords(other.title.lowercased()).filter { !whole.contains($0) }
       let opening = document.text.split(separator: " ").prefix(14).joined(separator: " ")
-      guard let right = words.randomElement(using: &generator), let wrong = foreign.randomElement(using: &generator)
+      guard let right = words.randomElement(using: &generator),
+        let wrong = foreign.randomElement(using: &generator)
       else { continue }
       let choices = Bool.random(using: &generator) ? [right, wrong] : [wrong, right]
       requests.append(
