@@ -42,7 +42,7 @@ enum SVGChart {
     let all = lines.flatMap(\.values).filter { $0 > 0 }
     let low = floorPower(all.min() ?? 1)
     let high = max(ceilingPower(all.max() ?? 10), low * 10)
-    func x(_ percent: Double) -> Double { left + percent / 100 * (width - left - 12) }
+    func x(_ percent: Double) -> Double { left + percent / 100 * (width - left - 24) }
     func y(_ value: Double) -> Double {
       let share = (log10(max(value, low)) - log10(low)) / (log10(high) - log10(low))
       return topMargin + (1 - share) * (height - bottom - topMargin)
@@ -51,7 +51,7 @@ enum SVGChart {
     var tick = low
     while tick <= high * 1.001 {
       svg +=
-        "<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - 12)\" y1=\"\(y(tick).fixedPlain)\" y2=\"\(y(tick).fixedPlain)\"/>"
+        "<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - 24)\" y1=\"\(y(tick).fixedPlain)\" y2=\"\(y(tick).fixedPlain)\"/>"
       svg +=
         "<text class=\"label\" x=\"\(left - 8)\" y=\"\((y(tick) + 4).fixedPlain)\" text-anchor=\"end\">\(duration(tick))</text>"
       tick *= 10
