@@ -156,6 +156,12 @@ let package = Package(
       swiftSettings: settings
     ),
 
+    // Examples.
+    example("QuickStart", ["Tenfold"]),
+    example("CustomMiddleware", ["Tenfold"]),
+    example("FolderSearch", ["Tenfold"]),
+    example("DurableBatch", ["TenfoldJobs", "TenfoldStorage"]),
+
     // Tests, and the process that they kill.
     .executableTarget(
       name: "JobsCrashHelper",
