@@ -88,7 +88,8 @@ struct FolderSearch {
   static func paragraphs(of text: String) -> [String] {
     var result: [String] = []
     var current: [Substring] = []
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) + [""] {
+    let lines: [Substring] = text.split(separator: "\n", omittingEmptySubsequences: false) + [""]
+    for line in lines {
       if line.allSatisfy(\.isWhitespace) {
         if !current.isEmpty { result.append(current.joined(separator: " ")) }
         current = []
