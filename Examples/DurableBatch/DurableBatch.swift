@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TenfoldJobs
 import TenfoldStorage
 
@@ -37,6 +38,7 @@ struct DurableBatch {
           )
           let done = try tx.first("SELECT count(*) FROM result") { row in try row.int(0) } ?? 0
           print("\(done) of \(blocks) blocks done")
+          fflush(nil)  // a reader of the output sees the line now, not when a buffer is full
         }
       }
     }
