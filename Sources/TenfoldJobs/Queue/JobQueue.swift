@@ -18,7 +18,7 @@ public struct JobQueue: Sendable {
   ///
   /// - Parameters:
   ///   - store: Where the jobs are kept.
-  ///   - maximumDepth: Jobs that may wait before ``enqueue(_:options:)-(Work,_)`` throws; costs a count per call.
+  ///   - maximumDepth: Jobs that may wait before an enqueue throws; costs a count per call.
   public init(store: any JobStore, maximumDepth: Int? = nil) {
     self.store = store
     self.maximumDepth = maximumDepth
