@@ -39,7 +39,7 @@ struct LocalLanguageModelTests {
     String(repeating: "question \(number) ", count: 1 + number * 3)
   }
 
-  @Test("gives the same tokens alone and among eight", .timeLimit(.minutes(2)), arguments: [Float(0), 0.9])
+  @Test("gives the same tokens alone and among eight", .timeLimit(.minutes(10)), arguments: [Float(0), 0.9])
   func batchInvariance(temperature: Float) async throws {
     let options = try GenerationOptions(maxTokens: 40, temperature: temperature, topP: 0.95, seed: 5)
     let model = try LocalLanguageModel.synthetic(endTokens: [])
@@ -59,7 +59,7 @@ struct LocalLanguageModelTests {
     await crowd.shutdown()
   }
 
-  @Test("gives the same tokens when pages run out and prompts are computed again", .timeLimit(.minutes(2)))
+  @Test("gives the same tokens when pages run out and prompts are computed again", .timeLimit(.minutes(10)))
   func preemption() async throws {
     let options = try GenerationOptions(maxTokens: 150, temperature: 0.7, seed: 9)
     let roomy = try LocalLanguageModel.synthetic(endTokens: [])
@@ -83,7 +83,7 @@ struct LocalLanguageModelTests {
     await tight.shutdown()
   }
 
-  @Test("reuses the beginning of an earlier prompt and gives the same tokens", .timeLimit(.minutes(2)))
+  @Test("reuses the beginning of an earlier prompt and gives the same tokens", .timeLimit(.minutes(10)))
   func prefixReuse() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     let options = try GenerationOptions(maxTokens: 20)
@@ -96,7 +96,7 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
-  @Test("frees its place when the reader leaves", .timeLimit(.minutes(1)))
+  @Test("frees its place when the reader leaves", .timeLimit(.minutes(10)))
   func leaving() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     let request = InferenceRequest.raw("go on ", try GenerationOptions(maxTokens: 400))
@@ -123,7 +123,7 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
-  @Test("stops when the reading task is cancelled", .timeLimit(.minutes(1)))
+  @Test("stops when the reading task is cancelled", .timeLimit(.minutes(10)))
   func cancelling() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     let stream = try await model.generate(.raw("go on ", try GenerationOptions(maxTokens: 400)))
@@ -235,7 +235,7 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
-  @Test("ends at the deadline with what it has", .timeLimit(.minutes(1)))
+  @Test("ends at the deadline with what it has", .timeLimit(.minutes(10)))
   func deadline() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     // A clock that a token turns by a second.
@@ -287,7 +287,7 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
-  @Test("ends its thread when nobody refers to it any more", .timeLimit(.minutes(1)))
+  @Test("ends its thread when nobody refers to it any more", .timeLimit(.minutes(10)))
   func release() async throws {
     weak var weakModel: DecoderModel?
     do {

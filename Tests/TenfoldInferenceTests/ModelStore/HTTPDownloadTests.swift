@@ -122,7 +122,7 @@ import Testing
       .url(mute.address + "/a"), .url(mute.address + "/b"), .url(well.address + "/f"),
     ]
     let got = try await Self.fetch(StoreFixture(), sources, log: log) {
-      $0.answerTimeout = .seconds(3)
+      $0.answerTimeout = .seconds(5)
     }
     #expect(got == Self.contents)
     #expect(mute.requests.count == 1)

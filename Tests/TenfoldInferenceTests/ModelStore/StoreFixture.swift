@@ -24,6 +24,8 @@ final class StoreFixture {
   ) throws -> ModelStore {
     var options = ModelStore.Options(root: root + "/store")
     options.retryDelay = .zero
+    // A busy machine must not look like a silent server.
+    options.answerTimeout = .seconds(60)
     change(&options)
     let model = ModelDescription(id: "m", licence: "Apache-2.0", files: files)
     return try ModelStore(options: options, manifest: ModelManifest(models: [model]))
