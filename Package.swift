@@ -37,7 +37,7 @@ func tests(
 ) -> Target {
   .testTarget(
     name: "\(module)Tests",
-    dependencies: [.init(stringLiteral: module), "TenfoldTesting"] + dependencies,
+    dependencies: [.init(stringLiteral: module), "TenfoldTesting", "CTenfoldSanitizers"] + dependencies,
     resources: resources,
     swiftSettings: settings
   )
@@ -169,6 +169,7 @@ let package = Package(
       path: "Tests/Helpers/JobsCrashHelper",
       swiftSettings: settings
     ),
+    .target(name: "CTenfoldSanitizers", path: "Tests/CTenfoldSanitizers"),
     tests("TenfoldCore"),
     tests("TenfoldKernels", ["CTenfoldKernels"]),
     tests("TenfoldStorage"),

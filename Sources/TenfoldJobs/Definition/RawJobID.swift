@@ -41,14 +41,13 @@ public struct RawJobID: Hashable, Sendable, Comparable, Codable, CustomStringCon
   /// Makes a new identifier from the wall clock and the system's randomness; it is greater than all that this
   /// process made before, so that jobs enqueued together keep their order.
   public init() {
-    var generator = SystemRandomNumberGenerator()
     let milliseconds = UInt64(max(0, JobStoreClock.system.wall() / 1_000_000)) & 0xFFFF_FFFF_FFFF
-    let start = milliseconds << 16 | UInt64(UInt16.random(in: 0..<0x8000, using: &generator))
+    let start = milliseconds << 16 | UInt64(UInt16.random(in: 0..<0x8000))
     high = Self.newest.withLock { newest in
       newest = max(start, newest &+ 1)
       return newest
     }
-    low = .random(in: .min ... .max, using: &generator)
+    low = .random(in: .min ... .max)
   }
 
   /// The first half of the newest identifier of this process.

@@ -4,6 +4,7 @@
 internal import Logging
 internal import Metrics
 import Synchronization
+import TenfoldCore
 
 /// Runs jobs from a store until told to stop.
 ///
@@ -163,7 +164,7 @@ public final class JobWorker: Sendable {
       }
       outcome = running.stopReason(lease.reference) == .leaseLost ? nil : .done(result: result)
     } catch {
-      var generator = SystemRandomNumberGenerator()
+      var generator = SeededGenerator(seed: nil)
       outcome = RunVerdict.outcome(
         of: error,
         lease: lease,
