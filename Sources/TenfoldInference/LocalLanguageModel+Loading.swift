@@ -21,15 +21,7 @@ extension LocalLanguageModel {
     options: Options = Options(),
     progress: (@Sendable (Double) -> Void)? = nil
   ) async throws -> LocalLanguageModel {
-    try await withCheckedThrowingContinuation { continuation in
-      do throws(ModelError) {
-        try EngineThread.start {
-          continuation.resume(with: Result { try open(path, options: options, progress: progress) })
-        }
-      } catch {
-        continuation.resume(throwing: error)
-      }
-    }
+    try await EngineThread.run { try open(path, options: options, progress: progress) }
   }
 
   private static func open(

@@ -15,7 +15,8 @@ final class GenerationChannel: Sendable {
     var isComplete = false
     var end: Result<Void, any Error>?
     var isCancelled = false
-    var waiter: CheckedContinuation<GenerationEvent?, any Error>?
+    /// Wakes the reader, which then looks again.
+    var waiter: CheckedContinuation<Void, Never>?
     var onCancel: (@Sendable () -> Void)?
   }
 
@@ -28,13 +29,9 @@ final class GenerationChannel: Sendable {
 
   /// Appends an event; returns false when nobody will read it.
   func send(_ event: GenerationEvent) -> Bool {
-    let waiter: CheckedContinuation<GenerationEvent?, any Error>? = state.withLock { state in
-      guard !state.isCancelled, !state.isComplete, state.end == nil else { return nil }
+    let (waiter, isRead) = state.withLock { state -> (CheckedContinuation<Void, Never>?, Bool) in
+      guard !state.isCancelled, !state.isComplete, state.end == nil else { return (nil, !state.isCancelled) }
       if case .finished = event { state.isComplete = true }
-      if let waiter = state.waiter {
-        state.waiter = nil
-        return waiter
-      }
       if state.events.count - state.head >= bufferLimit, case .text(let new) = event,
         case .text(let old)? = state.events.last
       {
@@ -42,25 +39,21 @@ final class GenerationChannel: Sendable {
       } else {
         state.events.append(event)
       }
-      return nil
+      return (state.waiter.take(), true)
     }
-    waiter?.resume(returning: event)
-    return state.withLock { !$0.isCancelled }
+    waiter?.resume()
+    return isRead
   }
 
   /// Ends the stream after what is buffered.
   func finish(_ result: Result<Void, any Error>) {
-    let waiter: CheckedContinuation<GenerationEvent?, any Error>? = state.withLock { state in
+    let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
       guard state.end == nil else { return nil }
       state.end = result
       state.onCancel = nil
-      defer { state.waiter = nil }
-      return state.waiter
+      return state.waiter.take()
     }
-    switch result {
-    case .success: waiter?.resume(returning: nil)
-    case .failure(let error): waiter?.resume(throwing: error)
-    }
+    waiter?.resume()
   }
 
   /// The consumer has gone: tells the producer once, and wakes a waiting reader.
@@ -77,7 +70,7 @@ final class GenerationChannel: Sendable {
       return (state.waiter, isFirst && state.end == nil ? state.onCancel : nil)
     }
     onCancel?()
-    waiter?.resume(throwing: CancellationError())
+    waiter?.resume()
   }
 
   /// Sets what runs when the consumer leaves; runs it at once if it already has.
@@ -92,6 +85,21 @@ final class GenerationChannel: Sendable {
 
   var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
+  func next() async throws -> GenerationEvent? {
+    try await withTaskCancellationHandler {
+      while true {
+        switch state.withLock({ nextStep(&$0) }) {
+        case .event(let event): return event
+        case .end: return nil
+        case .failure(let error): throw error
+        case .wait: try await wait()
+        }
+      }
+    } onCancel: {
+      cancel()
+    }
+  }
+
   private enum Step {
     case event(GenerationEvent)
     case end
@@ -99,50 +107,44 @@ final class GenerationChannel: Sendable {
     case wait
   }
 
-  func next() async throws -> GenerationEvent? {
-    try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation {
-        (continuation: CheckedContinuation<GenerationEvent?, any Error>) in
-        let step: Step = state.withLock { state in
-          if state.isCancelled { return .failure(CancellationError()) }
-          if state.head < state.events.count {
-            let event = state.events[state.head]
-            state.head += 1
-            if state.head == state.events.count {
-              state.events.removeAll(keepingCapacity: true)
-              state.head = 0
-            } else if state.head >= bufferLimit {
-              // A reader that is always a little behind never empties the buffer: let go of what it has read.
-              state.events.removeFirst(state.head)
-              state.head = 0
-            }
-            return .event(event)
-          }
-          switch state.end {
-          case .success?: return .end
-          case .failure(let error)?: return .failure(error)
-          case nil: break
-          }
-          if state.waiter != nil {
-            return .failure(
-              RequestError(
-                .invalidOption,
-                "A GenerationStream has one reader; two tasks are reading this one."
-              )
-            )
-          }
-          state.waiter = continuation
-          return .wait
-        }
-        switch step {
-        case .event(let event): continuation.resume(returning: event)
-        case .end: continuation.resume(returning: nil)
-        case .failure(let error): continuation.resume(throwing: error)
-        case .wait: break
-        }
+  private func nextStep(_ state: inout State) -> Step {
+    if state.isCancelled { return .failure(CancellationError()) }
+    if state.head < state.events.count {
+      let event = state.events[state.head]
+      state.head += 1
+      if state.head == state.events.count {
+        state.events.removeAll(keepingCapacity: true)
+        state.head = 0
+      } else if state.head >= bufferLimit {
+        // A reader that is always a little behind never empties the buffer: let go of what it has read.
+        state.events.removeFirst(state.head)
+        state.head = 0
       }
-    } onCancel: {
-      cancel()
+      return .event(event)
+    }
+    switch state.end {
+    case .success?: return .end
+    case .failure(let error)?: return .failure(error)
+    case nil: return .wait
+    }
+  }
+
+  /// Suspends until there may be something to read.
+  private func wait() async throws {
+    var hasOtherReader = false
+    await withCheckedContinuation { continuation in
+      let resumesNow = state.withLock { state in
+        hasOtherReader = state.waiter != nil
+        if hasOtherReader || state.isCancelled || state.head < state.events.count || state.end != nil {
+          return true
+        }
+        state.waiter = continuation
+        return false
+      }
+      if resumesNow { continuation.resume() }
+    }
+    if hasOtherReader {
+      throw RequestError(.invalidOption, "A GenerationStream has one reader; two tasks are reading this one.")
     }
   }
 }

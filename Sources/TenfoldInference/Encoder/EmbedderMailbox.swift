@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TenfoldCore
+import TenfoldStorage
 
 #if canImport(Darwin)
 import Darwin
@@ -15,7 +16,7 @@ import Glibc
 // Sendable: everything mutable is guarded by `mutex`.
 @safe
 final class EmbedderMailbox: @unchecked Sendable {
-  typealias Outcome = CheckedContinuation<EmbeddingBatch, any Error>
+  typealias Outcome = Handoff<EmbeddingBatch>
 
   private struct Pending {
     var texts: [[Int32]]
@@ -39,7 +40,7 @@ final class EmbedderMailbox: @unchecked Sendable {
   private var nextID: UInt64 = 0
   private var isStopping = false
   private var hasEnded = false
-  private var endWaiters: [CheckedContinuation<Void, Never>] = []
+  private var endWaiters: [Handoff<Void>] = []
   private var counts = EmbedderStatistics()
 
   init(batcher: EmbeddingBatcher, width: Int) {
@@ -142,12 +143,13 @@ final class EmbedderMailbox: @unchecked Sendable {
 
   /// Waits until the thread has ended.
   func waitForEnd() async {
-    await withCheckedContinuation { waiter in
+    // Nobody hands an error over.
+    try? await Handoff<Void>.receive { waiter in
       let isOver = locked {
         if !hasEnded { endWaiters.append(waiter) }
         return hasEnded
       }
-      if isOver { waiter.resume() }
+      if isOver { waiter.resume(returning: ()) }
     }
   }
 
@@ -212,6 +214,6 @@ final class EmbedderMailbox: @unchecked Sendable {
       defer { endWaiters = [] }
       return endWaiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter.resume(returning: ()) }
   }
 }

@@ -32,25 +32,10 @@ extension MiniLMEmbedder {
     options: Options = Options()
   ) async throws -> MiniLMEmbedder {
     // Packing takes some hundred milliseconds: too long for the cooperative pool.
-    try await withCheckedThrowingContinuation { continuation in
-      do throws(ModelError) {
-        try EngineThread.start {
-          do throws(ModelError) {
-            let encoder = try BERTEncoder(
-              weights: SafetensorsFile(path: weightsPath),
-              options: options.encoder
-            )
-            let tokenizer = try WordPieceTokenizer(path: vocabularyPath)
-            continuation.resume(
-              returning: try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: options)
-            )
-          } catch {
-            continuation.resume(throwing: error)
-          }
-        }
-      } catch {
-        continuation.resume(throwing: error)
-      }
+    try await EngineThread.run {
+      let encoder = try BERTEncoder(weights: SafetensorsFile(path: weightsPath), options: options.encoder)
+      let tokenizer = try WordPieceTokenizer(path: vocabularyPath)
+      return try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: options)
     }
   }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import TenfoldCore
+import TenfoldStorage
 
 /// Embeds texts with MiniLM-L6 or another BERT encoder with mean pooling, on threads of its own.
 ///
@@ -119,7 +120,7 @@ public final class MiniLMEmbedder: TextEmbedder {
     defer { mailbox.forget(id) }
     let (ready, flags) = (sequences, isTruncated)
     return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { outcome in
+      try await EmbedderMailbox.Outcome.receive { outcome in
         mailbox.submit(id, texts: ready, isTruncated: flags, outcome: outcome)
       }
     } onCancel: {

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldStorage
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -26,7 +28,7 @@ final class EngineMailbox: @unchecked Sendable {
   private var nextID = 0
   private var published = EngineStatistics()
   private var hasEnded = false
-  private var endWaiters: [CheckedContinuation<Void, Never>] = []
+  private var endWaiters: [Handoff<Void>] = []
   @unsafe private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   @unsafe private let condition: UnsafeMutablePointer<pthread_cond_t>
 
@@ -89,12 +91,13 @@ final class EngineMailbox: @unchecked Sendable {
 
   /// Suspends until the thread has ended.
   func waitForEnd() async {
-    await withCheckedContinuation { continuation in
+    // Nobody hands an error over.
+    try? await Handoff<Void>.receive { waiter in
       let isOver = locked {
-        if !hasEnded { endWaiters.append(continuation) }
+        if !hasEnded { endWaiters.append(waiter) }
         return hasEnded
       }
-      if isOver { continuation.resume() }
+      if isOver { waiter.resume(returning: ()) }
     }
   }
 
@@ -133,6 +136,6 @@ final class EngineMailbox: @unchecked Sendable {
       defer { endWaiters = [] }
       return endWaiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter.resume(returning: ()) }
   }
 }

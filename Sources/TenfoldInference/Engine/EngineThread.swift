@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldStorage
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -38,6 +40,22 @@ enum EngineThread {
         .storageFull,
         "The system refused a thread (error \(status)); raise the limit of threads."
       )
+    }
+  }
+
+  /// Runs blocking work on a thread of its own and waits for it without blocking the caller's.
+  ///
+  /// - Parameter body: The work; cancelling the task doesn't interrupt it.
+  /// - Returns: What `body` returned.
+  /// - Throws: What `body` throws; ``ModelError`` with code ``ModelError/Code/storageFull`` when the system has no thread
+  ///   to give.
+  static func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await Handoff<Value>.receive { handoff in
+      do throws(ModelError) {
+        try start { handoff.resume(with: Result { try body() }) }
+      } catch {
+        handoff.resume(throwing: error)
+      }
     }
   }
 

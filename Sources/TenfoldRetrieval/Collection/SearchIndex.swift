@@ -171,18 +171,12 @@ public final class SearchIndex: Sendable {
   public func commit() async throws {
     let watermark = applied.withLock { $0.complete }
     let (sparse, directory) = (sparse, directory)
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-      do throws(StorageError) {
-        try DedicatedThread.start(name: "tenfold-commit") {
-          continuation.resume(
-            with: Result {
-              try sparse.save(to: LoadedIndexes.termsPath(directory), watermark: UInt64(watermark))
-            }
-          )
-        }
-      } catch {
-        continuation.resume(throwing: RetrievalError(error))
+    do {
+      try await DedicatedThread.run(name: "tenfold-commit") {
+        try sparse.save(to: LoadedIndexes.termsPath(directory), watermark: UInt64(watermark))
       }
+    } catch let error as StorageError {
+      throw RetrievalError(error)
     }
     try await documents.forgetRemovals(upTo: watermark)
   }

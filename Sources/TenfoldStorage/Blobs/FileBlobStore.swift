@@ -103,10 +103,10 @@ public final class FileBlobStore: BlobStore {
 
   private func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value
   {
-    try await withCheckedThrowingContinuation { continuation in
-      let isAccepted = thread.send { continuation.resume(with: Result { try body() }) }
+    try await Handoff<Value>.receive { handoff in
+      let isAccepted = thread.send { handoff.resume(with: Result { try body() }) }
       if !isAccepted {
-        continuation.resume(throwing: StorageError(.closed, "the blob store \(folder) is closed"))
+        handoff.resume(throwing: StorageError(.closed, "the blob store \(folder) is closed"))
       }
     }
   }

@@ -61,14 +61,8 @@ public final class SQLiteDatabase: Sendable {
   ) async throws -> SQLiteDatabase {
     try options.validate()
     // Opening reads and may migrate: on a thread of its own, like all blocking work here.
-    return try await withCheckedThrowingContinuation { continuation in
-      do throws(StorageError) {
-        try DedicatedThread.start(name: "tenfold-open") {
-          continuation.resume(with: Result { try openBlocking(location, schemas: schemas, options: options) })
-        }
-      } catch {
-        continuation.resume(throwing: error)
-      }
+    return try await DedicatedThread.run(name: "tenfold-open") {
+      try openBlocking(location, schemas: schemas, options: options)
     }
   }
 
@@ -122,8 +116,8 @@ public final class SQLiteDatabase: Sendable {
     to mailbox: ThreadMailbox<SQLiteOperation>,
     _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
   ) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-      let operation = SQLiteOperationOf(continuation, body)
+    try await Handoff<Value>.receive { handoff in
+      let operation = SQLiteOperationOf(handoff, body)
       if !mailbox.send(operation) {
         operation.finish(failure: StorageError(.closed, "the database \(location) is closed"))
       }

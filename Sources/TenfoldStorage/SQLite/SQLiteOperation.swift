@@ -15,15 +15,15 @@ class SQLiteOperation: @unchecked Sendable {
 /// The operation of one caller.
 final class SQLiteOperationOf<Value: Sendable>: SQLiteOperation, @unchecked Sendable {
   private let body: @Sendable (SQLiteTransaction) throws -> Value
-  private let continuation: CheckedContinuation<Value, any Error>
+  private let handoff: Handoff<Value>
   private var outcome: Result<Value, any Error>?
 
   init(
-    _ continuation: CheckedContinuation<Value, any Error>,
+    _ handoff: Handoff<Value>,
     _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
   ) {
     self.body = body
-    self.continuation = continuation
+    self.handoff = handoff
   }
 
   override func run(_ transaction: SQLiteTransaction) -> (any Error)? {
@@ -38,9 +38,9 @@ final class SQLiteOperationOf<Value: Sendable>: SQLiteOperation, @unchecked Send
 
   override func finish(failure: (any Error)?) {
     if let failure {
-      continuation.resume(throwing: failure)
+      handoff.resume(throwing: failure)
     } else {
-      continuation.resume(
+      handoff.resume(
         with: outcome ?? .failure(StorageError(.other, "an operation ended without an outcome"))
       )
     }

@@ -7,7 +7,7 @@ import Synchronization
 final class ThreadGroup: Sendable {
   private struct State {
     var running = 0
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    var waiters: [Handoff<Void>] = []
   }
 
   private let state = Mutex(State())
@@ -27,22 +27,23 @@ final class ThreadGroup: Sendable {
 
   /// Returns once every thread has ended.
   func wait() async {
-    await withCheckedContinuation { continuation in
+    // Nobody hands an error over.
+    try? await Handoff<Void>.receive { handoff in
       let isIdle = state.withLock { state in
-        if state.running > 0 { state.waiters.append(continuation) }
+        if state.running > 0 { state.waiters.append(handoff) }
         return state.running == 0
       }
-      if isIdle { continuation.resume() }
+      if isIdle { handoff.resume(returning: ()) }
     }
   }
 
   private func leave() {
-    let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+    let waiters = state.withLock { state -> [Handoff<Void>] in
       state.running -= 1
       guard state.running == 0 else { return [] }
       defer { state.waiters = [] }
       return state.waiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter.resume(returning: ()) }
   }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TenfoldStorage
 
 /// Runs blocking work on a thread of its own, never on the cooperative pool.
 enum BlockingWork {
@@ -14,8 +15,8 @@ enum BlockingWork {
   ) async throws -> Value {
     let signal = CancellationSignal()
     return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
-        start(name) { continuation.resume(with: Result { try body(signal) }) }
+      try await Handoff<Value>.receive { handoff in
+        start(name) { handoff.resume(with: Result { try body(signal) }) }
       }
     } onCancel: {
       signal.cancel()
