@@ -188,6 +188,7 @@ let package = Package(
     tests("TenfoldRouting", ["TenfoldCore"]),
     tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
     tests("Tenfold"),
+    tests("TenfoldCommand", ["Tenfold"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -141,7 +141,7 @@ struct Demo: Sendable {
     var notes = [
       "CPU time is the whole process's, threads that wait by spinning included; money is CPU time at the stated price.",
       "Claims are judged against SciFact's labels with the abstract that retrieval finds, not the annotated one, so even a perfect model can't reach 100 %.",
-      "Yes and no are decided by the model's log-odds after its bias, measured on the train split, is taken out.",
+      "Support and contradiction are decided by the model's log-odds after its bias, measured on the train split, is taken out.",
     ]
     if let escalations = system.escalations {
       notes.append("Without a large model: \(escalations.count) requests would have been escalated to one.")

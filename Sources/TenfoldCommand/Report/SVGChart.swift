@@ -12,13 +12,13 @@ enum SVGChart {
 
   /// Horizontal bars from zero, one below the other.
   static func bars(_ bars: [Bar], title: String) -> String {
-    let top = max(bars.map(\.value).max() ?? 0, 1e-12)
+    let top = max(bars.map(\.value).filter(\.isFinite).max() ?? 0, 1e-12)
     let (labelWidth, barWidth, rowHeight) = (110.0, 330.0, 30.0)
     let height = Double(bars.count) * rowHeight + 4
     var svg = open(width: labelWidth + barWidth + 110, height: height, title: title)
     for (index, bar) in bars.enumerated() {
       let y = Double(index) * rowHeight + 4
-      let width = max(1, bar.value / top * barWidth)
+      let width = bar.value.isFinite ? max(1, bar.value / top * barWidth) : 1
       svg +=
         "<text class=\"label\" x=\"\(labelWidth - 8)\" y=\"\(y + 16)\" text-anchor=\"end\">\(escape(bar.label))</text>"
       svg +=
@@ -39,12 +39,12 @@ enum SVGChart {
   /// Latency at each percentile, on a logarithmic scale.
   static func percentiles(_ lines: [Line], title: String) -> String {
     let (width, height, left, bottom, topMargin) = (560.0, 260.0, 70.0, 36.0, 12.0)
-    let all = lines.flatMap(\.values).filter { $0 > 0 }
+    let all = lines.flatMap(\.values).filter { $0 > 0 && $0.isFinite }
     let low = floorPower(all.min() ?? 1)
     let high = max(ceilingPower(all.max() ?? 10), low * 10)
     func x(_ percent: Double) -> Double { left + percent / 100 * (width - left - 24) }
     func y(_ value: Double) -> Double {
-      let share = (log10(max(value, low)) - log10(low)) / (log10(high) - log10(low))
+      let share = (log10(min(max(value, low), high)) - log10(low)) / (log10(high) - log10(low))
       return topMargin + (1 - share) * (height - bottom - topMargin)
     }
     var svg = open(width: width, height: height, title: title)
@@ -75,18 +75,19 @@ enum SVGChart {
 
   /// One bar divided into shares, with its legend.
   static func shares(_ shares: [Share], title: String) -> String {
+    let shares = shares.filter { $0.value > 0 && $0.value.isFinite }
     let total = max(shares.reduce(0) { $0 + $1.value }, 1e-12)
     let width = 560.0
     var svg = open(width: width, height: 34, title: title)
     var x = 0.0
-    for share in shares where share.value > 0 {
+    for share in shares {
       let part = share.value / total * width
       svg +=
         "<rect class=\"\(share.cssClass)\" x=\"\(x.fixedPlain)\" y=\"2\" width=\"\(part.fixedPlain)\" height=\"28\"><title>\(escape(share.label))</title></rect>"
       x += part
     }
     svg += "</svg><p class=\"legend\">"
-    for share in shares where share.value > 0 {
+    for share in shares {
       let percent = (share.value / total * 100).fixed(0)
       svg += "<span><i class=\"\(share.cssClass)\"></i>\(escape(share.label)) \(percent) %</span> "
     }

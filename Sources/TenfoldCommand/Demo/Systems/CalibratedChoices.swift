@@ -4,10 +4,10 @@
 import Foundation
 import Tenfold
 
-/// A model whose taste for one of two answers is taken out of its yes and no.
+/// A model whose taste for one of two words is taken out of its judgement of claims.
 ///
-/// Small models favour one word whatever the question. The offset is the log-odds at which the model says yes as often to
-/// refuted claims as no to supported ones, measured on the train split (`tenfold demo --calibrate`).
+/// Small models favour one word whatever the claim. The offset is the log-odds at which the model errs as often on
+/// refuted claims as on supported ones, measured on the train split (`tenfold demo --calibrate`).
 struct CalibratedChoices: LanguageModel {
   let model: any LanguageModel
   /// Subtracted from the log-odds of the first choice.

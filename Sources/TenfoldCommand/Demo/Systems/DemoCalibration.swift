@@ -11,7 +11,7 @@ struct DemoCalibration: Codable, Sendable {
     var claims: Int
     /// The area under the curve: how well the log-odds tell supported from refuted claims.
     var auroc: Double
-    /// The log-odds of yes at which both kinds of error are equally frequent.
+    /// The log-odds of support at which both kinds of error are equally frequent.
     var offset: Double
     /// The probability that a claim's answer is right, over the margin of the calibrated answer.
     var claimConfidence: ConfidenceCalibration
@@ -54,7 +54,7 @@ struct DemoCalibration: Codable, Sendable {
     for claim in claims {
       guard let id = claim.labels.keys.sorted().first, let document = documents[id] else { continue }
       var request = InferenceRequest(
-        prompt: .chat([.user(DemoPrompt.claimInstruction(claim.text))]),
+        prompt: .text(DemoPrompt.claimInstruction(claim.text)),
         options: try GenerationOptions(maxTokens: 8, choices: DemoPrompt.claimChoices),
         context: RequestContext(tenant: "calibration")
       )
@@ -110,13 +110,13 @@ struct DemoCalibration: Codable, Sendable {
       seed: 1_000_003
     )
     let workload = Workload(options: options, dataset: dataset)
-    let openings = Dictionary(
-      dataset.documents.map { ($0.text.split(separator: " ").prefix(14).joined(separator: " "), $0) },
+    let documents = Dictionary(
+      dataset.documents.map { ($0.id, $0) },
       uniquingKeysWith: { first, _ in first }
     )
     var samples: [ConfidenceCalibration.Sample] = []
-    for lookup in workload.requests where lookup.kind == .lookup {
-      guard let document = openings[lookup.question] else { continue }
+    for lookup in workload.requests {
+      guard let document = lookup.documentID.flatMap({ documents[$0] }) else { continue }
       var request = try lookup.request(tenant: "calibration")
       request.prompt = DemoPrompt.template.render(request, [document.passage(score: 1)])
       let completion = try await model.respond(to: request)

@@ -6,21 +6,31 @@ import Tenfold
 
 /// How requests and evidence become prompts; the same for both systems.
 enum DemoPrompt {
-  static let claimChoices = ["yes", "no"]
+  static let claimChoices = [" supports", " contradicts"]
 
-  static func claimInstruction(_ claim: String) -> String {
-    "Claim: \(claim)\nDoes the passage support the claim? Answer yes or no."
+  /// Not a question but a text to go on with: small models, tuned or not, judge better so than by yes and no.
+  static func claimInstruction(_ claim: String) -> String { "Claim: \(claim)\nThe evidence" }
+
+  static func lookupInstruction(_ opening: String) -> String {
+    "Complete this sentence of the passage: \(opening)"
   }
 
-  static func lookupInstruction(opening: String, choices: [String]) -> String {
-    "Find the passage that begins: \(opening)\nWhich word is its subject: \(choices[0]) or \(choices[1])?"
+  /// The answers of a lookup: the last words of its opening, each with one of the candidates.
+  ///
+  /// A small model finds a quote by going on with it, and needs a few words to know where it is.
+  static func lookupChoices(opening: String, candidates: [String]) -> [String] {
+    let last = opening.split(separator: " ").suffix(3).joined(separator: " ")
+    return candidates.map { "... \(last) \($0)" }
   }
 
   /// The best passage alone, cut to about 300 tokens: two passages cost twice as much and help little.
   static let template = PromptTemplate { request, passages in
-    guard case .chat(let turns) = request.prompt, let best = passages.first else { return request.prompt }
+    guard let best = passages.first else { return request.prompt }
     let evidence = PromptTemplate.numbered([best], budgetInBytes: 1400)
-    return .chat([.system("You answer from the passage.\n\n" + evidence)] + turns)
+    return switch request.prompt {
+    case .chat(let turns): .chat([.system("You answer from the passage.\n\n" + evidence)] + turns)
+    case .text(let text): .text("Evidence: \(evidence)\n\(text)")
+    }
   }
 
   /// How many documents are retrieved; ten, so that nDCG@10 can be told.

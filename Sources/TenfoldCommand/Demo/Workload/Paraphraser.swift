@@ -14,6 +14,11 @@ struct Paraphraser {
     ("According to research, ", "."), ("Somebody told me that ", "."),
   ]
 
+  private static let quoteFrames: [(String, String)] = [
+    ("It says somewhere: ", ""), ("Quote: ", " ..."), ("I am looking for: ", ""),
+    ("", " ... (how does it go on?)"),
+  ]
+
   private static let synonyms: [(String, String)] = [
     (" shows ", " demonstrates "), (" causes ", " leads to "), (" is associated with ", " is linked to "),
     (" increases ", " raises "), (" decreases ", " lowers "), (" reduces ", " cuts "),
@@ -36,5 +41,11 @@ struct Paraphraser {
     }
     let (before, after) = Self.frames[Int.random(in: 0..<Self.frames.count, using: &generator)]
     return before + body + after
+  }
+
+  /// The same quote in another frame.
+  func frame(_ quote: String, using generator: inout SeededGenerator) -> String {
+    let (before, after) = Self.quoteFrames[Int.random(in: 0..<Self.quoteFrames.count, using: &generator)]
+    return before + quote + after
   }
 }

@@ -5,8 +5,8 @@ import Tenfold
 
 /// The requests that both systems answer.
 ///
-/// Hard ones are SciFact claims: does the evidence support them? Easy ones quote how a passage begins and ask which of
-/// two words is its subject.
+/// Hard ones are SciFact claims: does the evidence support them? Easy ones look something up: they quote the beginning of
+/// a sentence, and ask which of two words of the same passage it goes on with.
 /// A share of the requests are repeats and paraphrases of earlier ones, the popular ones more often (Zipf, s = 0.8).
 struct Workload: Sendable {
   struct Options: Sendable, Codable {
@@ -56,7 +56,9 @@ struct Workload: Sendable {
       request.wording = wording
       if wording == .paraphrased {
         let text = request.question
-        request.question = paraphraser.paraphrase(text, using: &generator)
+        request.question =
+          request.kind == .claim
+          ? paraphraser.paraphrase(text, using: &generator) : paraphraser.frame(text, using: &generator)
         request.instruction = request.instruction.replacing(text, with: request.question, maxReplacements: 1)
       }
       requests.append(request)
@@ -92,44 +94,25 @@ struct Workload: Sendable {
     dataset: SciFactDataset,
     using generator: inout SeededGenerator
   ) -> [WorkloadRequest] {
-    let documents = dataset.documents.shuffled(using: &generator)
     var requests: [WorkloadRequest] = []
-    var position = 0
-    while requests.count < count, position + 1 < documents.count {
-      let (document, other) = (documents[position], documents[position + 1])
-      position += 2
-      // The subject: a word of the title that the text says again; the other title's word is in neither.
-      let said = document.text.prefix(1200).lowercased()
-      let words = Self.longWords(document.title.lowercased()).filter { said.contains($0) }
-      let whole = document.searchableText.lowercased()
-      let foreign = Self.longWords(other.title.lowercased()).filter { !whole.contains($0) }
-      let opening = document.text.split(separator: " ").prefix(14).joined(separator: " ")
-      guard let right = words.randomElement(using: &generator),
-        let wrong = foreign.randomElement(using: &generator)
-      else { continue }
-      let choices = Bool.random(using: &generator) ? [right, wrong] : [wrong, right]
+    for document in dataset.documents.shuffled(using: &generator) where requests.count < count {
+      guard let cloze = Cloze(document, using: &generator) else { continue }
+      let words = Bool.random(using: &generator) ? [cloze.right, cloze.wrong] : [cloze.wrong, cloze.right]
+      let choices = DemoPrompt.lookupChoices(opening: cloze.opening, candidates: words)
       requests.append(
         WorkloadRequest(
           kind: .lookup,
           wording: .new,
           base: 0,
-          question: opening,
-          instruction: DemoPrompt.lookupInstruction(opening: opening, choices: choices),
+          question: cloze.opening,
+          instruction: DemoPrompt.lookupInstruction(cloze.opening),
           choices: choices,
-          claimID: nil,
-          expected: right
+          documentID: document.id,
+          expected: choices[words[0] == cloze.right ? 0 : 1]
         )
       )
     }
     return requests
-  }
-
-  /// Lower-case words of eight to twelve letters, each once, in order.
-  private static func longWords(_ text: String) -> [String] {
-    var seen: Set<Substring> = []
-    return text.split { !$0.isLetter }
-      .filter { (8...12).contains($0.count) && $0.utf8.count == $0.count && seen.insert($0).inserted }
-      .map(String.init)
   }
 
   /// An index in 0..<count, small ones more often: P(i) is proportional to (i + 1)^-0.8.

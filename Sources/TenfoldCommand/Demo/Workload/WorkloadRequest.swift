@@ -32,13 +32,15 @@ struct WorkloadRequest: Sendable {
   var choices: [String]
   /// The claim's id in the data set, for judging retrieval.
   var claimID: String?
+  /// The document that a lookup was made from.
+  var documentID: DocumentID?
   /// The right answer, where the data set or the request's making says it.
   var expected: String?
 
   /// The request as the systems get it.
   func request(tenant: TenantID) throws -> InferenceRequest {
     InferenceRequest(
-      prompt: .chat([.user(instruction)]),
+      prompt: kind == .claim ? .text(instruction) : .chat([.user(instruction)]),
       options: try GenerationOptions(maxTokens: 8, choices: choices),
       context: RequestContext(tenant: tenant),
       question: question

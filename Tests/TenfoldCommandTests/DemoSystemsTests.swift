@@ -1,0 +1,106 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Tenfold
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldCommand
+
+@Suite("The demo's parts")
+struct DemoSystemsTests {
+  @Test("the bundled data set is whole")
+  func dataset() throws {
+    let dataset = try SciFactDataset()
+    #expect(dataset.documents.count == 5_183 && dataset.claims.count == 1_109)
+    #expect(Set(dataset.documents.map(\.id)).count == 5_183)
+    #expect(dataset.judgements.count == 300)
+  }
+
+  @Test("a damaged data set is an error")
+  func damaged() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "tenfold-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try Data("no gzip".utf8).write(to: folder.appending(path: "corpus.jsonl.gz"))
+    #expect(throws: (any Error).self) { try SciFactDataset(folder: folder) }
+  }
+
+  @Test("the bundled calibration knows the models the demo uses by default")
+  func calibration() {
+    let calibration = DemoCalibration.bundled()
+    #expect(calibration.models[DemoModels.smallID] != nil && calibration.models[DemoModels.largeID] != nil)
+    for entry in calibration.models.values { #expect(entry.offset.isFinite && (0...1).contains(entry.auroc)) }
+  }
+
+  /// Finds the same passage for everything.
+  private struct OnePassage: Retriever {
+    func retrieve(_ query: RetrievalQuery) async throws -> RetrievalResult {
+      RetrievalResult(
+        passages: [RetrievedPassage(document: "1", title: "T", text: "A passage.", score: 1)],
+        answeredBy: "fake"
+      )
+    }
+  }
+
+  private static func request(choices: [String] = []) throws -> InferenceRequest {
+    InferenceRequest(
+      prompt: .chat([.user("?")]),
+      options: try GenerationOptions(maxTokens: 4, choices: choices),
+      context: RequestContext(tenant: "t"),
+      question: "q"
+    )
+  }
+
+  @Test("the naive system answers one request at a time, from the passage, and writes each answer down")
+  func naive() async throws {
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [NaiveSystem.schema])
+    let model = ScriptedLanguageModel { _ in .text("yes") }
+    let system = NaiveSystem(model: model, retriever: OnePassage(), log: database)
+    try await withThrowingTaskGroup(of: String.self) { group in
+      for _ in 0..<4 { group.addTask { try await system.respond(to: try Self.request()).text } }
+      for try await text in group { #expect(text == "yes") }
+    }
+    let rows = try await database.read { transaction in
+      try transaction.first("SELECT count(*) FROM answer") { try $0.int(0) }
+    }
+    #expect(rows == 4)
+    #expect(model.requests.allSatisfy { "\($0.prompt)".contains("A passage.") })
+    await database.close()
+  }
+
+  @Test("a failed answer lets the next request in")
+  func failure() async throws {
+    struct Refusal: Error {}
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [NaiveSystem.schema])
+    let model = ScriptedLanguageModel { _ in .failure(Refusal()) }
+    let system = NaiveSystem(model: model, retriever: OnePassage(), log: database)
+    for _ in 0..<2 {
+      await #expect(throws: Refusal.self) { try await system.respond(to: try Self.request()) }
+    }
+    #expect(model.requests.count == 2)
+    await database.close()
+  }
+
+  @Test("without a large model, what would have been escalated is counted and answered")
+  func tally() async throws {
+    let tally = EscalationTally(ScriptedLanguageModel { _ in .text("small") })
+    #expect(try await tally.respond(to: try Self.request()).text == "small")
+    #expect(tally.count == 1 && tally.profile.tier == .large)
+  }
+
+  @Test("the evidence is the best passage, in a system turn before the question")
+  func template() throws {
+    let passages = ["First.", "Second."].map {
+      RetrievedPassage(document: "1", title: "T", text: $0, score: 1)
+    }
+    guard case .chat(let turns) = DemoPrompt.template.render(try Self.request(), passages) else {
+      Issue.record("not a chat")
+      return
+    }
+    #expect(turns.count == 2 && turns[0].role == .system)
+    #expect(turns[0].content.contains("First.") && !turns[0].content.contains("Second."))
+    #expect(DemoPrompt.template.render(try Self.request(), []) == (try Self.request()).prompt)
+  }
+}
