@@ -14,6 +14,9 @@ static const tenfold_backend backends[] = {
   BACKEND(avx512vnni, "AVX-512 F, BW, VL, DQ and VNNI", tenfold_cpu_has_avx512vnni),
   BACKEND(avx2, "AVX2, FMA and F16C", tenfold_cpu_has_avx2),
 #endif
+#if defined(__aarch64__)
+  BACKEND(neon, "the dot-product instructions of ARMv8.2", tenfold_cpu_has_dotprod),
+#endif
   BACKEND(portable, "nothing", always),
 };
 

@@ -26,7 +26,8 @@ static void check_normalize(const tenfold_encoder_kernels *kernels, size_t width
 static void check_split(const tenfold_encoder_kernels *kernels, size_t width, size_t split_inputs, bool with_infinity) {
   // Input i < split_inputs is split into 3 copies: its own column and two more at the end.
   size_t columns = width + 2 * split_inputs, zeros = 2, padded = (columns + zeros + 63) / 64 * 64;
-  begin_case("encoder %s: quantise %zu inputs, %zu split, infinity %d", kernels->name, width, split_inputs, with_infinity);
+  begin_case(
+    "encoder %s: quantise %zu inputs, %zu split, infinity %d", kernels->name, width, split_inputs, with_infinity);
   float *x = guarded_floats(width), *factors = guarded_floats(columns), *offsets = guarded_floats(columns), scale;
   int32_t *sources = guarded((columns - width) * 4), negated;
   int8_t *values = guarded(padded);

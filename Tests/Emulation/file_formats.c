@@ -63,6 +63,10 @@ void fill_blocks(tenfold_block_format format, uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < f->bytes; i++) bytes[i] = (uint8_t)(next_bits() >> 20);
     int halves[2] = {f->first_half, f->second_half};
     for (int h = 0; h < 2; h++)
-      if (halves[h] >= 0) bytes[halves[h] + 1] = (uint8_t)(0x20 | (bytes[halves[h] + 1] & 0x8F));
+      if (halves[h] >= 0) {
+        // One in 16 is subnormal.
+        uint8_t *top = bytes + halves[h] + 1;
+        *top = (uint8_t)(below(16) == 0 ? *top & 0x83 : 0x20 | (*top & 0x8F));
+      }
   }
 }

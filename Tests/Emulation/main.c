@@ -70,7 +70,7 @@ int main(int argument_count, char **arguments) {
       continue;
     }
     ran++;
-    as_expected = as_expected && (argument_count == 1 || (ran < argument_count && !strcmp(arguments[ran], backend->name)));
+    if (argument_count > 1 && (ran >= argument_count || strcmp(arguments[ran], backend->name) != 0)) as_expected = false;
     snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", ran > 1 ? ", " : "", backend->name);
     printf("%s:\n", backend->name);
     check_backend(backend);
