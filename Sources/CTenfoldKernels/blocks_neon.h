@@ -9,6 +9,11 @@
 
 #if defined(__aarch64__)
 
+/// The products of a few rows, by dot products (gemm_blocks_neon.c).
+void tenfold_blocks_neon_gemv(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride);
+
 /// How sums become floats.
 enum { CENTRED, OFFSET, HALVES };
 
@@ -112,6 +117,9 @@ TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *neg
   if (kind_of(format) == HALVES) return zero * (half == 0 ? negated[1] : negated[0] - negated[1]);
   return zero * negated[0];
 }
+
+/// Keeps the compiler from moving work across: it would start more sums than there are registers.
+#define IN_ORDER(vector) __asm__ volatile("" : "+w"(vector))
 
 #define ALL_FORMATS(CALL) \
   switch (format) { \

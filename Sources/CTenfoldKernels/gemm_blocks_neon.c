@@ -5,8 +5,8 @@
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 3 rows x 16 columns from packed bytes, 4 columns (one vector) at a time: up to 12 float sums, 6 vectors of
- *         activations, 2 of codes, 3 integer sums. A row and 4 columns are one chain of 8 sdot a block; the chains of
- *         other columns and blocks overlap it
+ *         activations, 2 of codes, 3 integer sums; Q6_K on 3 rows keeps two constants in memory. A row and 4 columns are
+ *         one chain of 8 sdot a block; the chains of other columns and blocks overlap it
  * tile    4 rows x 8 columns of expanded codes: 8 integer and 8 float sums, 8 vectors of activations, 2 of weights
  * layout  tenfold_matmul.h; 8-bit codes are two's complement (bias 0)
  * tails   none along k (whole blocks); absent columns have zero scales; fewer rows have their own instances
@@ -18,9 +18,6 @@
 #if defined(__aarch64__)
 #pragma clang attribute push(TENFOLD_NEON, apply_to = function)
 #include "blocks_neon.h"
-
-/// Keeps the compiler from moving work across: with several rows it would start more columns than there are registers.
-#define IN_ORDER(vector) __asm__ volatile("" : "+w"(vector))
 
 TENFOLD_INLINE float32x4_t add_scaled(float32x4_t sum, int32x4_t integer, float32x4_t scale, float da) {
   return vfmaq_f32(sum, vcvtq_f32_s32(integer), vmulq_n_f32(scale, da));
