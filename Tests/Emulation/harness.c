@@ -1,5 +1,6 @@
 // Tenfold kernel check: counting, random numbers and guarded memory.
 // SPDX-License-Identifier: Apache-2.0
+#define _DEFAULT_SOURCE  // mmap, which ISO C leaves out
 #include "harness.h"
 
 #include <signal.h>
