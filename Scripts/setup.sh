@@ -14,29 +14,34 @@ as_root() {
   fi
 }
 
+have_package() {
+  case "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" in installed) ;; *) return 1 ;; esac
+}
+
+# Installs packages with apt-get; shows what it said only if that fails.
+install_packages() {
+  say "installing $* with apt-get"
+  local log
+  log=$(mktemp)
+  if ! { as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  } >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    rm -f "$log"
+    fail "apt-get could not install $*; see above, install them, then start again"
+  fi
+  rm -f "$log"
+}
+
 setup_debian() {
   local missing=()
   # What the modules link: SQLite, zlib, BLAS and LAPACK. pip fetches models where the hub can't be reached.
-  have_package() {
-    case "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" in installed) ;; *) return 1 ;; esac
-  }
   have_package libsqlite3-dev || missing+=(libsqlite3-dev)
   have_package zlib1g-dev || missing+=(zlib1g-dev)
   have_package libblas-dev || have_package libopenblas-dev || missing+=(libblas-dev)
   have_package liblapack-dev || have_package libopenblas-dev || missing+=(liblapack-dev)
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-  if [ ${#missing[@]} = 0 ]; then return 0; fi
-  say "installing ${missing[*]} with apt-get"
-  local log
-  log=$(mktemp)
-  if ! { as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  } >"$log" 2>&1 </dev/null; then
-    cat "$log" >&2
-    rm -f "$log"
-    fail "apt-get could not install ${missing[*]}; see above, install them, then start again"
-  fi
-  rm -f "$log"
+  if [ ${#missing[@]} != 0 ]; then install_packages "${missing[@]}"; fi
 }
 
 setup_mac() {

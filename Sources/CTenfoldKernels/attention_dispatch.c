@@ -8,11 +8,17 @@ extern const tenfold_attention_kernels tenfold_attention_portable;
 #if defined(__x86_64__)
 extern const tenfold_attention_kernels tenfold_attention_avx2, tenfold_attention_avx512vnni;
 #endif
+#if defined(__aarch64__)
+extern const tenfold_attention_kernels tenfold_attention_neon;
+#endif
 
 static const tenfold_attention_kernels *const tables[] = {
 #if defined(__x86_64__)
   &tenfold_attention_avx512vnni,
   &tenfold_attention_avx2,
+#endif
+#if defined(__aarch64__)
+  &tenfold_attention_neon,
 #endif
   &tenfold_attention_portable,
 };
@@ -20,7 +26,8 @@ static const tenfold_attention_kernels *const tables[] = {
 const tenfold_attention_kernels *tenfold_attention_named(const char *name) {
   size_t count = sizeof tables / sizeof tables[0];
   for (size_t i = 0; i < count; i++) {
-    if (strcmp(tables[i]->name, name) == 0) return tables[i];
+    // A backend that extends another, as neoni8mm does neon, shares its attention.
+    if (strncmp(tables[i]->name, name, strlen(tables[i]->name)) == 0) return tables[i];
   }
   return tables[count - 1];
 }

@@ -14,6 +14,12 @@ static const tenfold_backend backends[] = {
   BACKEND(avx512vnni, "AVX-512 F, BW, VL, DQ and VNNI", tenfold_cpu_has_avx512vnni),
   BACKEND(avx2, "AVX2, FMA and F16C", tenfold_cpu_has_avx2),
 #endif
+#if defined(__aarch64__)
+  // Its other families are those of neon.
+  {"neoni8mm", "the dot-product and int8 matrix instructions of ARMv8.6", tenfold_cpu_has_i8mm, &tenfold_i8_neoni8mm,
+   &tenfold_blocks_neoni8mm, &tenfold_floats_neon, &tenfold_rows_neon, &tenfold_scan_neon},
+  BACKEND(neon, "the dot-product instructions of ARMv8.2", tenfold_cpu_has_dotprod),
+#endif
   BACKEND(portable, "nothing", always),
 };
 

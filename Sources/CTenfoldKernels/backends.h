@@ -37,3 +37,11 @@ extern const tenfold_float_kernels tenfold_floats_avx2, tenfold_floats_avx512vnn
 extern const tenfold_row_kernels tenfold_rows_avx2, tenfold_rows_avx512vnni;
 extern const tenfold_scan_kernels tenfold_scan_avx2, tenfold_scan_avx512vnni;
 #endif
+
+#if defined(__aarch64__)
+extern const tenfold_i8_kernels tenfold_i8_neon, tenfold_i8_neoni8mm;
+extern const tenfold_block_kernels tenfold_blocks_neon, tenfold_blocks_neoni8mm;
+extern const tenfold_float_kernels tenfold_floats_neon;
+extern const tenfold_row_kernels tenfold_rows_neon;
+extern const tenfold_scan_kernels tenfold_scan_neon;
+#endif

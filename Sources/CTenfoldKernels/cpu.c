@@ -28,3 +28,43 @@ bool tenfold_cpu_has_avx512vnni(void) {
   return (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512VL) && (b & bit_AVX512DQ) && (c & bit_AVX512VNNI);
 }
 #endif
+
+#if defined(__aarch64__)
+#if defined(__APPLE__)
+#include <stddef.h>
+#include <sys/sysctl.h>
+
+static bool has(const char *feature) {
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(feature, &value, &size, NULL, 0) == 0 && value != 0;
+}
+
+bool tenfold_cpu_has_dotprod(void) { return has("hw.optional.arm.FEAT_DotProd"); }
+bool tenfold_cpu_has_i8mm(void) { return tenfold_cpu_has_dotprod() && has("hw.optional.arm.FEAT_I8MM"); }
+
+#elif defined(__linux__)
+#include <sys/auxv.h>
+
+// The kernel's numbers for HWCAP_ASIMDDP and HWCAP2_I8MM; older headers lack the second.
+bool tenfold_cpu_has_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+bool tenfold_cpu_has_i8mm(void) { return tenfold_cpu_has_dotprod() && getauxval(AT_HWCAP2) >> 13 & 1; }
+
+#else
+// Elsewhere, what the whole program is compiled for anyway.
+bool tenfold_cpu_has_dotprod(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#else
+  return false;
+#endif
+}
+bool tenfold_cpu_has_i8mm(void) {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  return tenfold_cpu_has_dotprod();
+#else
+  return false;
+#endif
+}
+#endif
+#endif

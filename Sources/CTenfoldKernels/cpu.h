@@ -7,3 +7,9 @@
 bool tenfold_cpu_has_avx2(void);
 bool tenfold_cpu_has_avx512vnni(void);
 #endif
+
+#if defined(__aarch64__)
+bool tenfold_cpu_has_dotprod(void);
+/// Whether it has the int8 matrix products and the dot products.
+bool tenfold_cpu_has_i8mm(void);
+#endif

@@ -9,6 +9,8 @@ extern const tenfold_elementwise_kernels tenfold_elementwise_portable;
 extern const tenfold_elementwise_kernels tenfold_elementwise_avx2, tenfold_elementwise_avx512vnni;
 #endif
 
+// On arm64 the portable loops are compiled to NEON with fused operations, which every such processor has: a table of
+// its own would be the same code.
 static const tenfold_elementwise_kernels *const tables[] = {
 #if defined(__x86_64__)
   &tenfold_elementwise_avx512vnni,

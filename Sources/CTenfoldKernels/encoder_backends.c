@@ -9,11 +9,16 @@ extern const tenfold_encoder_kernels tenfold_encoder_portable;
 extern const tenfold_encoder_kernels tenfold_encoder_avx2;
 extern const tenfold_encoder_kernels tenfold_encoder_avx512;
 #endif
+#if defined(__aarch64__)
+extern const tenfold_encoder_kernels tenfold_encoder_neon;
+#endif
 
 const tenfold_encoder_kernels *tenfold_encoder_kernels_named(const char *name) {
 #if defined(__x86_64__)
   if (strncmp(name, "avx512", 6) == 0) return &tenfold_encoder_avx512;
   if (strncmp(name, "avx", 3) == 0) return &tenfold_encoder_avx2;
+#elif defined(__aarch64__)
+  if (strncmp(name, "neon", 4) == 0) return &tenfold_encoder_neon;
 #else
   (void)name;
 #endif

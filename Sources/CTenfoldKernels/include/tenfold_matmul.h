@@ -128,7 +128,7 @@ typedef struct tenfold_block_kernels {
     tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
     size_t rows, float *sums, size_t sums_stride);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
-  /// scale[16], offset[16] (for Q6_K scale[2][16]).
+  /// scale[16], offset[16] (for Q6_K scale[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
   void (*expand)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
     float *scales);

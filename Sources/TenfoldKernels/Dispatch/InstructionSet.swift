@@ -11,7 +11,7 @@ internal import Musl
 internal import Darwin
 #endif
 
-/// One set of kernels, such as `portable`, `avx2` or `avx512vnni`.
+/// One set of kernels: `portable`, and those of the processor family such as `avx2`, `avx512vnni`, `neon` or `neoni8mm`.
 ///
 /// The best set that the CPU runs is chosen once per process; the environment variable `TENFOLD_ISA` forces another.
 ///

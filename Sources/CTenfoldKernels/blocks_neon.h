@@ -1,0 +1,146 @@
+// Tenfold kernels: unpacking of the block formats with NEON, shared by the two arm64 files (private to this target).
+// SPDX-License-Identifier: Apache-2.0
+//
+// Included below the target pragma. A panel's 16 columns are four vectors of four: `h` (0...3) says which.
+#pragma once
+#include "backends.h"
+#include "formats.h"
+#include "neon.h"
+
+#if defined(__aarch64__)
+
+/// The products of a few rows, by dot products (gemm_blocks_neon.c).
+void tenfold_blocks_neon_gemv(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride);
+
+/// How sums become floats.
+enum { CENTRED, OFFSET, HALVES };
+
+TENFOLD_INLINE int kind_of(tenfold_block_format format) {
+  if (format == TENFOLD_Q6_K) return HALVES;
+  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
+}
+
+TENFOLD_INLINE int bits_of(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q8_0: return 8;
+  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
+  case TENFOLD_Q6_K: return 6;
+  default: return 4;
+  }
+}
+
+TENFOLD_INLINE int32_t zero_of(tenfold_block_format format) {
+  return format == TENFOLD_Q4_0 ? 8 : format == TENFOLD_Q5_0 ? 16 : format == TENFOLD_Q6_K ? 32 : 0;
+}
+
+TENFOLD_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
+
+TENFOLD_INLINE float32x4_t halves_at(const uint8_t *bytes) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(bytes))); }
+
+TENFOLD_INLINE uint8x8_t four_bytes_at(const uint8_t *bytes) {
+  uint32_t word;
+  memcpy(&word, bytes, 4);
+  return vcreate_u8(word);
+}
+
+TENFOLD_INLINE float32x4_t unsigned_at(const uint8_t *bytes) {
+  return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes_at(bytes)))));
+}
+
+TENFOLD_INLINE float32x4_t signed_at(const uint8_t *bytes) {
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four_bytes_at(bytes))))));
+}
+
+/// Scale and offset (or the scales of both half blocks) of block b for columns 4 h ..< 4 h + 4.
+TENFOLD_INLINE void block_scales(
+  tenfold_block_format format, const uint8_t *panel, size_t b, int h, float32x4_t scales[2]) {
+  const uint8_t *super = panel + b / 8 * 320 + 8 * h, *part = panel + b / 8 * 320 + 64 + b % 8 * 16 + 4 * h;
+  switch (format) {
+  case TENFOLD_Q4_1: case TENFOLD_Q5_1:
+    scales[0] = halves_at(panel + 64 * b + 8 * h);
+    scales[1] = halves_at(panel + 64 * b + 32 + 8 * h);
+    break;
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K:
+    scales[0] = vmulq_f32(halves_at(super), unsigned_at(part));
+    scales[1] = vnegq_f32(vmulq_f32(halves_at(super + 32), unsigned_at(part + 128)));
+    break;
+  case TENFOLD_Q6_K:
+    part += b % 8 * 16;
+    scales[0] = vmulq_f32(halves_at(super), signed_at(part));
+    scales[1] = vmulq_f32(halves_at(super), signed_at(part + 16));
+    break;
+  default:
+    scales[0] = halves_at(panel + 32 * b + 8 * h);
+    scales[1] = vdupq_n_f32(0);
+    break;
+  }
+}
+
+/// Adds bit 4 from the 16 bits at `bits`, one for each byte.
+TENFOLD_INLINE uint8x16_t with_fifth_bits(uint8x16_t codes, const uint8_t *bits) {
+  static const uint8_t spread[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
+  static const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  uint16_t word;
+  memcpy(&word, bits, 2);
+  uint8x16_t bytes = vqtbl1q_u8(vreinterpretq_u8_u16(vdupq_n_u16(word)), vld1q_u8(spread));
+  return vorrq_u8(codes, vandq_u8(vtstq_u8(bytes, vld1q_u8(bit)), vdupq_n_u8(16)));
+}
+
+/// Quads 2 p and 2 p + 1 of columns 4 h ..< 4 h + 4 of a packed block; codes of up to 6 bits are not negative.
+TENFOLD_INLINE void pair_codes(int bits, const uint8_t *block, int h, int p, int8x16_t codes[2]) {
+  block += 16 * h;
+  if (bits == 8) {
+    codes[0] = vreinterpretq_s8_u8(vld1q_u8(block + 128 * p));
+    codes[1] = vreinterpretq_s8_u8(vld1q_u8(block + 128 * p + 64));
+    return;
+  }
+  uint8x16_t pair = vld1q_u8(block + 64 * p), low = vandq_u8(pair, vdupq_n_u8(15)), high = vshrq_n_u8(pair, 4);
+  if (bits == 5) {
+    const uint8_t *fifth = block - 14 * h + 256 + 16 * p;
+    low = with_fifth_bits(low, fifth);
+    high = with_fifth_bits(high, fifth + 8);
+  }
+  if (bits == 6) {
+    uint8x16_t mask = vdupq_n_u8(0x30), top = vld1q_u8(block + 256 + p / 2 * 64);
+    low = vbslq_u8(mask, p % 2 ? top : vshlq_n_u8(top, 4), low);
+    high = vbslq_u8(mask, p % 2 ? vshrq_n_u8(top, 2) : vshlq_n_u8(top, 2), high);
+  }
+  codes[0] = vreinterpretq_s8_u8(low);
+  codes[1] = vreinterpretq_s8_u8(high);
+}
+
+/// Where the integer sums of a block (of its half `half` for HALVES) start: minus zero times the sum of a.
+TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *negated, int half) {
+  int32_t zero = zero_of(format);
+  if (kind_of(format) == HALVES) return zero * (half == 0 ? negated[1] : negated[0] - negated[1]);
+  return zero * negated[0];
+}
+
+/// Keeps the compiler from moving work across: it would start more sums than there are registers.
+#define IN_ORDER(vector) __asm__ volatile("" : "+w"(vector))
+
+#define ALL_FORMATS(CALL) \
+  switch (format) { \
+  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
+  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
+  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
+  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
+  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
+  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
+  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
+  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  }
+
+/// For tiles, which see unpacked codes: formats differ in kind and zero only.
+#define ALL_KINDS(CALL) \
+  switch (format) { \
+  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
+  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
+  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
+  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  default: CALL(TENFOLD_Q4_1); break; \
+  }
+
+#endif

@@ -1,0 +1,211 @@
+/* GGUF block weights x int8 activations per 32, NEON with dot products.
+ *
+ * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
+ * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
+ * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
+ *
+ * gemv    1 to 3 rows x 16 columns from packed bytes, 4 columns (one vector) at a time: up to 12 float sums, 6 vectors of
+ *         activations, 2 of codes, 3 integer sums; Q6_K on 3 rows keeps two constants in memory. A row and 4 columns are
+ *         one chain of 8 sdot a block; the chains of other columns and blocks overlap it
+ * tile    4 rows x 8 columns of expanded codes: 8 integer and 8 float sums, 8 vectors of activations, 2 of weights
+ * layout  tenfold_matmul.h; 8-bit codes are two's complement (bias 0)
+ * tails   none along k (whole blocks); absent columns have zero scales; fewer rows have their own instances
+ * over-read: none.   peak: 16 MAC per sdot; the tile does 64 sdot a block for 24 loads and 24 float instructions */
+// SPDX-License-Identifier: Apache-2.0
+#include "backends.h"
+#include "neon.h"
+
+#if defined(__aarch64__)
+#pragma clang attribute push(TENFOLD_NEON, apply_to = function)
+#include "blocks_neon.h"
+
+TENFOLD_INLINE float32x4_t add_scaled(float32x4_t sum, int32x4_t integer, float32x4_t scale, float da) {
+  return vfmaq_f32(sum, vcvtq_f32_s32(integer), vmulq_n_f32(scale, da));
+}
+
+TENFOLD_INLINE void gemv_of(
+  int R, tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view,
+  size_t row, float *sums, size_t sums_stride) {
+  int bits = bits_of(format), kind = kind_of(format);
+  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
+  const int8_t *x = view->values + row * view->value_stride;
+  size_t stride = view->value_stride, next = view->block_stride, at = row * next;
+  const float *da = view->scales + at, *da_sums = view->scaled_sums + at;
+  const int32_t *negated = view->negated_sums + 2 * at;
+  float32x4_t sum[3][4];
+  for (int r = 0; r < R; r++)
+    for (int h = 0; h < 4; h++) sum[r][h] = vdupq_n_f32(0);
+  for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
+    int8x16_t a[3][2];
+    for (int r = 0; r < R; r++)
+      for (int i = 0; i < 2; i++) a[r][i] = vld1q_s8(x + (size_t)r * stride + 16 * i);
+#pragma clang loop unroll(full)
+    for (int h = 0; h < 4; h++) {
+      float32x4_t scales[2];
+      int8x16_t codes[2];
+      int32x4_t integer[3][2];
+      for (int r = 0; r < R; r++) {
+        integer[r][0] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 0));
+        if (kind == HALVES) integer[r][1] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 1));
+      }
+      // A lane must be a literal. P is the pair of quads, I the chain that it goes to.
+#define PAIR(P) \
+  pair_codes(bits, block, h, P, codes); \
+  if (R > 1) IN_ORDER(codes[0]); \
+  for (int r = 0; r < R; r++) { \
+    int i = kind == HALVES ? P / 2 : 0; \
+    integer[r][i] = vdotq_laneq_s32(integer[r][i], codes[0], a[r][P / 2], P % 2 * 2); \
+    integer[r][i] = vdotq_laneq_s32(integer[r][i], codes[1], a[r][P / 2], P % 2 * 2 + 1); \
+  }
+      PAIR(0) PAIR(1) PAIR(2) PAIR(3)
+#undef PAIR
+      block_scales(format, panel, b, h, scales);
+      for (int r = 0; r < R; r++) {
+        sum[r][h] = add_scaled(sum[r][h], integer[r][0], scales[0], da[(size_t)r * next + b]);
+        if (kind == HALVES) sum[r][h] = add_scaled(sum[r][h], integer[r][1], scales[1], da[(size_t)r * next + b]);
+        if (kind == OFFSET) sum[r][h] = vfmaq_n_f32(sum[r][h], scales[1], da_sums[(size_t)r * next + b]);
+        if (R > 1 || kind == HALVES) IN_ORDER(sum[r][h]);
+      }
+    }
+  }
+  for (int r = 0; r < R; r++)
+    for (int h = 0; h < 4; h++) vst1q_f32(sums + (row + (size_t)r) * sums_stride + 4 * h, sum[r][h]);
+}
+
+/// All row counts of one format; a panel is read again, from the cache, for every 3 rows.
+TENFOLD_INLINE void gemvs_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+  size_t row = 0;
+  for (; row + 3 <= rows; row += 3) gemv_of(3, format, panel, blocks, view, row, sums, sums_stride);
+  switch (rows - row) {
+  case 1: gemv_of(1, format, panel, blocks, view, row, sums, sums_stride); break;
+  case 2: gemv_of(2, format, panel, blocks, view, row, sums, sums_stride); break;
+  default: break;
+  }
+}
+
+TENFOLD_INLINE void expand_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
+  float *scales) {
+  int bits = bits_of(format);
+  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32)
+    for (int h = 0; h < 4; h++) {
+      float32x4_t pair[2];
+      block_scales(format, panel, first + b, h, pair);
+      vst1q_f32(scales + 4 * h, pair[0]);
+      vst1q_f32(scales + 16 + 4 * h, pair[1]);
+#pragma clang loop unroll(full)
+      for (int p = 0; p < 4; p++) {
+        int8x16_t unpacked[2];
+        pair_codes(bits, block, h, p, unpacked);
+        vst1q_u8(codes + 128 * p + 16 * h, vreinterpretq_u8_s8(unpacked[0]));
+        vst1q_u8(codes + 128 * p + 64 + 16 * h, vreinterpretq_u8_s8(unpacked[1]));
+      }
+    }
+}
+
+/// R rows x 8 columns of expanded blocks; `codes`, `scales` and `sums` are those of the first of the 8 columns.
+TENFOLD_INLINE void tile_of(
+  int R, tenfold_block_format format, const uint8_t *codes, const float *scales, size_t count,
+  const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride) {
+  int kind = kind_of(format);
+  float32x4_t sum[4][2];
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2; v++) sum[r][v] = vld1q_f32(sums + (size_t)r * sums_stride + 4 * v);
+  for (size_t b = 0; b < count; b++, codes += 512, scales += 32) {
+    int32x4_t integer[4][2];
+    for (int r = 0; r < R; r++) {
+      size_t at = (row + (size_t)r) * view->block_stride + b;
+      for (int v = 0; v < 2; v++) integer[r][v] = vdupq_n_s32(first_sum(format, view->negated_sums + 2 * at, 0));
+    }
+    int8x16_t a[4];
+#define LOAD(I) \
+  for (int r = 0; r < R; r++) \
+    a[r] = vld1q_s8(view->values + (row + (size_t)r) * view->value_stride + 32 * b + 16 * I);
+#define QUAD(Q) \
+  for (int v = 0; v < 2; v++) { \
+    int8x16_t w = vreinterpretq_s8_u8(vld1q_u8(codes + 64 * Q + 16 * v)); \
+    for (int r = 0; r < R; r++) integer[r][v] = vdotq_laneq_s32(integer[r][v], w, a[r], Q % 4); \
+  }
+#define FLOATS(I) \
+  for (int r = 0; r < R; r++) \
+    for (int v = 0; v < 2; v++) \
+      sum[r][v] = add_scaled( \
+        sum[r][v], integer[r][v], vld1q_f32(scales + 16 * I + 4 * v), \
+        view->scales[(row + (size_t)r) * view->block_stride + b]);
+    LOAD(0)
+    QUAD(0) QUAD(1) QUAD(2) QUAD(3)
+    if (kind == HALVES) {
+      FLOATS(0)
+      for (int r = 0; r < R; r++) {
+        size_t at = (row + (size_t)r) * view->block_stride + b;
+        for (int v = 0; v < 2; v++) integer[r][v] = vdupq_n_s32(first_sum(format, view->negated_sums + 2 * at, 1));
+      }
+    }
+    LOAD(1)
+    QUAD(4) QUAD(5) QUAD(6) QUAD(7)
+    if (kind == HALVES) {
+      FLOATS(1)
+    } else {
+      FLOATS(0)
+    }
+#undef LOAD
+#undef QUAD
+#undef FLOATS
+    if (kind == OFFSET)
+      for (int r = 0; r < R; r++)
+        for (int v = 0; v < 2; v++)
+          sum[r][v] = vfmaq_n_f32(
+            sum[r][v], vld1q_f32(scales + 16 + 4 * v), view->scaled_sums[(row + (size_t)r) * view->block_stride + b]);
+  }
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2; v++) vst1q_f32(sums + (size_t)r * sums_stride + 4 * v, sum[r][v]);
+}
+
+/// All row counts of one kind of format and one panel.
+TENFOLD_INLINE void tiles_of(
+  tenfold_block_format format, const uint8_t *codes, const float *scales, size_t count,
+  const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
+#define TILE(R) \
+  tile_of(R, format, codes + 32 * h, scales + 8 * h, count, view, row, sums + row * sums_stride + 8 * h, sums_stride)
+  for (size_t h = 0; h < 2; h++) {
+    size_t row = 0;
+    for (; row + 4 <= rows; row += 4) TILE(4);
+    switch (rows - row) {
+    case 1: TILE(1); break;
+    case 2: TILE(2); break;
+    case 3: TILE(3); break;
+    default: break;
+    }
+  }
+#undef TILE
+}
+
+void tenfold_blocks_neon_gemv(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
+  float *sums, size_t sums_stride) {
+#define GEMV(F) gemvs_of(F, panel, blocks, view, rows, sums, sums_stride)
+  ALL_FORMATS(GEMV)
+}
+
+static void expand(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
+  float *scales) {
+#define EXPAND(F) expand_of(F, panel, blocks, first, count, codes, scales)
+  ALL_FORMATS(EXPAND)
+}
+
+static void tile(
+  tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
+  size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
+#define TILES(F) tiles_of(F, codes, scales, count, view, rows, sums, sums_stride)
+  for (; panels > 0; panels--, codes += codes_stride, scales += scales_stride, sums += 16) ALL_KINDS(TILES)
+}
+
+#pragma clang attribute pop
+
+const tenfold_block_kernels tenfold_blocks_neon = {
+  .byte_bias = 0, .max_panels = 1, .gemv = tenfold_blocks_neon_gemv, .expand = expand, .tile = tile};
+#endif

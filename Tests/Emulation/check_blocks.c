@@ -1,0 +1,161 @@
+// Tenfold kernel check: block-format products, bit for bit in the documented order of additions.
+// SPDX-License-Identifier: Apache-2.0
+#include "file_formats.h"
+
+typedef struct problem {
+  const char *name;
+  tenfold_block_format format;
+  size_t rows, columns, k, panels, width, panel_bytes;
+  uint8_t *weights, *packed;
+  size_t row_bytes;
+  tenfold_block_activations view;
+  float *expected;
+} problem;
+
+enum { RANDOM, HIGHEST, LOWEST };
+
+static void make_activations(problem *p, int pattern) {
+  size_t blocks = p->k / 32, stride = p->k + 64 * (p->rows % 2);
+  int8_t *values = guarded(p->rows * stride);
+  float *scales = guarded_floats(p->rows * blocks), *scaled = guarded_floats(p->rows * blocks);
+  int32_t *negated = guarded(p->rows * blocks * 8);
+  memset(values, 0, p->rows * stride);
+  for (size_t r = 0; r < p->rows; r++)
+    for (size_t b = 0; b < blocks; b++) {
+      int32_t sums[2] = {0, 0};
+      for (size_t j = 0; j < 32; j++) {
+        int8_t value = pattern == RANDOM ? (int8_t)((int)below(255) - 127) : pattern == HIGHEST ? 127 : -127;
+        values[r * stride + 32 * b + j] = value;
+        sums[j / 16] += value;
+      }
+      size_t at = r * blocks + b;
+      scales[at] = fabsf(unit()) / 64;
+      scaled[at] = scales[at] * (float)(sums[0] + sums[1]);
+      negated[2 * at] = -(sums[0] + sums[1]);
+      negated[2 * at + 1] = -sums[0];
+    }
+  p->view = (tenfold_block_activations){values, scales, scaled, negated, stride, blocks};
+}
+
+/// The documented sum of one output, and the same in double precision with the magnitude of its terms.
+static float oracle(const problem *p, size_t r, size_t c, double *exact, double *magnitude) {
+  const file_format *f = &file_formats[p->format];
+  const uint8_t *row = p->weights + c * p->row_bytes;
+  bool fused = fuses(p->name);
+  float sum = 0;
+  *exact = *magnitude = 0;
+  for (size_t b = 0; b < p->k / 32; b++) {
+    size_t at = r * p->view.block_stride + b;
+    float da = p->view.scales[at], offset = 0;
+    for (size_t first = 32 * b; first < 32 * b + 32; first += f->run) {
+      int32_t integer = 0;
+      float scale = 0;
+      for (size_t k = first; k < first + f->run; k++) {
+        file_element e = element_at(p->format, row, k);
+        int value = p->view.values[r * p->view.value_stride + k];
+        integer += e.code * value;
+        scale = e.scale;
+        offset = e.offset;
+        *exact += ((double)e.scale * e.code + e.offset) * ((double)da * value);
+        *magnitude += (fabs((double)e.scale * e.code) + fabs((double)e.offset)) * fabs((double)da * value);
+      }
+      volatile float step = scale * da;
+      sum = multiply_add(fused, (float)integer, step, sum);
+    }
+    if (f->has_offset) sum = multiply_add(fused, offset, p->view.scaled_sums[at], sum);
+  }
+  return sum;
+}
+
+static void compare(const problem *p, const float *sums, size_t stride, const char *what) {
+  for (size_t r = 0; r < p->rows; r++)
+    for (size_t c = 0; c < p->width; c++)
+      expect_bits(sums[r * stride + c], p->expected[r * p->width + c], what, r, c);
+}
+
+static void run_gemv(const problem *p, const tenfold_block_kernels *kernels) {
+  float *sums = guarded_floats(p->rows * p->width);
+  for (size_t panel = 0; panel < p->panels; panel++)
+    kernels->gemv(
+      p->format, p->packed + panel * p->panel_bytes, p->k / 32, &p->view, p->rows, sums + 16 * panel, p->width);
+  compare(p, sums, p->width, "gemv");
+}
+
+/// All panels and rows at once, or in groups as they come; `chunk` blocks at a time.
+static void run_tile(const problem *p, const tenfold_block_kernels *kernels, size_t chunk, size_t group) {
+  size_t blocks = p->k / 32;
+  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * chunk * 32);
+  uint8_t *codes = guarded(p->panels * chunk * 512);
+  memset(sums, 0, p->rows * p->width * 4);
+  for (size_t block = 0; block < blocks; block += chunk) {
+    size_t count = blocks - block < chunk ? blocks - block : chunk;
+    for (size_t panel = 0; panel < p->panels; panel++)
+      kernels->expand(
+        p->format, p->packed + panel * p->panel_bytes, blocks, block, count, codes + panel * chunk * 512,
+        scales + panel * chunk * 32);
+    for (size_t row = 0; row < p->rows; row += group) {
+      size_t at = row * blocks + block;
+      tenfold_block_activations view = {
+        p->view.values + row * p->view.value_stride + 32 * block, p->view.scales + at, p->view.scaled_sums + at,
+        p->view.negated_sums + 2 * at, p->view.value_stride, blocks};
+      kernels->tile(
+        p->format, codes, chunk * 512, scales, chunk * 32, p->panels, count, &view,
+        p->rows - row < group ? p->rows - row : group, sums + row * p->width, p->width);
+    }
+  }
+  compare(p, sums, p->width, "tile");
+}
+
+static void check_shape(
+  const tenfold_backend *backend, tenfold_block_format format, size_t rows, size_t columns, size_t k, int pattern) {
+  const tenfold_block_kernels *kernels = backend->blocks;
+  const file_format *f = &file_formats[format];
+  problem p = {.name = backend->name, .format = format, .rows = rows, .columns = columns, .k = k};
+  begin_case("blocks %s: %s, %zu x %zu x %zu, pattern %d", backend->name, f->name, rows, columns, k, pattern);
+  seed(rows * 131 + columns * 17 + k + (size_t)format);
+  p.panels = (columns + 15) / 16;
+  p.width = 16 * p.panels;
+  p.row_bytes = k / f->elements * f->bytes;
+  p.panel_bytes = tenfold_block_panel_bytes(format, k);
+  p.weights = guarded(columns * p.row_bytes);
+  fill_blocks(format, p.weights, columns * k / f->elements);
+  if (pattern == HIGHEST && format == TENFOLD_Q8_0)
+    for (size_t i = 0; i < columns * p.row_bytes; i++)
+      if (i % 34 > 1) p.weights[i] = 0x80;
+  if (pattern == LOWEST && f->elements == 32 && format != TENFOLD_Q8_0)
+    for (size_t i = 0; i < columns * p.row_bytes; i++)
+      if (i % f->bytes >= (f->has_offset ? 4 : 2)) p.weights[i] = 0xFF;
+  p.packed = guarded(p.panels * p.panel_bytes);
+  for (size_t panel = 0; panel < p.panels; panel++)
+    tenfold_block_pack_panel(
+      format, p.weights + 16 * panel * p.row_bytes, p.row_bytes, columns - 16 * panel < 16 ? columns - 16 * panel : 16,
+      k, kernels->byte_bias, p.packed + panel * p.panel_bytes);
+  make_activations(&p, pattern);
+  p.expected = guarded_floats(rows * p.width);
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < p.width; c++) {
+      double exact = 0, magnitude = 0;
+      float sum = c < columns ? oracle(&p, r, c, &exact, &magnitude) : 0;
+      p.expected[r * p.width + c] = sum;
+      expect_near(sum, exact, 2e-7 * (double)(k / 32 + 2) * magnitude, "oracle", r, c);
+    }
+  run_gemv(&p, kernels);
+  run_tile(&p, kernels, 1, TENFOLD_TILE_ROWS);
+  run_tile(&p, kernels, 3, TENFOLD_TILE_ROWS);
+  run_tile(&p, kernels, 16, 1 + rows / 2);
+}
+
+void check_blocks(const tenfold_backend *backend) {
+  static const size_t small[] = {0, 32, 64, 96, 160, 544}, large[] = {0, 256, 512, 768};
+  size_t most = 16 * backend->blocks->max_panels;
+  for (int format = TENFOLD_Q8_0; format <= TENFOLD_Q6_K; format++) {
+    tenfold_block_format f = (tenfold_block_format)format;
+    bool of_256 = file_formats[f].elements == 256;
+    const size_t *lengths = of_256 ? large : small;
+    for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows++)
+      for (size_t i = 0; i < (of_256 ? COUNT_OF(large) : COUNT_OF(small)); i++)
+        check_shape(backend, f, rows, i % 2 ? 1 + below(most) : most, lengths[i], RANDOM);
+    for (size_t rows = 1; rows <= 5; rows += 4)
+      for (int pattern = HIGHEST; pattern <= LOWEST; pattern++) check_shape(backend, f, rows, 16, 1024, pattern);
+  }
+}

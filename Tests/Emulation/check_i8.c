@@ -1,0 +1,64 @@
+// Tenfold kernel check: int8 products against a triple loop in exact integers.
+// SPDX-License-Identifier: Apache-2.0
+#include "harness.h"
+
+enum { RANDOM, LOWEST_TIMES_HIGHEST, LOWEST_TIMES_LOWEST, PATTERNS };
+
+static void check_shape(
+  const tenfold_i8_kernels *kernels, const char *name, size_t rows, size_t columns, size_t k, int pattern, size_t shift) {
+  size_t panels = (columns + 15) / 16, panel_bytes = 64 + (k + 3) / 4 * 64, width = 16 * panels;
+  size_t stride = (k + 63) / 64 * 64 + 64 * (k % 2);
+  begin_case("int8 %s: %zu x %zu x %zu, pattern %d, shift %zu", name, rows, columns, k, pattern, shift);
+  seed(rows * 131 + columns * 17 + k);
+  int8_t *weights = guarded(columns * k), *values = guarded(rows * stride + shift);
+  uint8_t *packed = guarded(panels * panel_bytes);
+  float *scales = guarded_floats(columns);
+  int32_t *negated = guarded(rows * 4), *sums = guarded(rows * width * 4);
+  fill_units(scales, columns, 1);
+  for (size_t i = 0; i < columns * k; i++) weights[i] = pattern == RANDOM ? (int8_t)next_bits() : -128;
+  memset(values, 0, rows * stride + shift);
+  for (size_t r = 0; r < rows; r++) {
+    negated[r] = 0;
+    for (size_t j = 0; j < k; j++) {
+      int8_t value = pattern == LOWEST_TIMES_HIGHEST ? 127 : pattern == LOWEST_TIMES_LOWEST ? -127
+                                                           : (int8_t)((int)below(255) - 127);
+      values[r * stride + j] = value;
+      negated[r] -= value;
+    }
+  }
+  for (size_t p = 0; p < panels; p++)
+    tenfold_i8_pack_panel(
+      weights + 16 * p * k, k, scales + 16 * p, columns - 16 * p < 16 ? columns - 16 * p : 16, k, kernels->byte_bias,
+      packed + p * panel_bytes);
+  kernels->tile(packed, panel_bytes, panels, k, values, stride, negated, rows, sums, width);
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < width; c++) {
+      int64_t sum = 0;
+      if (c < columns)
+        for (size_t j = 0; j < k; j++) sum += (int64_t)weights[c * k + j] * values[r * stride + j];
+      expect_equal(sums[r * width + c], sum, "sums", r, c);
+    }
+  for (size_t c = 0; c < columns; c++) {
+    float stored;
+    memcpy(&stored, packed + c / 16 * panel_bytes + c % 16 * 4, 4);
+    expect_bits(stored, scales[c], "packed scales", c, 0);
+  }
+}
+
+void check_i8(const tenfold_backend *backend) {
+  const tenfold_i8_kernels *kernels = backend->i8;
+  static const size_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 19, 20, 31, 32, 33, 61, 64, 127, 577};
+  for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows++)
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+      // One row may come with up to 16 panels, several with as many as the table says.
+      size_t most = rows == 1 ? 16 : kernels->max_panels;
+      check_shape(kernels, backend->name, rows, 16 * most, lengths[i], RANDOM, 0);
+      check_shape(kernels, backend->name, rows, 1 + below(16 * most), lengths[i], RANDOM, 1 + below(63));
+    }
+  for (int pattern = 1; pattern < PATTERNS; pattern++)
+    for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows += 7) {
+      check_shape(kernels, backend->name, rows, 15, 4099, pattern, 3);
+      // The longest row whose sums fit in 32 bits.
+      check_shape(kernels, backend->name, rows, 2, 131071, pattern, 0);
+    }
+}
