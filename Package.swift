@@ -143,15 +143,17 @@ let package = Package(
     .executableTarget(
       name: "TenfoldCommand",
       dependencies: [
-        "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldRetrieval", "TenfoldStorage", argumentParser,
-        log,
+        "Tenfold", "TenfoldCore", "TenfoldInference", "TenfoldJobs", "TenfoldRetrieval", "TenfoldStorage",
+        argumentParser, log,
       ],
       resources: [.copy("Resources/scifact"), .copy("Resources/calibration.json")],
       swiftSettings: settings
     ),
     .executableTarget(
       name: "TenfoldBenchmarks",
-      dependencies: ["Tenfold", argumentParser],
+      dependencies: [
+        "Tenfold", "CTenfoldSQLite", "TenfoldCore", "TenfoldJobs", "TenfoldStorage", argumentParser,
+      ],
       path: "Benchmarks/TenfoldBenchmarks",
       swiftSettings: settings
     ),
@@ -170,6 +172,7 @@ let package = Package(
       swiftSettings: settings
     ),
     .target(name: "CTenfoldSanitizers", path: "Tests/CTenfoldSanitizers"),
+    .target(name: "CTenfoldFaultVFS", dependencies: ["CTenfoldSQLite"], path: "Tests/CTenfoldFaultVFS"),
     tests("TenfoldCore"),
     tests("TenfoldKernels", ["CTenfoldKernels"]),
     tests("TenfoldStorage"),
@@ -186,7 +189,7 @@ let package = Package(
     ),
     tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
     tests("TenfoldRouting", ["TenfoldCore"]),
-    tests("TenfoldJobs", ["TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
+    tests("TenfoldJobs", ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
     tests("Tenfold"),
     tests("TenfoldCommand", ["Tenfold"]),
   ],

@@ -27,12 +27,18 @@ struct CrashTests {
     return nil
   }()
 
-  private func spawn(_ mode: String, _ path: String, _ log: String) throws -> Process {
+  private func spawn(
+    _ mode: String,
+    _ path: String,
+    _ log: String,
+    input: Pipe? = nil
+  ) throws -> Process {
     _ = FileManager.default.createFile(atPath: log, contents: nil)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try #require(Self.helper, "JobsCrashHelper was not built"))
     process.arguments = [mode, path]
     process.standardOutput = FileHandle(forWritingAtPath: log)
+    if let input { process.standardInput = input }
     try process.run()
     return process
   }
@@ -50,9 +56,7 @@ struct CrashTests {
     var random = SeededGenerator(seed: seed)
     let directory = try TemporaryDirectory()
     let path = directory.file("jobs.db")
-    var acknowledged: Set<String> = []
-    var fences: [String: Int] = [:]
-    var settled: Set<String> = []
+    let history = JobHistory()
     for round in 0..<2 {
       let logs = (directory.file("p\(round)"), directory.file("w\(round)"))
       let processes = [try spawn("produce", path, logs.0), try spawn("work", path, logs.1)]
@@ -66,28 +70,15 @@ struct CrashTests {
       for process in processes.shuffled(using: &random) { kill(process.processIdentifier, SIGKILL) }
       for process in processes { process.waitUntilExit() }
       #expect(processes.allSatisfy { $0.terminationReason == .uncaughtSignal }, "seed \(seed)")
-      for line in try lines(logs.0) where line.first == "enqueued" { acknowledged.insert(String(line[1])) }
-      for line in try lines(logs.1) where line.count == 3 {
-        let (id, fence) = (String(line[1]), try #require(Int(line[2])))
-        if line[0] == "started" {
-          #expect(fence > fences[id, default: 0], "seed \(seed): fences rise")
-          #expect(!settled.contains(id), "seed \(seed): a finished job ran again")
-          fences[id] = fence
-        } else {
-          #expect(settled.insert(id).inserted, "seed \(seed): settled once")
-        }
-      }
+      try read(logs.0, logs.1, into: history)
       // What the dead worker held is given back as after its lease.
       let store = try await SQLiteJobStore.open(.file(path))
-      try await store.database.write { tx in try tx.execute("UPDATE job SET lease_until = 0 WHERE state = 1")
-      }
+      try await store.database.write { tx in try tx.execute("UPDATE job SET until = 0 WHERE state = 1") }
       _ = try await store.reap(limit: 1000)
-      let jobs = try await store.observe(.init(jobs: acknowledged.compactMap { RawJobID($0) })).jobs
-      #expect(jobs.count == acknowledged.count, "seed \(seed): nothing acknowledged is lost")
-      for job in jobs {
-        #expect(job.state == .done || job.state == .ready, "seed \(seed)")
-        if settled.contains(job.id.description) { #expect(job.state == .done, "seed \(seed)") }
-      }
+      history.voided()
+      let dump = try await store.observe(.init(list: .init(limit: 1_000_000))).listed
+      #expect(history.judge(dump) == [], "seed \(seed)")
+      #expect(dump.allSatisfy { $0.state == .done || $0.state == .ready }, "seed \(seed)")
       let check = try await store.database.read { tx in
         try tx.first("PRAGMA integrity_check") { try $0.text(0) }
       }
@@ -95,6 +86,48 @@ struct CrashTests {
       await store.close()
     }
     // The kills hit a producer and a worker at work: a run without either proves nothing.
-    #expect(acknowledged.count >= 10 && !fences.isEmpty, "seed \(seed)")
+    #expect(history.acceptedIDs.count >= 10 && history.startCount > 0, "seed \(seed)")
+  }
+
+  private func read(_ produced: String, _ worked: String, into history: JobHistory) throws {
+    for line in try lines(produced) where line.first == "enqueued" {
+      history.accepted(try #require(RawJobID(line[1])))
+    }
+    for line in try lines(worked) where line.count >= 3 {
+      let reference = JobLease.Reference(
+        id: try #require(RawJobID(line[1])),
+        fence: try #require(Int64(line[2]))
+      )
+      if line[0] == "settled" {
+        history.ended(reference, .done)
+      } else {
+        history.started(reference, key: line[3] == "-" ? nil : String(line[3]), limit: 2)
+      }
+    }
+  }
+
+  @Test("a worker that was stopped past its lease is refused when it goes on")
+  func zombie() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("jobs.db")
+    let store = try await SQLiteJobStore.open(.file(path))
+    let job = NewJob(name: "x", payload: [])
+    _ = try await store.enqueue([job])
+    let input = Pipe()
+    let log = directory.file("log")
+    let process = try spawn("hold", path, log, input: input)
+    while try !lines(log).contains(where: { $0.first == "started" }), process.isRunning { await Task.yield() }
+    kill(process.processIdentifier, SIGSTOP)
+    // Its lease runs out by the machine's clock.
+    while try await store.reap(limit: 1) == 0 { await Task.yield() }
+    let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
+    #expect(lease.reference.fence == 2 && lease.crashCount == 1)
+    kill(process.processIdentifier, SIGCONT)
+    try input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8))
+    process.waitUntilExit()
+    #expect(try lines(log).last == ["outcome", "refused"])
+    #expect(try await store.settle([JobSettlement(lease.reference, .done(result: [2]))]) == [.applied])
+    #expect(try await store.observe(.init(jobs: [job.id])).jobs.first?.result == [2])
+    await store.close()
   }
 }

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
 import TenfoldStorage
 import TenfoldTesting
 import Testing
@@ -35,7 +36,7 @@ struct JobStoreTests {
     #expect(violations == [])
   }
 
-  @Test("after any history the SQLite store answers as the model does", arguments: 1...60)
+  @Test("after any history the SQLite store answers as the model does", arguments: 1...200)
   func model(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
     let clock = ManualStoreClock()
@@ -53,9 +54,22 @@ struct JobStoreTests {
         let options = JobOptions(
           priority: JobPriority(rawValue: Int.random(in: 0...3, using: &random)) ?? .normal,
           delay: .seconds(Int.random(in: 0...8, using: &random)),
+          tenant: ["a", "b", "c"][Int.random(in: 0..<3, using: &random)],
           maximumAttempts: Int.random(in: 1...3, using: &random),
           uniqueKey: Bool.random(using: &random) ? "u\(Int.random(in: 0..<4, using: &random))" : nil,
           uniqueRetention: .seconds(Int.random(in: 0...5, using: &random)),
+          concurrencyKey: Int.random(in: 0..<3, using: &random) == 0
+            ? "c\(Int.random(in: 0..<2, using: &random))" : nil,
+          concurrencyLimit: Int.random(in: 1...2, using: &random),
+          rateLimit: Int.random(in: 0..<4, using: &random) == 0
+            ? JobRateLimit(
+              key: "r\(Int.random(in: 0..<2, using: &random))",
+              count: 1,
+              per: .seconds(Int.random(in: 1...4, using: &random)),
+              burst: Int.random(in: 1...2, using: &random)
+            ) : nil,
+          after: Int.random(in: 0..<4, using: &random) == 0
+            ? (0..<2).compactMap { _ in ids.randomElement(using: &random) } : [],
           resultRetention: .seconds(Int.random(in: 0...100, using: &random))
         )
         let id =
@@ -105,7 +119,13 @@ struct JobStoreTests {
       case 10: #expect(try await model.reap(limit: 100) == store.reap(limit: 100), note)
       default:
         guard let id = ids.randomElement(using: &random) else { continue }
-        let command: JobControl = Bool.random(using: &random) ? .cancel([id]) : .replay([id])
+        let command: JobControl =
+          switch Int.random(in: 0..<6, using: &random) {
+          case 0...1: .cancel([id])
+          case 2...3: .replay([id])
+          case 4: .purge([id])
+          default: .weigh("b", Int.random(in: 1...4, using: &random))
+          }
         try await model.control(command)
         try await store.control(command)
       }

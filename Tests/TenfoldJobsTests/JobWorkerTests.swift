@@ -158,6 +158,129 @@ struct JobWorkerTests {
     #expect(try await handles[1].snapshot?.state == .ready)
   }
 
+  @Test("after the grace of a drain what still runs saves, leaves, and has used no attempt")
+  func preemption() async throws {
+    let store = InMemoryJobStore()
+    let begun = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store) { handlers in
+      handlers.handle(Note.self) { _, context in
+        begun.continuation.yield()
+        do { try await Task.sleep(for: .seconds(3600)) } catch {
+          try await context.saveCheckpoint(7)
+          throw error
+        }
+      }
+    }
+    try await JobQueue(store: store).enqueue(Note(), options: JobOptions(maximumAttempts: 1))
+    async let running: Void = try worker.run()
+    for await _ in begun.stream { break }
+    worker.drain(grace: .milliseconds(10))
+    try await running
+    let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
+    #expect(lease.attempt == 1 && lease.checkpoint == Array("7".utf8))
+  }
+
+  @Test("jobs that run together share a call, each with its own output and retries")
+  func batching() async throws {
+    let calls = Mutex<[Int]>([])
+    let store = InMemoryJobStore()
+    let handles = try await JobQueue(store: store).enqueue((0..<100).map { Square(number: $0) })
+    try await withWorker(
+      store,
+      .init(concurrency: 32, retry: RetryPolicy(base: .zero)),
+      handlers: { handlers in
+        handlers.handle(Square.self, upTo: 8) { batch in
+          let count = calls.withLock { calls in
+            calls.append(batch.count)
+            return calls.count
+          }
+          if count == 1 { throw Failure() }
+          return batch.map { $0.job.number * $0.job.number }
+        }
+      }
+    ) { _, _ in
+      for (number, handle) in handles.enumerated() {
+        let value = try await handle.value
+        #expect(value == number * number)
+      }
+    }
+    let sizes = calls.withLock { $0 }
+    #expect(sizes.allSatisfy { (1...8).contains($0) } && sizes.contains { $0 > 1 })
+    // Those of the failed call came again.
+    #expect(sizes.reduce(0, +) == 100 + sizes[0])
+  }
+
+  @Test("a step that was done isn't done again by the next run")
+  func steps() async throws {
+    let done = Mutex<[String]>([])
+    try await withWorker(
+      InMemoryJobStore(),
+      handlers: { handlers in
+        handlers.handle(Square.self) { job, context in
+          let first = try await context.step("first") {
+            done.withLock { $0.append("first") }
+            return job.number + 1
+          }
+          done.withLock { $0.append("second") }
+          if context.attempt == 1 { throw Failure() }
+          return first
+        }
+      }
+    ) { queue, _ in
+      let value = try await queue.enqueue(Square(number: 3)).value
+      #expect(value == 4)
+    }
+    #expect(done.withLock { $0 } == ["first", "second", "second"])
+  }
+
+  @Test("a job ends together with its own writes, or not at all")
+  func ownTransaction() async throws {
+    let own = SQLiteSchema("own", [.init(1, "CREATE TABLE effect(number INTEGER) STRICT;")])
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [SQLiteJobStore.schema, own])
+    let store = try await SQLiteJobStore.open(in: database)
+    try await withWorker(
+      store,
+      handlers: { handlers in
+        handlers.handle(Square.self) { job, context in
+          try await database.write { tx in
+            try tx.execute("INSERT INTO effect(number) VALUES(?1)", job.number)
+            try context.finish(in: tx, output: job.number * 2)
+            // The first run's transaction fails after all: its row and its end must both be gone.
+            if context.attempt == 1 { throw Failure() }
+          }
+          return -1
+        }
+      }
+    ) { queue, _ in
+      let handle = try await queue.enqueue(Square(number: 21))
+      #expect(try await handle.value == 42)
+      #expect(try await handle.snapshot?.attempts == 2)
+    }
+    let rows = try await database.read { tx in try tx.query("SELECT number FROM effect") { try $0.int(0) } }
+    #expect(rows == [21])
+    await store.close()
+  }
+
+  @Test("a producer waits while its queue is full, and goes on when there is room")
+  func backPressure() async throws {
+    let store = InMemoryJobStore()
+    let queue = JobQueue(store: store, maximumDepth: 3, whenFull: .wait)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for number in 0..<50 { try await queue.enqueue(Square(number: number)) }
+      }
+      var settled = 0
+      while settled < 50 {
+        let leases = try await store.claim(ClaimRequest(maximum: 2))
+        #expect(try await store.observe(.init()).ready <= 3)
+        _ = try await store.settle(leases.map { JobSettlement($0.reference, .done(result: nil)) })
+        settled += leases.count
+        await Task.yield()
+      }
+      try await group.waitForAll()
+    }
+  }
+
   @Test("a run whose lease is lost is cancelled and can't settle or save")
   func lostLease() async throws {
     let clock = ManualStoreClock()

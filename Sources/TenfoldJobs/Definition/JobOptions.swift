@@ -29,6 +29,13 @@ public struct JobOptions: Sendable {
   public var concurrencyKey: String?
   /// The limit for ``concurrencyKey``.
   public var concurrencyLimit: Int
+  /// How often jobs with the limit's key may start; `nil` for as often as workers have room.
+  public var rateLimit: JobRateLimit?
+  /// Jobs that must be done before this one may start.
+  ///
+  /// A job that the store doesn't know, or no longer, counts as done. When one of them is cancelled or purged this job
+  /// becomes a dead letter; while one is a dead letter this job waits, as a replay may still finish it.
+  public var after: [RawJobID]
   /// How long the output, or the fact that there is none, is kept after the end.
   public var resultRetention: Duration
   /// Trace context to carry to the worker.
@@ -46,6 +53,8 @@ public struct JobOptions: Sendable {
   ///   - uniqueRetention: How long after the job's end its key stays taken.
   ///   - concurrencyKey: Jobs with the same key share ``concurrencyLimit``.
   ///   - concurrencyLimit: How many of them run at once, at least 1.
+  ///   - rateLimit: How often jobs with the limit's key may start.
+  ///   - after: Jobs that must be done before this one may start.
   ///   - resultRetention: How long the output is kept.
   ///   - trace: Trace context to carry to the worker.
   public init(
@@ -58,6 +67,8 @@ public struct JobOptions: Sendable {
     uniqueRetention: Duration = .zero,
     concurrencyKey: String? = nil,
     concurrencyLimit: Int = 1,
+    rateLimit: JobRateLimit? = nil,
+    after: [RawJobID] = [],
     resultRetention: Duration = .seconds(3600),
     trace: [String: String] = [:]
   ) {
@@ -70,7 +81,21 @@ public struct JobOptions: Sendable {
     self.uniqueRetention = uniqueRetention
     self.concurrencyKey = concurrencyKey
     self.concurrencyLimit = concurrencyLimit
+    self.rateLimit = rateLimit
+    self.after = after
     self.resultRetention = resultRetention
     self.trace = trace
+  }
+
+  func validate() throws(JobError) {
+    func require(_ holds: Bool, _ name: String, _ range: String) throws(JobError) {
+      if !holds { throw JobError(.invalidOption, "\(name) must be \(range)") }
+    }
+    try require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
+    try require(concurrencyLimit >= 1, "concurrencyLimit", "at least 1")
+    guard let rateLimit else { return }
+    try require(rateLimit.count >= 1, "rateLimit.count", "at least 1")
+    try require(rateLimit.period > .zero, "rateLimit.period", "longer than zero")
+    try require(rateLimit.burst >= 1, "rateLimit.burst", "at least 1")
   }
 }

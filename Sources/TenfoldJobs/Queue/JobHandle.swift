@@ -15,7 +15,7 @@ public struct JobHandle<Work: DurableJob>: Sendable {
 
   /// What the store knows about the job; `nil` when it is unknown or forgotten.
   public var snapshot: JobSnapshot? {
-    get async throws { try await store.observe(.init(jobs: [id.raw])).jobs.first }
+    get async throws { try await store.observe(.init(jobs: [id.raw], countsJobs: false)).jobs.first }
   }
 
   /// Waits until the job has ended and gives its output.

@@ -11,17 +11,34 @@
 public struct JobQueue: Sendable {
   /// Where the jobs are kept.
   public let store: any JobStore
-  /// Jobs that may wait at most; `nil` for no limit.
+  /// Jobs that may wait in one queue at most; `nil` for no limit.
   public let maximumDepth: Int?
+  /// What an enqueue does when its queue is full.
+  public let whenFull: WhenFull
+
+  /// What an enqueue does when its queue is full.
+  public struct WhenFull: Hashable, Sendable {
+    private let name: String
+
+    /// Throws ``JobError/Code/queueFull`` at once.
+    public static let refuse = Self(name: "refuse")
+    /// Waits until there is room: producers go no faster than workers.
+    ///
+    /// Cancelling the task ends the waiting.
+    public static let wait = Self(name: "wait")
+  }
 
   /// Creates a queue over a store.
   ///
   /// - Parameters:
   ///   - store: Where the jobs are kept.
-  ///   - maximumDepth: Jobs that may wait before an enqueue throws; costs a count per call.
-  public init(store: any JobStore, maximumDepth: Int? = nil) {
+  ///   - maximumDepth: Jobs that may wait in one queue; the store checks it together with the enqueue, so several
+  ///     producers can't exceed it together.
+  ///   - whenFull: What an enqueue does when its queue is full.
+  public init(store: any JobStore, maximumDepth: Int? = nil, whenFull: WhenFull = .refuse) {
     self.store = store
     self.maximumDepth = maximumDepth
+    self.whenFull = whenFull
   }
 
   /// Hands in a job; as durable as the store promises when this returns.
@@ -73,32 +90,46 @@ public struct JobQueue: Sendable {
     _ jobs: [(Work, JobID<Work>)],
     _ options: JobOptions
   ) async throws -> [JobHandle<Work>] {
-    guard options.maximumAttempts >= 1, options.concurrencyLimit >= 1 else {
-      throw JobError(.invalidOption, "maximumAttempts and concurrencyLimit must be at least 1")
-    }
-    if let maximumDepth {
-      let ready = try await store.observe(.init(queues: [options.queue])).ready
-      guard ready + jobs.count <= maximumDepth else {
-        throw JobError(
-          .queueFull,
-          "\(options.queue) holds \(ready) of \(maximumDepth) jobs; retry when some are done"
-        )
-      }
-    }
+    try options.validate()
+    let coding = JobCoding()
     let new = try jobs.map { job, id in
       NewJob(
         id: id.raw,
         name: Work.name,
-        payload: try JobCoding.encode(job, what: "job \(Work.name)"),
-        options: options
+        payload: try coding.encode(job, what: "job \(Work.name)"),
+        options: options,
+        depthLimit: maximumDepth
       )
     }
-    let outcomes = try await store.enqueue(new)
+    let outcomes = try await whenRoom { try await store.enqueue(new) }
     return zip(new, outcomes).map { job, outcome in
       switch outcome {
       case .inserted: JobHandle(id: JobID(job.id), store: store)
       case .duplicate(let other): JobHandle(id: JobID(other), store: store)
       }
     }
+  }
+
+  /// Hands in when there is room, as ``whenFull`` says.
+  private func whenRoom(_ submit: () async throws -> [EnqueueOutcome]) async throws -> [EnqueueOutcome] {
+    while true {
+      // The stream comes first, so that no change between a refusal and the waiting is missed.
+      let wakeups = whenFull == .wait && maximumDepth != nil ? store.wakeups : nil
+      do { return try await submit() } catch let error as JobError where error.code == .queueFull {
+        guard let wakeups else { throw error }
+        try await Self.hint(wakeups)
+      }
+    }
+  }
+
+  /// Waits for a hint, or half a second, as other processes give none.
+  private static func hint(_ wakeups: AsyncStream<JobWakeup>) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { for await _ in wakeups { return } }
+      group.addTask { try await Task.sleep(for: .milliseconds(500)) }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+    try Task.checkCancellation()
   }
 }

@@ -25,10 +25,10 @@ public final class InMemoryJobStore: JobStore {
   ///
   /// - Parameter jobs: Jobs whose ids the client made.
   /// - Returns: One outcome for each job, in order.
-  /// - Throws: Never.
+  /// - Throws: ``JobError`` with code ``JobError/Code/queueFull``.
   public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
     let now = clock.monotonic()
-    let outcomes = table.withLock { table in jobs.map { table.enqueue($0, now: now) } }
+    let outcomes = try table.withLock { table in try table.enqueue(jobs, now: now) }
     hub.send(.ready)
     return outcomes
   }

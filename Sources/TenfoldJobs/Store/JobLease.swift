@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// One run of a job, held until settled, released or expired.
 public struct JobLease: Sendable {
   /// Which run of which job: what every later call must show.
@@ -21,6 +23,8 @@ public struct JobLease: Sendable {
   public var reference: Reference
   /// The queue the job came from.
   public var queue: QueueName
+  /// Whose work this is.
+  public var tenant: TenantID
   /// The stored name of the job's type.
   public var name: JobName
   /// The encoded job.
@@ -33,6 +37,8 @@ public struct JobLease: Sendable {
   public var crashCount: Int
   /// What the newest run saved with ``JobUpdate/checkpoint``.
   public var checkpoint: [UInt8]?
+  /// Outputs of the steps that earlier runs finished.
+  public var steps: [String: [UInt8]]
   /// Trace context of whoever enqueued the job.
   public var trace: [String: String]
 
@@ -48,6 +54,8 @@ public struct JobLease: Sendable {
   ///   - crashCount: How often a lease of this job expired.
   ///   - checkpoint: What the newest run saved.
   ///   - trace: Trace context of whoever enqueued the job.
+  ///   - tenant: Whose work this is.
+  ///   - steps: Outputs of the steps that earlier runs finished.
   public init(
     reference: Reference,
     queue: QueueName,
@@ -57,7 +65,9 @@ public struct JobLease: Sendable {
     maximumAttempts: Int,
     crashCount: Int,
     checkpoint: [UInt8]?,
-    trace: [String: String]
+    trace: [String: String],
+    tenant: TenantID = "",
+    steps: [String: [UInt8]] = [:]
   ) {
     self.reference = reference
     self.queue = queue
@@ -68,5 +78,7 @@ public struct JobLease: Sendable {
     self.crashCount = crashCount
     self.checkpoint = checkpoint
     self.trace = trace
+    self.tenant = tenant
+    self.steps = steps
   }
 }

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// What a store knows about one job.
 public struct JobSnapshot: Sendable {
   /// The job.
@@ -25,6 +27,10 @@ public struct JobSnapshot: Sendable {
   public var errors: [String]
   /// The encoded job; empty once it is finished.
   public var payload: [UInt8]
+  /// The queue the job belongs to.
+  public var queue: QueueName
+  /// Whose work this is.
+  public var tenant: TenantID
 
   /// Creates a snapshot.
   ///
@@ -40,6 +46,8 @@ public struct JobSnapshot: Sendable {
   ///   - result: The encoded output.
   ///   - errors: The errors of failed runs.
   ///   - payload: The encoded job.
+  ///   - queue: The queue the job belongs to.
+  ///   - tenant: Whose work this is.
   public init(
     id: RawJobID,
     name: JobName,
@@ -51,7 +59,9 @@ public struct JobSnapshot: Sendable {
     message: String? = nil,
     result: [UInt8]? = nil,
     errors: [String] = [],
-    payload: [UInt8] = []
+    payload: [UInt8] = [],
+    queue: QueueName = .standard,
+    tenant: TenantID = ""
   ) {
     self.id = id
     self.name = name
@@ -64,5 +74,7 @@ public struct JobSnapshot: Sendable {
     self.result = result
     self.errors = errors
     self.payload = payload
+    self.queue = queue
+    self.tenant = tenant
   }
 }

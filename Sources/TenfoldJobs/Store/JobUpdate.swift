@@ -9,6 +9,8 @@ public struct JobUpdate: Sendable {
   public var message: String?
   /// What the next run needs to go on from here.
   public var checkpoint: [UInt8]?
+  /// Outputs of finished steps by name; they are added to those of earlier updates.
+  public var steps: [String: [UInt8]]
 
   /// Creates an update; `nil` leaves a field as it is.
   ///
@@ -16,9 +18,16 @@ public struct JobUpdate: Sendable {
   ///   - fraction: How much is done, 0…1.
   ///   - message: What is going on, for people.
   ///   - checkpoint: What the next run needs.
-  public init(fraction: Double? = nil, message: String? = nil, checkpoint: [UInt8]? = nil) {
+  ///   - steps: Outputs of finished steps by name.
+  public init(
+    fraction: Double? = nil,
+    message: String? = nil,
+    checkpoint: [UInt8]? = nil,
+    steps: [String: [UInt8]] = [:]
+  ) {
     self.fraction = fraction
     self.message = message
     self.checkpoint = checkpoint
+    self.steps = steps
   }
 }

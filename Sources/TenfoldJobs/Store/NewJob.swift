@@ -11,6 +11,10 @@ public struct NewJob: Sendable {
   public var payload: [UInt8]
   /// Everything else.
   public var options: JobOptions
+  /// The store refuses the whole batch when its queue would then hold more waiting jobs than this.
+  public var depthLimit: Int?
+  /// The firing of a schedule that this job stands for.
+  public var tick: JobScheduleTick?
 
   /// Creates a job to enqueue.
   ///
@@ -19,11 +23,21 @@ public struct NewJob: Sendable {
   ///   - name: The stored name of the job's type.
   ///   - payload: The encoded job.
   ///   - options: Everything else.
-  public init(id: RawJobID = RawJobID(), name: JobName, payload: [UInt8], options: JobOptions = JobOptions())
-  {
+  ///   - depthLimit: Waiting jobs that the queue may hold; `nil` for no limit.
+  ///   - tick: The firing of a schedule that this job stands for.
+  public init(
+    id: RawJobID = RawJobID(),
+    name: JobName,
+    payload: [UInt8],
+    options: JobOptions = JobOptions(),
+    depthLimit: Int? = nil,
+    tick: JobScheduleTick? = nil
+  ) {
     self.id = id
     self.name = name
     self.payload = payload
     self.options = options
+    self.depthLimit = depthLimit
+    self.tick = tick
   }
 }

@@ -4,42 +4,60 @@
 public import TenfoldStorage
 
 extension SQLiteJobStore {
-  /// The store's tables: a narrow hot table for the states, payloads and results apart.
+  /// The store's tables: a narrow hot table for the states, what jobs carry apart.
+  ///
+  /// A job is one row of `job` (its state; 0 ready, 1 running, 2 done, 3 dead, 4 cancelled, 5 parked) and one of
+  /// `job_body` (its payload, later its result). Waiting jobs hang on a lane, which is one tenant on one priority level
+  /// of one queue; a small row is kept for each. The other tables have rows only for jobs that use their feature.
   public static let schema = SQLiteSchema(
     "jobs",
     [
       .init(
         1,
         """
+        CREATE TABLE job_level(
+          level INTEGER PRIMARY KEY, queue TEXT NOT NULL, priority INTEGER NOT NULL, paused INTEGER NOT NULL,
+          pass INTEGER NOT NULL, UNIQUE(queue, priority)) STRICT;
+        CREATE TABLE job_lane(
+          lane INTEGER PRIMARY KEY, level INTEGER NOT NULL, tenant TEXT NOT NULL, weight INTEGER NOT NULL,
+          pass INTEGER NOT NULL, activity INTEGER NOT NULL, next_at INTEGER NOT NULL, waiting INTEGER NOT NULL,
+          UNIQUE(level, tenant)) STRICT;
+        CREATE INDEX job_lane_active ON job_lane(level, pass, lane) WHERE activity = 2;
+        CREATE INDEX job_lane_sleeping ON job_lane(next_at) WHERE activity = 1;
         CREATE TABLE job(
-          id BLOB PRIMARY KEY, queue TEXT NOT NULL, state INTEGER NOT NULL, priority INTEGER NOT NULL,
-          run_at INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, crash_count INTEGER NOT NULL DEFAULT 0,
-          fence INTEGER NOT NULL DEFAULT 0, lease_until INTEGER NOT NULL DEFAULT 0,
-          cancel INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL, limit_key TEXT,
-          limit_count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE INDEX job_ready ON job(queue, priority, run_at, id) WHERE state = 0;
-        CREATE INDEX job_due ON job(run_at) WHERE state = 0;
-        CREATE INDEX job_lease ON job(lease_until) WHERE state = 1;
-        CREATE INDEX job_limit ON job(limit_key) WHERE state = 1 AND limit_key IS NOT NULL;
+          id BLOB PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, run_at INTEGER NOT NULL,
+          until INTEGER NOT NULL, fence INTEGER NOT NULL, attempt INTEGER NOT NULL, crash_count INTEGER NOT NULL,
+          max_attempts INTEGER NOT NULL, cancel INTEGER NOT NULL, traits INTEGER NOT NULL, keep INTEGER NOT NULL,
+          body INTEGER NOT NULL, park TEXT) STRICT, WITHOUT ROWID;
+        CREATE INDEX job_ready ON job(lane, run_at, id) WHERE state = 0;
+        CREATE INDEX job_lease ON job(until) WHERE state = 1;
         CREATE INDEX job_dead ON job(id) WHERE state = 3;
-        CREATE TABLE job_payload(
-          id BLOB PRIMARY KEY, name TEXT NOT NULL, tenant TEXT NOT NULL, payload BLOB NOT NULL,
-          trace TEXT NOT NULL, unique_key TEXT, unique_ns INTEGER NOT NULL, result_ns INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX job_ended ON job(until) WHERE state IN (2, 4);
+        CREATE INDEX job_parked ON job(park, run_at, id) WHERE state = 5;
+        CREATE TABLE job_body(
+          body INTEGER PRIMARY KEY, name TEXT NOT NULL, data BLOB, trace TEXT, unique_key TEXT, unique_ns INTEGER,
+          limit_key TEXT, limit_count INTEGER, rate_key TEXT, rate_interval INTEGER, rate_tolerance INTEGER) STRICT;
         CREATE TABLE job_note(id BLOB PRIMARY KEY, fraction REAL, message TEXT, checkpoint BLOB)
+          STRICT, WITHOUT ROWID;
+        CREATE TABLE job_step(id BLOB NOT NULL, name TEXT NOT NULL, output BLOB NOT NULL, PRIMARY KEY(id, name))
           STRICT, WITHOUT ROWID;
         CREATE TABLE job_error(
           id BLOB NOT NULL, number INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY(id, number)
         ) STRICT, WITHOUT ROWID;
-        CREATE TABLE job_end(
-          id BLOB PRIMARY KEY, name TEXT NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL,
-          crash_count INTEGER NOT NULL, fence INTEGER NOT NULL, result BLOB, forget_at INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX job_end_forget ON job_end(forget_at);
         CREATE TABLE job_unique(key TEXT PRIMARY KEY, id BLOB NOT NULL, until INTEGER NOT NULL)
           STRICT, WITHOUT ROWID;
-        CREATE TABLE job_queue(queue TEXT PRIMARY KEY, paused INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE job_clock(one INTEGER PRIMARY KEY CHECK(one = 1), boot TEXT NOT NULL, shift INTEGER NOT NULL)
+        CREATE TABLE job_slot(key TEXT PRIMARY KEY, running INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE job_rate(
+          key TEXT PRIMARY KEY, arrival INTEGER NOT NULL, interval INTEGER NOT NULL, tolerance INTEGER NOT NULL,
+          next_at INTEGER) STRICT, WITHOUT ROWID;
+        CREATE INDEX job_rate_due ON job_rate(next_at) WHERE next_at IS NOT NULL;
+        CREATE TABLE job_after(parent BLOB NOT NULL, child BLOB NOT NULL, PRIMARY KEY(parent, child))
+          STRICT, WITHOUT ROWID;
+        CREATE INDEX job_after_child ON job_after(child);
+        CREATE TABLE job_tenant(tenant TEXT PRIMARY KEY, weight INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE job_schedule(name TEXT PRIMARY KEY, fired INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE job_clock(
+          one INTEGER PRIMARY KEY CHECK(one = 1), boot TEXT NOT NULL, shift INTEGER NOT NULL, epoch INTEGER NOT NULL)
           STRICT;
         """
       )

@@ -8,7 +8,8 @@ public import TenfoldStorage
 ///
 /// **Durability.** When ``enqueue(_:)`` or ``settle(_:)`` returns, the change survives a kill of the process and,
 /// with the default `synchronous=FULL`, loss of power too. Opened with `.relaxed`, loss of power (not a kill) can take
-/// back the newest changes: jobs enqueued last may vanish, and jobs settled last may run again.
+/// back the newest changes: jobs enqueued last may vanish, and jobs settled last may run again. A claim alone is not
+/// synced: taken back by loss of power it is as a claim whose worker died with the machine, and later fences are higher.
 ///
 /// **Delivery** is at least once. A lease is counted by this machine's monotonic clock, so wall clocks may jump; after
 /// a restart of the machine all leases of the time before are void. Several processes may share the file; they find
@@ -22,15 +23,15 @@ public final class SQLiteJobStore: JobStore {
   /// The database, for the host's own tables in the same file.
   public let database: SQLiteDatabase
   private let clock: JobStoreClock
-  /// Store time minus monotonic time; settled when the store is opened.
-  private let shift: Int64
+  /// Settled when the store is opened.
+  private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
   private let hub = WakeupHub()
 
-  private init(database: SQLiteDatabase, clock: JobStoreClock, shift: Int64) {
+  private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime) {
     self.database = database
     self.clock = clock
-    self.shift = shift
+    self.time = time
   }
 
   /// Opens a store of its own file.
@@ -63,8 +64,8 @@ public final class SQLiteJobStore: JobStore {
     in database: SQLiteDatabase,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
-    let shift = try await database.write { tx in try JobRows(tx).adoptClock(clock) }
-    return SQLiteJobStore(database: database, clock: clock, shift: shift)
+    let time = try await database.write { tx in try StoreTime.adopt(clock, in: tx) }
+    return SQLiteJobStore(database: database, clock: clock, time: time)
   }
 
   /// Closes the database; a store opened in a shared database closes that.
@@ -93,9 +94,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Returns: One outcome for each job, in order.
   /// - Throws: `StorageError`.
   public func enqueue(_ jobs: [NewJob], in transaction: SQLiteTransaction) throws -> [EnqueueOutcome] {
-    let rows = JobRows(transaction)
-    let now = self.now
-    return try jobs.map { try rows.enqueue($0, now: now) }
+    try rows(transaction).enqueue(jobs)
   }
 
   /// Hands out jobs that may run now.
@@ -132,9 +131,7 @@ public final class SQLiteJobStore: JobStore {
     _ settlements: [JobSettlement],
     in transaction: SQLiteTransaction
   ) throws -> [SettleOutcome] {
-    let rows = JobRows(transaction)
-    let now = self.now
-    return try settlements.map { try rows.settle($0, now: now) }
+    try rows(transaction).settle(settlements)
   }
 
   /// Ends runs and hands out jobs in one commit.
@@ -148,12 +145,17 @@ public final class SQLiteJobStore: JobStore {
     _ settlements: [JobSettlement],
     _ request: ClaimRequest
   ) async throws -> (settled: [SettleOutcome], leases: [JobLease]) {
-    let result = try await database.write { [self] tx in
-      let settled = try settle(settlements, in: tx)
-      let rows = JobRows(tx)
-      let leases = try picker.withLock { picker in try rows.claim(request, now: now, picker: &picker) }
-      return (settled: settled, leases: leases)
+    let body: @Sendable (SQLiteTransaction) throws -> (settled: [SettleOutcome], leases: [JobLease]) = {
+      [self] tx in
+      let rows = rows(tx)
+      let settled = try rows.settle(settlements)
+      guard request.maximum > 0 else { return (settled, []) }
+      return (settled, try picker.withLock { picker in try rows.claim(request, picker: &picker) })
     }
+    // A claim that power loss takes back is as good as one whose worker died with the machine: the job runs again, and
+    // fences of the next start of the machine are all higher. So a claim alone need not wait for the disk.
+    let result =
+      settlements.isEmpty ? try await database.writeUnsynced(body) : try await database.write(body)
     if !settlements.isEmpty { hub.send(.settled) }
     return result
   }
@@ -172,13 +174,12 @@ public final class SQLiteJobStore: JobStore {
     updates: [JobUpdate?]
   ) async throws -> [ExtendOutcome] {
     guard !leases.isEmpty else { return [] }
-    return try await database.write { [self] tx in
-      let rows = JobRows(tx)
-      let now = self.now
-      return try leases.enumerated().map { index, lease in
-        try rows.extend(lease, by: duration, update: index < updates.count ? updates[index] : nil, now: now)
-      }
+    let body: @Sendable (SQLiteTransaction) throws -> [ExtendOutcome] = { [self] tx in
+      try rows(tx).extend(leases, by: duration, updates: updates)
     }
+    // A lease that power loss takes back is void anyway; what a run saved is not.
+    let saves = updates.contains { $0.map { $0.checkpoint != nil || !$0.steps.isEmpty } ?? false }
+    return saves ? try await database.write(body) : try await database.writeUnsynced(body)
   }
 
   /// Takes back runs whose leases expired.
@@ -187,7 +188,8 @@ public final class SQLiteJobStore: JobStore {
   /// - Returns: How many were taken back.
   /// - Throws: `StorageError`.
   public func reap(limit: Int) async throws -> Int {
-    let count = try await database.write { [self] tx in try JobRows(tx).reap(limit: limit, now: now) }
+    // Taken back by power loss it happens again: the start of the machine ends all leases.
+    let count = try await database.writeUnsynced { [self] tx in try rows(tx).reap(limit: limit) }
     if count > 0 { hub.send(.ready) }
     return count
   }
@@ -197,7 +199,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Parameter command: What to do.
   /// - Throws: `StorageError`.
   public func control(_ command: JobControl) async throws {
-    try await database.write { [self] tx in try JobRows(tx).control(command, now: now) }
+    try await database.write { [self] tx in try rows(tx).control(command) }
     hub.send(.controlled)
   }
 
@@ -207,11 +209,13 @@ public final class SQLiteJobStore: JobStore {
   /// - Returns: A consistent view.
   /// - Throws: `StorageError`.
   public func observe(_ query: JobStats.Query) async throws -> JobStats {
-    try await database.read { [self] tx in try JobRows(tx).observe(query, now: now) }
+    try await database.read { [self] tx in try rows(tx).observe(query) }
   }
 
   /// Hints of changes made through this object.
   public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
 
-  private var now: Int64 { clock.monotonic() &+ shift }
+  private func rows(_ transaction: SQLiteTransaction) -> JobRows {
+    JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch)
+  }
 }

@@ -12,6 +12,7 @@ final class HeartbeatThread: TaskExecutor {
   enum Timer: Hashable {
     case heartbeat
     case look
+    case grace
   }
 
   private struct State {

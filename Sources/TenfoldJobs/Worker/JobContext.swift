@@ -1,11 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
+public import TenfoldCore
+public import TenfoldStorage
 
 /// What a running job knows about its run, and what it can tell the outside.
 ///
@@ -31,6 +28,8 @@ public struct JobContext: Sendable {
   public var reference: JobLease.Reference { lease.reference }
   /// The number of this run, from 1; released runs and expired leases don't count.
   public var attempt: Int { lease.attempt }
+  /// Whose work this is.
+  public var tenant: TenantID { lease.tenant }
   /// Trace context of whoever enqueued the job.
   public var trace: [String: String] { lease.trace }
   let lease: JobLease
@@ -58,15 +57,70 @@ public struct JobContext: Sendable {
   public func saveCheckpoint(_ value: some Encodable) async throws {
     let bytes = try JobCoding.encode(value, what: "a checkpoint of job \(id)")
     try checkLease()
+    try await save(JobUpdate(checkpoint: bytes))
+  }
+
+  private func save(_ update: JobUpdate) async throws {
     let begin = ContinuousClock.now
-    let outcomes = try await store.extend(
-      [reference],
-      by: leaseDuration,
-      updates: [JobUpdate(checkpoint: bytes)]
-    )
+    let outcomes = try await store.extend([reference], by: leaseDuration, updates: [update])
     guard let outcome = outcomes.first else { return }
     running.apply(outcome, to: reference, deadline: begin + leaseDuration)
     if outcome == .lost { try checkLease() }
+  }
+
+  /// Does a step of the job once: a later run of the job gets the output that was saved instead of doing it again.
+  ///
+  /// The output is as durable as the store when this returns. A kill between the work and the saving repeats the step,
+  /// so its effect should be harmless the second time.
+  ///
+  /// ```swift
+  /// let answer = try await context.step("ask") { try await model.answer(to: question) }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - name: Different for each step of the job.
+  ///   - body: Does the work; its output may take 64 KiB when encoded.
+  /// - Returns: The output, of this run or of an earlier one.
+  /// - Throws: What `body` throws; ``JobError`` with code ``JobError/Code/leaseLost``,
+  ///   ``JobError/Code/payloadTooLarge`` or ``JobError/Code/undecodable``; or what the store throws.
+  public func step<Value: Codable>(_ name: String, _ body: () async throws -> Value) async throws -> Value {
+    if let saved = lease.steps[name] {
+      return try JobCoding.decode(Value.self, from: saved, what: "step \(name) of job \(id)")
+    }
+    try checkLease()
+    let value = try await body()
+    let bytes = try JobCoding.encode(value, what: "the output of step \(name) of job \(id)")
+    try await save(JobUpdate(steps: [name: bytes]))
+    return value
+  }
+
+  /// Ends the job in the same transaction as its own writes: both happen once, or neither.
+  ///
+  /// Works with a ``SQLiteJobStore`` and a transaction of its database. After it the job should return; a run whose
+  /// transaction failed throws and is retried.
+  ///
+  /// ```swift
+  /// try await store.database.write { tx in
+  ///   try tx.execute("INSERT INTO answer(id, text) VALUES(?1, ?2)", number, text)
+  ///   try context.finish(in: tx)
+  /// }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - transaction: A write transaction of the store's database.
+  ///   - output: What the job gives back, if anything.
+  /// - Throws: ``JobError`` with code ``JobError/Code/leaseLost`` (let it undo the transaction) or
+  ///   ``JobError/Code/invalidOption`` for another store; or the database's error.
+  public func finish(in transaction: SQLiteTransaction, output: (any Encodable & Sendable)? = nil) throws {
+    guard let store = store as? SQLiteJobStore else {
+      throw JobError(.invalidOption, "only a SQLiteJobStore can end jobs in the host's transaction")
+    }
+    let result = try output.map { try JobCoding.encode($0, what: "the output of job \(id)") }
+    guard try store.settle([JobSettlement(reference, .done(result: result))], in: transaction) == [.applied]
+    else {
+      throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
+    }
+    running.finish(reference)
   }
 
   /// Tells whoever watches how far this run is; it travels with the next heartbeat.

@@ -36,15 +36,16 @@ public struct JobHandlers: Sendable {
     _ type: Work.Type,
     with body: @escaping @Sendable (Work, JobContext) async throws -> Work.Output
   ) {
+    let coding = JobCoding()
     handlers[Work.name] = { context in
-      let job = try JobCoding.decode(
+      let job = try coding.decode(
         Work.self,
         from: context.lease.payload,
         what: "the payload of job \(context.id)"
       )
       let output = try await body(job, context)
       return Work.Output.self == NoOutput.self
-        ? nil : try JobCoding.encode(output, what: "the output of job \(context.id)")
+        ? nil : try coding.encode(output, what: "the output of job \(context.id)")
     }
   }
 
@@ -61,5 +62,29 @@ public struct JobHandlers: Sendable {
       try await body(job, context)
       return NoOutput()
     }
+  }
+
+  /// Runs jobs of a type many at a time: a model that embeds 64 texts in one call serves 64 jobs with it.
+  ///
+  /// Jobs that the worker runs at the same time are gathered, so its `concurrency` should be at least `upTo`. Each job
+  /// keeps its own lease, attempts and output; when the call throws, each of them is retried.
+  ///
+  /// ```swift
+  /// handlers.handle(EmbedText.self, upTo: 64) { batch in
+  ///   try await embedder.embed(batch.map(\.job.text))
+  /// }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - type: The kind of job.
+  ///   - upTo: Jobs in one call at most.
+  ///   - body: Does the work; gives one output for each job, in order.
+  public mutating func handle<Work: DurableJob>(
+    _ type: Work.Type,
+    upTo: Int,
+    with body: @escaping @Sendable ([(job: Work, context: JobContext)]) async throws -> [Work.Output]
+  ) {
+    let batcher = JobBatcher(maximum: upTo, body: body)
+    handle(type) { job, context -> Work.Output in try await batcher.run(job, context) }
   }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
-internal import Metrics
 import Synchronization
 import TenfoldCore
 
@@ -37,6 +36,8 @@ public final class JobWorker: Sendable {
   private let events: AsyncStream<Void>
   private let signal: AsyncStream<Void>.Continuation
   private let logger = Logger(label: "tenfold.jobs")
+  private let thread = HeartbeatThread()
+  private let counters = SettlementCounters()
 
   /// Creates a worker; nothing runs before ``run()``.
   ///
@@ -59,9 +60,15 @@ public final class JobWorker: Sendable {
   }
 
   /// Stops claiming and lets ``run()`` return once what runs has finished; jobs that had not begun are given back.
-  public func drain() {
+  ///
+  /// Call it when the process is told to end, by `SIGTERM` or by the notice of a machine that is taken away.
+  ///
+  /// - Parameter grace: How long what runs may go on. After it the runs' tasks are cancelled: they can save a checkpoint
+  ///   and leave, which costs them no attempt. `nil` lets them finish.
+  public func drain(grace: Duration? = nil) {
     state.withLock { $0.isDraining = true }
     signal.yield()
+    if let grace { thread.arm(.grace, at: .now + grace) { [running] in running.preempt() } }
   }
 
   /// Runs jobs until the task is cancelled or ``drain()`` is called; run it once.
@@ -70,7 +77,6 @@ public final class JobWorker: Sendable {
   ///   of the store are logged and retried, as leases protect the jobs meanwhile.
   public func run() async throws {
     try options.validate()
-    let thread = HeartbeatThread()
     try thread.start()
     defer { thread.stop() }
     await withTaskCancellationHandler {
@@ -95,6 +101,7 @@ public final class JobWorker: Sendable {
     signal.yield()
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
+    var nextReap = ContinuousClock.now
     while await events.next() != nil, !Task.isCancelled, !state.withLock({ $0.isDraining }) {
       let free = state.withLock { options.concurrency - $0.active }
       start(&waiting, upTo: free, &jobs)
@@ -103,7 +110,10 @@ public final class JobWorker: Sendable {
       guard room > 0 || !batch.isEmpty else { continue }
       let begin = ContinuousClock.now
       do {
-        _ = try await store.reap(limit: 100)
+        if begin >= nextReap {
+          _ = try await store.reap(limit: 100)
+          nextReap = begin + min(options.lease / 3, .seconds(1))
+        }
         let request = ClaimRequest(
           queues: options.queues,
           maximum: max(0, room),
@@ -136,7 +146,7 @@ public final class JobWorker: Sendable {
 
   /// Arranges to look again when a delayed job is due, a lease expires, or another process may have enqueued.
   private func scheduleLook(on thread: HeartbeatThread) async throws {
-    let due = try await store.observe(.init(queues: options.queues)).untilNextDue
+    let due = try await store.observe(.init(queues: options.queues, countsJobs: false)).untilNextDue
     // A job that is due but was not handed out waits for its key or its queue: don't spin on it.
     let pause = [due.map { max($0, .milliseconds(5)) }, options.pollInterval].compactMap { $0 }.min()
     if let pause { thread.arm(.look, at: .now + pause) { [signal] in signal.yield() } }
@@ -162,7 +172,7 @@ public final class JobWorker: Sendable {
         }
         return try await handler(context)
       }
-      outcome = running.stopReason(lease.reference) == .leaseLost ? nil : .done(result: result)
+      outcome = running.mayNotSettle(lease.reference) ? nil : .done(result: result)
     } catch {
       var generator = SeededGenerator(seed: nil)
       outcome = RunVerdict.outcome(
@@ -202,18 +212,7 @@ public final class JobWorker: Sendable {
   private func book(_ batch: [JobSettlement], _ outcomes: [SettleOutcome]) {
     // Their leases were renewed until now.
     running.remove(batch.map(\.reference))
-    for (settlement, outcome) in zip(batch, outcomes) {
-      let label =
-        switch (outcome, settlement.outcome) {
-        case (.fenced, _): "fenced"
-        case (_, .done): "succeeded"
-        case (_, .retry): "retried"
-        case (_, .dead): "dead"
-        case (_, .release): "released"
-        case (_, .cancelled): "cancelled"
-        }
-      Counter(label: "tenfold.jobs.settled", dimensions: [("outcome", label)]).increment()
-    }
+    counters.count(batch, outcomes)
   }
 
   /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.

@@ -15,7 +15,7 @@ enum RunVerdict {
     switch stop {
     case .leaseLost: return nil
     case .cancelled: return .cancelled
-    case nil: break
+    case .preempted, nil: break
     }
     if isDraining, error is CancellationError { return .release(after: .zero) }
     if let disposition = error as? JobDisposition {

@@ -9,6 +9,8 @@ final class RunningJobs: Sendable {
   enum StopReason: Sendable {
     case leaseLost
     case cancelled
+    /// The worker has to go: save what there is and leave.
+    case preempted
   }
 
   /// `@unchecked Sendable`: ``RunningJobs/state``'s lock protects it; it is removed there before its task ends, which
@@ -23,6 +25,8 @@ final class RunningJobs: Sendable {
     var handle: CancelHandle?
     var update: JobUpdate?
     var stop: StopReason?
+    /// The job ended in a transaction of its own.
+    var isFinished = false
   }
 
   private let state = Mutex<[JobLease.Reference: Run]>([:])
@@ -49,6 +53,16 @@ final class RunningJobs: Sendable {
   func detach(_ reference: JobLease.Reference) { state.withLock { $0[reference]?.handle = nil } }
 
   func stopReason(_ reference: JobLease.Reference) -> StopReason? { state.withLock { $0[reference]?.stop } }
+
+  func finish(_ reference: JobLease.Reference) { state.withLock { $0[reference]?.isFinished = true } }
+
+  /// Whether the run's lease is gone, or the job has ended in a transaction of its own.
+  func mayNotSettle(_ reference: JobLease.Reference) -> Bool {
+    state.withLock { state in
+      guard let run = state[reference] else { return false }
+      return run.stop == .leaseLost || run.isFinished
+    }
+  }
 
   func report(_ reference: JobLease.Reference, _ update: JobUpdate) {
     state.withLock { state in
@@ -84,9 +98,16 @@ final class RunningJobs: Sendable {
     for reference in overdue { stop(reference, .leaseLost) }
   }
 
+  /// Tells every run to stop.
+  func preempt() {
+    for reference in state.withLock({ Array($0.keys) }) { stop(reference, .preempted) }
+  }
+
   private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
     state.withLock { state in
-      guard var run = state[reference], run.stop != .leaseLost else { return }
+      guard var run = state[reference], run.stop != .leaseLost, reason != .preempted || run.stop == nil else {
+        return
+      }
       run.stop = reason
       state[reference] = run
       // Under the lock: the task can't end (and detach) meanwhile.

@@ -16,12 +16,17 @@ internal import CTenfoldSQLite
   /// Enough for every statement of all modules in one file; beyond it the cache starts afresh.
   private static let statementCapacity = 256
 
-  init(path: String, isReader: Bool, busyTimeout: Duration) throws(StorageError) {
+  init(
+    path: String,
+    isReader: Bool,
+    busyTimeout: Duration,
+    fileSystem: String? = nil
+  ) throws(StorageError) {
     self.path = path
     var handle: OpaquePointer?
     let mode = isReader ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     let flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE
-    let status = unsafe sqlite3_open_v2(path, &handle, flags, nil)
+    let status = unsafe sqlite3_open_v2(path, &handle, flags, fileSystem)
     unsafe self.handle = handle
     guard status == SQLITE_OK else {
       let error = self.error(status, "opening \(path)")

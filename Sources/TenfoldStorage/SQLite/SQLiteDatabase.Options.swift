@@ -34,6 +34,8 @@ extension SQLiteDatabase {
     public var maximumSizeInBytes: Int?
     /// Operations that share one commit at most; what waits longer goes into the next one.
     public var maximumGroupSize: Int
+    /// The registered file system to use instead of the system's own, for tests that let it fail.
+    package var fileSystem: String?
 
     /// Creates options.
     ///

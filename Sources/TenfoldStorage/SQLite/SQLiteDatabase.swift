@@ -34,7 +34,10 @@ public final class SQLiteDatabase: Sendable {
   private init(_ location: Location, _ options: Options) {
     self.location = location
     self.options = options
-    writer = SQLiteWriter(maximumGroupSize: options.maximumGroupSize)
+    writer = SQLiteWriter(
+      maximumGroupSize: options.maximumGroupSize,
+      canSkipSync: options.durability == .full && !location.isInMemory
+    )
     readers = ThreadMailbox()
   }
 
@@ -82,6 +85,20 @@ public final class SQLiteDatabase: Sendable {
     try await submit(to: writer.mailbox, body)
   }
 
+  /// Runs `body` as ``write(_:)`` does, but doesn't wait for the disk.
+  ///
+  /// Loss of power may take the change back, until a later durable write has returned; a kill of the process doesn't.
+  ///
+  /// - Parameter body: Writes and reads through the transaction; it must not block on anything else.
+  /// - Returns: What `body` returned.
+  /// - Throws: What `body` throws, or ``StorageError`` when the commit failed: then nothing was written.
+  @discardableResult
+  package func writeUnsynced<Value: Sendable>(
+    _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
+  ) async throws -> Value {
+    try await submit(to: writer.mailbox, needsSync: false, body)
+  }
+
   /// Runs `body` on a reader's thread over a snapshot of the newest commit.
   ///
   /// - Parameter body: Reads through the transaction; a write in it throws.
@@ -114,10 +131,12 @@ public final class SQLiteDatabase: Sendable {
 
   private func submit<Value: Sendable>(
     to mailbox: ThreadMailbox<SQLiteOperation>,
+    needsSync: Bool = true,
     _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
   ) async throws -> Value {
     try await Handoff<Value>.receive { handoff in
       let operation = SQLiteOperationOf(handoff, body)
+      operation.needsSync = needsSync
       if !mailbox.send(operation) {
         operation.finish(failure: StorageError(.closed, "the database \(location) is closed"))
       }
@@ -132,7 +151,8 @@ public final class SQLiteDatabase: Sendable {
     let connection = try SQLiteConnection(
       path: location.path,
       isReader: false,
-      busyTimeout: options.busyTimeout
+      busyTimeout: options.busyTimeout,
+      fileSystem: options.fileSystem
     )
     do {
       // First look, then touch: a future format must be left as it is.
@@ -169,7 +189,8 @@ public final class SQLiteDatabase: Sendable {
           let reader = try SQLiteConnection(
             path: location.path,
             isReader: true,
-            busyTimeout: options.busyTimeout
+            busyTimeout: options.busyTimeout,
+            fileSystem: options.fileSystem
           )
           try reader.configureReader(options)
           let mailbox = database.readers

@@ -6,6 +6,8 @@
 /// `@unchecked Sendable` for the subclass's result: only the thread that took the operation out of the mailbox
 /// touches it, and the mailbox's lock orders the hand-over.
 class SQLiteOperation: @unchecked Sendable {
+  /// Whether a commit with this operation must be on the disk before its caller is resumed; set before it is sent.
+  final var needsSync = true
   /// Runs the body and remembers its outcome; returns the error when it failed.
   func run(_ transaction: SQLiteTransaction) -> (any Error)? { nil }
   /// Resumes the caller with the remembered outcome, or with `failure` instead.

@@ -24,6 +24,8 @@ public final class SQLiteStatement {
   let columnCount: Int
   /// Between its first step and its reset: the cache must not hand it out again.
   private(set) var isBusy = false
+  /// The first failure to bind a value of the current run.
+  private var bindStatus = SQLITE_OK
   let isReadOnly: Bool
 
   init(_ sql: String, on connection: SQLiteConnection) throws(StorageError) {
@@ -84,23 +86,84 @@ public final class SQLiteStatement {
     return unsafe sqlite3_column_type(handle, Int32(column))
   }
 
-  func integer(_ column: Int) -> Int64 { unsafe sqlite3_column_int64(handle, Int32(column)) }
+  package func integer(_ column: Int) -> Int64 { unsafe sqlite3_column_int64(handle, Int32(column)) }
 
   func real(_ column: Int) -> Double { unsafe sqlite3_column_double(handle, Int32(column)) }
 
-  func text(_ column: Int) -> String {
+  package func text(_ column: Int) -> String {
     guard let bytes = unsafe sqlite3_column_text(handle, Int32(column)) else { return "" }
     let count = unsafe Int(sqlite3_column_bytes(handle, Int32(column)))
     // SQLite owns the bytes until the next step; the String copies them now.
     return unsafe String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
   }
 
-  func blob(_ column: Int) -> [UInt8] {
+  package func blob(_ column: Int) -> [UInt8] {
     guard let bytes = unsafe sqlite3_column_blob(handle, Int32(column)) else { return [] }
     let count = unsafe Int(sqlite3_column_bytes(handle, Int32(column)))
     // As above: copied before the next step.
     return unsafe [UInt8](UnsafeRawBufferPointer(start: bytes, count: count))
   }
+
+  // MARK: - Step by step, for hot paths
+
+  /// Begins a run: bind every parameter next, then call ``next()`` until it gives `false`, then ``end()``.
+  package func start() throws(StorageError) {
+    guard unsafe handle != nil else {
+      throw StorageError(.misuse, "“\(sql)” was used after its transaction ended")
+    }
+    guard !isBusy else {
+      throw StorageError(.misuse, "“\(sql)” was run again while its rows were being read")
+    }
+    isBusy = true
+    bindStatus = SQLITE_OK
+  }
+
+  /// Binds an integer; a failure shows in ``next()``.
+  package func bind(_ index: Int32, _ value: Int64) {
+    note(unsafe sqlite3_bind_int64(handle, index, value))
+  }
+
+  /// Binds text; a failure shows in ``next()``.
+  package func bind(_ index: Int32, _ value: String) { note(bind(.text(value), at: index)) }
+
+  /// Binds bytes or null; a failure shows in ``next()``.
+  package func bind(_ index: Int32, _ value: [UInt8]?) {
+    note(bind(value.map { .blob($0) } ?? .null, at: index))
+  }
+
+  /// Binds the 16 big-endian bytes of two integers; a failure shows in ``next()``.
+  package func bind(_ index: Int32, high: UInt64, low: UInt64) {
+    let status = unsafe withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { bytes in
+      // SQLite copies the bytes before the call returns.
+      unsafe sqlite3_bind_blob64(handle, index, bytes.baseAddress, 16, tenfold_sqlite_transient())
+    }
+    note(status)
+  }
+
+  /// Goes to the next row; `false` after the last one.
+  package func next() throws(StorageError) -> Bool {
+    guard bindStatus == SQLITE_OK else { throw connection.error(bindStatus, "binding values of “\(sql)”") }
+    return try step()
+  }
+
+  /// Makes the statement ready for its next run.
+  package func end() {
+    unsafe sqlite3_reset(handle)
+    isBusy = false
+  }
+
+  /// A column of 16 bytes as two big-endian integers; `nil` for anything else.
+  package func bytes16(_ column: Int) -> (high: UInt64, low: UInt64)? {
+    guard let bytes = unsafe sqlite3_column_blob(handle, Int32(column)),
+      unsafe sqlite3_column_bytes(handle, Int32(column)) == 16
+    else { return nil }
+    // As above: read before the next step.
+    let high = unsafe bytes.loadUnaligned(as: UInt64.self)
+    let low = unsafe bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    return (UInt64(bigEndian: high), UInt64(bigEndian: low))
+  }
+
+  private func note(_ status: Int32) { if status != SQLITE_OK { bindStatus = status } }
 
   // MARK: - Life of the handle
 

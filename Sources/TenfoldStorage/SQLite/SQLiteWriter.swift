@@ -13,17 +13,23 @@ final class SQLiteWriter: Sendable {
   let mailbox = ThreadMailbox<SQLiteOperation>()
   let statistics = Mutex(SQLiteDatabase.Statistics())
   private let maximumGroupSize: Int
+  /// Whether commits are synced at all, so that one can do without.
+  private let canSkipSync: Bool
 
   /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`: macros with a shift, which Swift doesn't import.
   private static let failedSync: [Int32] = [SQLITE_IOERR | 4 << 8, SQLITE_IOERR | 5 << 8]
 
-  init(maximumGroupSize: Int) { self.maximumGroupSize = maximumGroupSize }
+  init(maximumGroupSize: Int, canSkipSync: Bool) {
+    self.maximumGroupSize = maximumGroupSize
+    self.canSkipSync = canSkipSync
+  }
 
   /// Serves the mailbox until it is closed and empty; owns `connection` and closes it at the end.
   func serve(_ connection: SQLiteConnection) {
     let commits = Counter(label: "tenfold.storage.commits")
     let groupSize = Recorder(label: "tenfold.storage.group_size")
     var broken: StorageError?
+    var syncs = true
     while let waiting = mailbox.takeAll() {
       var rest = waiting[...]
       while !rest.isEmpty {
@@ -32,6 +38,15 @@ final class SQLiteWriter: Sendable {
           rest = rest.dropFirst(group.count)
           for operation in group { operation.finish(failure: broken) }
           continue
+        }
+        if canSkipSync, group.contains(where: \.needsSync) != syncs {
+          syncs.toggle()
+          // A later synced commit syncs the whole log, with the frames of those that were not.
+          do { try connection.executeScript("PRAGMA synchronous = \(syncs ? "FULL" : "NORMAL")") } catch {
+            syncs = true
+            broken = error
+            continue
+          }
         }
         let outcome = run(group, connection)
         rest = rest.dropFirst(outcome.handled)

@@ -20,7 +20,7 @@ public enum JobStoreContract {
     _ makeStore: @Sendable (JobStoreClock) async throws -> any JobStore
   ) async -> [ContractViolation] {
     var report = ContractReport()
-    for (clause, scenario) in scenarios {
+    for (clause, scenario) in scenarios + limits + orders {
       await report.scenario(clause) { report in
         let clock = ManualStoreClock()
         let store = try await makeStore(clock.clock)

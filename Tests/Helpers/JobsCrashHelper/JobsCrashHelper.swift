@@ -12,40 +12,68 @@ import Musl
 import Darwin
 #endif
 
-/// The process that the crash tests kill: `produce|work FILE`. It writes a line for each thing that was acknowledged.
+/// The process that the crash tests kill or stop: `produce|work|hold FILE`. It writes a line for each thing that was
+/// acknowledged.
 @main
 struct JobsCrashHelper {
   static func main() async throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3 else { return say("usage: JobsCrashHelper produce|work FILE") }
+    guard arguments.count == 3 else { return say("usage: JobsCrashHelper produce|work|hold FILE") }
     let store = try await SQLiteJobStore.open(.file(arguments[2]))
     say("ready")
-    if arguments[1] == "produce" {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<8 {
-          group.addTask {
-            while true {
-              let job = NewJob(name: "crash", payload: [1, 2, 3])
-              if try await store.enqueue([job]) == [.inserted] { say("enqueued \(job.id)") }
-            }
+    switch arguments[1] {
+    case "produce": try await produce(store)
+    case "hold": try await hold(store)
+    default: try await work(store)
+    }
+  }
+
+  private static func produce(_ store: SQLiteJobStore) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<8 {
+        group.addTask {
+          while true {
+            // Some producers' jobs share a key, of which two may run at once.
+            let key = number < 3 ? "key" : nil
+            let job = NewJob(
+              name: "crash",
+              payload: key.map { Array($0.utf8) } ?? [],
+              options: JobOptions(concurrencyKey: key, concurrencyLimit: 2)
+            )
+            if try await store.enqueue([job]) == [.inserted] { say("enqueued \(job.id)") }
           }
         }
-        try await group.waitForAll()
       }
-    } else {
-      var settled: [JobSettlement] = []
-      while true {
-        let (outcomes, leases) = try await store.settleAndClaim(
-          settled,
-          ClaimRequest(maximum: 7, leaseFor: .seconds(3600))
-        )
-        for (settlement, outcome) in zip(settled, outcomes) where outcome == .applied {
-          say("settled \(settlement.reference.id) \(settlement.reference.fence)")
-        }
-        for lease in leases { say("started \(lease.reference.id) \(lease.reference.fence)") }
-        settled = leases.map { JobSettlement($0.reference, .done(result: nil)) }
-        if leases.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+      try await group.waitForAll()
+    }
+  }
+
+  /// Claims a job, says so, and settles it when told to by a line on standard input.
+  private static func hold(_ store: SQLiteJobStore) async throws {
+    let leases = try await store.claim(ClaimRequest(maximum: 1, leaseFor: .milliseconds(200)))
+    for lease in leases { say("started \(lease.reference.id) \(lease.reference.fence)") }
+    _ = readLine()
+    let settled = try await store.settle(leases.map { JobSettlement($0.reference, .done(result: [1])) })
+    let extended = try await store.extend(leases.map(\.reference), by: .seconds(60), updates: [])
+    say("outcome \(settled == [.fenced] && extended == [.lost] ? "refused" : "applied")")
+  }
+
+  private static func work(_ store: SQLiteJobStore) async throws {
+    var settled: [JobSettlement] = []
+    while true {
+      let (outcomes, leases) = try await store.settleAndClaim(
+        settled,
+        ClaimRequest(maximum: 7, leaseFor: .seconds(3600))
+      )
+      for (settlement, outcome) in zip(settled, outcomes) where outcome == .applied {
+        say("settled \(settlement.reference.id) \(settlement.reference.fence)")
       }
+      for lease in leases {
+        let key = lease.payload.isEmpty ? "-" : String(decoding: lease.payload, as: UTF8.self)
+        say("started \(lease.reference.id) \(lease.reference.fence) \(key)")
+      }
+      settled = leases.map { JobSettlement($0.reference, .done(result: nil)) }
+      if leases.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
     }
   }
 

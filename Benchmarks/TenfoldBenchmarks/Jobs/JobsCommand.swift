@@ -1,0 +1,105 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import TenfoldJobs
+import TenfoldStorage
+
+struct JobsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "jobs",
+    abstract: "Measures the job queue: rates by batch and durability, latency, depth, fairness, recovery.",
+    discussion: """
+      Disks differ from minute to minute, so compare within a run: with --raw every repetition is preceded by one of the
+      same statements through SQLite's C API on one thread, and the ratio is reported.
+      """
+  )
+
+  enum Case: String, ExpressibleByArgument, CaseIterable {
+    case enqueue, claim, settle, lifecycle, producers, memory, worker, latency, depth, fairness, keys,
+      recovery
+  }
+
+  @Option(name: .customLong("case"), help: "What to measure; repeat for several, all unless given.")
+  var cases: [Case] = []
+
+  @Option(help: "Jobs in a call; repeat for several.")
+  var batch: [Int] = [1, 10, 100, 1000]
+
+  @Option(help: "full (synced) or relaxed; repeat for both.")
+  var durability: [String] = ["full", "relaxed"]
+
+  @Option(help: "Waiting jobs for the case depth; repeat for several.")
+  var depth: [Int] = [1_000, 10_000, 100_000, 1_000_000]
+
+  @Option(help: "Bytes of a job's payload.")
+  var payload = 256
+
+  @Flag(help: "Also measure the raw ceiling and report ratios to it.")
+  var raw = false
+
+  @Option(help: "The folder for the database: results are about its disk.")
+  var directory: String?
+
+  @OptionGroup var options: BenchmarkOptions
+
+  func validate() throws {
+    guard batch.allSatisfy({ (1...10_000).contains($0) }) else {
+      throw ValidationError("--batch must be in 1...10000.")
+    }
+    guard durability.allSatisfy({ ["full", "relaxed"].contains($0) }) else {
+      throw ValidationError("--durability must be full or relaxed.")
+    }
+    guard depth.allSatisfy({ (100...10_000_000).contains($0) }) else {
+      throw ValidationError("--depth must be in 100...10000000.")
+    }
+    guard (0...65_536).contains(payload) else { throw ValidationError("--payload must be in 0...65536.") }
+  }
+
+  func run() async throws {
+    var report = BenchmarkReport(suite: "jobs", options: options)
+    let folder = try ScratchFolder(in: directory)
+    let bench = JobsBenchmark(folder: folder, payload: payload, reps: options.reps, measuresRaw: raw)
+    for item in cases.isEmpty ? Case.allCases : cases {
+      switch item {
+      case .enqueue, .claim, .settle, .lifecycle:
+        for durability in durability {
+          for batch in batch {
+            try await bench.calls(item, batch, durability == "full" ? .full : .relaxed, &report)
+          }
+        }
+      case .producers: try await bench.producers(256, &report)
+      case .memory: for batch in batch { try await bench.memory(batch, &report) }
+      case .worker: try await bench.worker(&report)
+      case .latency: try await bench.latency(&report)
+      case .depth: try await bench.depth(depth, &report)
+      case .fairness: try await bench.fairness(&report)
+      case .keys: try await bench.keys(&report)
+      case .recovery: try await bench.recovery(&report)
+      }
+    }
+    try report.finish()
+  }
+}
+
+/// A folder for the files of one run, removed at its end.
+final class ScratchFolder: Sendable {
+  let path: String
+
+  init(in parent: String?) throws {
+    let parent = parent.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
+    let folder = parent.appendingPathComponent("tenfold-bench-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    path = folder.path
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// A new file's path.
+  func file() -> String { "\(path)/\(UUID().uuidString).db" }
+
+  func remove(_ file: String) {
+    for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file + suffix) }
+  }
+}

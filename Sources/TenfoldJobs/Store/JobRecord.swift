@@ -1,0 +1,124 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// One job of a ``JobTable``, only ever touched under the table's lock.
+final class JobRecord {
+  /// What few jobs have, so that the others don't pay for it.
+  final class Rare {
+    var uniqueKey: String?
+    var uniqueRetention = Duration.zero
+    var limitKey: String?
+    var limit = 1
+    var rate: JobRateLimit?
+    var trace: [String: String] = [:]
+    /// Jobs that must be done before this one.
+    var pending = 0
+    /// Jobs that wait for this one.
+    var children: [RawJobID] = []
+    var fraction: Double?
+    var message: String?
+    var checkpoint: [UInt8]?
+    var steps: [String: [UInt8]] = [:]
+    var errors: [String] = []
+  }
+
+  let id: RawJobID
+  let name: JobName
+  /// The encoded job; once it has ended, its encoded output.
+  var payload: [UInt8]
+  let lane: JobLane
+  var runAt: Int64
+  /// While it runs the end of its lease, once it has ended when it may be forgotten.
+  var until: Int64 = 0
+  var fence: Int64 = 0
+  let keep: Int64
+  var attempt: Int32 = 0
+  var crashCount: Int32 = 0
+  let maximumAttempts: Int32
+  var state = JobState.ready
+  /// Ready, but a limit or another job is in the way.
+  var isParked = false
+  var isCancelRequested = false
+  var hasResult = false
+  var rare: Rare?
+
+  init(_ job: NewJob, lane: JobLane, runAt: Int64) {
+    id = job.id
+    name = job.name
+    payload = job.payload
+    self.lane = lane
+    self.runAt = runAt
+    let options = job.options
+    keep = max(.zero, options.resultRetention).nanoseconds
+    maximumAttempts = Int32(clamping: options.maximumAttempts)
+    if options.uniqueKey != nil || options.concurrencyKey != nil || options.rateLimit != nil
+      || !options.trace.isEmpty
+    {
+      let rare = Rare()
+      rare.uniqueKey = options.uniqueKey
+      rare.uniqueRetention = max(.zero, options.uniqueRetention)
+      rare.limitKey = options.concurrencyKey
+      rare.limit = max(1, options.concurrencyLimit)
+      rare.rate = options.rateLimit
+      rare.trace = options.trace
+      self.rare = rare
+    }
+  }
+
+  /// The rare fields, made when first needed.
+  var details: Rare {
+    if let rare { return rare }
+    let fresh = Rare()
+    rare = fresh
+    return fresh
+  }
+
+  func note(_ error: String) {
+    let rare = details
+    rare.errors.append(error)
+    if rare.errors.count > JobTable.keptErrors { rare.errors.removeFirst() }
+  }
+
+  func apply(_ update: JobUpdate) {
+    let rare = details
+    rare.fraction = update.fraction ?? rare.fraction
+    rare.message = update.message ?? rare.message
+    rare.checkpoint = update.checkpoint ?? rare.checkpoint
+    rare.steps.merge(update.steps) { _, new in new }
+  }
+
+  var lease: JobLease {
+    JobLease(
+      reference: .init(id: id, fence: fence),
+      queue: lane.queue,
+      name: name,
+      payload: payload,
+      attempt: Int(attempt),
+      maximumAttempts: Int(maximumAttempts),
+      crashCount: Int(crashCount),
+      checkpoint: rare?.checkpoint,
+      trace: rare?.trace ?? [:],
+      tenant: lane.tenant,
+      steps: rare?.steps ?? [:]
+    )
+  }
+
+  var snapshot: JobSnapshot {
+    let hasEnded = state == .done || state == .cancelled
+    return JobSnapshot(
+      id: id,
+      name: name,
+      state: state,
+      attempts: Int(attempt),
+      crashCount: Int(crashCount),
+      fence: fence,
+      fraction: rare?.fraction,
+      message: rare?.message,
+      result: hasEnded && hasResult ? payload : nil,
+      errors: rare?.errors ?? [],
+      payload: hasEnded ? [] : payload,
+      queue: lane.queue,
+      tenant: lane.tenant
+    )
+  }
+}

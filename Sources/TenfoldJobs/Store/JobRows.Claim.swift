@@ -1,0 +1,281 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+import TenfoldStorage
+
+extension JobRows {
+  private struct Candidate {
+    var id: RawJobID
+    var fence: Int64
+    var attempt: Int64
+    var crashCount: Int64
+    var maximumAttempts: Int64
+    var traits: JobTraits
+    var body: Int64
+    var name: String
+    var data: [UInt8]
+  }
+
+  /// A lane that takes part in a claim, with some of its due jobs read ahead.
+  private struct Turn {
+    var lane: Int64
+    var pass: Int64
+    var weight: Int64
+    var tenant: TenantID
+    var ahead: ArraySlice<Candidate> = []
+    /// Whether the table may hold more due jobs than were read.
+    var mayHaveMore = true
+    var claimed: Int64 = 0
+  }
+
+  private struct Level {
+    var level: Int64
+    var priority: Int
+    var pass: Int64
+  }
+
+  /// What one claim has gathered.
+  private struct Claim {
+    var request: ClaimRequest
+    var until: Int64
+    var budget = JobTable.parkingBudget
+    var leases: [JobLease] = []
+    var left: Int { request.maximum - leases.count }
+  }
+
+  func claim(_ request: ClaimRequest, picker: inout PriorityPicker) throws -> [JobLease] {
+    try sweep(limit: 200 + 2 * request.maximum)
+    try unparkRates()
+    try wakeLanes()
+    try flush()
+    var claim = Claim(request: request, until: now.advanced(by: request.leaseFor))
+    claim.leases.reserveCapacity(min(request.maximum, 4096))
+    for queue in request.queues where claim.left > 0 {
+      var levels = try tx.query(
+        "SELECT level, priority, pass, paused FROM job_level WHERE queue = ?1 ORDER BY priority",
+        queue.rawValue
+      ) { row in
+        (
+          level: Level(level: try row.int64(0), priority: try row.int(1), pass: try row.int64(2)),
+          isPaused: try row.bool(3)
+        )
+      }
+      levels.removeAll(where: \.isPaused)
+      guard levels.count == 4 else { continue }
+      let quotas = picker.quotas(for: claim.left)
+      for index in 0..<4 { try take(quotas[index], &levels[index].level, queue, &claim) }
+      for index in 0..<4 { try take(claim.left, &levels[index].level, queue, &claim) }
+    }
+    return claim.leases
+  }
+
+  /// Takes the lanes of a level in turn until `count` jobs are claimed or no lane has a due one.
+  private func take(
+    _ count: Int,
+    _ level: inout Level,
+    _ queue: QueueName,
+    _ claim: inout Claim
+  ) throws {
+    guard count > 0, claim.budget > 0 else { return }
+    var left = count
+    var pass = level.pass
+    var touched = false
+    // With `left` picks to come only the `left` lanes that are least far can get one, unless one turns out empty.
+    var turns = try turns(level, left)
+    while left > 0, claim.budget > 0, let index = Self.next(turns) {
+      if turns[index].ahead.isEmpty, turns[index].mayHaveMore {
+        let fair = left / turns.count + 1
+        let wanted = turns.count == 1 ? left : min(left, fair)
+        turns[index].ahead = try candidates(turns[index].lane, wanted)[...]
+        turns[index].mayHaveMore = turns[index].ahead.count == wanted
+      }
+      guard let candidate = turns[index].ahead.popFirst() else {
+        try rest(turns[index])
+        turns.remove(at: index)
+        for turn in turns { try rest(turn) }
+        turns = try self.turns(level, left)
+        continue
+      }
+      touched = true
+      pass = max(pass, turns[index].pass)
+      guard try admit(candidate) else {
+        claim.budget -= 1
+        continue
+      }
+      claim.leases.append(try hand(candidate, turns[index].tenant, queue, claim.until))
+      turns[index].pass += JobLane.stride / turns[index].weight
+      turns[index].claimed += 1
+      left -= 1
+    }
+    for turn in turns { try rest(turn) }
+    if touched, pass != level.pass {
+      level.pass = pass
+      let save = try statement(.saveLevel)
+      try save.start()
+      defer { save.end() }
+      save.bind(1, level.level)
+      save.bind(2, pass)
+      _ = try save.next()
+    }
+  }
+
+  private func turns(_ level: Level, _ limit: Int) throws -> [Turn] {
+    let select = try statement(.activeLanes)
+    try select.start()
+    defer { select.end() }
+    select.bind(1, level.level)
+    select.bind(2, Int64(limit))
+    var turns: [Turn] = []
+    while try select.next() {
+      turns.append(
+        Turn(
+          lane: select.integer(0),
+          pass: select.integer(1),
+          weight: max(1, select.integer(2)),
+          tenant: TenantID(select.text(3))
+        )
+      )
+    }
+    return turns
+  }
+
+  private static func next(_ turns: [Turn]) -> Int? {
+    turns.indices.min { (turns[$0].pass, turns[$0].lane) < (turns[$1].pass, turns[$1].lane) }
+  }
+
+  private func candidates(_ lane: Int64, _ limit: Int) throws -> [Candidate] {
+    let select = try statement(.dueJobs)
+    try select.start()
+    defer { select.end() }
+    select.bind(1, lane)
+    select.bind(2, now)
+    select.bind(3, Int64(limit))
+    var candidates: [Candidate] = []
+    while try select.next() {
+      candidates.append(
+        Candidate(
+          id: try select.id(0),
+          fence: select.integer(1),
+          attempt: select.integer(2),
+          crashCount: select.integer(3),
+          maximumAttempts: select.integer(4),
+          traits: JobTraits(rawValue: select.integer(5)),
+          body: select.integer(6),
+          name: select.text(7),
+          data: select.blob(8)
+        )
+      )
+    }
+    return candidates
+  }
+
+  /// Writes back a lane's turn, and whether it still has something due.
+  private func rest(_ turn: Turn) throws {
+    guard turn.claimed > 0 || !turn.mayHaveMore || turn.ahead.startIndex > 0 else { return }
+    let first = try tx.first(
+      "SELECT run_at FROM job WHERE state = 0 AND lane = ?1 ORDER BY run_at LIMIT 1",
+      turn.lane
+    ) { try $0.int64(0) }
+    let isDue = (first ?? .max) <= now
+    try save(
+      Lane(
+        lane: turn.lane,
+        pass: turn.pass,
+        activity: isDue ? 2 : first == nil ? 0 : 1,
+        nextAt: isDue ? 0 : first ?? .max,
+        levelPass: 0,
+        waiting: -turn.claimed
+      )
+    )
+  }
+
+  private func hand(
+    _ candidate: Candidate,
+    _ tenant: TenantID,
+    _ queue: QueueName,
+    _ until: Int64
+  ) throws -> JobLease {
+    let fence = max(candidate.fence, fenceBase) + 1
+    let claim = try statement(.claimJob)
+    try claim.start()
+    defer { claim.end() }
+    claim.bind(1, high: candidate.id.high, low: candidate.id.low)
+    claim.bind(2, fence)
+    claim.bind(3, candidate.attempt + 1)
+    claim.bind(4, until)
+    _ = try claim.next()
+    var lease = JobLease(
+      reference: .init(id: candidate.id, fence: fence),
+      queue: queue,
+      name: JobName(candidate.name),
+      payload: candidate.data,
+      attempt: Int(candidate.attempt + 1),
+      maximumAttempts: Int(candidate.maximumAttempts),
+      crashCount: Int(candidate.crashCount),
+      checkpoint: nil,
+      trace: [:],
+      tenant: tenant
+    )
+    if !candidate.traits.isDisjoint(with: [.note, .steps, .trace]) {
+      try furnish(&lease, candidate.id, candidate.body)
+    }
+    return lease
+  }
+
+  private func furnish(_ lease: inout JobLease, _ id: RawJobID, _ body: Int64) throws {
+    lease.checkpoint =
+      try tx.first("SELECT checkpoint FROM job_note WHERE id = ?1", id.bytes) { try $0.optionalBlob(0) }
+      ?? nil
+    for (name, output) in try tx.query(
+      "SELECT name, output FROM job_step WHERE id = ?1",
+      id.bytes,
+      transform: { (try $0.text(0), try $0.blob(1)) }
+    ) {
+      lease.steps[name] = output
+    }
+    lease.trace = TraceText.decode(
+      try tx.first("SELECT trace FROM job_body WHERE body = ?1", body) { try $0.optionalText(0) } ?? nil
+    )
+  }
+
+  // MARK: - What comes due
+
+  private func wakeLanes() throws {
+    let lanes = try tx.query("SELECT lane FROM job_lane WHERE activity = 1 AND next_at <= ?1", now) {
+      try $0.int64(0)
+    }
+    for lane in lanes { try offer(lane, runAt: now, waiting: 0) }
+  }
+
+  private func admit(_ candidate: Candidate) throws -> Bool {
+    if candidate.traits.isDisjoint(with: [.limit, .rate]) { return true }
+    return try admit(candidate.id, candidate.body)
+  }
+
+  /// Deletes what ended jobs left behind, a little with every claim.
+  private func sweep(limit: Int) throws {
+    let ended = try statement(.endedJobs)
+    var old: [(id: RawJobID, body: Int64, traits: JobTraits)] = []
+    do {
+      try ended.start()
+      defer { ended.end() }
+      ended.bind(1, now)
+      ended.bind(2, Int64(limit))
+      while try ended.next() {
+        old.append((try ended.id(0), ended.integer(1), JobTraits(rawValue: ended.integer(2))))
+      }
+    }
+    for job in old { try erase(job.id, job.body, job.traits) }
+  }
+
+  /// Deletes every row of a job.
+  func erase(_ id: RawJobID, _ body: Int64, _ traits: JobTraits) throws {
+    try run(.deleteJob, id)
+    try run(.deleteBody, body)
+    if traits.contains(.note) { try tx.execute("DELETE FROM job_note WHERE id = ?1", id.bytes) }
+    if traits.contains(.errors) { try tx.execute("DELETE FROM job_error WHERE id = ?1", id.bytes) }
+    if traits.contains(.steps) { try tx.execute("DELETE FROM job_step WHERE id = ?1", id.bytes) }
+    if traits.contains(.child) { try tx.execute("DELETE FROM job_after WHERE child = ?1", id.bytes) }
+  }
+}

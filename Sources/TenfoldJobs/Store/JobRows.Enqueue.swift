@@ -1,0 +1,220 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+import TenfoldStorage
+
+extension JobRows {
+  func enqueue(_ jobs: [NewJob]) throws -> [EnqueueOutcome] {
+    try DepthLimit.check(jobs) { queue in
+      try tx.first(
+        """
+        SELECT coalesce(sum(waiting), 0) FROM job_lane WHERE level IN (SELECT level FROM job_level WHERE queue = ?1)
+        """,
+        queue.rawValue
+      ) { try $0.int(0) } ?? 0
+    }
+    let outcomes = try jobs.map { try enqueue($0) }
+    try flush()
+    return outcomes
+  }
+
+  private func enqueue(_ job: NewJob) throws -> EnqueueOutcome {
+    let options = job.options
+    // First: the order in which lanes were first named decides between equals.
+    let lane = try lane(options)
+    if job.tick != nil || options.uniqueKey != nil, let duplicate = try holder(job) { return duplicate }
+    let runAt = now.advanced(by: max(.zero, options.delay))
+    let parents = options.after.isEmpty ? (waiting: [], failed: nil) : try parents(options.after)
+    var traits: JobTraits = []
+    if options.uniqueKey != nil { traits.insert(.unique) }
+    if options.concurrencyKey != nil { traits.insert(.limit) }
+    if options.rateLimit != nil { traits.insert(.rate) }
+    if !options.trace.isEmpty { traits.insert(.trace) }
+    if !parents.waiting.isEmpty { traits.insert(.child) }
+    let isFree = parents.waiting.isEmpty && parents.failed == nil
+    guard try insert(job, lane, state: isFree ? 0 : 5, runAt, traits) else { return .duplicate(of: job.id) }
+    if let tick = job.tick {
+      try tx.execute(
+        "INSERT OR REPLACE INTO job_schedule(name, fired) VALUES(?1, ?2)",
+        tick.schedule,
+        tick.milliseconds
+      )
+    }
+    if let key = options.uniqueKey {
+      try tx.execute(
+        "INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)",
+        key,
+        job.id.bytes,
+        Int64.max
+      )
+    }
+    if isFree {
+      try offer(lane, runAt: runAt, waiting: 1)
+      return .inserted
+    }
+    try count(lane, waiting: 1)
+    if let parent = parents.failed {
+      try failDependent(job.id, of: parent)
+    } else {
+      for parent in parents.waiting {
+        try tx.execute("INSERT INTO job_after(parent, child) VALUES(?1, ?2)", parent.bytes, job.id.bytes)
+        try add(.parent, to: parent)
+      }
+    }
+    return .inserted
+  }
+
+  /// Whoever has the job's place already: itself, a later firing of its schedule, or the holder of its key.
+  private func holder(_ job: NewJob) throws -> EnqueueOutcome? {
+    if try isKnown(job.id) { return .duplicate(of: job.id) }
+    if let tick = job.tick {
+      let fired = try tx.first("SELECT fired FROM job_schedule WHERE name = ?1", tick.schedule) {
+        try $0.int64(0)
+      }
+      if let fired, tick.milliseconds <= fired { return .duplicate(of: job.id) }
+    }
+    guard let key = job.options.uniqueKey else { return nil }
+    let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {
+      try $0.id(0)
+    }
+    guard let holder else { return nil }
+    if let tick = job.tick {
+      try tx.execute(
+        "INSERT OR REPLACE INTO job_schedule(name, fired) VALUES(?1, ?2)",
+        tick.schedule,
+        tick.milliseconds
+      )
+    }
+    return .duplicate(of: holder)
+  }
+
+  /// Whether the store knows a job, where one that has ended and whose time is over doesn't count.
+  private func isKnown(_ id: RawJobID) throws -> Bool {
+    let row = try tx.first("SELECT state, until, body, traits FROM job WHERE id = ?1", id.bytes) { row in
+      (state: try row.int(0), until: try row.int64(1), body: try row.int64(2), traits: try row.int64(3))
+    }
+    guard let row else { return false }
+    guard row.state == 2 || row.state == 4, row.until <= now else { return true }
+    try erase(id, row.body, JobTraits(rawValue: row.traits))
+    return false
+  }
+
+  private func insert(
+    _ job: NewJob,
+    _ lane: Int64,
+    state: Int64,
+    _ runAt: Int64,
+    _ traits: JobTraits
+  ) throws -> Bool {
+    let body = try insertBody(job, traits)
+    for _ in 0..<2 {
+      let insert = try statement(.insertJob)
+      try insert.start()
+      defer { insert.end() }
+      insert.bind(1, high: job.id.high, low: job.id.low)
+      insert.bind(2, lane)
+      insert.bind(3, state)
+      insert.bind(4, runAt)
+      insert.bind(5, Int64(job.options.maximumAttempts))
+      insert.bind(6, traits.rawValue)
+      insert.bind(7, max(.zero, job.options.resultRetention).nanoseconds)
+      insert.bind(8, body)
+      _ = try insert.next()
+      if tx.changes == 1 { return true }
+      // Known, or only not yet swept out.
+      if try isKnown(job.id) { break }
+    }
+    try run(.deleteBody, body)
+    return false
+  }
+
+  private func insertBody(_ job: NewJob, _ traits: JobTraits) throws -> Int64 {
+    if traits.isDisjoint(with: [.unique, .limit, .rate, .trace]) {
+      let insert = try statement(.insertBody)
+      try insert.start()
+      defer { insert.end() }
+      insert.bind(1, job.name.rawValue)
+      insert.bind(2, job.payload)
+      _ = try insert.next()
+      return tx.lastInsertedRowID
+    }
+    let options = job.options
+    let cell = options.rateLimit.map { RateCell($0) }
+    try tx.execute(
+      """
+      INSERT INTO job_body(name, data, trace, unique_key, unique_ns, limit_key, limit_count, rate_key, rate_interval,
+        rate_tolerance) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+      """,
+      job.name.rawValue,
+      job.payload,
+      options.trace.isEmpty ? nil : try TraceText.encode(options.trace),
+      options.uniqueKey,
+      max(.zero, options.uniqueRetention).nanoseconds,
+      options.concurrencyKey,
+      max(1, options.concurrencyLimit),
+      options.rateLimit?.key,
+      cell?.interval,
+      cell?.tolerance
+    )
+    return tx.lastInsertedRowID
+  }
+
+  // MARK: - Dependencies
+
+  /// The jobs among `ids` that are not done yet, or one that was cancelled.
+  private func parents(_ ids: [RawJobID]) throws -> (waiting: [RawJobID], failed: RawJobID?) {
+    var waiting: [RawJobID] = []
+    var failed: RawJobID?
+    for id in Set(ids).sorted() {
+      let state = try tx.first(
+        "SELECT state FROM job WHERE id = ?1 AND NOT (state IN (2, 4) AND until <= ?2)",
+        id.bytes,
+        now
+      ) { try $0.int(0) }
+      switch state {
+      case nil, 2: break
+      case 4: failed = failed ?? id
+      default: waiting.append(id)
+      }
+    }
+    return (waiting, failed)
+  }
+
+  /// Lets jobs go that waited for this one.
+  func releaseChildren(of id: RawJobID) throws {
+    let children = try tx.query("DELETE FROM job_after WHERE parent = ?1 RETURNING child", id.bytes) {
+      try $0.id(0)
+    }
+    for child in children.sorted() {
+      let freed = try tx.first(
+        """
+        UPDATE job SET state = 0 WHERE id = ?1 AND state = 5
+          AND NOT EXISTS (SELECT 1 FROM job_after WHERE child = ?1) RETURNING lane, run_at
+        """,
+        child.bytes
+      ) { (lane: try $0.int64(0), runAt: try $0.int64(1)) }
+      if let freed { try offer(freed.lane, runAt: freed.runAt, waiting: 0) }
+    }
+  }
+
+  /// Fails jobs that waited for one that will never be done.
+  func failChildren(of id: RawJobID) throws {
+    let children = try tx.query("DELETE FROM job_after WHERE parent = ?1 RETURNING child", id.bytes) {
+      try $0.id(0)
+    }
+    for child in children.sorted() { try failDependent(child, of: id) }
+  }
+
+  private func failDependent(_ child: RawJobID, of parent: RawJobID) throws {
+    let row = try tx.first(
+      "UPDATE job SET state = 3 WHERE id = ?1 AND state = 5 RETURNING lane, body, traits",
+      child.bytes
+    ) { (lane: try $0.int64(0), body: try $0.int64(1), traits: try $0.int64(2)) }
+    guard let row else { return }
+    try count(row.lane, waiting: -1)
+    try tx.execute("DELETE FROM job_after WHERE child = ?1", child.bytes)
+    try note("job \(parent), which had to be done first, was cancelled or purged", child)
+    try freeUniqueKey(child, row.body, JobTraits(rawValue: row.traits))
+  }
+}

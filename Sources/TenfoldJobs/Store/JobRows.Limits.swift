@@ -1,0 +1,129 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldStorage
+
+extension JobRows {
+  private struct Keys {
+    var limitKey: String?
+    var limit: Int
+    var rateKey: String?
+    var cell: RateCell
+  }
+
+  private func keys(_ body: Int64) throws -> Keys {
+    let keys = try tx.first(
+      "SELECT limit_key, limit_count, rate_key, rate_interval, rate_tolerance FROM job_body WHERE body = ?1",
+      body
+    ) { row in
+      Keys(
+        limitKey: try row.optionalText(0),
+        limit: Int(try row.optionalInt64(1) ?? 1),
+        rateKey: try row.optionalText(2),
+        cell: RateCell(interval: try row.optionalInt64(3) ?? 1, tolerance: try row.optionalInt64(4) ?? 0)
+      )
+    }
+    guard let keys else { throw Self.corrupt("a job has no body") }
+    return keys
+  }
+
+  /// Whether the limits of a job's keys let it start now; if so it counts, if not it is parked with its key.
+  func admit(_ id: RawJobID, _ body: Int64) throws -> Bool {
+    let keys = try keys(body)
+    if let key = keys.limitKey, try running(key) >= keys.limit {
+      try park(id, "c:" + key)
+      return false
+    }
+    if let key = keys.rateKey, try !conform(key, keys.cell, id) { return false }
+    if let key = keys.limitKey {
+      try tx.execute(
+        "INSERT INTO job_slot(key, running) VALUES(?1, 1) ON CONFLICT(key) DO UPDATE SET running = running + 1",
+        key
+      )
+    }
+    return true
+  }
+
+  private func running(_ key: String) throws -> Int {
+    try tx.first("SELECT running FROM job_slot WHERE key = ?1", key) { try $0.int(0) } ?? 0
+  }
+
+  private func park(_ id: RawJobID, _ key: String) throws {
+    try tx.execute("UPDATE job SET state = 5, park = ?2 WHERE id = ?1", id.bytes, key)
+  }
+
+  private func conform(_ key: String, _ cell: RateCell, _ id: RawJobID) throws -> Bool {
+    let known = try tx.first("SELECT arrival FROM job_rate WHERE key = ?1", key) { try $0.int64(0) }
+    let next = cell.arrival(after: known ?? .min, now: now)
+    let arrival = next ?? known ?? now
+    try tx.execute(
+      """
+      INSERT INTO job_rate(key, arrival, interval, tolerance, next_at) VALUES(?1, ?2, ?3, ?4, ?5)
+      ON CONFLICT(key) DO UPDATE SET arrival = ?2, interval = ?3, tolerance = ?4, next_at = coalesce(?5, next_at)
+      """,
+      key,
+      arrival,
+      cell.interval,
+      cell.tolerance,
+      next == nil ? arrival - cell.tolerance : nil
+    )
+    if next == nil { try park(id, "r:" + key) }
+    return next != nil
+  }
+
+  /// Lets go as many of the jobs that wait for a rate limit as it allows by now.
+  func unparkRates() throws {
+    let due = try tx.query(
+      "SELECT key, arrival, interval, tolerance FROM job_rate WHERE next_at <= ?1",
+      now
+    ) { row in
+      (
+        key: try row.text(0), arrival: try row.int64(1),
+        cell: RateCell(interval: try row.int64(2), tolerance: try row.int64(3))
+      )
+    }
+    for rate in due {
+      let count = rate.cell.conforming(arrival: rate.arrival, now: now)
+      try unpark("r:" + rate.key, count)
+      let waits = try firstParked("r:" + rate.key) != nil
+      let next = max(rate.arrival, now) + Int64(count) * rate.cell.interval - rate.cell.tolerance
+      try tx.execute("UPDATE job_rate SET next_at = ?2 WHERE key = ?1", rate.key, waits ? next : nil)
+    }
+  }
+
+  /// Gives back the slot of a run that ended, and lets jobs go that waited for it.
+  func leaveSlot(_ body: Int64) throws {
+    guard let key = try keys(body).limitKey else { return }
+    let left = try running(key) - 1
+    if left > 0 {
+      try tx.execute("UPDATE job_slot SET running = ?2 WHERE key = ?1", key, left)
+    } else {
+      try tx.execute("DELETE FROM job_slot WHERE key = ?1", key)
+    }
+    var free = max(0, left)
+    while let next = try firstParked("c:" + key), free < (try keys(next.body).limit) {
+      try unpark("c:" + key, 1)
+      free += 1
+    }
+  }
+
+  private func firstParked(_ key: String) throws -> (id: RawJobID, body: Int64)? {
+    try tx.first(
+      "SELECT id, body FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1",
+      key
+    ) { (try $0.id(0), try $0.int64(1)) }
+  }
+
+  private func unpark(_ key: String, _ count: Int) throws {
+    let freed = try tx.query(
+      """
+      UPDATE job SET state = 0, park = NULL WHERE id IN
+        (SELECT id FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT ?2)
+      RETURNING lane, run_at
+      """,
+      key,
+      count
+    ) { (lane: try $0.int64(0), runAt: try $0.int64(1)) }
+    for job in freed { try offer(job.lane, runAt: job.runAt, waiting: 0) }
+  }
+}

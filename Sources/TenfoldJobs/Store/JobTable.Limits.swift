@@ -1,0 +1,78 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+extension JobTable {
+  /// Whether the limits of a job's keys let it start now; if so it counts, if not it is parked with its key.
+  mutating func admit(_ record: JobRecord, now: Int64) -> Bool {
+    guard let rare = record.rare else { return true }
+    if let key = rare.limitKey, slots[key, default: Slot()].running >= rare.limit {
+      record.isParked = true
+      slots[key, default: Slot()].parked.insert(record, at: record.runAt)
+      return false
+    }
+    if let limit = rare.rate, !conform(limit, record, now) { return false }
+    if let key = rare.limitKey { slots[key, default: Slot()].running += 1 }
+    return true
+  }
+
+  private mutating func conform(_ limit: JobRateLimit, _ record: JobRecord, _ now: Int64) -> Bool {
+    let cell = RateCell(limit)
+    // Taken out and put back, so that its queue isn't copied.
+    var rate =
+      rates.removeValue(forKey: limit.key)
+      ?? Rate(arrival: .min, interval: cell.interval, tolerance: cell.tolerance)
+    rate.interval = cell.interval
+    rate.tolerance = cell.tolerance
+    defer { rates[limit.key] = rate }
+    if let arrival = cell.arrival(after: rate.arrival, now: now) {
+      rate.arrival = arrival
+      return true
+    }
+    record.isParked = true
+    rate.parked.insert(record, at: record.runAt)
+    rate.nextAt = rate.arrival - cell.tolerance
+    return false
+  }
+
+  /// Lets go as many of the jobs that wait for a rate limit as it allows by now.
+  mutating func unparkRates(now: Int64) {
+    let due = rates.filter { ($0.value.nextAt ?? .max) <= now }.map(\.key)
+    for key in due {
+      guard var rate = rates.removeValue(forKey: key) else { continue }
+      let cell = RateCell(interval: rate.interval, tolerance: rate.tolerance)
+      let count = cell.conforming(arrival: rate.arrival, now: now)
+      for _ in 0..<count {
+        guard let record = Self.firstParked(&rate.parked) else { break }
+        rate.parked.removeFirst()
+        offer(record, now)
+      }
+      rate.nextAt =
+        Self.firstParked(&rate.parked) == nil
+        ? nil : max(rate.arrival, now) + Int64(count) * cell.interval - cell.tolerance
+      rates[key] = rate
+    }
+  }
+
+  /// Gives back the slot of a run that ended, and lets jobs go that waited for it.
+  mutating func leaveSlot(_ record: JobRecord, now: Int64) {
+    guard let key = record.rare?.limitKey, var slot = slots.removeValue(forKey: key) else { return }
+    slot.running -= 1
+    var free = slot.running
+    while let next = Self.firstParked(&slot.parked), free < next.details.limit {
+      slot.parked.removeFirst()
+      offer(next, now)
+      free += 1
+    }
+    if slot.running > 0 || Self.firstParked(&slot.parked) != nil { slots[key] = slot }
+  }
+
+  private static func firstParked(_ queue: inout TimedQueue) -> JobRecord? {
+    while let entry = queue.first {
+      if entry.record.state == .ready, entry.record.isParked, entry.record.runAt == entry.time {
+        return entry.record
+      }
+      queue.removeFirst()
+    }
+    return nil
+  }
+}

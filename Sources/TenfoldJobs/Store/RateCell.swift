@@ -1,0 +1,37 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The arithmetic of a rate limit: the generic cell rate algorithm, which needs one instant of state for each key.
+///
+/// The state is the theoretical arrival time: when the next start would be due if starts came evenly.
+struct RateCell {
+  /// Three years: nothing is limited over longer times, and sums with a store's time stay far from overflow.
+  static let longest: Int64 = 100_000_000_000_000_000
+
+  let interval: Int64
+  /// How much earlier than that a start may come.
+  let tolerance: Int64
+
+  init(interval: Int64, tolerance: Int64) {
+    self.interval = interval
+    self.tolerance = tolerance
+  }
+
+  init(_ limit: JobRateLimit) {
+    interval = limit.interval
+    let (product, overflow) = interval.multipliedReportingOverflow(by: Int64(max(0, limit.burst - 1)))
+    tolerance = overflow ? Self.longest : min(Self.longest, product)
+  }
+
+  /// The state after a start now; `nil` when it would come too early.
+  func arrival(after arrival: Int64, now: Int64) -> Int64? {
+    let due = max(arrival, now)
+    return due - now <= tolerance ? due + interval : nil
+  }
+
+  /// How many starts in a row would be in time now.
+  func conforming(arrival: Int64, now: Int64) -> Int {
+    let ahead = max(arrival, now) - now
+    return ahead > tolerance ? 0 : Int((tolerance - ahead) / interval) + 1
+  }
+}

@@ -1,0 +1,56 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import HeapModule
+
+/// Records in order of a time and then of their ids; what arrives in order costs O(1).
+struct TimedQueue {
+  struct Entry: Comparable {
+    var time: Int64
+    var record: JobRecord
+
+    static func < (left: Self, right: Self) -> Bool {
+      (left.time, left.record.id) < (right.time, right.record.id)
+    }
+
+    static func == (left: Self, right: Self) -> Bool {
+      left.time == right.time && left.record === right.record
+    }
+  }
+
+  /// Sorted from `head` on; what is before it has been taken.
+  private var line: [Entry] = []
+  private var head = 0
+  /// What came out of order.
+  private var strays = Heap<Entry>()
+
+  var first: Entry? {
+    guard head < line.count else { return strays.min }
+    guard let stray = strays.min, stray < line[head] else { return line[head] }
+    return stray
+  }
+
+  mutating func insert(_ record: JobRecord, at time: Int64) {
+    let entry = Entry(time: time, record: record)
+    if let last = line.last, entry < last { strays.insert(entry) } else { line.append(entry) }
+  }
+
+  mutating func removeFirst() {
+    guard head < line.count else {
+      strays.removeMin()
+      return
+    }
+    if let stray = strays.min, stray < line[head] {
+      strays.removeMin()
+      return
+    }
+    head += 1
+    if head == line.count {
+      line.removeAll(keepingCapacity: line.count <= 4096)
+      head = 0
+    } else if head >= 4096, head * 2 >= line.count {
+      line.removeFirst(head)
+      head = 0
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldJobs
+
+extension JobStoreContract {
+  /// Clauses about what holds jobs back.
+  static let limits: [(String, Scenario)] = [
+    (
+      "jobs of one key at its limit don't hold up others, and follow in order as runs end",
+      { bench, report in
+        let keyed = try await bench.put(40, JobOptions(concurrencyKey: "host", concurrencyLimit: 2))
+        let free = try await bench.put(3)
+        let first = try await bench.claim(10)
+        report.check(
+          first.map(\.reference.id) == Array(keyed[..<2]) + free,
+          bench.clause,
+          observed: "\(first.count) leases"
+        )
+        var order: [RawJobID] = []
+        var held = Array(first[..<2])
+        while !held.isEmpty, order.count < 50 {
+          let ending = held.removeFirst()
+          order.append(ending.reference.id)
+          _ = try await bench.settle(ending.reference, .done(result: nil))
+          held += try await bench.claim(10)
+          report.check(held.count <= 2, bench.clause, observed: "\(held.count) run")
+        }
+        report.check(order == keyed, bench.clause, observed: "\(order.count) of 40, or out of order")
+      }
+    ),
+    (
+      "an expired lease and a retry give their key's slot back",
+      { bench, report in
+        _ = try await bench.put(3, JobOptions(concurrencyKey: "host"))
+        let lost = try await bench.claim(10)
+        report.check(lost.count == 1, bench.clause, observed: "\(lost.count) run")
+        bench.clock.advance(by: .seconds(11))
+        _ = try await bench.store.reap(limit: 10)
+        let next = try await bench.claim(10)
+        report.check(next.count == 1, bench.clause, observed: "\(next.count) run after a lost lease")
+        guard let run = next.first else { return }
+        _ = try await bench.settle(run.reference, .retry(after: .seconds(60), error: "x"))
+        let other = try await bench.claim(10)
+        report.check(other.count == 1, bench.clause, observed: "\(other.count) run after a retry")
+      }
+    ),
+    (
+      "starts of a rate limit come as often as it says, in order, with its burst",
+      { bench, report in
+        let limit = JobRateLimit(key: "api", count: 60, per: .seconds(60), burst: 3)
+        let ids = try await bench.put(8, JobOptions(rateLimit: limit))
+        let burst = try await bench.claim(10)
+        report.check(
+          burst.map(\.reference.id) == Array(ids[..<3]),
+          bench.clause,
+          observed: "\(burst.count) at once"
+        )
+        let early = try await bench.claim(10)
+        report.check(early.isEmpty, bench.clause, observed: "\(early.count) too early")
+        let due = try await bench.store.observe(.init()).untilNextDue
+        report.check(due == .seconds(1), bench.clause, observed: "next due in \(String(describing: due))")
+        for number in 3..<6 {
+          bench.clock.advance(by: .seconds(1))
+          let one = try await bench.claim(10)
+          report.check(
+            one.map(\.reference.id) == [ids[number]],
+            bench.clause,
+            observed: "\(one.count) after 1 s"
+          )
+        }
+        bench.clock.advance(by: .seconds(60))
+        let rest = try await bench.claim(10)
+        report.check(
+          rest.map(\.reference.id) == Array(ids[6...]),
+          bench.clause,
+          observed: "\(rest.count) at the end"
+        )
+      }
+    ),
+    (
+      "a queue at its producer's depth refuses the whole batch, and takes it when there is room",
+      { bench, report in
+        func batch(_ count: Int) -> [NewJob] {
+          (0..<count).map { _ in NewJob(name: "contract", payload: [], depthLimit: 3) }
+        }
+        _ = try await bench.store.enqueue(batch(2))
+        var refusal: JobError.Code?
+        do { _ = try await bench.store.enqueue(batch(2)) } catch let error as JobError {
+          refusal = error.code
+        }
+        report.check(refusal == .queueFull, bench.clause, observed: "\(String(describing: refusal))")
+        let ready = try await bench.store.observe(.init()).ready
+        report.check(ready == 2, bench.clause, observed: "\(ready) waiting after a refusal")
+        _ = try await bench.claim(1)
+        let later = try await bench.store.enqueue(batch(2))
+        report.check(later == [.inserted, .inserted], bench.clause, observed: "\(later)")
+      }
+    ),
+    (
+      "statistics count what is held back, and nothing is due while only that is left",
+      { bench, report in
+        _ = try await bench.put(3, JobOptions(concurrencyKey: "host"))
+        let lease = try await bench.claim(3)
+        let stats = try await bench.store.observe(.init())
+        report.check(
+          lease.count == 1 && stats.ready == 2 && stats.blocked == 2 && stats.untilNextDue == .seconds(10),
+          bench.clause,
+          observed: "\(stats)"
+        )
+        try await bench.store.control(.pause(.standard))
+        _ = try await bench.put(1)
+        let paused = try await bench.store.observe(.init()).untilNextDue
+        report.check(paused == .seconds(10), bench.clause, observed: "a paused queue is due")
+      }
+    ),
+  ]
+}

@@ -1,0 +1,163 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+import TenfoldJobs
+
+extension JobStoreContract {
+  /// Clauses about who comes when: tenants, dependencies, schedules, steps.
+  static let orders: [(String, Scenario)] = [
+    (
+      "a tenant with few jobs waits at most twice its fair share behind one with many",
+      { bench, report in
+        _ = try await bench.put(500, JobOptions(tenant: "large"))
+        _ = try await bench.claim(50)
+        _ = try await bench.put(10, JobOptions(tenant: "small"))
+        var position = 0
+        var served = 0
+        while served < 10, position < 400 {
+          let leases = try await bench.claim(7)
+          if leases.isEmpty { break }
+          for lease in leases {
+            position += 1
+            if lease.tenant == "small" { served += 1 }
+          }
+        }
+        // Two tenants share evenly: ten jobs take twenty places.
+        report.check(
+          served == 10 && position <= 40,
+          bench.clause,
+          observed: "\(served) served at place \(position)"
+        )
+      }
+    ),
+    (
+      "tenants are served by their weights, and one that was away has saved nothing",
+      { bench, report in
+        try await bench.store.control(.weigh("heavy", 3))
+        _ = try await bench.put(100, JobOptions(tenant: "light"))
+        _ = try await bench.claim(30)
+        _ = try await bench.put(100, JobOptions(tenant: "heavy"))
+        let leases = try await bench.claim(40)
+        let heavy = leases.filter { $0.tenant == "heavy" }.count
+        report.check(
+          (29...31).contains(heavy),
+          bench.clause,
+          observed: "\(heavy) of 40 for a weight of 3 : 1"
+        )
+      }
+    ),
+    (
+      "a job waits for the jobs it comes after",
+      { bench, report in
+        let parents = try await bench.put(2)
+        let child = try await bench.put(1, JobOptions(after: parents))
+        let leases = try await bench.claim(5)
+        report.check(leases.map(\.reference.id) == parents, bench.clause, observed: "\(leases.count) leases")
+        for (index, lease) in leases.enumerated() {
+          let early = try await bench.claim(5)
+          report.check(early.isEmpty, bench.clause, observed: "started before parent \(index) was done")
+          _ = try await bench.settle(lease.reference, .done(result: nil))
+        }
+        let last = try await bench.claim(5)
+        report.check(last.map(\.reference.id) == child, bench.clause, observed: "\(last.count) leases")
+        let late = try await bench.put(1, JobOptions(after: parents))
+        let free = try await bench.claim(5)
+        report.check(
+          free.map(\.reference.id) == late,
+          bench.clause,
+          observed: "waited for jobs that are done"
+        )
+      }
+    ),
+    (
+      "a dead letter is waited for, a cancelled or purged job fails those that come after it",
+      { bench, report in
+        let parents = try await bench.put(2, JobOptions(maximumAttempts: 1))
+        let children = [
+          try await bench.put(1, JobOptions(after: [parents[0]]))[0],
+          try await bench.put(1, JobOptions(after: [parents[1]]))[0],
+        ]
+        let lease = try await bench.claim(1)[0]
+        _ = try await bench.settle(lease.reference, .retry(after: .zero, error: "x"))
+        try await bench.store.control(.cancel([parents[1]]))
+        let states = [try await bench.state(children[0]), try await bench.state(children[1])]
+        report.check(states == [.ready, .dead], bench.clause, observed: "\(states)")
+        try await bench.store.control(.replay([parents[0]]))
+        let again = try await bench.claim(1)
+        report.check(again.map(\.reference.id) == [parents[0]], bench.clause, observed: "no replay")
+        for run in again { _ = try await bench.settle(run.reference, .dead(error: "x")) }
+        try await bench.store.control(.purge([parents[0]]))
+        let purged = try await bench.state(children[0])
+        report.check(purged == .dead, bench.clause, observed: "\(String(describing: purged)) after a purge")
+        try await bench.store.control(.replay(children))
+        let free = try await bench.claim(5)
+        report.check(
+          free.map(\.reference.id) == children,
+          bench.clause,
+          observed: "\(free.count) after a replay"
+        )
+      }
+    ),
+    (
+      "the firings of a schedule are accepted once, in rising order",
+      { bench, report in
+        func fire(_ milliseconds: Int64) async throws -> Bool {
+          let tick = JobScheduleTick(schedule: "nightly", milliseconds: milliseconds)
+          let job = NewJob(name: "contract", payload: [], tick: tick)
+          return try await bench.store.enqueue([job]) == [.inserted]
+        }
+        let accepted = [
+          try await fire(1000), try await fire(1000), try await fire(3000), try await fire(2000),
+        ]
+        report.check(accepted == [true, false, true, false], bench.clause, observed: "\(accepted)")
+        let fired = try await bench.store.observe(.init(schedules: ["nightly", "other"])).schedules
+        report.check(fired == ["nightly": 3000], bench.clause, observed: "\(fired)")
+      }
+    ),
+    (
+      "outputs of steps are handed to later runs, until the job has ended",
+      { bench, report in
+        _ = try await bench.put()
+        var lease = try await bench.claim()[0]
+        for (name, output) in [("a", [UInt8]([1])), ("b", [2])] {
+          let update = JobUpdate(steps: [name: output])
+          _ = try await bench.store.extend([lease.reference], by: .seconds(10), updates: [update])
+        }
+        _ = try await bench.settle(lease.reference, .retry(after: .zero, error: "x"))
+        lease = try await bench.claim()[0]
+        report.check(lease.steps == ["a": [1], "b": [2]], bench.clause, observed: "\(lease.steps)")
+        report.check(lease.checkpoint == nil, bench.clause, observed: "a checkpoint nobody saved")
+      }
+    ),
+    (
+      "jobs are listed by state, a page at a time, with their queue and tenant",
+      { bench, report in
+        let ids = try await bench.put(5, JobOptions(tenant: "t"))
+        _ = try await bench.claim(2)
+        let first = try await bench.store.observe(.init(list: .init(state: .ready, limit: 2))).listed
+        report.check(first.map(\.id) == Array(ids[2..<4]), bench.clause, observed: "\(first.map(\.id))")
+        let page = JobStats.List(state: .ready, after: first.last?.id, limit: 2)
+        let second = try await bench.store.observe(.init(list: page)).listed
+        report.check(second.map(\.id) == [ids[4]], bench.clause, observed: "\(second.map(\.id))")
+        report.check(
+          second.first?.tenant == "t" && second.first?.queue == .standard,
+          bench.clause,
+          observed: "\(String(describing: second.first))"
+        )
+      }
+    ),
+    (
+      "trace context and tenant travel with the job",
+      { bench, report in
+        _ = try await bench.put(1, JobOptions(tenant: "t", trace: ["traceparent": "00-ab"]))
+        let lease = try await bench.claim()[0]
+        report.check(
+          lease.trace == ["traceparent": "00-ab"] && lease.tenant == "t",
+          bench.clause,
+          observed: "\(lease.trace), \(lease.tenant)"
+        )
+      }
+    ),
+  ]
+}
