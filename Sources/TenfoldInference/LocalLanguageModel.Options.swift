@@ -13,6 +13,9 @@ extension LocalLanguageModel {
     public var contextLength: Int?
     /// The most memory for keys and values; pages that were never used take none.
     public var keyValueCacheBytes: Int
+    /// The part of ``keyValueCacheBytes`` that finished requests may leave behind for prompts that begin as theirs did;
+    /// `nil` for all that running requests don't need, 0 to reuse nothing.
+    public var prefixCacheBytes: Int?
     /// Requests computed at the same time.
     public var maximumConcurrentSequences: Int
     /// Requests accepted and not finished, beyond which new ones are refused as overloaded.
@@ -33,6 +36,7 @@ extension LocalLanguageModel {
       threads: Int? = nil,
       contextLength: Int? = nil,
       keyValueCacheBytes: Int = 256 << 20,
+      prefixCacheBytes: Int? = nil,
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
       precision: DecoderPrecision = .high,
@@ -44,6 +48,7 @@ extension LocalLanguageModel {
       self.threads = threads
       self.contextLength = contextLength
       self.keyValueCacheBytes = keyValueCacheBytes
+      self.prefixCacheBytes = prefixCacheBytes
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
       self.precision = precision
@@ -67,6 +72,7 @@ extension LocalLanguageModel {
         keyValueCacheBytes,
         "1...\(1 << 44)"
       )
+      try check((prefixCacheBytes ?? 0) >= 0, "prefixCacheBytes", prefixCacheBytes, "0 and up")
       try check(
         (1...256).contains(maximumConcurrentSequences),
         "maximumConcurrentSequences",

@@ -22,6 +22,7 @@ public final class LocalLanguageModel: LanguageModel {
   /// The weights, for sessions of one's own such as ``DecoderSession``.
   public let model: DecoderModel
   private let vocabulary: any DecoderVocabulary
+  private let formats: FormatCompiler
   private let mailbox: EngineMailbox
   private let maximumQueuedRequests: Int
 
@@ -45,6 +46,10 @@ public final class LocalLanguageModel: LanguageModel {
     }
     var limits = EngineScheduler.Limits()
     limits.maximumSequences = options.maximumConcurrentSequences
+    limits.keptPages = options.prefixCacheBytes.map {
+      // Any budget but zero is good for a page.
+      $0 == 0 ? 0 : ($0 - 1) / memory.pageByteCount + 1
+    }
     self.profile = ModelProfile(
       id: options.id ?? name,
       revision: options.revision,
@@ -54,6 +59,7 @@ public final class LocalLanguageModel: LanguageModel {
     )
     self.model = model
     self.vocabulary = vocabulary
+    self.formats = FormatCompiler(vocabulary)
     self.mailbox = EngineMailbox()
     self.maximumQueuedRequests = options.maximumQueuedRequests
     let runner = try DecoderRunner(
@@ -89,7 +95,9 @@ public final class LocalLanguageModel: LanguageModel {
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.
   /// - Throws: ``TenfoldCore/RequestError`` with code ``TenfoldCore/RequestError/Code/emptyRequest``,
-  ///   ``TenfoldCore/RequestError/Code/overloaded`` or ``TenfoldCore/RequestError/Code/deadlineExceeded``;
+  ///   ``TenfoldCore/RequestError/Code/overloaded`` or ``TenfoldCore/RequestError/Code/deadlineExceeded``, and for the
+  ///   response format ``TenfoldCore/RequestError/Code/invalidOption``,
+  ///   ``TenfoldCore/RequestError/Code/unsupportedFormat`` or ``TenfoldCore/RequestError/Code/unsatisfiableFormat``;
   ///   ``ModelError`` with code ``ModelError/Code/promptTooLong`` or ``ModelError/Code/engineStopped``.
   public func generate(_ request: InferenceRequest) async throws -> GenerationStream {
     try start(request, onToken: nil)
@@ -114,7 +122,14 @@ public final class LocalLanguageModel: LanguageModel {
     }
     let prompt = try encode(request.prompt)
     let choices = try makeTrie(request.options.choices)
-    let answerTokens = choices?.longestPath ?? 1
+    let format = try formats.compile(request.options.responseFormat)
+    let answerTokens = choices?.longestPath ?? max(1, format?.shortestAnswer ?? 1)
+    guard answerTokens <= request.options.maxTokens || format == nil else {
+      throw RequestError(
+        .invalidOption,
+        "maxTokens is \(request.options.maxTokens); the shortest answer in this format takes \(answerTokens)."
+      )
+    }
     guard prompt.count + answerTokens <= profile.contextLength else {
       throw ModelError(
         .promptTooLong,
@@ -135,6 +150,7 @@ public final class LocalLanguageModel: LanguageModel {
         context: request.context,
         documents: request.passages.map(\.document),
         choices: choices,
+        format: format,
         seed: .random(in: .min ... .max),
         arrival: arrival,
         continuation: continuation,

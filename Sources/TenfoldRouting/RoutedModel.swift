@@ -102,7 +102,10 @@ enum Failover {
   static func mayTryElsewhere(after error: any Error) -> Bool {
     if error is CancellationError || Task.isCancelled { return false }
     guard let error = error as? RequestError else { return true }
-    return ![.invalidOption, .emptyRequest, .deadlineExceeded, .budgetExhausted].contains(error.code)
+    let own: [RequestError.Code] = [
+      .invalidOption, .unsatisfiableFormat, .emptyRequest, .deadlineExceeded, .budgetExhausted,
+    ]
+    return !own.contains(error.code)
   }
 
   static func isExpired(_ request: InferenceRequest) -> Bool {

@@ -38,6 +38,24 @@ struct GenerationOptionsTests {
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: (0..<65).map { "\($0)" }) }
     check("choices") { () throws(RequestError) in try GenerationOptions(choices: ["a", "a"]) }
     check("choices") { () throws(RequestError) in try GenerationOptions(choices: [""]) }
+    for value in [-1, 21] {
+      check("logProbabilities") { () throws(RequestError) in try GenerationOptions(logProbabilities: value) }
+    }
+    for value in [-1, 0, 17] {
+      check("alternatives") { () throws(RequestError) in
+        try GenerationOptions(temperature: 1, alternatives: value)
+      }
+    }
+    check("alternatives") { () throws(RequestError) in try GenerationOptions(alternatives: 2) }
+    check("responseFormat") { () throws(RequestError) in
+      try GenerationOptions(choices: ["a"], responseFormat: .jsonObject)
+    }
+    check("responseFormat") { () throws(RequestError) in
+      try GenerationOptions(stop: ["a"], responseFormat: .jsonObject)
+    }
+    check("responseFormat") { () throws(RequestError) in
+      try GenerationOptions(responseFormat: .jsonSchema(String(repeating: " ", count: 1 << 20 + 1)))
+    }
     check("choices") { () throws(RequestError) in try GenerationOptions(choices: (0..<1025).map { "\($0)" }) }
   }
 
@@ -49,6 +67,14 @@ struct GenerationOptionsTests {
     #expect(throws: RequestError.self) {
       try decoder.decode(GenerationOptions.self, from: Data(#"{"topP": 0}"#.utf8))
     }
+    let format = ResponseFormat.jsonSchema(#"{"type": "null"}"#)
+    let rich = try GenerationOptions(
+      temperature: 1,
+      responseFormat: format,
+      logProbabilities: 2,
+      alternatives: 3
+    )
+    #expect(try decoder.decode(GenerationOptions.self, from: JSONEncoder().encode(rich)) == rich)
     let encoded = try JSONEncoder().encode(GenerationOptions(temperature: 0.5, seed: .max, stop: ["x"]))
     #expect(try decoder.decode(GenerationOptions.self, from: encoded).seed == .max)
   }

@@ -247,6 +247,43 @@ struct ConfidenceCalibrationTests {
 
 @Suite("The margin confidence")
 struct MarginConfidenceTests {
+  @Test(
+    "a confidence from token probabilities keeps the contract for every measure",
+    arguments: [TokenConfidence.Measure.meanProbability, .leastProbability, .entropy, .margin]
+  )
+  func tokenContract(measure: TokenConfidence.Measure) async {
+    #expect(await CompletionConfidenceContract.violations { TokenConfidence(measure, unknown: .nan) } == [])
+  }
+
+  @Test("a confidence from token probabilities takes its measure")
+  func tokenScores() {
+    func score(_ measure: TokenConfidence.Measure, _ certainty: AnswerCertainty?) -> Double? {
+      let summary = GenerationSummary(
+        reason: .endOfText,
+        usage: TokenUsage(),
+        provenance: Provenance(answeredBy: .model(id: "m", tier: .small)),
+        certainty: certainty
+      )
+      return TokenConfidence(measure).score(of: Completion(text: "yes", summary: summary))
+    }
+    let certainty = AnswerCertainty(
+      meanLogProbability: -0.5,
+      minimumLogProbability: -2,
+      meanEntropy: 1,
+      meanMargin: 0.25
+    )
+    #expect(abs((score(.meanProbability, certainty) ?? 0) - 0.606_530_659_712_633_4) < 1e-12)
+    #expect(abs((score(.leastProbability, certainty) ?? 0) - 0.135_335_283_236_612_7) < 1e-12)
+    #expect(abs((score(.entropy, certainty) ?? 0) - 0.367_879_441_171_442_3) < 1e-12)
+    #expect(score(.margin, certainty) == 0.25)
+    let plain = AnswerCertainty(meanLogProbability: -0.5, minimumLogProbability: -2)
+    #expect(score(.entropy, plain) == nil && score(.margin, plain) == nil && score(.margin, nil) == nil)
+    #expect(
+      score(.margin, AnswerCertainty(meanLogProbability: 0, minimumLogProbability: 0, meanMargin: .nan))
+        == nil
+    )
+  }
+
   @Test("keeps the contract of a judge")
   func contract() async {
     #expect(await CompletionConfidenceContract.violations { MarginConfidence() } == [])

@@ -39,7 +39,7 @@ struct DecoderBenchmark {
   }
 
   /// The file itself, or the only GGUF file of a directory.
-  private func filePath() throws -> String {
+  func filePath() throws -> String {
     var isDirectory: ObjCBool = false
     _ = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
     guard isDirectory.boolValue else { return path }

@@ -12,11 +12,13 @@ struct InferenceCommand: AsyncParsableCommand {
       encoder: one text of 16, 64, 128 and 256 tokens, and 32 texts of mixed lengths, in int8 and in floats.
       prefill: 128 and 512 tokens at once. decode: 128 tokens one by one from an empty context.
       Token ids are fixed and nothing is sampled.
+      prefix: the time to the first token of a prompt of which 90 % was seen before, and a replay of conversations.
+      structured: decoding within a JSON schema beside decoding freely.
       """
   )
 
   enum Case: String, CaseIterable, ExpressibleByArgument {
-    case encoder, prefill, decode
+    case encoder, prefill, decode, prefix, structured
   }
 
   @Option(
@@ -36,6 +38,12 @@ struct InferenceCommand: AsyncParsableCommand {
       switch item {
       case .encoder:
         try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
+      case .prefix:
+        let file = try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).filePath()
+        try await PrefixBenchmark(path: file).run(&report)
+      case .structured:
+        let file = try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).filePath()
+        try await StructuredBenchmark(path: file).run(&report)
       case .prefill, .decode:
         try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).run(
           &report,

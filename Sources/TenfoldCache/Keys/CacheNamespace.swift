@@ -132,6 +132,10 @@ public struct CacheNamespace: Hashable, Sendable, Codable {
       hasher.append(UInt64(list.count))
       for text in list { hasher.append(text) }
     }
+    hasher.append(options.responseFormat.kind.rawValue)
+    hasher.append(options.responseFormat.source)
+    hasher.append(UInt64(clamping: (options.logProbabilities ?? -1) + 1))
+    hasher.append(UInt64(clamping: options.alternatives))
     return hasher.finish()
   }
 

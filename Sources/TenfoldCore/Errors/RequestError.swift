@@ -19,6 +19,10 @@ public struct RequestError: Error, Sendable, CustomStringConvertible {
 
     /// An option lies outside its documented range; the message names the range.
     public static let invalidOption = Self("invalidOption")
+    /// The response format uses something that the model can't keep; the message names it.
+    public static let unsupportedFormat = Self("unsupportedFormat")
+    /// No answer at all satisfies the response format.
+    public static let unsatisfiableFormat = Self("unsatisfiableFormat")
     /// The request holds no text to answer.
     public static let emptyRequest = Self("emptyRequest")
     /// More work is waiting than can be done in time; see ``RequestError/retryAfter``.

@@ -13,6 +13,12 @@ public struct GenerationSummary: Sendable, Codable {
   public var meanLogProbability: Double?
   /// The probability of each of the request's choices, in their order, adding up to 1; empty without choices.
   public var choiceProbabilities: [Double]
+  /// How sure the model was of its tokens, where it knows.
+  public var certainty: AnswerCertainty?
+  /// The answer's tokens one by one, where log probabilities were asked for.
+  public var tokenLogProbabilities: [TokenLogProbability]
+  /// The further answers, where more than one was asked for.
+  public var alternatives: [AlternativeAnswer]
 
   /// Creates a summary.
   public init(
@@ -20,12 +26,18 @@ public struct GenerationSummary: Sendable, Codable {
     usage: TokenUsage,
     provenance: Provenance,
     meanLogProbability: Double? = nil,
-    choiceProbabilities: [Double] = []
+    choiceProbabilities: [Double] = [],
+    certainty: AnswerCertainty? = nil,
+    tokenLogProbabilities: [TokenLogProbability] = [],
+    alternatives: [AlternativeAnswer] = []
   ) {
     self.reason = reason
     self.usage = usage
     self.provenance = provenance
     self.meanLogProbability = meanLogProbability
     self.choiceProbabilities = choiceProbabilities
+    self.certainty = certainty
+    self.tokenLogProbabilities = tokenLogProbabilities
+    self.alternatives = alternatives
   }
 }

@@ -28,6 +28,14 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
   public let stop: [String]
   /// When not empty, the answer is one of these texts, and the summary gives the probability of each.
   public let choices: [String]
+  /// What the answer has to look like.
+  public let responseFormat: ResponseFormat
+  /// How many of the likeliest tokens the summary lists for each place of the answer, in 0...20; `nil` for no list.
+  ///
+  /// With a number, 0 too, the summary holds the chosen tokens, and its certainty tells entropy and margin.
+  public let logProbabilities: Int?
+  /// How many answers are drawn, in 1...16; the first is streamed, the summary holds the others.
+  public let alternatives: Int
 
   /// Creates options after checking every range.
   ///
@@ -41,7 +49,10 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     repetitionPenalty: Float = 1,
     seed: UInt64? = nil,
     stop: [String] = [],
-    choices: [String] = []
+    choices: [String] = [],
+    responseFormat: ResponseFormat = .text,
+    logProbabilities: Int? = nil,
+    alternatives: Int = 1
   ) throws(RequestError) {
     func check(
       _ isValid: Bool,
@@ -72,6 +83,27 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     try check(choices.count <= 1024, "choices", "\(choices.count) texts", "at most 1,024 texts")
     try check(!choices.contains(""), "choices", "an empty text", "made of texts that are not empty")
     try check(Set(choices).count == choices.count, "choices", "a repeated text", "made of different texts")
+    try check(
+      responseFormat.kind == .text || choices.isEmpty && stop.isEmpty,
+      "responseFormat",
+      responseFormat.kind,
+      "text when there are choices or stop texts"
+    )
+    try check(
+      (0...20).contains(logProbabilities ?? 0),
+      "logProbabilities",
+      logProbabilities ?? 0,
+      "in 0...20"
+    )
+    try check((1...16).contains(alternatives), "alternatives", alternatives, "in 1...16")
+    try check(
+      alternatives == 1 || (temperature > 0 && choices.isEmpty),
+      "alternatives",
+      alternatives,
+      "1 at temperature 0, where all would be equal, and with choices"
+    )
+    let formatLength = responseFormat.source.utf8.count
+    try check(formatLength <= 1 << 20, "responseFormat", "\(formatLength) bytes long", "at most 1 MiB")
     self.maxTokens = maxTokens
     self.temperature = temperature
     self.topK = topK
@@ -81,6 +113,9 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     self.seed = seed
     self.stop = stop
     self.choices = choices
+    self.responseFormat = responseFormat
+    self.logProbabilities = logProbabilities
+    self.alternatives = alternatives
   }
 
   private init() {
@@ -93,6 +128,9 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     self.seed = nil
     self.stop = []
     self.choices = []
+    self.responseFormat = .text
+    self.logProbabilities = nil
+    self.alternatives = 1
   }
 
   /// At most 256 tokens at temperature 0.
@@ -108,6 +146,9 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     case seed
     case stop
     case choices
+    case responseFormat
+    case logProbabilities
+    case alternatives
   }
 
   /// Decodes and checks options; absent fields take their defaults.
@@ -124,7 +165,10 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
       repetitionPenalty: values.decodeIfPresent(Float.self, forKey: .repetitionPenalty) ?? 1,
       seed: values.decodeIfPresent(UInt64.self, forKey: .seed),
       stop: values.decodeIfPresent([String].self, forKey: .stop) ?? [],
-      choices: values.decodeIfPresent([String].self, forKey: .choices) ?? []
+      choices: values.decodeIfPresent([String].self, forKey: .choices) ?? [],
+      responseFormat: values.decodeIfPresent(ResponseFormat.self, forKey: .responseFormat) ?? .text,
+      logProbabilities: values.decodeIfPresent(Int.self, forKey: .logProbabilities),
+      alternatives: values.decodeIfPresent(Int.self, forKey: .alternatives) ?? 1
     )
   }
 
@@ -145,7 +189,10 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
       repetitionPenalty: repetitionPenalty,
       seed: seed,
       stop: stop,
-      choices: choices ?? self.choices
+      choices: choices ?? self.choices,
+      responseFormat: responseFormat,
+      logProbabilities: logProbabilities,
+      alternatives: alternatives
     )
   }
 }

@@ -48,6 +48,9 @@ struct KeyValueMemory: Sendable {
       * 2
   }
 
+  /// The bytes of a page.
+  var pageByteCount: Int { pageStride * MemoryLayout<UInt16>.stride }
+
   /// The first half of the first page.
   var base: UnsafeMutablePointer<UInt16> { unsafe values.base }
 

@@ -5,7 +5,8 @@
 ///
 /// Full pages of a sequence are named by their tokens and by the page before them, so that the names form a tree and
 /// equal names mean equal beginnings, with no hash to collide. When the last sequence lets go of a named page it keeps
-/// its contents until the memory is needed: the page least recently let go of is taken first.
+/// its contents until the memory is needed, or until more than ``idleLimit`` are kept so: the page least recently let
+/// go of goes first.
 struct BlockAllocator: Sendable {
   /// Tokens a page holds.
   static let blockLength = 32
@@ -32,6 +33,8 @@ struct BlockAllocator: Sendable {
     var released: UInt64 = 0
   }
 
+  /// The most pages that are kept while nobody holds them.
+  let idleLimit: Int
   private var blocks: [Block]
   /// Pages that nobody holds and whose contents nobody wants.
   private var empty: [UInt32]
@@ -43,8 +46,11 @@ struct BlockAllocator: Sendable {
   private var lastSerial: UInt64 = 0
   private var clock: UInt64 = 0
 
-  /// - Parameter count: How many pages there are.
-  init(count: Int) {
+  /// - Parameters:
+  ///   - count: How many pages there are.
+  ///   - idleLimit: The most pages that are kept while nobody holds them; `nil` for all.
+  init(count: Int, idleLimit: Int? = nil) {
+    self.idleLimit = max(0, min(count, idleLimit ?? count))
     blocks = Array(repeating: Block(), count: count)
     empty = (0..<UInt32(count)).reversed()
   }
@@ -58,10 +64,13 @@ struct BlockAllocator: Sendable {
 
   /// Takes a page with one reference, or `nil` when all are held.
   mutating func allocate() -> UInt32? {
-    if let block = empty.popLast() {
-      blocks[Int(block)].references = 1
-      return block
-    }
+    guard let block = empty.popLast() ?? forgetOldest() else { return nil }
+    blocks[Int(block)].references = 1
+    return block
+  }
+
+  /// Takes the name from the page that was let go of first; the page is in no list afterwards.
+  private mutating func forgetOldest() -> UInt32? {
     while idleHead < idle.count {
       let (block, released) = idle[idleHead]
       idleHead += 1
@@ -71,7 +80,7 @@ struct BlockAllocator: Sendable {
       compact()
       idleCount -= 1
       namedBlocks[prefix] = nil
-      blocks[Int(block)] = Block(references: 1)
+      blocks[Int(block)] = Block()
       return block
     }
     return nil
@@ -91,18 +100,31 @@ struct BlockAllocator: Sendable {
     blocks[index].released = clock
     idle.append((block, clock))
     idleCount += 1
+    if idleCount > idleLimit, let oldest = forgetOldest() { empty.append(oldest) }
   }
 
-  /// Names a page that is now full, unless another page already has the name.
+  /// Names a page that is now full.
   ///
-  /// - Returns: The serial number of the page that has the name, for the names of pages after it.
-  mutating func publish(_ block: UInt32, as prefix: Prefix) -> UInt64 {
-    if let named = namedBlocks[prefix] { return named.serial }
+  /// Where another page has the name already, that one takes this one's place, as the two hold the same bits.
+  ///
+  /// - Parameters:
+  ///   - block: The page; the caller's reference to it is given up if another takes its place.
+  ///   - prefix: The name.
+  /// - Returns: The page to go on with, and the serial number for the names of pages after it.
+  mutating func publish(_ block: UInt32, as prefix: Prefix) -> Named {
+    if let named = reuse(prefix) {
+      release(block)
+      return named
+    }
     lastSerial += 1
     blocks[Int(block)].prefix = prefix
-    namedBlocks[prefix] = Named(block: block, serial: lastSerial)
-    return lastSerial
+    let named = Named(block: block, serial: lastSerial)
+    namedBlocks[prefix] = named
+    return named
   }
+
+  /// How many references a page has.
+  func references(to block: UInt32) -> Int { blocks[Int(block)].references }
 
   /// Takes a reference to the page of that name, if there is one.
   mutating func reuse(_ prefix: Prefix) -> Named? {

@@ -8,6 +8,12 @@ protocol DecoderVocabulary: Sendable {
   /// Tokens that end an answer; their text is not shown.
   var endTokens: Set<Int32> { get }
 
+  /// How many tokens there are.
+  var count: Int { get }
+
+  /// The bytes a token stands for in an answer; empty for control tokens and ids out of range.
+  func bytes(of token: Int32) -> [UInt8]
+
   /// The tokens of plain text; control-token text in it stays text.
   func encode(_ text: String) throws(ModelError) -> [Int32]
 

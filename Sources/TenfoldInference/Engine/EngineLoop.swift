@@ -26,6 +26,10 @@ final class EngineLoop {
   private var scheduler: EngineScheduler
   private var sequences: [Int: EngineSequence] = [:]
   private var tokens: [Int: [Int32]] = [:]
+  /// Requests for several answers, by the request's id.
+  private var groups: [Int: EngineGroup] = [:]
+  private var lastAlternative = 0
+  private var automata = AutomatonShelf()
   private var weights: [Float]
   private var statistics = EngineStatistics()
   private var ended = 0
@@ -60,13 +64,11 @@ final class EngineLoop {
           .engineStopped,
           "The model \(profile.id) was shut down before the answer was complete."
         )
-        for id in sequences.keys.sorted() { drop(id) { $0.fail(error, profile: $1) } }
+        for id in (Array(groups.keys) + sequences.keys).sorted() { drop(id) { $0.fail(error, profile: $1) } }
         publish()
         return
       }
-      for (id, sequence) in sequences where sequence.isLate {
-        drop(id) { $0.finish(.deadline, profile: $1) }
-      }
+      for (id, sequence) in sequences where sequence.isLate { finish(id, .deadline) }
       step()
       publish()
     }
@@ -75,33 +77,90 @@ final class EngineLoop {
   // MARK: - Requests
 
   private func accept(_ request: EngineRequest) {
-    sequences[request.id] = EngineSequence(request, vocabulary: vocabulary)
-    tokens[request.id] = request.prompt
+    if request.options.alternatives > 1 { groups[request.id] = EngineGroup(members: [request.id]) }
+    add(request, as: request.id, alternative: 0)
+  }
+
+  private func add(_ request: EngineRequest, as id: Int, alternative: Int) {
+    sequences[id] = EngineSequence(
+      request,
+      alternative: alternative,
+      vocabulary: vocabulary,
+      automaton: request.format.map { automata.automaton(for: $0) }
+    )
+    tokens[id] = request.prompt
     scheduler.add(
-      id: request.id,
+      id: id,
       tokens: request.prompt,
       priority: request.context.priority.rawValue,
       tenant: request.context.tenant.rawValue,
       sharesPrefix: true,
-      replaceable: request.choices?.longestPath ?? 0
+      replaceable: request.choices?.longestPath ?? 0,
+      group: request.options.alternatives > 1 ? request.id : nil
     )
   }
 
-  /// Ends a sequence in the way `end` says and frees its pages.
-  private func drop(_ id: Int, _ end: (inout EngineSequence, ModelProfile) -> Void) {
-    guard var sequence = sequences.removeValue(forKey: id) else { return }
+  /// Starts the other answers to a request, now that the prompt's keys and values are there for them.
+  private func fork(_ request: EngineRequest) {
+    guard groups[request.id]?.isForked == false else { return }
+    groups[request.id]?.isForked = true
+    for alternative in 1..<request.options.alternatives {
+      // Negative, so that they never meet the ids that the mailbox gives.
+      lastAlternative -= 1
+      groups[request.id]?.members.insert(lastAlternative)
+      add(request, as: lastAlternative, alternative: alternative)
+    }
+  }
+
+  /// Ends one answer, and with the last answer to its request the stream.
+  private func finish(_ id: Int, _ reason: FinishReason) {
+    guard var sequence = sequences[id] else { return }
+    let request = sequence.request.id
+    guard groups[request] != nil else {
+      drop(id) { $0.finish(reason, profile: $1) }
+      return
+    }
+    sequences[id] = nil
     tokens[id] = nil
     scheduler.remove(id)
+    sequence.conclude(reason)
+    groups[request]?.members.remove(id)
+    groups[request]?.ended.append(sequence)
+    guard let group = groups[request], group.members.isEmpty else { return }
+    let answers = group.alternatives
+    drop(request) { $0.finish(profile: $1, alternatives: answers) }
+  }
+
+  /// Ends a request with all its answers in the way `end` says and frees their pages.
+  ///
+  /// - Parameters:
+  ///   - id: The request, or any of its answers.
+  ///   - end: Ends the answer that is streamed.
+  private func drop(_ id: Int, _ end: (inout EngineSequence, ModelProfile) -> Void) {
+    let request = sequences[id]?.request.id ?? id
+    let group = groups.removeValue(forKey: request) ?? EngineGroup(members: [request])
+    var all = group.ended
+    for member in group.members {
+      guard let sequence = sequences.removeValue(forKey: member) else { continue }
+      tokens[member] = nil
+      scheduler.remove(member)
+      all.append(sequence)
+    }
+    guard let index = all.firstIndex(where: { $0.alternative == 0 }) else { return }
+    var streamed = all.remove(at: index)
+    for other in all { streamed.absorb(other) }
     ended += 1
     // The statistics show the freed pages before the reader sees the end.
     publish()
-    end(&sequence, profile)
+    end(&streamed, profile)
   }
 
   private func publish() {
     statistics.running = scheduler.runningCount
     statistics.waiting = scheduler.waitingCount
     statistics.usedPages = scheduler.usedBlocks
+    statistics.keptPages = scheduler.keptBlocks
+    statistics.totalPages = scheduler.blockCount
     statistics.preemptions = scheduler.preemptions
     mailbox.publish(statistics, ended: ended)
     ended = 0
@@ -114,7 +173,7 @@ final class EngineLoop {
     guard !plan.isEmpty else { return }
     var step = DecoderStep()
     for work in plan {
-      sequences[work.id]?.start(cached: work.start)
+      sequences[work.id]?.start(cached: work.reused)
       let known = tokens[work.id] ?? []
       step.add(
         known[work.start..<work.start + work.count],
@@ -124,9 +183,10 @@ final class EngineLoop {
       )
     }
     let ids = plan.map(\.id)
+    let requests = ids.map { sequences[$0]?.request.id ?? $0 }
     let before = Self.threadTime()
     do throws(ModelError) {
-      guard try runner.run(step, isAbandoned: { mailbox.abandons(ids) }) else { return }
+      guard try runner.run(step, isAbandoned: { mailbox.abandons(requests) }) else { return }
     } catch {
       for id in ids { drop(id) { $0.fail(error, profile: $1) } }
       return
@@ -146,25 +206,42 @@ final class EngineLoop {
   /// Goes on with a sequence whose last token's logits are there.
   private func advance(_ id: Int, logits index: Int) {
     guard var sequence = sequences[id] else { return }
+    if !sequence.isPromptCounted, sequence.alternative == 0 {
+      sequence.isPromptCounted = true
+      statistics.promptTokens += sequence.request.prompt.count
+      statistics.cachedPromptTokens += sequence.cachedPromptTokens
+      fork(sequence.request)
+    }
     let logits = unsafe runner.logits(index)
     if sequence.choices != nil {
       unsafe decide(id, &sequence, logits)
       return
     }
-    let choice: TokenSampler.Choice
+    sequence.renewAutomaton { automata.automaton(for: $0) }
+    let choice: TokenSampler.Choice?
     do throws(ModelError) {
       choice = try unsafe weights.withUnsafeMutableBufferPointer { (weights) throws(ModelError) in
-        try unsafe sequence.sampler.next(logits, weights: weights, kernels: runner.elementwise)
+        try unsafe sequence.choose(
+          logits,
+          weights: weights,
+          kernels: runner.elementwise,
+          contextLength: contextLength
+        )
       }
     } catch {
       drop(id) { $0.fail(error, profile: $1) }
+      return
+    }
+    guard let choice else {
+      sequences[id] = sequence
+      finish(id, .maxTokens)
       return
     }
     statistics.generatedTokens += 1
     let reason = sequence.take(choice, endTokens: vocabulary.endTokens, contextLength: contextLength)
     sequences[id] = sequence
     if let reason {
-      drop(id) { $0.finish(reason, profile: $1) }
+      finish(id, reason)
     } else {
       scheduler.append(choice.token, to: id)
       tokens[id]?.append(choice.token)

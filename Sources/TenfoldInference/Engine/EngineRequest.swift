@@ -12,6 +12,8 @@ struct EngineRequest: Sendable {
   var documents: [DocumentID]
   /// The given answers, where there are any.
   var choices: ChoiceTrie?
+  /// What the answer has to look like, where it is not plain text.
+  var format: CompiledFormat?
   /// Seeds the sampler where the options don't.
   var seed: UInt64
   var arrival: ContinuousClock.Instant

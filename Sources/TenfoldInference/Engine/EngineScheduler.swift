@@ -15,6 +15,8 @@ struct EngineScheduler: Sendable {
     var sharedPromptRows = 192
     /// Prompt rows of a step with nothing else to do.
     var lonePromptRows = 512
+    /// Pages that are kept for later prompts while no sequence holds them; `nil` for all, 0 to share none at all.
+    var keptPages: Int?
   }
 
   /// Rows of one sequence in a step.
@@ -25,6 +27,8 @@ struct EngineScheduler: Sendable {
     var count: Int
     /// Whether the last row is the sequence's last known token, so that its logits are wanted.
     var isLast: Bool
+    /// Tokens of the prompt that were not computed because their pages were there.
+    var reused: Int
     var pages: [UInt32]
   }
 
@@ -33,11 +37,15 @@ struct EngineScheduler: Sendable {
     let id: Int
     let priority: Int
     let order: UInt64
+    let group: Int?
     var tokens: [Int32]
     let tenant: String
     let sharesPrefix: Bool
     /// Tokens whose keys and values are stored.
     var computed = 0
+    /// Prompt tokens whose pages were there, as far as the sequence has not lost pages since.
+    var reused = 0
+    var hasLostPages = false
     /// Pages named so far, and the serial number of the last.
     var published = 0
     var serial: UInt64 = 0
@@ -75,20 +83,31 @@ struct EngineScheduler: Sendable {
       // The last page first, so that the beginning of a prefix outlives its end.
       for page in pages.reversed() { allocator.release(page) }
       pages = []
+      // What it gets back later was computed for it, so it is not a saving.
+      if computed > reused { hasLostPages = true }
+      if !hasLostPages { reused = 0 }
       computed = 0
       published = 0
       serial = 0
     }
 
-    /// Takes over pages that hold the beginning; at least the last token is left to compute.
+    /// Takes over pages that hold what comes next; at least the last token is left to compute.
+    ///
+    /// A page that was reserved for these tokens is given back. So a prompt that waits for its turn also profits from
+    /// what others have computed since it was admitted.
     mutating func reusePrefix(of allocator: inout BlockAllocator) {
-      guard sharesPrefix else { return }
-      while computed + BlockAllocator.blockLength < tokens.count {
+      while canReuseNext {
         guard let named = allocator.reuse(prefix(published)) else { return }
-        pages.append(named.block)
+        if published < pages.count {
+          allocator.release(pages[published])
+          pages[published] = named.block
+        } else {
+          pages.append(named.block)
+        }
         serial = named.serial
         published += 1
         computed += BlockAllocator.blockLength
+        if !hasLostPages { reused += BlockAllocator.blockLength }
       }
     }
 
@@ -98,9 +117,25 @@ struct EngineScheduler: Sendable {
       // Pages with tokens that may be replaced get no name.
       let end = replaceable > 0 ? min(computed, promptCount) : computed
       while (published + 1) * BlockAllocator.blockLength <= end {
-        serial = allocator.publish(pages[published], as: prefix(published))
+        let named = allocator.publish(pages[published], as: prefix(published))
+        pages[published] = named.block
+        serial = named.serial
         published += 1
       }
+    }
+
+    /// Whether the next page could be had from another sequence.
+    var canReuseNext: Bool {
+      let length = BlockAllocator.blockLength
+      // Pages with tokens that may be replaced are the sequence's own.
+      let end = replaceable > 0 ? min(promptCount + 1, tokens.count) : tokens.count
+      return sharesPrefix && computed == published * length && computed + length < end
+    }
+
+    /// The name that the next page will get once `count` more rows are stored; `nil` if that does not fill it.
+    func nameInWork(after count: Int) -> BlockAllocator.Prefix? {
+      guard sharesPrefix, computed + count >= (published + 1) * BlockAllocator.blockLength else { return nil }
+      return prefix(published)
     }
 
     private func prefix(_ page: Int) -> BlockAllocator.Prefix {
@@ -125,7 +160,7 @@ struct EngineScheduler: Sendable {
 
   init(limits: Limits, blockCount: Int) {
     self.limits = limits
-    self.allocator = BlockAllocator(count: blockCount)
+    self.allocator = BlockAllocator(count: blockCount, idleLimit: limits.keptPages)
   }
 
   /// Sequences that wait for admission.
@@ -136,6 +171,18 @@ struct EngineScheduler: Sendable {
   var isIdle: Bool { waiting.isEmpty && running.isEmpty }
   /// Pages held by sequences.
   var usedBlocks: Int { allocator.usedCount }
+  /// Pages that no sequence holds, kept for prompts that begin alike.
+  var keptBlocks: Int { allocator.idleCount }
+  /// All pages.
+  var blockCount: Int { allocator.count }
+  /// How many sequences hold each page, for tests.
+  var holders: [UInt32: Int] {
+    running.reduce(into: [:]) { holders, sequence in
+      for page in sequence.pages { holders[page, default: 0] += 1 }
+    }
+  }
+  /// How many references the books show for a page, for tests.
+  func references(to page: UInt32) -> Int { allocator.references(to: page) }
   /// The most tokens one sequence can have.
   var capacity: Int { allocator.count * BlockAllocator.blockLength }
 
@@ -150,21 +197,29 @@ struct EngineScheduler: Sendable {
   ///   - tenant: Whose pages it may share.
   ///   - sharesPrefix: Whether it may use, and leave behind, pages of a common prefix.
   ///   - replaceable: How many tokens ``replaceTokens(of:from:with:)`` will put after the prompt at most.
+  ///   - group: The request, where several sequences have the same prompt: they share its pages in any case, and later
+  ///     ones take the first one's place in the order of arrival.
   mutating func add(
     id: Int,
     tokens: [Int32],
     priority: Int,
     tenant: String,
     sharesPrefix: Bool,
-    replaceable: Int = 0
+    replaceable: Int = 0,
+    group: Int? = nil
   ) {
+    let sharesAll = sharesPrefix && limits.keptPages != 0
+    var scope = tenant
+    if let group, !sharesAll { scope += "#\(group)" }
+    let order = group.flatMap { group in (running + waiting).first { $0.group == group }?.order } ?? nextOrder
     let sequence = Sequence(
       id: id,
       priority: priority,
-      order: nextOrder,
+      order: order,
+      group: group,
       tokens: tokens,
-      tenant: tenant,
-      sharesPrefix: sharesPrefix,
+      tenant: scope,
+      sharesPrefix: sharesAll || group != nil,
       promptCount: tokens.count,
       replaceable: replaceable
     )
@@ -226,13 +281,23 @@ struct EngineScheduler: Sendable {
       index += 1
     }
     admit(besides: plan.count)
-    let prompts = running.filter { $0.pending > 1 || !plan.contains(id: $0.id) }.sorted { $0.isBefore($1) }
+    let decoding = Set(plan.map(\.id))
+    let prompts = running.indices.filter { !decoding.contains(running[$0].id) }
+      .sorted { running[$0].isBefore(running[$1]) }
     let isAlone = plan.isEmpty && prompts.count == 1
     var budget = isAlone ? limits.lonePromptRows : limits.sharedPromptRows
-    for sequence in prompts where budget > 0 && !plan.contains(id: sequence.id) {
-      let count = min(budget, sequence.pending)
+    var inWork: Set<BlockAllocator.Prefix> = []
+    for index in prompts where budget > 0 {
+      running[index].reusePrefix(of: &allocator)
+      let count = min(budget, running[index].pending)
+      // A page that another prompt fills in this step can be had for nothing in the next.
+      if let name = running[index].nameInWork(after: count), !inWork.insert(name).inserted,
+        running[index].canReuseNext
+      {
+        continue
+      }
       budget -= count
-      plan.append(work(sequence, count: count))
+      plan.append(work(running[index], count: count))
     }
     return plan
   }
@@ -243,6 +308,7 @@ struct EngineScheduler: Sendable {
       start: sequence.computed,
       count: count,
       isLast: count == sequence.pending,
+      reused: sequence.reused,
       pages: sequence.pages
     )
   }

@@ -1,25 +1,56 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import CTenfoldKernels
 import TenfoldCore
 
-/// One request while the engine works on it: sampling, text, times and the stream it fills.
+/// One answer while the engine works on it: sampling, text, times and the stream it fills.
 struct EngineSequence {
   let request: EngineRequest
+  /// Which of the request's answers this is; 0 is the one that is streamed.
+  let alternative: Int
   var sampler: TokenSampler
   var choices: ChoiceTrie?
+  /// Whether the prompt stands in the engine's statistics.
+  var isPromptCounted = false
+  private(set) var constraint: TokenConstraint?
+  private let vocabulary: any DecoderVocabulary
   private var stop: StopMatcher
   private var detokenizer: any TokenDetokenizer
   private var usage: TokenUsage
   private var started: ContinuousClock.Instant?
   private var firstToken: ContinuousClock.Instant?
-  private var logProbability = 0.0
+  private var certainty = CertaintyMeter()
+  private var tokenLogProbabilities: [TokenLogProbability] = []
   private var memoryBytes = 0.0
+  private var reason: FinishReason?
+  /// The text of an answer that is not streamed.
+  private var text = ""
 
-  init(_ request: EngineRequest, vocabulary: some DecoderVocabulary) {
+  /// - Parameters:
+  ///   - request: What is answered.
+  ///   - alternative: Which of its answers this is.
+  ///   - vocabulary: The model's tokens.
+  ///   - automaton: Follows the request's format, where there is one.
+  init(
+    _ request: EngineRequest,
+    alternative: Int = 0,
+    vocabulary: any DecoderVocabulary,
+    automaton: GrammarAutomaton? = nil
+  ) {
     self.request = request
-    sampler = TokenSampler(options: request.options, seed: request.seed, prompt: request.prompt)
+    self.alternative = alternative
+    self.vocabulary = vocabulary
+    sampler = TokenSampler(
+      options: request.options,
+      seed: request.seed,
+      alternative: alternative,
+      prompt: request.prompt
+    )
     choices = request.choices
+    constraint = automaton.map {
+      TokenConstraint($0, endTokens: vocabulary.endTokens) { vocabulary.bytes(of: $0) }
+    }
     stop = StopMatcher(request.options.stop)
     detokenizer = vocabulary.makeDetokenizer()
     usage = TokenUsage(promptTokens: request.prompt.count)
@@ -33,19 +64,53 @@ struct EngineSequence {
   /// Tokens generated so far.
   var generated: Int { usage.completionTokens }
 
-  /// Notes the first step, and how much of the prompt was still there.
+  /// Notes the first step, and how much of the prompt was there already.
   mutating func start(cached: Int) {
+    if firstToken == nil { usage.cachedPromptTokens = cached }
     guard started == nil else { return }
     let now = now
     started = now
     usage.queueTime = request.arrival.duration(to: now)
-    usage.cachedPromptTokens = cached
   }
+
+  /// Prompt tokens that were not computed.
+  var cachedPromptTokens: Int { usage.cachedPromptTokens }
 
   /// Charges a share of a step.
   mutating func charge(cpuTime: Duration, memoryBytes: Double) {
     usage.cpuTime += cpuTime
     self.memoryBytes += memoryBytes
+  }
+
+  /// Goes on with a smaller automaton once the shared one has grown too large.
+  mutating func renewAutomaton(_ make: (CompiledFormat) -> GrammarAutomaton) {
+    guard let format = request.format, constraint?.automaton.isLarge == true else { return }
+    constraint?.move(to: make(format))
+  }
+
+  /// Chooses the next token.
+  ///
+  /// - Returns: The token, or `nil` if the answer has to end here to keep its format.
+  /// - Throws: ``ModelError`` if the logits are damaged.
+  mutating func choose(
+    _ logits: UnsafeMutableBufferPointer<Float>,
+    weights: UnsafeMutableBufferPointer<Float>,
+    kernels: UnsafePointer<tenfold_elementwise_kernels>,
+    contextLength: Int
+  ) throws(ModelError) -> TokenSampler.Choice? {
+    var choice = try unsafe sampler.next(logits, weights: weights, kernels: kernels, constraint: constraint)
+    guard var constraint else { return choice }
+    let forced = constraint.forced
+    let token = forced ?? constraint.checked(choice.token, left: tokensLeft(contextLength) - 1)
+    self.constraint = constraint
+    guard let token else { return nil }
+    if token != choice.token { choice = unsafe sampler.replacing(choice, with: token, logits) }
+    return choice
+  }
+
+  /// How many more tokens the answer may have.
+  private func tokensLeft(_ contextLength: Int) -> Int {
+    min(request.options.maxTokens, contextLength - request.prompt.count) - usage.completionTokens
   }
 
   /// Adds a token to the answer.
@@ -58,15 +123,44 @@ struct EngineSequence {
   ) -> FinishReason? {
     noteFirstToken()
     usage.completionTokens += 1
-    logProbability += choice.logProbability
-    request.onToken?(choice.token)
+    sampler.take(choice.token)
+    constraint?.take(choice.token)
+    note(choice)
+    if alternative == 0 { request.onToken?(choice.token) }
     if endTokens.contains(choice.token) { return .endOfText }
     let (text, isStopped) = stop.take(detokenizer.take(choice.token))
-    if !text.isEmpty { request.continuation.yield(.text(text)) }
+    write(text)
     if isStopped { return .stopText }
+    if let constraint {
+      if constraint.isClosed { return .maxTokens }
+      if constraint.isComplete { return .endOfText }
+    }
     if usage.completionTokens >= request.options.maxTokens { return .maxTokens }
     // The next token would have no position.
     return request.prompt.count + usage.completionTokens >= contextLength ? .contextFull : nil
+  }
+
+  private mutating func note(_ choice: TokenSampler.Choice) {
+    certainty.take(choice)
+    guard let place = choice.place, alternative == 0 else { return }
+    func candidate(_ token: Int32, _ logProbability: Double) -> TokenLogProbability.Candidate {
+      TokenLogProbability.Candidate(bytes: vocabulary.bytes(of: token), logProbability: logProbability)
+    }
+    tokenLogProbabilities.append(
+      TokenLogProbability(
+        chosen: candidate(choice.token, choice.logProbability),
+        likeliest: place.likeliest.map { candidate($0.token, $0.logProbability) }
+      )
+    )
+  }
+
+  private mutating func write(_ text: String) {
+    guard !text.isEmpty else { return }
+    if alternative == 0 {
+      request.continuation.yield(.text(text))
+    } else {
+      self.text += text
+    }
   }
 
   /// Ends the answer with the likeliest of the given ones.
@@ -83,15 +177,48 @@ struct EngineSequence {
     )
   }
 
-  /// Ends the answer and the stream.
-  mutating func finish(_ reason: FinishReason, profile: ModelProfile) {
+  /// Ends the answer but not the stream: what was held back is written.
+  mutating func conclude(_ reason: FinishReason) {
     if reason != .stopText {
       var (text, isStopped) = stop.take(detokenizer.flush())
       if !isStopped { text += stop.flush() }
-      if !text.isEmpty { request.continuation.yield(.text(text)) }
+      write(text)
     }
-    let mean = generated > 0 ? logProbability / Double(generated) : nil
-    finish(reason, profile: profile, meanLogProbability: mean, probabilities: [])
+    self.reason = reason
+  }
+
+  /// The answer as an alternative to the streamed one.
+  var answer: AlternativeAnswer {
+    AlternativeAnswer(
+      text: text,
+      reason: reason ?? .endOfText,
+      completionTokens: generated,
+      certainty: certainty.certainty
+    )
+  }
+
+  /// Adds what an alternative has taken.
+  mutating func absorb(_ other: Self) {
+    usage.completionTokens += other.usage.completionTokens
+    usage.cpuTime += other.usage.cpuTime
+    memoryBytes += other.memoryBytes
+  }
+
+  /// Ends the answer and the stream.
+  mutating func finish(_ reason: FinishReason, profile: ModelProfile) {
+    conclude(reason)
+    finish(profile: profile, alternatives: [])
+  }
+
+  /// Ends the stream of an answer that was concluded.
+  mutating func finish(profile: ModelProfile, alternatives: [AlternativeAnswer]) {
+    finish(
+      reason ?? .endOfText,
+      profile: profile,
+      meanLogProbability: certainty.certainty?.meanLogProbability,
+      probabilities: [],
+      alternatives: alternatives
+    )
   }
 
   /// Ends the stream without an answer; what was spent is booked all the same.
@@ -119,7 +246,8 @@ struct EngineSequence {
     _ reason: FinishReason,
     profile: ModelProfile,
     meanLogProbability: Double?,
-    probabilities: [Double]
+    probabilities: [Double],
+    alternatives: [AlternativeAnswer] = []
   ) {
     let call = book(note: reason.rawValue, profile: profile)
     let summary = GenerationSummary(
@@ -133,7 +261,10 @@ struct EngineSequence {
         cost: call.cost
       ),
       meanLogProbability: meanLogProbability,
-      choiceProbabilities: probabilities
+      choiceProbabilities: probabilities,
+      certainty: certainty.certainty,
+      tokenLogProbabilities: tokenLogProbabilities,
+      alternatives: alternatives
     )
     request.continuation.yield(.finished(summary))
     request.continuation.finish()

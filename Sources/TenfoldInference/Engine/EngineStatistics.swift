@@ -14,8 +14,16 @@ public struct EngineStatistics: Hashable, Sendable {
   public var waiting = 0
   /// Key-value pages of 32 tokens held by running requests.
   public var usedPages = 0
+  /// Pages that no request holds, kept for prompts that begin as an earlier one did.
+  public var keptPages = 0
+  /// All key-value pages.
+  public var totalPages = 0
   /// Passes through the model so far.
   public var steps = 0
+  /// Prompt tokens of the requests whose first token was made.
+  public var promptTokens = 0
+  /// The share of them that was not computed, because an earlier prompt had left its pages.
+  public var cachedPromptTokens = 0
   /// Rows computed so far: prompt tokens that were not cached, and generated ones.
   public var computedRows = 0
   /// Tokens generated so far.

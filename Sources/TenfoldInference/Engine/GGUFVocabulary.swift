@@ -31,6 +31,8 @@ struct GGUFVocabulary: DecoderVocabulary {
 
   var count: Int { tokenizer.vocabularySize }
 
+  func bytes(of token: Int32) -> [UInt8] { tokenizer.bytes(of: token) }
+
   func encode(_ text: String) throws(ModelError) -> [Int32] { tokenizer.encode(text, parsingSpecial: false) }
 
   func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {

@@ -6,14 +6,16 @@ import TenfoldCore
 
 /// Chooses the next token of one sequence from its logits.
 ///
-/// The order is: repetition penalty, temperature, top-k, top-p among what is left, min-p. At temperature 0 it is the
-/// largest logit, the lower id of equals. The random numbers depend on the seed and on how many tokens were drawn, so
+/// The order is: repetition penalty, the answer's format, temperature, top-k, top-p among what is left, min-p. At
+/// temperature 0 it is the largest logit, the lower id of equals. The random numbers depend on the seed and on how many tokens were drawn, so
 /// a sequence whose keys and values are computed again goes on as before.
 struct TokenSampler: Sendable {
   /// A token and its log probability by the model itself, before penalty and temperature.
   struct Choice: Equatable {
     var token: Int32
     var logProbability: Double
+    /// What else could have been chosen, where the options ask for it.
+    var place: TokenPlace?
   }
 
   private struct Candidate {
@@ -27,15 +29,21 @@ struct TokenSampler: Sendable {
 
   private let options: GenerationOptions
   private var seenTokens: Set<Int32> = []
+  /// The last logits before the penalty, where it changed them, and the logarithm of their normaliser.
+  private var unpenalised: [Int32: Float] = [:]
+  private var normaliser = 0.0
   private var random: SamplerRandom
 
   /// - Parameters:
   ///   - options: How to sample.
   ///   - seed: The seed where the options have none.
+  ///   - alternative: Which of several answers to the same request this is; each draws numbers of its own.
   ///   - prompt: Tokens that the repetition penalty counts as seen.
-  init(options: GenerationOptions, seed: UInt64, prompt: [Int32]) {
+  init(options: GenerationOptions, seed: UInt64, alternative: Int = 0, prompt: [Int32]) {
     self.options = options
-    self.random = SamplerRandom(seed: options.seed ?? seed)
+    // Any odd number makes all seeds of a request different.
+    let offset = UInt64(alternative) &* 0x9E37_79B9_7F4A_7C15
+    self.random = SamplerRandom(seed: (options.seed ?? seed) &+ offset)
     if options.repetitionPenalty != 1 { seenTokens = Set(prompt) }
   }
 
@@ -50,12 +58,14 @@ struct TokenSampler: Sendable {
   ///   - logits: One for each token of the vocabulary; those of seen tokens are changed by the repetition penalty.
   ///   - weights: Room for as many numbers.
   ///   - kernels: The loops of the instruction set in use.
+  ///   - constraint: What the answer has to look like; the logits of tokens that it excludes are changed.
   /// - Returns: The token.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` if a logit is NaN or infinite.
   mutating func next(
     _ logits: UnsafeMutableBufferPointer<Float>,
     weights: UnsafeMutableBufferPointer<Float>,
-    kernels: UnsafePointer<tenfold_elementwise_kernels>
+    kernels: UnsafePointer<tenfold_elementwise_kernels>,
+    constraint: TokenConstraint? = nil
   ) throws(ModelError) -> Choice {
     guard let base = logits.baseAddress, let output = weights.baseAddress,
       weights.count >= logits.count
@@ -63,15 +73,24 @@ struct TokenSampler: Sendable {
     // Both pointers are valid for the buffers' counts, here and below.
     var summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
     guard summary.index < logits.count, summary.sum_of_exponentials.isFinite else { throw Self.notNumbers() }
-    let normaliser = Double(summary.largest) + logarithm(summary.sum_of_exponentials)
-    var original: [Int32: Float] = [:]
+    normaliser = Double(summary.largest) + logarithm(summary.sum_of_exponentials)
+    unpenalised.removeAll(keepingCapacity: true)
+    let place = options.logProbabilities.map { count in
+      unsafe TokenPlace(logits, weights: weights, summary: summary, count: count, kernels: kernels)
+    }
     if !seenTokens.isEmpty {
       let penalty = options.repetitionPenalty
       for token in seenTokens where Int(token) < logits.count {
         let logit = unsafe logits[Int(token)]
-        original[token] = logit
+        unpenalised[token] = logit
         unsafe logits[Int(token)] = logit > 0 ? logit / penalty : logit * penalty
       }
+      summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
+      guard summary.index < logits.count else { throw Self.notNumbers() }
+    }
+    // The likeliest token of all is the likeliest allowed one if it is allowed, so that a mask is not needed.
+    if let constraint, options.temperature > 0 || !constraint.allows(Int32(summary.index)) {
+      unsafe constraint.mask.apply(to: logits, keeping: constraint.allowedEnds)
       summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
       guard summary.index < logits.count else { throw Self.notNumbers() }
     }
@@ -87,9 +106,28 @@ struct TokenSampler: Sendable {
       unsafe kernels.pointee.exponentials(output, output, logits.count)
       token = unsafe draw(UnsafeBufferPointer(start: output, count: logits.count))
     }
-    if options.repetitionPenalty != 1 { seenTokens.insert(Int32(token)) }
-    let logit = unsafe original[Int32(token)] ?? logits[token]
-    return Choice(token: Int32(token), logProbability: Double(logit) - normaliser)
+    var choice = Choice(token: Int32(token), logProbability: 0, place: place)
+    choice.logProbability = unsafe logProbability(of: choice.token, logits)
+    return choice
+  }
+
+  /// The same place with another token in it, one that is not excluded.
+  func replacing(
+    _ choice: Choice,
+    with token: Int32,
+    _ logits: UnsafeMutableBufferPointer<Float>
+  ) -> Choice {
+    let logProbability = unsafe logProbability(of: token, logits)
+    return Choice(token: token, logProbability: logProbability, place: choice.place)
+  }
+
+  /// Notes that a token was said.
+  mutating func take(_ token: Int32) {
+    if options.repetitionPenalty != 1 { seenTokens.insert(token) }
+  }
+
+  private func logProbability(of token: Int32, _ logits: UnsafeMutableBufferPointer<Float>) -> Double {
+    Double(unsafe unpenalised[token] ?? logits[Int(token)]) - normaliser
   }
 
   // MARK: - Drawing
@@ -133,7 +171,7 @@ struct TokenSampler: Sendable {
       var sum = 0.0
       for index in 0..<weights.count {
         let weight = unsafe weights[index]
-        if weight >= threshold {
+        if weight >= threshold, weight > 0 {
           candidates.append(Candidate(token: index, weight: weight))
           sum += Double(weight)
         }

@@ -148,6 +148,10 @@ struct ASCIIVocabulary: DecoderVocabulary {
 
   var endTokens: Set<Int32> = [127]
 
+  var count: Int { 128 }
+
+  func bytes(of token: Int32) -> [UInt8] { (0..<127).contains(token) ? [UInt8(token)] : [] }
+
   func encode(_ text: String) throws(ModelError) -> [Int32] { text.utf8.map { Int32($0 & 0x7F) } }
 
   func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {

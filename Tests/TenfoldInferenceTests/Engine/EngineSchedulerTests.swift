@@ -144,6 +144,67 @@ struct EngineSchedulerTests {
     #expect(scheduler.plan().first?.start == 32)
   }
 
+  @Test("keeps no more pages for later than its budget allows, the latest")
+  func keptPages() {
+    var scheduler = scheduler { $0.keptPages = 2 }
+    add(&scheduler, 1, 130, shares: true)
+    _ = step(&scheduler)
+    scheduler.remove(1)
+    #expect(scheduler.keptBlocks == 2 && scheduler.usedBlocks == 0)
+    add(&scheduler, 2, 130, shares: true)
+    #expect(scheduler.plan().map(\.start) == [64])
+  }
+
+  @Test("shares nothing where nothing may be kept")
+  func nothingKept() {
+    var scheduler = scheduler { $0.keptPages = 0 }
+    add(&scheduler, 1, 100, shares: true)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 100, shares: true)
+    #expect(step(&scheduler).first { $0.id == 2 }?.start == 0)
+    scheduler.remove(1)
+    scheduler.remove(2)
+    #expect(scheduler.keptBlocks == 0 && scheduler.usedBlocks == 0)
+  }
+
+  @Test("computes a beginning once for prompts that arrive together")
+  func together() {
+    var scheduler = scheduler { $0.sharedPromptRows = 512 }
+    for id in 1...3 { add(&scheduler, id, 100, shares: true) }
+    let first = step(&scheduler)
+    #expect(first.map(\.id) == [1] && first.map(\.count) == [100])
+    let second = step(&scheduler)
+    #expect(second.filter { $0.id > 1 }.map(\.start) == [96, 96])
+    #expect(second.filter { $0.id > 1 }.map(\.reused) == [96, 96])
+    // Three pages in common, and one each.
+    #expect(scheduler.usedBlocks == 6)
+  }
+
+  @Test("holds one page for equal contents, however they came about")
+  func duplicates() {
+    // The second prompt is cut elsewhere, so that it fills the same page on its own.
+    var scheduler = scheduler { $0.sharedPromptRows = 48 }
+    add(&scheduler, 1, 20, first: 900)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 70, shares: true)
+    add(&scheduler, 3, 70, shares: true)
+    for _ in 0..<8 { _ = step(&scheduler) }
+    #expect(scheduler.holders.values.filter { $0 == 2 }.count == 2)
+    for id in 1...3 { scheduler.remove(id) }
+    #expect(scheduler.usedBlocks == 0 && scheduler.holders.isEmpty)
+  }
+
+  @Test("does not count as saved what it had computed for a sequence that lost its pages")
+  func reusedAfterPreemption() {
+    var scheduler = scheduler(blocks: 4)
+    add(&scheduler, 1, 31, shares: true)
+    add(&scheduler, 2, 31, shares: true, first: 500)
+    var plans: [EngineScheduler.Work] = []
+    for _ in 0..<40 { plans += step(&scheduler) }
+    #expect(scheduler.preemptions > 0)
+    #expect(plans.allSatisfy { $0.reused == 0 })
+  }
+
   @Test("keeps its books right over random events", arguments: 0..<60)
   func property(seed: UInt64) {
     var random = SamplerRandom(seed: seed)
@@ -152,6 +213,7 @@ struct EngineSchedulerTests {
       $0.maximumSequences = 4
       $0.sharedPromptRows = 48
       $0.lonePromptRows = 80
+      $0.keptPages = seed % 3 == 0 ? nil : Int(seed % 7)
     }
     var alive: [Int: Int] = [:]
     for id in 0..<120 {
@@ -187,7 +249,14 @@ struct EngineSchedulerTests {
           alive[work.id] = count + 1
         }
       }
-      #expect(scheduler.usedBlocks <= blocks, "seed \(seed)")
+      // Every page's references are the sequences that hold it, and no page is lost.
+      let holders = scheduler.holders
+      #expect(scheduler.usedBlocks == holders.count, "seed \(seed): pages leak")
+      for page in 0..<UInt32(blocks) {
+        #expect(scheduler.references(to: page) == holders[page] ?? 0, "seed \(seed), page \(page)")
+      }
+      #expect(scheduler.usedBlocks + scheduler.keptBlocks <= blocks, "seed \(seed)")
+      #expect(scheduler.keptBlocks <= (seed % 3 == 0 ? blocks : Int(seed % 7)), "seed \(seed)")
     }
     for id in alive.keys { scheduler.remove(id) }
     #expect(scheduler.usedBlocks == 0 && scheduler.isIdle, "seed \(seed)")

@@ -108,6 +108,39 @@ struct LocalLanguageModelGoldenTests {
     await model.shutdown()
   }
 
+  @Test("fills in a schema from a text")
+  func structured() async throws {
+    let model = try await load()
+    let schema = #"""
+      {"type": "object", "properties": {"name": {"type": "string", "maxLength": 40},
+        "age": {"type": "integer", "minimum": 0, "maximum": 150}, "city": {"type": "string", "maxLength": 40},
+        "likes": {"type": "array", "items": {"type": "string", "maxLength": 20}, "maxItems": 4}},
+        "required": ["name", "age", "city"]}
+      """#
+    let text = "Maria Lopez is 34 years old and lives in Lisbon. Give her name, age and city as JSON."
+    for temperature in [Float(0), 0.7] {
+      let options = try GenerationOptions(
+        maxTokens: 80,
+        temperature: temperature,
+        seed: 1,
+        responseFormat: .jsonSchema(schema)
+      )
+      let answer = try await model.respond(to: InferenceRequest(text, tenant: "golden", options: options))
+        .text
+      print(answer)
+      struct Person: Decodable {
+        var name: String
+        var age: Int
+        var city: String
+        var likes: [String]?
+      }
+      let person = try JSONDecoder().decode(Person.self, from: Data(answer.utf8))
+      #expect(person.name.count <= 40 && (0...150).contains(person.age) && person.likes?.count ?? 0 <= 4)
+      if temperature == 0 { #expect(person.name.contains("Maria")) }
+    }
+    await model.shutdown()
+  }
+
   @Test("gives the margin between yes and no in one pass")
   func choices() async throws {
     let model = try await load()

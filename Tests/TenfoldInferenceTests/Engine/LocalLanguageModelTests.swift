@@ -93,7 +93,63 @@ struct LocalLanguageModelTests {
     #expect(first.completion.summary.usage.cachedPromptTokens == 0)
     #expect(second.completion.summary.usage.cachedPromptTokens == 128)
     #expect(first.ids == second.ids)
+    let statistics = model.statistics
+    #expect(statistics.promptTokens == 320 && statistics.cachedPromptTokens == 128)
+    #expect(statistics.keptPages > 0 && statistics.totalPages > statistics.keptPages)
     await model.shutdown()
+  }
+
+  @Test(
+    "gives the same tokens whatever the arrival, cancellations, page budget and reuse; and loses no page",
+    .timeLimit(.minutes(10)),
+    arguments: 0..<8
+  )
+  func randomArrivals(seed: UInt64) async throws {
+    var random = SamplerRandom(seed: seed)
+    let options = try GenerationOptions(maxTokens: 24, temperature: seed % 2 == 0 ? 0 : 0.8, seed: 3)
+    // Beginnings in common, of different lengths.
+    let beginning = String(repeating: "once upon a time ", count: 9)
+    let prompts = (0..<10).map { number in
+      beginning.prefix(Int.random(in: 0...150, using: &random)) + "question \(number)"
+    }
+    let apart = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1, prefixCacheBytes: 0)
+    )
+    var alone: [[Int32]] = []
+    for prompt in prompts { alone.append(try await run(apart, String(prompt), options).ids) }
+    #expect(apart.statistics.cachedPromptTokens == 0 && apart.statistics.keptPages == 0)
+    let page = KeyValueMemory.bytesPerPage(apart.model.configuration)
+    let crowd = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(
+        threads: 1,
+        keyValueCacheBytes: page * Int.random(in: 9...30, using: &random),
+        prefixCacheBytes: [nil, page * 3][Int(seed / 2 % 2)],
+        maximumConcurrentSequences: 4
+      )
+    )
+    let order = (0..<20).map { $0 % 10 }.shuffled(using: &random)
+    let leaving = Set((0..<20).filter { _ in Int.random(in: 0..<4, using: &random) == 0 })
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (position, number) in order.enumerated() {
+        group.addTask {
+          let prompt = String(prompts[number])
+          guard leaving.contains(position) else {
+            let ids = try await run(crowd, prompt, options).ids
+            #expect(ids == alone[number], "seed \(seed), prompt \(number)")
+            return
+          }
+          for try await _ in try crowd.start(.raw(prompt, options), onToken: nil) { break }
+        }
+      }
+      try await group.waitForAll()
+    }
+    await untilIdle(crowd)
+    #expect(crowd.statistics.usedPages == 0, "seed \(seed): pages leak")
+    #expect(crowd.statistics.cachedPromptTokens > 0, "seed \(seed)")
+    await apart.shutdown()
+    await crowd.shutdown()
   }
 
   @Test("frees its place when the reader leaves", .timeLimit(.minutes(10)))
@@ -251,6 +307,73 @@ struct LocalLanguageModelTests {
     let stream = try model.start(request) { _ in clock.withLock { $0 += .seconds(1) } }
     let completion = try await stream.collect()
     #expect(completion.summary.reason == .deadline && completion.summary.usage.completionTokens == 5)
+    await model.shutdown()
+  }
+
+  @Test("tells the tokens' probabilities and how sure it was, where that is asked for")
+  func logProbabilities() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let options = try GenerationOptions(maxTokens: 6, logProbabilities: 3)
+    let (ids, completion) = try await run(model, "so sure ", options)
+    let summary = completion.summary
+    let places = summary.tokenLogProbabilities
+    #expect(places.map(\.chosen.bytes) == ids.map { $0 == 127 ? [] : [UInt8($0)] })
+    // Without temperature the chosen token is the likeliest.
+    #expect(places.allSatisfy { $0.likeliest.count == 3 && $0.likeliest[0] == $0.chosen })
+    let certainty = try #require(summary.certainty)
+    let values = places.map(\.chosen.logProbability)
+    #expect(abs(certainty.meanLogProbability - values.reduce(0, +) / 6) < 1e-9)
+    #expect(certainty.meanLogProbability == summary.meanLogProbability)
+    #expect(certainty.minimumLogProbability == values.min())
+    #expect((certainty.meanEntropy ?? 0) > 0 && (certainty.meanMargin ?? -1) >= 0)
+    let plain = try await run(model, "so sure ", GenerationOptions(maxTokens: 6)).completion
+    #expect(plain.text == completion.text && plain.summary.tokenLogProbabilities.isEmpty)
+    #expect(plain.summary.certainty?.minimumLogProbability == certainty.minimumLogProbability)
+    #expect(plain.summary.certainty?.meanEntropy == nil)
+    await model.shutdown()
+  }
+
+  @Test(
+    "draws several answers to a prompt that is computed once",
+    .timeLimit(.minutes(10)),
+    arguments: [nil, 0] as [Int?]
+  )
+  func alternatives(prefixCacheBytes: Int?) async throws {
+    let model = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1, prefixCacheBytes: prefixCacheBytes)
+    )
+    let prompt = String(repeating: "a common beginning. ", count: 8)
+    func options(_ count: Int) throws -> GenerationOptions {
+      try GenerationOptions(maxTokens: 10, temperature: 1, seed: 7, alternatives: count)
+    }
+    let several = try await run(model, prompt, options(4)).completion
+    let rows = model.statistics.computedRows
+    // 160 rows of the prompt once, then 32 for each other answer, and 9 for what follows each first token.
+    #expect(rows == 160 + 3 * 32 + 4 * 9)
+    let answers = [several.text] + several.summary.alternatives.map(\.text)
+    #expect(answers.count == 4 && Set(answers).count == 4)
+    #expect(several.summary.usage.completionTokens == 40 && several.summary.usage.promptTokens == 160)
+    #expect(several.summary.alternatives.allSatisfy { $0.completionTokens == 10 && $0.reason == .maxTokens })
+    #expect(several.summary.alternatives.allSatisfy { $0.certainty != nil })
+    // The streamed answer is the same as without the others.
+    #expect(try await run(model, prompt, options(1)).completion.text == several.text)
+    await untilIdle(model)
+    #expect(model.statistics.usedPages == 0)
+    await model.shutdown()
+  }
+
+  @Test("ends all answers to a request when its reader leaves", .timeLimit(.minutes(10)))
+  func leavingAlternatives() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let options = try GenerationOptions(maxTokens: 400, temperature: 1, alternatives: 5)
+    let request = InferenceRequest.raw("go on ", options)
+    for try await _ in try await model.generate(request) { break }
+    await untilIdle(model)
+    while request.context.trace.modelCalls.isEmpty { await Task.yield() }
+    #expect(model.statistics.usedPages == 0 && request.context.trace.modelCalls.count == 1)
+    // Its place in the queue is free again, once.
+    _ = try await run(model, "a", GenerationOptions(maxTokens: 2))
     await model.shutdown()
   }
 

@@ -14,7 +14,7 @@ struct TokenSamplerTests {
   private func choose(_ sampler: inout TokenSampler, _ logits: [Float]) throws -> TokenSampler.Choice {
     var logits = logits
     var weights = [Float](repeating: 0, count: logits.count)
-    return try unsafe logits.withUnsafeMutableBufferPointer { logits in
+    let choice = try unsafe logits.withUnsafeMutableBufferPointer { logits in
       try unsafe weights.withUnsafeMutableBufferPointer { weights in
         try unsafe sampler.next(
           logits,
@@ -23,6 +23,8 @@ struct TokenSamplerTests {
         )
       }
     }
+    sampler.take(choice.token)
+    return choice
   }
 
   private func sampler(_ options: GenerationOptions, prompt: [Int32] = []) -> TokenSampler {
@@ -113,6 +115,36 @@ struct TokenSamplerTests {
     #expect(try choose(&sampler, logits).token == 2)
     // All of 0, 1, 2 are seen now: 1.5, 2, 1.25.
     #expect(try choose(&sampler, logits).token == 1)
+  }
+
+  @Test("tells the likeliest tokens, the entropy and the margin of a place", arguments: [0, 3, 20])
+  func place(count: Int) throws {
+    let logits = (0..<2_500).map { Float(sin(Double($0 * $0))) * 6 }
+    for temperature in [Float(0), 0.9] {
+      var sampler = sampler(try GenerationOptions(temperature: temperature, logProbabilities: count))
+      let place = try #require(try choose(&sampler, logits).place)
+      let total = logits.reduce(0.0) { $0 + exp(Double($1)) }
+      let probabilities = logits.map { exp(Double($0)) / total }
+      let entropy = probabilities.reduce(0.0) { $0 - $1 * log($1) }
+      let order = logits.indices.sorted { (logits[$1], $0) < (logits[$0], $1) }
+      #expect(abs(place.entropy - entropy) < 1e-4)
+      #expect(abs(place.margin - (probabilities[order[0]] - probabilities[order[1]])) < 1e-6)
+      #expect(place.likeliest.map(\.token) == order.prefix(count).map { Int32($0) })
+      for candidate in place.likeliest {
+        #expect(abs(candidate.logProbability - log(probabilities[Int(candidate.token)])) < 1e-4)
+      }
+    }
+  }
+
+  @Test("draws other numbers for another of several answers")
+  func alternatives() throws {
+    let logits = (0..<300).map { Float(cos(Double($0) * 1.7)) }
+    let options = try GenerationOptions(temperature: 1, seed: 4)
+    let answers = try (0..<4).map { alternative in
+      var sampler = TokenSampler(options: options, seed: 1, alternative: alternative, prompt: [])
+      return try (0..<12).map { _ in try choose(&sampler, logits).token }
+    }
+    #expect(Set(answers).count == 4)
   }
 
   @Test("repeats itself for a seed and differs between seeds")

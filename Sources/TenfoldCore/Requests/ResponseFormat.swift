@@ -1,0 +1,73 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What an answer has to look like.
+///
+/// A model that keeps formats never says anything else: each token is chosen among those that the format allows. The
+/// answer also follows its format when it reaches `maxTokens` or the end of the context, as it is closed on a shortest
+/// way before; only a deadline or a reader that leaves cuts it short.
+///
+/// ```swift
+/// let schema = #"{"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}"#
+/// let options = try GenerationOptions(responseFormat: .jsonSchema(schema))
+/// ```
+public struct ResponseFormat: Hashable, Sendable, Codable {
+  /// The kinds of formats; the list can grow, so always keep a default branch.
+  public struct Kind: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The kind's name.
+    public let rawValue: String
+
+    /// Creates a kind by name.
+    public init(_ rawValue: String) { self.rawValue = rawValue }
+
+    /// Any text.
+    public static let text = Self("text")
+    /// Some JSON object.
+    public static let jsonObject = Self("json_object")
+    /// A JSON value that satisfies a schema.
+    public static let jsonSchema = Self("json_schema")
+    /// A text that follows a grammar.
+    public static let grammar = Self("grammar")
+
+    /// The raw value.
+    public var description: String { rawValue }
+  }
+
+  /// What kind of format this is.
+  public let kind: Kind
+  /// The schema or the grammar; empty for formats without one.
+  public let source: String
+
+  private init(_ kind: Kind, _ source: String = "") {
+    self.kind = kind
+    self.source = source
+  }
+
+  /// Any text; the default.
+  public static let text = Self(.text)
+
+  /// Some JSON object, its values nested at most six levels deep.
+  public static let jsonObject = Self(.jsonObject)
+
+  /// A JSON value that satisfies a schema.
+  ///
+  /// Kept are `type` (also several), `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`,
+  /// `maxItems`, `minLength`, `maxLength`, `enum`, `const`, `anyOf`, `allOf` of a single schema, `minimum` and its
+  /// siblings for integers, and `$ref` to `#` or into `$defs`, recursive or not. Descriptions are ignored, `format`
+  /// among them. Every other keyword is refused. Members come in the schema's order; unless `additionalProperties`
+  /// asks for more there are no others than the listed ones; the names of others are of letters, digits and
+  /// underscores, and a name may occur twice among them.
+  ///
+  /// - Parameter schema: The schema as JSON text.
+  /// - Returns: The format.
+  public static func jsonSchema(_ schema: String) -> Self { Self(.jsonSchema, schema) }
+
+  /// A text that follows a grammar: rules of the form `name ::= …`, the whole answer's called `root`.
+  ///
+  /// A rule is made of texts in double quotes, classes of characters such as `[a-z]` and `[^\n]`, names of rules,
+  /// alternatives with `|`, groups in parentheses, and `*`, `+`, `?` and `{2,5}` for repetition; `#` begins a comment.
+  ///
+  /// - Parameter rules: The rules.
+  /// - Returns: The format.
+  public static func grammar(_ rules: String) -> Self { Self(.grammar, rules) }
+}

@@ -1,0 +1,21 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The automata of the formats used last, shared by all answers in a format; confined to the engine's thread.
+struct AutomatonShelf {
+  private static let limit = 32
+  private var automata: [(format: CompiledFormat, automaton: GrammarAutomaton)] = []
+
+  /// The automaton of a format; a fresh one when it has grown too large.
+  mutating func automaton(for format: CompiledFormat) -> GrammarAutomaton {
+    let index = automata.firstIndex { $0.format === format }
+    var entry = index.map { automata.remove(at: $0) }
+    if entry?.automaton.isLarge ?? true {
+      entry = (format, GrammarAutomaton(grammar: format.grammar, trie: format.trie))
+    }
+    if automata.count >= Self.limit { automata.removeFirst() }
+    guard let entry else { return GrammarAutomaton(grammar: format.grammar, trie: format.trie) }
+    automata.append(entry)
+    return entry.automaton
+  }
+}

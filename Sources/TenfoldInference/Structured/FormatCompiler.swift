@@ -1,0 +1,89 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldCore
+
+/// A response format that is ready for use: its grammar, and the vocabulary it is spelled in.
+final class CompiledFormat: Sendable {
+  let grammar: Grammar
+  let trie: VocabularyTrie
+  /// Tokens of a shortest answer.
+  let shortestAnswer: Int
+
+  init(grammar: Grammar, trie: VocabularyTrie) throws(RequestError) {
+    let automaton = GrammarAutomaton(grammar: grammar, trie: trie)
+    guard let shortest = automaton.completion(automaton.start()) else {
+      throw RequestError(
+        .unsatisfiableFormat,
+        "responseFormat needs characters that the model has no tokens for; use another model."
+      )
+    }
+    self.grammar = grammar
+    self.trie = trie
+    shortestAnswer = shortest.count
+  }
+}
+
+/// Compiles response formats, and remembers those used last.
+final class FormatCompiler: Sendable {
+  private struct State {
+    var trie: VocabularyTrie?
+    var formats: [ResponseFormat: CompiledFormat] = [:]
+    /// The least recently used first.
+    var order: [ResponseFormat] = []
+  }
+
+  private static let limit = 64
+  private let state = Mutex(State())
+  private let vocabulary: any DecoderVocabulary
+
+  init(_ vocabulary: any DecoderVocabulary) { self.vocabulary = vocabulary }
+
+  /// The compiled form of a format, `nil` for plain text.
+  ///
+  /// - Throws: `RequestError` with code `invalidOption`, `unsupportedFormat` or `unsatisfiableFormat`.
+  func compile(_ format: ResponseFormat) throws(RequestError) -> CompiledFormat? {
+    guard format.kind != .text else { return nil }
+    if let known = known(format) { return known }
+    let grammar: Grammar
+    switch format.kind {
+    case .jsonSchema: grammar = try JSONSchemaCompiler.grammar(format.source)
+    case .jsonObject: grammar = try JSONSchemaCompiler.anyObject()
+    case .grammar: grammar = try GrammarText.grammar(format.source)
+    default:
+      throw RequestError(
+        .unsupportedFormat,
+        "responseFormat '\(format.kind)' is not supported by local models."
+      )
+    }
+    let compiled = try CompiledFormat(grammar: grammar, trie: trie())
+    state.withLock { state in
+      if state.formats.updateValue(compiled, forKey: format) == nil { state.order.append(format) }
+      if state.order.count > Self.limit { state.formats[state.order.removeFirst()] = nil }
+    }
+    return compiled
+  }
+
+  private func known(_ format: ResponseFormat) -> CompiledFormat? {
+    state.withLock { state in
+      guard let known = state.formats[format], let index = state.order.firstIndex(of: format) else {
+        return nil
+      }
+      state.order.append(state.order.remove(at: index))
+      return known
+    }
+  }
+
+  /// Made once, when the first format is asked for; it takes a tenth of a second for a large vocabulary.
+  private func trie() -> VocabularyTrie {
+    if let trie = state.withLock({ $0.trie }) { return trie }
+    let vocabulary = vocabulary
+    let made = VocabularyTrie(count: vocabulary.count) { vocabulary.bytes(of: $0) }
+    return state.withLock { state in
+      let trie = state.trie ?? made
+      state.trie = trie
+      return trie
+    }
+  }
+}

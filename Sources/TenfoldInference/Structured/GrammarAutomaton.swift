@@ -1,0 +1,213 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Follows a grammar byte by byte, and says which tokens may come next.
+///
+/// A state is the set of all places where the text so far can have led, each with the calls it is inside of. States,
+/// their successors and their masks are made when they are first needed and kept, so that an answer soon costs a look
+/// into a table for each byte. Confined to one thread.
+final class GrammarAutomaton {
+  /// A state in which the text so far can't go on and can't end.
+  static let dead: Int32 = -1
+  private static let unknown: Int32 = -2
+  /// How much is kept before ``isLarge``: a mask has a bit for each token, a state four bytes for each byte.
+  private static let largestMaskCount = 512
+  private static let largestStateCount = 8_192
+
+  /// A call that has not returned: where it goes on, and the call around it.
+  private struct Frame: Hashable {
+    var parent: Int32
+    var next: Int32
+  }
+
+  /// A place and the innermost call.
+  private struct Place: Hashable, Comparable {
+    var node: Int32
+    var frame: Int32
+
+    static func < (a: Self, b: Self) -> Bool { (a.node, a.frame) < (b.node, b.frame) }
+  }
+
+  let grammar: Grammar
+  let trie: VocabularyTrie
+  /// Frame 0 is the whole text.
+  private var frames: [Frame] = [Frame(parent: 0, next: 0)]
+  private var frameNumbers: [Frame: Int32] = [:]
+  private var states: [[Place]] = []
+  private var stateNumbers: [[Place]: Int32] = [:]
+  private var successors: [Int32] = []
+  private var masks: [Int32: TokenMask] = [:]
+  private var completions: [Int32: [Int32]?] = [:]
+  private var walk: [Int32]
+
+  init(grammar: Grammar, trie: VocabularyTrie) {
+    self.grammar = grammar
+    self.trie = trie
+    walk = Array(repeating: 0, count: trie.maximumDepth + 1)
+  }
+
+  /// Whether so much has been kept that starting afresh is better.
+  var isLarge: Bool {
+    masks.count > Self.largestMaskCount || states.count > Self.largestStateCount
+  }
+
+  /// The state before the first byte.
+  func start() -> Int32 {
+    var places: Set<Place> = []
+    enter(Place(node: grammar.rules[0], frame: 0), &places)
+    return number(of: places)
+  }
+
+  /// The state of this automaton that equals one of another for the same grammar.
+  func state(equalTo state: Int32, of other: GrammarAutomaton) -> Int32 {
+    number(
+      of: Set(other.states[Int(state)].map { Place(node: $0.node, frame: adopt($0.frame, of: other)) })
+    )
+  }
+
+  /// The state after a byte, or ``dead``.
+  @inline(__always)
+  func next(_ state: Int32, _ byte: UInt8) -> Int32 {
+    let known = successors[Int(state) * 256 + Int(byte)]
+    return known == Self.unknown ? findNext(state, byte) : known
+  }
+
+  /// The state after a token's bytes, or ``dead``.
+  func next(_ state: Int32, _ bytes: [UInt8]) -> Int32 {
+    var state = state
+    for byte in bytes where state != Self.dead { state = next(state, byte) }
+    return state
+  }
+
+  /// Whether the text may end here.
+  func accepts(_ state: Int32) -> Bool {
+    states[Int(state)].contains { grammar.nodes[Int($0.node)] == .end }
+  }
+
+  /// Whether the text may end here and can't go on.
+  func isComplete(_ state: Int32) -> Bool {
+    states[Int(state)].allSatisfy { grammar.nodes[Int($0.node)] == .end }
+  }
+
+  /// The tokens that may come next; ends of text are not among them.
+  func mask(_ state: Int32) -> TokenMask {
+    if let mask = masks[state] { return mask }
+    var mask = TokenMask(count: trie.tokenCount)
+    walk[0] = state
+    var node = 0
+    while node < trie.bytes.count {
+      let depth = Int(trie.depths[node])
+      let next = next(walk[depth], trie.bytes[node])
+      guard next != Self.dead else {
+        node = Int(trie.ends[node])
+        continue
+      }
+      walk[depth + 1] = next
+      for index in trie.firstTokens[node]..<trie.ownTokensEnd(node) { mask.insert(trie.tokens[Int(index)]) }
+      node += 1
+    }
+    masks[state] = mask
+    return mask
+  }
+
+  /// Tokens that lead from a state to an end on a shortest way; `nil` if the vocabulary has none.
+  func completion(_ state: Int32) -> [Int32]? {
+    if let known = completions[state] { return known }
+    let best = states[Int(state)].min { length($0) < length($1) }
+    let tokens = best.flatMap { trie.tokens(for: text($0)) }
+    completions[state] = .some(tokens)
+    return tokens
+  }
+
+  // MARK: - States
+
+  private func findNext(_ state: Int32, _ byte: UInt8) -> Int32 {
+    var places: Set<Place> = []
+    for place in states[Int(state)] {
+      if case .bytes(let low, let high, let next) = grammar.nodes[Int(place.node)], low <= byte, byte <= high
+      {
+        enter(Place(node: next, frame: place.frame), &places)
+      }
+    }
+    let next = places.isEmpty ? Self.dead : number(of: places)
+    successors[Int(state) * 256 + Int(byte)] = next
+    return next
+  }
+
+  /// Adds the places that a place leads to without a byte: those that wait for one, and the end of the text.
+  private func enter(_ place: Place, _ places: inout Set<Place>) {
+    var seen: Set<Place> = []
+    var open = [place]
+    while let place = open.popLast() {
+      guard grammar.distances[Int(place.node)] < Grammar.unreachable, seen.insert(place).inserted else {
+        continue
+      }
+      switch grammar.nodes[Int(place.node)] {
+      case .bytes: places.insert(place)
+      case .fork(let options): open += options.map { Place(node: $0, frame: place.frame) }
+      case .call(let rule, let next):
+        // A call that ends its own rule returns straight to the caller's caller.
+        let isLast = grammar.nodes[Int(next)] == .end
+        let frame = isLast ? place.frame : self.frame(Frame(parent: place.frame, next: next))
+        open.append(Place(node: grammar.rules[Int(rule)], frame: frame))
+      case .end:
+        guard place.frame != 0 else {
+          places.insert(place)
+          continue
+        }
+        let frame = frames[Int(place.frame)]
+        open.append(Place(node: frame.next, frame: frame.parent))
+      }
+    }
+  }
+
+  private func number(of places: Set<Place>) -> Int32 {
+    let places = places.sorted()
+    if let number = stateNumbers[places] { return number }
+    let number = Int32(states.count)
+    states.append(places)
+    stateNumbers[places] = number
+    successors += repeatElement(Self.unknown, count: 256)
+    return number
+  }
+
+  private func frame(_ frame: Frame) -> Int32 {
+    if let number = frameNumbers[frame] { return number }
+    let number = Int32(frames.count)
+    frames.append(frame)
+    frameNumbers[frame] = number
+    return number
+  }
+
+  private func adopt(_ frame: Int32, of other: GrammarAutomaton) -> Int32 {
+    var chain: [Int32] = []
+    var frame = frame
+    while frame != 0 {
+      chain.append(other.frames[Int(frame)].next)
+      frame = other.frames[Int(frame)].parent
+    }
+    return chain.reversed().reduce(0) { self.frame(Frame(parent: $0, next: $1)) }
+  }
+
+  // MARK: - Shortest ways
+
+  private func length(_ place: Place) -> Int {
+    var length = grammar.distances[Int(place.node)]
+    var frame = place.frame
+    while frame != 0 {
+      length += grammar.distances[Int(frames[Int(frame)].next)]
+      frame = frames[Int(frame)].parent
+    }
+    return length
+  }
+
+  private func text(_ place: Place) -> [UInt8] {
+    var text = grammar.shortestText(from: place.node)
+    var frame = place.frame
+    while frame != 0 {
+      text += grammar.shortestText(from: frames[Int(frame)].next)
+      frame = frames[Int(frame)].parent
+    }
+    return text
+  }
+}

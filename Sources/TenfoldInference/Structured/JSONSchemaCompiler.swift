@@ -1,0 +1,392 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+
+/// Turns a JSON schema into a grammar of the texts that it allows.
+///
+/// What it writes is a subset of what the schema allows: members come in the schema's order, one space may stand after
+/// `:` and `,`, numbers have a bounded length, and values that the schema leaves open are nested at most
+/// ``freeDepth`` levels deep. Keywords that it can't keep are refused, so that a text that follows the grammar always
+/// satisfies the schema.
+struct JSONSchemaCompiler {
+  /// How deep values are nested that the schema says nothing about.
+  static let freeDepth = 6
+
+  /// Keywords that describe and don't restrict.
+  private static let annotations: Set<String> = [
+    "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "format",
+    "$schema", "$id", "$comment", "$defs", "definitions", "$anchor",
+  ]
+  private static let objectKeys: Set<String> = ["properties", "required", "additionalProperties"]
+  private static let arrayKeys: Set<String> = ["items", "prefixItems", "minItems", "maxItems"]
+  private static let stringKeys: Set<String> = ["minLength", "maxLength"]
+  private static let integerKeys: Set<String> = [
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+  ]
+
+  private let document: JSONDocument
+  private let builder = GrammarBuilder()
+  private let values: JSONValueGrammar
+  private var references: [String: Int32] = [:]
+  /// References whose contents are still to be built.
+  private var open: [(rule: Int32, schema: JSONDocument, path: String)] = []
+
+  /// The grammar of a schema.
+  ///
+  /// - Parameter schema: The schema's text.
+  /// - Returns: The grammar.
+  /// - Throws: `RequestError` with code `invalidOption` for what is no schema, `unsupportedFormat` for a keyword that is
+  ///   not supported, `unsatisfiableFormat` if no value satisfies the schema.
+  static func grammar(_ schema: String) throws(RequestError) -> Grammar {
+    var compiler = JSONSchemaCompiler(document: try JSONDocument(schema))
+    return try compiler.grammar()
+  }
+
+  /// The grammar of any object.
+  static func anyObject() throws(RequestError) -> Grammar {
+    let builder = GrammarBuilder()
+    let root = builder.declareRule()
+    let values = JSONValueGrammar(builder)
+    builder.define(root, try values.object(depth: freeDepth, then: builder.end))
+    return try builder.finish()
+  }
+
+  private init(document: JSONDocument) {
+    self.document = document
+    values = JSONValueGrammar(builder)
+  }
+
+  private mutating func grammar() throws(RequestError) -> Grammar {
+    let root = builder.declareRule()
+    references["#"] = root
+    open.append((root, document, "#"))
+    while let next = open.popLast() {
+      builder.define(next.rule, try node(next.schema, next.path, then: builder.end))
+    }
+    return try builder.finish()
+  }
+
+  // MARK: - Schemas
+
+  private mutating func node(
+    _ schema: JSONDocument,
+    _ path: String,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    if case .bool(let allowsAll) = schema {
+      return allowsAll ? try values.any(depth: Self.freeDepth, then: next) : try builder.oneOf([])
+    }
+    guard case .object(let members) = schema else { throw invalid(path, "must be an object or a boolean") }
+    let keys = Set(members.map(\.name)).subtracting(Self.annotations)
+    if let reference = schema["$ref"] {
+      try allow(keys, ["$ref"], path)
+      return try builder.call(try rule(of: reference, path), then: next)
+    }
+    if let options = schema["anyOf"] ?? schema["allOf"] {
+      let name = schema["anyOf"] == nil ? "allOf" : "anyOf"
+      try allow(keys, [name], path)
+      guard case .array(let options) = options else { throw invalid(path + "/" + name, "must be an array") }
+      guard name == "anyOf" || options.count == 1 else {
+        throw unsupported(path, "allOf with \(options.count) schemas")
+      }
+      var nodes: [Int32] = []
+      for (index, option) in options.enumerated() {
+        nodes.append(try node(option, "\(path)/\(name)/\(index)", then: next))
+      }
+      return try builder.oneOf(nodes)
+    }
+    if schema["enum"] != nil || schema["const"] != nil {
+      return try constants(schema, keys, path, then: next)
+    }
+    var nodes: [Int32] = []
+    let types = try self.types(schema, keys, path)
+    for type in types {
+      nodes.append(try typed(type, schema, keys, path, isOnly: types.count == 1, then: next))
+    }
+    return try builder.oneOf(nodes)
+  }
+
+  private mutating func typed(
+    _ type: String,
+    _ schema: JSONDocument,
+    _ keys: Set<String>,
+    _ path: String,
+    isOnly: Bool,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    // With several types each keyword belongs to one of them.
+    let all = Self.objectKeys.union(Self.arrayKeys).union(Self.stringKeys).union(Self.integerKeys)
+    var own: Set<String> = ["type"]
+    switch type {
+    case "object": own.formUnion(isOnly ? Self.objectKeys : all)
+    case "array": own.formUnion(isOnly ? Self.arrayKeys : all)
+    case "string": own.formUnion(isOnly ? Self.stringKeys : all)
+    case "integer": own.formUnion(isOnly ? Self.integerKeys : all)
+    case "number": own.formUnion(isOnly ? [] : all.subtracting(Self.integerKeys))
+    default: own.formUnion(isOnly ? [] : all)
+    }
+    try allow(keys, own, path)
+    switch type {
+    case "object": return try object(schema, path, then: next)
+    case "array": return try array(schema, path, then: next)
+    case "string":
+      let minimum = try count(schema, "minLength", path) ?? 0
+      return try values.string(minimum, count(schema, "maxLength", path), then: next)
+    case "integer": return try integer(schema, path, then: next)
+    case "number": return try values.number(then: next)
+    case "boolean": return try values.boolean(then: next)
+    case "null": return try builder.literal("null", then: next)
+    default: return try values.any(depth: Self.freeDepth, then: next)
+    }
+  }
+
+  /// The types that a schema names, or that its keywords are about; "any" if there is none.
+  private func types(
+    _ schema: JSONDocument,
+    _ keys: Set<String>,
+    _ path: String
+  ) throws(RequestError) -> [String] {
+    let known: Set<String> = ["object", "array", "string", "integer", "number", "boolean", "null"]
+    var types: [String] = []
+    switch schema["type"] {
+    case .string(let type)?: types = [type]
+    case .array(let list)?:
+      for item in list {
+        guard case .string(let type) = item else { throw invalid(path + "/type", "must hold strings") }
+        types.append(type)
+      }
+    case nil:
+      if !keys.isDisjoint(with: Self.objectKeys) { return ["object"] }
+      if !keys.isDisjoint(with: Self.arrayKeys) { return ["array"] }
+      if !keys.isDisjoint(with: Self.stringKeys) { return ["string"] }
+      return ["any"]
+    default: throw invalid(path + "/type", "must be a string or an array of strings")
+    }
+    if let wrong = types.first(where: { !known.contains($0) }) {
+      throw invalid(path + "/type", "is '\(wrong)', which is no type")
+    }
+    // An integer is a number too.
+    return types.contains("number") ? types.filter { $0 != "integer" } : types
+  }
+
+  private func constants(
+    _ schema: JSONDocument,
+    _ keys: Set<String>,
+    _ path: String,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    try allow(keys, ["enum", "const", "type"], path)
+    var options: [JSONDocument]
+    if let list = schema["enum"] {
+      guard case .array(let values) = list else { throw invalid(path + "/enum", "must be an array") }
+      options = values
+      if let value = schema["const"] { options.removeAll { $0 != value } }
+    } else {
+      options = [schema["const"]].compactMap { $0 }
+    }
+    if keys.contains("type") {
+      let types = try self.types(schema, keys, path)
+      options.removeAll { !types.contains(where: $0.isOfType) }
+    }
+    var nodes: [Int32] = []
+    for option in options { nodes.append(try builder.literal(option.text, then: next)) }
+    return try builder.oneOf(nodes)
+  }
+
+  private mutating func array(
+    _ schema: JSONDocument,
+    _ path: String,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    let minimum = try count(schema, "minItems", path) ?? 0
+    let maximum = try count(schema, "maxItems", path)
+    var first: [JSONDocument] = []
+    if let prefix = schema["prefixItems"] {
+      guard case .array(let list) = prefix else { throw invalid(path + "/prefixItems", "must be an array") }
+      first = list
+    }
+    let items = schema["items"] ?? .bool(true)
+    guard minimum <= maximum ?? .max else { return try self.builder.oneOf([]) }
+    let close = try self.builder.literal("]", then: next)
+    // After the listed items come equal ones, built once however many they are.
+    let rest = self.builder.declareRule()
+    self.builder.define(rest, try node(items, path + "/items", then: self.builder.end))
+    let maximumRest = maximum.map { max(0, $0 - first.count) }
+    let minimumRest = max(0, minimum - first.count)
+    let allowsRest = items != .bool(false) && maximumRest != 0
+    let (builder, values) = (self.builder, self.values)
+    func more(_ minimum: Int, _ maximum: Int?) throws(RequestError) -> Int32 {
+      try builder.repeated(minimum, maximum, then: close) { (next) throws(RequestError) in
+        try values.comma(then: builder.call(rest, then: next))
+      }
+    }
+    if first.isEmpty {
+      guard allowsRest else {
+        return minimumRest > 0 ? try builder.oneOf([]) : try builder.literal("[", then: close)
+      }
+      let some = try builder.call(rest, then: more(max(0, minimumRest - 1), maximumRest.map { $0 - 1 }))
+      return try builder.literal("[", then: minimumRest > 0 ? some : builder.optional(some, then: close))
+    }
+    // Listed items may be left out from the end.
+    var tail: Int32
+    if allowsRest {
+      tail = try more(minimumRest, maximumRest)
+    } else {
+      tail = minimumRest > 0 ? try builder.oneOf([]) : close
+    }
+    for index in first.indices.reversed() {
+      if let maximum, index >= maximum { continue }
+      let item = try node(first[index], "\(path)/prefixItems/\(index)", then: tail)
+      let entry = index == 0 ? item : try values.comma(then: item)
+      tail = index < minimum ? entry : try builder.optional(entry, then: close)
+    }
+    if maximum == 0 { tail = close }
+    return try builder.literal("[", then: tail)
+  }
+
+  private func integer(_ schema: JSONDocument, _ path: String, then next: Int32) throws(RequestError) -> Int32
+  {
+    func bound(_ name: String) throws(RequestError) -> Int? {
+      guard let value = schema[name] else { return nil }
+      guard case .number(let text) = value else { throw invalid("\(path)/\(name)", "must be a number") }
+      guard let number = Int(text), abs(number) <= JSONValueGrammar.largestInteger else {
+        throw unsupported(path, "\(name) \(text) of an integer")
+      }
+      return number
+    }
+    let bounds = (
+      try bound("minimum"), try bound("exclusiveMinimum").map { $0 + 1 }, try bound("maximum"),
+      try bound("exclusiveMaximum").map { $0 - 1 }
+    )
+    let limit = JSONValueGrammar.largestInteger
+    let low = max(bounds.0 ?? -limit, bounds.1 ?? -limit)
+    let high = min(bounds.2 ?? limit, bounds.3 ?? limit)
+    return try values.integer(from: low, to: high, then: next)
+  }
+
+  // MARK: - Objects
+
+  private mutating func object(
+    _ schema: JSONDocument,
+    _ path: String,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    var properties: [JSONDocument.Member] = []
+    if let list = schema["properties"] {
+      guard case .object(let members) = list else { throw invalid(path + "/properties", "must be an object") }
+      properties = members
+    }
+    var required: [String] = []
+    if let list = schema["required"] {
+      guard case .array(let names) = list else { throw invalid(path + "/required", "must be an array") }
+      for item in names {
+        guard case .string(let name) = item else { throw invalid(path + "/required", "must hold strings") }
+        required.append(name)
+      }
+    }
+    let additional = schema["additionalProperties"]
+    let names = Set(properties.map(\.name))
+    for name in required where !names.contains(name) {
+      guard additional != .bool(false) else { return try builder.oneOf([]) }
+      properties.append(JSONDocument.Member(name: name, value: additional ?? .bool(true)))
+    }
+    let close = try builder.literal("}", then: next)
+    // What follows the listed members, with and without a member before it.
+    var (first, later) = (close, close)
+    if let additional, additional != .bool(false) {
+      guard properties.allSatisfy({ $0.name.utf8.count <= 256 }) else {
+        throw unsupported(path, "additionalProperties beside a name of over 256 bytes")
+      }
+      let value = builder.declareRule()
+      builder.define(value, try node(additional, path + "/additionalProperties", then: builder.end))
+      let listed = properties.map(\.name)
+      later = try builder.loop { (loop) throws(RequestError) in
+        let member = try values.otherName(
+          than: listed,
+          then: values.colon(then: builder.call(value, then: loop))
+        )
+        return [try values.comma(then: member), close]
+      }
+      let member = try values.otherName(
+        than: listed,
+        then: values.colon(then: builder.call(value, then: later))
+      )
+      first = try builder.optional(member, then: close)
+    }
+    for property in properties.reversed() {
+      let isRequired = required.contains(property.name)
+      let name = JSONDocument.quoted(property.name)
+      // Both ways lead through one value only when nothing after it depends on the way.
+      let value = try node(property.value, "\(path)/properties/\(property.name)", then: later)
+      let member = try builder.literal(name, then: values.colon(then: value))
+      let following = try values.comma(then: member)
+      first = isRequired ? member : try builder.oneOf([member, first])
+      later = isRequired ? following : try builder.oneOf([following, later])
+    }
+    return try builder.literal("{", then: first)
+  }
+
+  // MARK: - References
+
+  private mutating func rule(of reference: JSONDocument, _ path: String) throws(RequestError) -> Int32 {
+    guard case .string(let name) = reference else { throw invalid(path + "/$ref", "must be a string") }
+    if let rule = references[name] { return rule }
+    var target: JSONDocument?
+    for prefix in ["#/$defs/", "#/definitions/"] where name.hasPrefix(prefix) {
+      let key = name.dropFirst(prefix.count)
+      guard !key.contains("/"), !key.contains("~"), !key.contains("%") else { break }
+      target = document[String(prefix.dropFirst(2).dropLast())]?[String(key)]
+    }
+    guard let target else {
+      throw RequestError(
+        name.hasPrefix("#/$defs/") || name.hasPrefix("#/definitions/") ? .invalidOption : .unsupportedFormat,
+        "The schema's \(path)/$ref is '\(name)'; it must name an entry of $defs, as in '#/$defs/name', or '#'."
+      )
+    }
+    let rule = builder.declareRule()
+    references[name] = rule
+    open.append((rule, target, name))
+    return rule
+  }
+
+  // MARK: - Checks
+
+  private func count(_ schema: JSONDocument, _ name: String, _ path: String) throws(RequestError) -> Int? {
+    guard let value = schema[name] else { return nil }
+    guard case .number(let text) = value, let count = Int(text), count >= 0 else {
+      throw invalid("\(path)/\(name)", "must be a number, 0 or more")
+    }
+    return count
+  }
+
+  private func allow(_ keys: Set<String>, _ allowed: Set<String>, _ path: String) throws(RequestError) {
+    guard let wrong = keys.subtracting(allowed).min() else { return }
+    throw unsupported(path, allowed.count > 1 ? wrong : "\(wrong) beside \(allowed.min() ?? "")")
+  }
+
+  private func invalid(_ path: String, _ reason: String) -> RequestError {
+    RequestError(.invalidOption, "The schema's \(path) \(reason).")
+  }
+
+  private func unsupported(_ path: String, _ what: String) -> RequestError {
+    RequestError(
+      .unsupportedFormat,
+      "The schema's \(path) has \(what), which is not supported here; leave it out and check the answer yourself."
+    )
+  }
+}
+
+extension JSONDocument {
+  /// Whether a value is of a schema's type.
+  func isOfType(_ type: String) -> Bool {
+    switch self {
+    case .null: type == "null"
+    case .bool: type == "boolean"
+    case .number(let text): type == "number" || (type == "integer" && Int(text) != nil)
+    case .string: type == "string"
+    case .array: type == "array"
+    case .object: type == "object"
+    }
+  }
+}

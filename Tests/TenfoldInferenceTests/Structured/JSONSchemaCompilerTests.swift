@@ -1,0 +1,321 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldCore
+import Testing
+
+@testable import TenfoldInference
+
+/// Tokens made up for tests of structured output: every byte, and pieces that JSON is often made of.
+enum StructuredVocabulary {
+  static let end: Int32 = 256
+  static let pieces: [[UInt8]] =
+    (0...255).map { [$0] } + [[]]
+    + [
+      "{\"", "\":", "\", \"", "\": ", "\"}", "true", "false", "null", "name", "ab", "abc", "12", "345", "-1",
+      "0.",
+      "}}", "]}", ", ", "\":\"", "ü", "é\"", "日本", "\\\"", "\\u00", "[{", "[[", "1,", "x\",\"",
+    ].map { Array($0.utf8) } + [[0xC3], [0xA9, 0x22], [0xF0, 0x9F], [0x98, 0x80]]
+
+  static let trie = VocabularyTrie(count: pieces.count) { pieces[Int($0)] }
+
+  static func text(_ tokens: [Int32]) -> [UInt8] { tokens.flatMap { pieces[Int($0)] } }
+
+  static func automaton(_ grammar: Grammar) -> GrammarAutomaton {
+    GrammarAutomaton(grammar: grammar, trie: trie)
+  }
+
+  /// Whether a grammar allows a text.
+  static func allows(_ grammar: Grammar, _ text: String) -> Bool {
+    let automaton = automaton(grammar)
+    let state = automaton.next(automaton.start(), Array(text.utf8))
+    return state != GrammarAutomaton.dead && automaton.accepts(state)
+  }
+}
+
+@Suite("A JSON schema's grammar")
+struct JSONSchemaCompilerTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    var schema: String
+    var good: [String]
+    var bad: [String]
+
+    init(_ schema: String, _ good: [String], not bad: [String]) {
+      (self.schema, self.good, self.bad) = (schema, good, bad)
+    }
+
+    var testDescription: String { schema }
+  }
+
+  static let cases = [
+    Case(#"{"type": "null"}"#, ["null"], not: ["nul", "nulll", ""]),
+    Case(#"{"type": "boolean"}"#, ["true", "false"], not: ["True", "0"]),
+    Case(
+      #"{"type": "integer"}"#,
+      ["0", "-1", "12", "999999999999999999"],
+      not: ["01", "1.0", "+1", "-", "1e3", "1000000000000000000"]
+    ),
+    Case(
+      #"{"type": "integer", "minimum": 3, "maximum": 120}"#,
+      ["3", "9", "10", "99", "100", "119", "120"],
+      not: ["2", "0", "121", "1000", "-5", "03"]
+    ),
+    Case(
+      #"{"type": "integer", "exclusiveMinimum": -21, "exclusiveMaximum": 10}"#,
+      ["-20", "-7", "-1", "0", "9"],
+      not: ["-21", "-200", "10", "-0"]
+    ),
+    Case(
+      #"{"type": "number"}"#,
+      ["0", "-0.5", "1e5", "12.25E-03", "3"],
+      not: [".5", "1.", "1e", "00", "1e100", "NaN"]
+    ),
+    Case(
+      #"{"type": "string"}"#,
+      [#""""#, #""a b""#, #""é\n\"\u00e9""#, #""😀""#, #""\ud7ff\uE000""#],
+      not: [#"""#, "\"\n\"", #""\x""#, #""\ud800""#, #""\uDFFF""#, #""a"b"#]
+    ),
+    Case(
+      #"{"type": "string", "minLength": 2, "maxLength": 3}"#,
+      [#""ab""#, #""日本語""#, #""\n\u0041""#],
+      not: [#""a""#, #""abcd""#]
+    ),
+    Case(
+      #"{"enum": ["a", 1, null, {"b": [true]}]}"#,
+      [#""a""#, "1", "null", #"{"b":[true]}"#],
+      not: ["a", "2"]
+    ),
+    Case(#"{"type": "integer", "enum": ["a", 1, 2.5]}"#, ["1"], not: [#""a""#, "2.5"]),
+    Case(#"{"const": "q\"uote"}"#, [#""q\"uote""#], not: [#""q""#]),
+    Case(#"{"type": ["string", "null"], "maxLength": 1}"#, ["null", #""x""#], not: [#""xy""#, "1"]),
+    Case(#"{"type": "array"}"#, ["[]", "[1]", #"[1, "a",[{"b":null}]]"#], not: ["[1,]", "[,1]", "[1 2]"]),
+    Case(
+      #"{"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 2}"#,
+      ["[true]", "[true,false]", "[true, false]"],
+      not: ["[]", "[true,true,true]", "[1]"]
+    ),
+    Case(
+      #"{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false, "minItems": 1}"#,
+      ["[1]", #"[1,"a"]"#],
+      not: ["[]", #"["a"]"#, #"[1,"a",2]"#, "[1,2]"]
+    ),
+    Case(
+      #"{"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "null"}, "maxItems": 3}"#,
+      ["[]", "[1]", "[1,null]", "[1,null,null]"],
+      not: ["[null]", "[1,null,null,null]"]
+    ),
+    Case(
+      #"{"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "null"}}, "required": ["b"]}"#,
+      [#"{"b":null}"#, #"{"a": 1, "b": null}"#],
+      not: ["{}", #"{"a":1}"#, #"{"b":null,"a":1}"#, #"{"a":1,"a":1,"b":null}"#, #"{"b":null,"c":1}"#]
+    ),
+    Case(
+      #"{"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}}}"#,
+      ["{}", #"{"a":null}"#, #"{"c":null}"#, #"{"a":null,"c":null}"#, #"{"b":null,"c":null}"#],
+      not: [#"{,"c":null}"#, #"{"a":null,}"#]
+    ),
+    Case(
+      #"{"type": "object", "properties": {"ab": {"type": "null"}}, "additionalProperties": {"type": "integer"}}"#,
+      ["{}", #"{"ab":null}"#, #"{"a":1}"#, #"{"abc":1}"#, #"{"ab":null, "b_9":2,"x":3}"#],
+      not: [#"{"ab":1}"#, #"{"x":3,"ab":1}"#, #"{"":1}"#, #"{"x":null}"#]
+    ),
+    Case(
+      #"{"type": "object", "required": ["z"], "additionalProperties": {"type": "boolean"}}"#,
+      [#"{"z":true}"#, #"{"z":true,"y":false}"#],
+      not: ["{}", #"{"y":false}"#]
+    ),
+    Case(#"{"anyOf": [{"type": "integer"}, {"const": "none"}]}"#, ["7", #""none""#], not: ["none", "null"]),
+    Case(
+      ##"{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/tree"}}}, "required": ["value"]}}}"##,
+      [#"{"value":1}"#, #"{"value":1,"children":[{"value":2,"children":[]},{"value":3}]}"#],
+      not: [#"{"children":[]}"#, #"{"value":1,"children":[{}]}"#]
+    ),
+    Case(
+      ##"{"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#"}}]}"##,
+      ["null", "[]", "[null,[[],null]]"],
+      not: ["[1]", "[[null]"]
+    ),
+    Case("{}", ["1", "null", #"{"a":[1,{"b":"c"}]}"#], not: ["", "{1:2}"]),
+    Case("true", ["[]"], not: [""]),
+  ]
+
+  @Test("allows what the schema allows and nothing else", arguments: cases)
+  func language(of item: Case) throws {
+    let grammar = try JSONSchemaCompiler.grammar(item.schema)
+    for text in item.good { #expect(StructuredVocabulary.allows(grammar, text), "\(text)") }
+    for text in item.bad { #expect(!StructuredVocabulary.allows(grammar, text), "\(text)") }
+  }
+
+  @Test(
+    "refuses what can't be satisfied",
+    arguments: [
+      "false", #"{"enum": []}"#, #"{"anyOf": []}"#, #"{"type": "string", "minLength": 3, "maxLength": 2}"#,
+      #"{"type": "array", "items": false, "minItems": 1}"#,
+      #"{"type": "integer", "minimum": 2, "maximum": 1}"#,
+      #"{"type": "array", "minItems": 3, "maxItems": 2}"#, #"{"type": "integer", "enum": ["a"]}"#,
+      #"{"type": "object", "required": ["a"], "additionalProperties": false}"#,
+      #"{"type": "object", "properties": {"a": false}, "required": ["a"]}"#, ##"{"$ref": "#"}"##,
+      ##"{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}"##,
+      ##"{"type": "array", "items": {"$ref": "#"}, "minItems": 1}"##,
+    ]
+  )
+  func unsatisfiable(schema: String) {
+    #expect(
+      code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(schema) } == .unsatisfiableFormat
+    )
+  }
+
+  @Test(
+    "refuses what it can't keep",
+    arguments: [
+      #"{"type": "string", "pattern": "a+"}"#, #"{"type": "number", "minimum": 0.5}"#,
+      #"{"oneOf": [{}, {}]}"#,
+      #"{"type": "array", "uniqueItems": true}"#, #"{"type": "object", "minProperties": 1}"#, #"{"not": {}}"#,
+      #"{"type": "integer", "multipleOf": 3}"#, #"{"type": "null", "maxLength": 3}"#,
+      #"{"allOf": [{"type": "null"}, {"type": "null"}]}"#, #"{"anyOf": [{}], "type": "null"}"#,
+      ##"{"anyOf": [{"$ref": "#"}, {"type": "null"}]}"##, #"{"$ref": "https://example.org/schema"}"#,
+      #"{"type": "string", "minLength": 1000000000}"#, #"{"type": "array", "items": {}, "minItems": 200000}"#,
+      #"{"type": "integer", "minimum": 12345678901234567890}"#,
+    ]
+  )
+  func unsupported(schema: String) {
+    #expect(
+      code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(schema) } == .unsupportedFormat
+    )
+  }
+
+  @Test(
+    "refuses what is no schema",
+    arguments: [
+      "", "{", "[1", "nul", #"{"a": 1, "a": 2}"#, "{} {}", "3", #"{"type": "strin"}"#, #"{"type": 3}"#,
+      #"{"properties": []}"#, #"{"required": [1]}"#, #"{"enum": 1}"#, #"{"minLength": -1}"#, "\"\\ud800\"",
+      ##"{"$ref": "#/$defs/none"}"##, "{\"title\": \"a\nb\"}", String(repeating: "[", count: 100_000),
+    ]
+  )
+  func malformed(schema: String) {
+    #expect(code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(schema) } == .invalidOption)
+  }
+
+  private func code(_ body: () throws(RequestError) -> Void) -> RequestError.Code? {
+    do {
+      try body()
+      return nil
+    } catch {
+      return error.code
+    }
+  }
+
+  @Test("survives every cut and many a change of a schema", arguments: 0..<20)
+  func fuzz(seed: UInt64) {
+    var random = SamplerRandom(seed: seed)
+    for item in Self.cases {
+      var bytes = Array(item.schema.utf8)
+      if seed % 2 == 0 {
+        bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
+      } else {
+        for _ in 0..<3 {
+          let other = Array(#"{}[]",:0-e#$/\u tfn9"#.utf8).randomElement(using: &random) ?? 0
+          bytes[Int.random(in: 0..<bytes.count, using: &random)] = other
+        }
+      }
+      let text = String(decoding: bytes, as: UTF8.self)
+      // Either a grammar with an answer, or a typed error.
+      if let grammar = try? JSONSchemaCompiler.grammar(text) {
+        let automaton = StructuredVocabulary.automaton(grammar)
+        #expect(automaton.completion(automaton.start()) != nil, "\(text)")
+      }
+    }
+  }
+}
+
+@Suite("A grammar's text")
+struct GrammarTextTests {
+  @Test("allows what its rules allow")
+  func language() throws {
+    let grammar = try GrammarText.grammar(
+      #"""
+      # An answer and its reasons.
+      root   ::= answer ", score " [1-9] [0-9]? reason{1,2} end*
+      answer ::= "yes" | "no"
+        | "p\"erhaps"
+      reason ::= "\n- " [^\n\-]+
+      end    ::= ( "." | "!" [é-ö] )
+      """#
+    )
+    let good = ["yes, score 7\n- because", "no, score 42\n- a\n- b日", "p\"erhaps, score 1\n- x.!é"]
+    let bad = [
+      "yes, score 0\n- a", "no, score 7", "maybe, score 1\n- x", "no, score 7\n- a\n- b\n- c",
+      "yes, score 7\n-",
+    ]
+    for text in good { #expect(StructuredVocabulary.allows(grammar, text), "\(text)") }
+    for text in bad { #expect(!StructuredVocabulary.allows(grammar, text), "\(text)") }
+  }
+
+  /// Forty rules, each of which is twice the next.
+  private static let doubling =
+    "root ::= r0\n" + (0..<40).map { "r\($0) ::= r\($0 + 1) r\($0 + 1)\n" }.joined() + "r40 ::= \"a\""
+
+  @Test("never goes where an answer would have no end in sight")
+  func doublingBranch() throws {
+    let rules = Self.doubling.replacing("root ::= r0", with: "root ::= \"b\" | r0")
+    let automaton = StructuredVocabulary.automaton(try GrammarText.grammar(rules))
+    #expect(automaton.next(automaton.start(), [0x61]) == GrammarAutomaton.dead)
+    #expect(automaton.isComplete(automaton.next(automaton.start(), [0x62])))
+  }
+
+  @Test("follows rules that refer to themselves")
+  func recursion() throws {
+    let grammar = try GrammarText.grammar(#"root ::= "(" root ")" root | """#)
+    for text in ["", "()", "(())()", "((()()))"] {
+      #expect(StructuredVocabulary.allows(grammar, text), "\(text)")
+    }
+    for text in ["(", ")", "(()", "())"] { #expect(!StructuredVocabulary.allows(grammar, text), "\(text)") }
+  }
+
+  @Test(
+    "refuses with a code",
+    arguments: [
+      (#"root ::= "a"#, RequestError.Code.invalidOption), ("rot ::= \"a\"", .invalidOption),
+      ("root ::= b", .invalidOption),
+      ("root ::= [z-a]", .invalidOption), ("root ::= \"a\"{3,1}", .invalidOption),
+      ("root ::= (\"a\"", .invalidOption),
+      ("root := \"a\"", .invalidOption), ("", .invalidOption),
+      ("root ::= \"a\"\nroot ::= \"b\"", .invalidOption),
+      (String(repeating: "(", count: 50_000), .invalidOption), ("root ::= \"\\q\"", .invalidOption),
+      ("root ::= " + String(repeating: "(", count: 50_000), .invalidOption),
+      ("root ::= root \"a\" | \"b\"", .unsupportedFormat), ("root ::= \"a\"{999999}", .unsupportedFormat),
+      ("root ::= x* root \"a\" | \"b\"\nx ::= \"c\"", .unsupportedFormat),
+      ("root ::= \"a\" root", .unsatisfiableFormat), (Self.doubling, .unsatisfiableFormat),
+      ("root ::= []", .unsatisfiableFormat),
+    ]
+  )
+  func refusals(text: String, code: RequestError.Code) {
+    let error = #expect(throws: RequestError.self) { try GrammarText.grammar(text) }
+    #expect(error?.code == code)
+  }
+}
+
+@Suite("UTF-8 of ranges")
+struct UTF8RangesTests {
+  @Test("match exactly the scalars of the range", arguments: 0..<40)
+  func ranges(seed: UInt64) {
+    var random = SamplerRandom(seed: seed)
+    let limits: [UInt32] = [0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF]
+    func scalar() -> UInt32 {
+      Bool.random(using: &random)
+        ? limits.randomElement(using: &random) ?? 0 : UInt32.random(in: 0...0x10FFFF, using: &random)
+    }
+    let (a, b) = (scalar(), scalar())
+    let range = min(a, b)...max(a, b)
+    let sequences = UTF8Ranges.sequences(range)
+    for value in (0..<400).map({ _ in scalar() }) + [range.lowerBound, range.upperBound] {
+      guard let scalar = Unicode.Scalar(value) else { continue }
+      let bytes = Array(String(Character(scalar)).utf8)
+      let matches = sequences.filter { sequence in
+        sequence.count == bytes.count && zip(sequence, bytes).allSatisfy { $0.contains($1) }
+      }
+      #expect(matches.count == (range.contains(value) ? 1 : 0), "\(value) in \(range)")
+    }
+  }
+}

@@ -1,0 +1,342 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import Foundation
+import TenfoldCore
+import TenfoldKernels
+import Testing
+
+@testable import TenfoldInference
+
+/// Says whether a value satisfies a schema; written apart from the compiler, for the keywords that the tests use.
+enum SchemaOracle {
+  static func accepts(_ value: JSONDocument, _ schema: JSONDocument, _ root: JSONDocument) -> Bool {
+    if schema == .bool(true) { return true }
+    if let reference = schema["$ref"], case .string(let name) = reference {
+      let target = name == "#" ? root : root["$defs"]?[String(name.dropFirst(8))]
+      return target.map { accepts(value, $0, root) } ?? false
+    }
+    if let options = schema["anyOf"], case .array(let options) = options {
+      return options.contains { accepts(value, $0, root) }
+    }
+    if let options = schema["enum"], case .array(let options) = options { return options.contains(value) }
+    if let constant = schema["const"] { return constant == value }
+    guard let type = schema["type"], case .string(let type) = type else { return true }
+    func number(_ name: String) -> Int? {
+      guard case .number(let text)? = schema[name] else { return nil }
+      return Int(text)
+    }
+    switch (type, value) {
+    case ("null", .null), ("boolean", .bool), ("number", .number): return true
+    case ("integer", .number(let text)):
+      guard let integer = Int(text) else { return false }
+      return integer >= number("minimum") ?? .min && integer <= number("maximum") ?? .max
+    case ("string", .string(let text)):
+      let count = text.unicodeScalars.count
+      return count >= number("minLength") ?? 0 && count <= number("maxLength") ?? .max
+    case ("array", .array(let values)):
+      let items = schema["items"] ?? .bool(true)
+      return values.count >= number("minItems") ?? 0 && values.count <= number("maxItems") ?? .max
+        && values.allSatisfy { accepts($0, items, root) }
+    case ("object", .object(let members)):
+      guard case .object(let properties) = schema["properties"] ?? .object([]) else { return false }
+      guard case .array(let required) = schema["required"] ?? .array([]) else { return false }
+      let names = members.map(\.name)
+      let additional = schema["additionalProperties"] ?? .bool(false)
+      return required.allSatisfy { name in names.contains { .string($0) == name } }
+        && members.allSatisfy { member in
+          let own = properties.first { $0.name == member.name }?.value
+          return own.map { accepts(member.value, $0, root) }
+            ?? (additional != .bool(false) && accepts(member.value, additional, root))
+        }
+    default: return false
+    }
+  }
+}
+
+/// Makes schemas that can be satisfied.
+struct RandomSchema {
+  var random: SamplerRandom
+
+  mutating func schema() -> JSONDocument {
+    guard case .object(var members) = any(depth: 3) else { return .bool(true) }
+    // A list of itself; it can always end.
+    let link = JSONDocument.object([.init(name: "$ref", value: .string("#/$defs/list"))])
+    let list = object(
+      "object",
+      [("properties", object(nil, [("next", object(nil, [("anyOf", .array([object("null"), link]))]))]))]
+    )
+    members.append(.init(name: "$defs", value: .object([.init(name: "list", value: list)])))
+    return .object(members)
+  }
+
+  private func object(_ type: String?, _ members: [(String, JSONDocument)] = []) -> JSONDocument {
+    .object(
+      (type.map { [("type", JSONDocument.string($0))] } ?? []).map { .init(name: $0.0, value: $0.1) }
+        + members.map { .init(name: $0.0, value: $0.1) }
+    )
+  }
+
+  private mutating func range(_ low: String, _ high: String, _ limit: Int) -> [(String, JSONDocument)] {
+    let first = Int.random(in: 0...limit, using: &random)
+    let last = first + Int.random(in: 0...limit, using: &random)
+    return [(low, .number("\(first)")), (high, .number("\(last)"))].filter { _ in Bool.random(using: &random)
+    }
+  }
+
+  private mutating func any(depth: Int) -> JSONDocument {
+    switch Int.random(in: 0..<(depth > 0 ? 12 : 7), using: &random) {
+    case 0: return object(["null", "boolean", "number"].randomElement(using: &random))
+    case 1: return object("integer", range("minimum", "maximum", 500))
+    case 2, 3: return object("string", range("minLength", "maxLength", 9))
+    case 4: return object(nil, [("enum", .array([.string("é\"\n"), .number("12"), .null]))])
+    case 5: return object(nil, [("const", .string("{}"))])
+    case 6: return object(nil, [("$ref", .string("#/$defs/list"))])
+    case 7: return object(nil, [("anyOf", .array([any(depth: depth - 1), any(depth: depth - 1)]))])
+    case 8: return object("array", [("items", any(depth: depth - 1))] + range("minItems", "maxItems", 3))
+    default:
+      let names = ["a", "name", "na", "über", "b\"c"].shuffled(using: &random).prefix(
+        Int.random(in: 0...4, using: &random)
+      )
+      var properties: [JSONDocument.Member] = []
+      for name in names { properties.append(.init(name: name, value: any(depth: depth - 1))) }
+      let required = names.filter { _ in Bool.random(using: &random) }.map { JSONDocument.string($0) }
+      var members: [(String, JSONDocument)] = [
+        ("properties", .object(properties)), ("required", .array(required)),
+      ]
+      if Int.random(in: 0..<4, using: &random) == 0 {
+        members.append(("additionalProperties", any(depth: depth - 1)))
+      }
+      return object("object", members)
+    }
+  }
+}
+
+@Suite("An answer in a format")
+struct TokenConstraintTests {
+  /// Says tokens with random logits until the answer ends; nil if a token was not to be had.
+  private func answer(
+    _ grammar: Grammar,
+    maxTokens: Int,
+    temperature: Float,
+    _ random: inout SamplerRandom
+  ) throws -> [Int32] {
+    var automaton = StructuredVocabulary.automaton(grammar)
+    var constraint = TokenConstraint(automaton, endTokens: [StructuredVocabulary.end]) {
+      StructuredVocabulary.pieces[Int($0)]
+    }
+    let options = try GenerationOptions(temperature: temperature, topK: 40, seed: random.next())
+    var sampler = TokenSampler(options: options, seed: 0, prompt: [])
+    var tokens: [Int32] = []
+    var weights = [Float](repeating: 0, count: StructuredVocabulary.pieces.count)
+    while tokens.count < maxTokens, !constraint.isComplete, !constraint.isClosed {
+      var logits = weights.indices.map { _ in Float(random.unit()) * 12 }
+      let wanted = try unsafe logits.withUnsafeMutableBufferPointer { logits in
+        try unsafe weights.withUnsafeMutableBufferPointer { weights in
+          try unsafe sampler.next(
+            logits,
+            weights: weights,
+            kernels: tenfold_elementwise_named(InstructionSet.current.name),
+            constraint: constraint
+          )
+        }
+      }
+      let forced = constraint.forced
+      guard let token = forced ?? constraint.checked(wanted.token, left: maxTokens - tokens.count - 1) else {
+        break
+      }
+      #expect(constraint.allows(token))
+      sampler.take(token)
+      constraint.take(token)
+      tokens.append(token)
+      if token == StructuredVocabulary.end { break }
+      // Now and then everything that was kept is thrown away.
+      if Int.random(in: 0..<8, using: &random) == 0 {
+        automaton = StructuredVocabulary.automaton(grammar)
+        constraint.move(to: automaton)
+      }
+    }
+    return tokens
+  }
+
+  @Test("always parses and satisfies its schema, however few tokens it gets", arguments: 0..<120)
+  func property(seed: UInt64) throws {
+    var maker = RandomSchema(random: SamplerRandom(seed: seed))
+    let schema = maker.schema()
+    let grammar = try JSONSchemaCompiler.grammar(schema.text)
+    let shortest = try CompiledFormat(grammar: grammar, trie: StructuredVocabulary.trie).shortestAnswer
+    var random = maker.random
+    for temperature in [Float(0), 1] {
+      let limit = shortest + Int.random(in: 0...60, using: &random)
+      let tokens = try answer(grammar, maxTokens: max(1, limit), temperature: temperature, &random)
+      let bytes = StructuredVocabulary.text(tokens)
+      #expect(tokens.count <= max(1, limit), "seed \(seed)")
+      let text = try #require(String(validating: bytes, as: UTF8.self), "seed \(seed): broken UTF-8")
+      let value = try JSONDocument(text, allowsRepeatedNames: true)
+      #expect(SchemaOracle.accepts(value, schema, schema), "seed \(seed): \(text) for \(schema.text)")
+      _ = try JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)
+    }
+  }
+
+  @Test("allows exactly the tokens whose bytes the grammar allows", arguments: 0..<30)
+  func masks(seed: UInt64) throws {
+    var maker = RandomSchema(random: SamplerRandom(seed: seed))
+    let grammar = try JSONSchemaCompiler.grammar(maker.schema().text)
+    let automaton = StructuredVocabulary.automaton(grammar)
+    var state = automaton.start()
+    for _ in 0..<12 {
+      let mask = automaton.mask(state)
+      for token in StructuredVocabulary.pieces.indices {
+        let bytes = StructuredVocabulary.pieces[token]
+        let isAllowed = !bytes.isEmpty && automaton.next(state, bytes) != GrammarAutomaton.dead
+        #expect(mask.contains(Int32(token)) == isAllowed, "seed \(seed), token \(token)")
+      }
+      let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
+      guard let token = allowed.randomElement(using: &maker.random) else { break }
+      state = automaton.next(state, StructuredVocabulary.pieces[token])
+    }
+  }
+
+  @Test("keeps the text of the largest logit when that is allowed, without making a mask")
+  func greedy() throws {
+    let grammar = try JSONSchemaCompiler.grammar(#"{"type": "string"}"#)
+    let automaton = StructuredVocabulary.automaton(grammar)
+    let constraint = TokenConstraint(automaton, endTokens: []) { StructuredVocabulary.pieces[Int($0)] }
+    var sampler = TokenSampler(options: .standard, seed: 0, prompt: [])
+    var logits = [Float](repeating: 0, count: StructuredVocabulary.pieces.count)
+    logits[0x22] = 2
+    logits[Int(UInt8(ascii: "a"))] = 3
+    var weights = logits
+    func choose() throws -> TokenSampler.Choice {
+      try unsafe logits.withUnsafeMutableBufferPointer { logits in
+        try unsafe weights.withUnsafeMutableBufferPointer { weights in
+          try unsafe sampler.next(
+            logits,
+            weights: weights,
+            kernels: tenfold_elementwise_named(InstructionSet.current.name),
+            constraint: constraint
+          )
+        }
+      }
+    }
+    // The letter is excluded: the quote comes, with the model's own probability.
+    let total = logits.reduce(0.0) { $0 + exp(Double($1)) }
+    let choice = try choose()
+    #expect(choice.token == 0x22 && abs(choice.logProbability - log(exp(2.0) / total)) < 1e-5)
+    #expect(logits[Int(UInt8(ascii: "a"))] == -.infinity)
+    logits = [Float](repeating: 0, count: logits.count)
+    logits[0x22] = 5
+    #expect(try choose().token == 0x22)
+    #expect(logits.allSatisfy { $0 >= 0 })
+  }
+
+  @Test("splits texts into tokens, and knows what the vocabulary lacks")
+  func trie() {
+    let trie = VocabularyTrie(count: 6) { [[], [1, 2], [1], [1, 2, 3], [9], [1, 2]][Int($0)] }
+    #expect(trie.tokens(for: [1, 2, 3, 1, 2, 9, 1]) == [3, 1, 4, 2])
+    #expect(trie.tokens(for: [2]) == nil && trie.tokens(for: []) == [])
+    let empty = VocabularyTrie(count: 2) { _ in [] }
+    #expect(empty.tokens(for: [1]) == nil && empty.bytes.isEmpty)
+  }
+
+  @Test("refuses a format that the vocabulary can't spell")
+  func missingTokens() throws {
+    let trie = VocabularyTrie(count: 128) { [UInt8($0)] }
+    let grammar = try JSONSchemaCompiler.grammar(#"{"const": "é"}"#)
+    let error = #expect(throws: RequestError.self) { try CompiledFormat(grammar: grammar, trie: trie) }
+    #expect(error?.code == .unsatisfiableFormat)
+  }
+}
+
+@Suite("A local model with a format")
+struct LocalLanguageModelFormatTests {
+  private static let schema = #"""
+    {"type": "object", "properties": {
+      "name": {"type": "string", "maxLength": 12}, "score": {"type": "integer", "minimum": 1, "maximum": 5},
+      "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 3}}, "required": ["name", "score"]}
+    """#
+
+  @Test("gives answers that satisfy the schema, beside free ones", .timeLimit(.minutes(10)))
+  func answers() async throws {
+    let model = try LocalLanguageModel.synthetic()
+    let schema = try JSONDocument(Self.schema)
+    let free = try GenerationOptions(maxTokens: 30)
+    let before = try await model.respond(to: .raw("free 1 ", free)).text
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<12 {
+        group.addTask {
+          let options = try GenerationOptions(
+            maxTokens: 24 + number * 6,
+            temperature: number % 2 == 0 ? 0 : 1,
+            seed: UInt64(number),
+            responseFormat: .jsonSchema(Self.schema)
+          )
+          let completion = try await model.respond(to: .raw("say \(number) ", options))
+          let value = try JSONDocument(completion.text)
+          #expect(SchemaOracle.accepts(value, schema, schema), "\(completion.text)")
+          #expect([.endOfText, .maxTokens].contains(completion.summary.reason))
+          #expect(completion.summary.usage.completionTokens <= 24 + number * 6)
+        }
+      }
+      group.addTask {
+        let text = try await model.respond(to: .raw("free 1 ", free)).text
+        #expect(text == before)
+      }
+      try await group.waitForAll()
+    }
+    await model.shutdown()
+  }
+
+  @Test("gives an object, and a text by a grammar")
+  func others() async throws {
+    let model = try LocalLanguageModel.synthetic()
+    let object = try GenerationOptions(maxTokens: 60, temperature: 1, seed: 2, responseFormat: .jsonObject)
+    let text = try await model.respond(to: .raw("x", object)).text
+    guard case .object = try JSONDocument(text, allowsRepeatedNames: true) else {
+      Issue.record("\(text) is no object")
+      return
+    }
+    let grammar = try GenerationOptions(responseFormat: .grammar(#"root ::= ("yes" | "no") "!"{2}"#))
+    let answer = try await model.respond(to: .raw("x", grammar))
+    #expect(["yes!!", "no!!"].contains(answer.text) && answer.summary.reason == .endOfText)
+    await model.shutdown()
+  }
+
+  @Test("closes an answer before the context is full", arguments: [40, 50])
+  func contextEnd(contextLength: Int) async throws {
+    let model = try LocalLanguageModel.synthetic(options: .init(threads: 1, contextLength: contextLength))
+    let format = ResponseFormat.jsonSchema(#"{"type": "array", "items": {"type": "string", "minLength": 3}}"#)
+    let options = try GenerationOptions(maxTokens: 500, temperature: 1, seed: 3, responseFormat: format)
+    let completion = try await model.respond(to: .raw("0123456789", options))
+    guard case .array = try JSONDocument(completion.text) else {
+      Issue.record("\(completion.text) is no array")
+      return
+    }
+    #expect(completion.summary.usage.completionTokens <= contextLength - 10)
+    await model.shutdown()
+  }
+
+  @Test("refuses formats with a code, and what has no room")
+  func refusals() async throws {
+    let model = try LocalLanguageModel.synthetic(options: .init(threads: 1, contextLength: 40))
+    func code(_ format: ResponseFormat, maxTokens: Int = 30) async -> RequestError.Code? {
+      do {
+        let options = try GenerationOptions(maxTokens: maxTokens, responseFormat: format)
+        _ = try await model.respond(to: .raw("0123456789", options))
+        return nil
+      } catch { return (error as? RequestError)?.code }
+    }
+    #expect(await code(.jsonSchema("false")) == .unsatisfiableFormat)
+    #expect(await code(.jsonSchema(#"{"pattern": "a"}"#)) == .unsupportedFormat)
+    #expect(await code(.jsonSchema("{")) == .invalidOption)
+    #expect(await code(.jsonSchema(#"{"const": "0123456789"}"#), maxTokens: 11) == .invalidOption)
+    #expect(await code(.jsonSchema(#"{"const": "0123456789"}"#), maxTokens: 12) == nil)
+    let long = ResponseFormat.jsonSchema(#"{"type": "string", "minLength": 29}"#)
+    let error = await #expect(throws: ModelError.self) {
+      try await model.generate(.raw("0123456789", try GenerationOptions(maxTokens: 99, responseFormat: long)))
+    }
+    #expect(error?.code == .promptTooLong)
+    await model.shutdown()
+  }
+}
