@@ -24,6 +24,8 @@ static const tenfold_attention_kernels *const tables[] = {
 };
 
 const tenfold_attention_kernels *tenfold_attention_named(const char *name) {
+  // AVX-VNNI has these loops from AVX2.
+  if (strcmp(name, "avxvnni") == 0) name = "avx2";
   size_t count = sizeof tables / sizeof tables[0];
   for (size_t i = 0; i < count; i++) {
     // A backend that extends another, as neoni8mm does neon, shares its attention.

@@ -12,6 +12,9 @@ static bool always(void) { return true; }
 static const tenfold_backend backends[] = {
 #if defined(__x86_64__)
   BACKEND(avx512vnni, "AVX-512 F, BW, VL, DQ and VNNI", tenfold_cpu_has_avx512vnni),
+  // Only products with int8 activations differ from avx2.
+  {"avxvnni", "AVX-VNNI, AVX2, FMA and F16C", tenfold_cpu_has_avxvnni, &tenfold_i8_avxvnni, &tenfold_blocks_avxvnni,
+   &tenfold_floats_avx2, &tenfold_rows_avx2, &tenfold_scan_avx2},
   BACKEND(avx2, "AVX2, FMA and F16C", tenfold_cpu_has_avx2),
 #endif
 #if defined(__aarch64__)

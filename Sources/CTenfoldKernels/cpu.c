@@ -21,6 +21,12 @@ bool tenfold_cpu_has_avx2(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 }
 
+bool tenfold_cpu_has_avxvnni(void) {
+  uint32_t a, b, c, d;
+  if (!tenfold_cpu_has_avx2() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || a < 1) return false;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+
 bool tenfold_cpu_has_avx512vnni(void) {
   uint32_t a, b, c, d;
   if (!tenfold_cpu_has_avx2() || (saved_state() & 0xE6) != 0xE6) return false;

@@ -5,6 +5,7 @@
 
 #if defined(__x86_64__)
 bool tenfold_cpu_has_avx2(void);
+bool tenfold_cpu_has_avxvnni(void);
 bool tenfold_cpu_has_avx512vnni(void);
 #endif
 

@@ -20,6 +20,8 @@ static const tenfold_elementwise_kernels *const tables[] = {
 };
 
 const tenfold_elementwise_kernels *tenfold_elementwise_named(const char *name) {
+  // AVX-VNNI has these loops from AVX2.
+  if (strcmp(name, "avxvnni") == 0) name = "avx2";
   size_t count = sizeof tables / sizeof tables[0];
   for (size_t i = 0; i < count; i++) {
     if (strcmp(tables[i]->name, name) == 0) return tables[i];

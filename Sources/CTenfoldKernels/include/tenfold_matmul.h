@@ -32,7 +32,7 @@
 
 #define TENFOLD_PANEL_WIDTH 16
 #define TENFOLD_BLOCK_LENGTH 32
-/// Rows that one call of a tile takes at most.
+/// Rows that one call of a tile takes at most, unless its table says otherwise.
 #define TENFOLD_TILE_ROWS 8
 
 typedef enum tenfold_block_format {
@@ -110,7 +110,9 @@ float tenfold_half_to_float(uint16_t bits);
 /// Products with int8 weights, one scale per output column, activations int8 with one scale per row.
 typedef struct tenfold_i8_kernels {
   uint8_t byte_bias;
-  /// Panels that one call takes at most for 1...8 rows.
+  /// Rows that one call takes at most; 0 stands for TENFOLD_TILE_ROWS.
+  size_t tile_rows;
+  /// Panels that one call takes at most for several rows; for one row there is no limit.
   size_t max_panels;
   /// sums[r * sums_stride + 16 p + c] = exact sum of weights times activations.
   /// `values` rows are `value_stride` apart and readable, zero past k, to a multiple of 64 bytes.
@@ -122,6 +124,10 @@ typedef struct tenfold_i8_kernels {
 /// Products with GGUF block formats, activations int8 per 32 elements.
 typedef struct tenfold_block_kernels {
   uint8_t byte_bias;
+  /// Rows that one call of `tile` takes at most; 0 stands for TENFOLD_TILE_ROWS.
+  size_t tile_rows;
+  /// Up to so many rows `gemv` is faster than `expand` and `tile` (measured); 0 stands for 3.
+  size_t direct_rows;
   size_t max_panels;
   /// A few rows against one panel, straight from its packed bytes: sums[r * sums_stride + c].
   void (*gemv)(
@@ -142,6 +148,8 @@ typedef struct tenfold_block_kernels {
 
 /// Products with float weights and activations.
 typedef struct tenfold_float_kernels {
+  /// Rows that one call takes at most; 0 stands for TENFOLD_TILE_ROWS.
+  size_t tile_rows;
   size_t max_panels;
   /// sums[r * sums_stride + 16 p + c], each summed in the order of k with one accumulator.
   void (*tile)(

@@ -15,13 +15,14 @@ package final class BlockLinearLayer: LinearLayer {
   private let kernels: tenfold_block_kernels
   private let rowKernels: tenfold_row_kernels
 
-  /// Rows whose sums are kept at once, and blocks of 32 that are unpacked at once: 64 rows of 48 columns and 16 blocks of
+  /// Sums that are kept at once, and blocks of 32 that are unpacked at once: 64 rows of 48 columns and 16 blocks of
   /// three panels take 42 KB, which stays in the first-level caches.
-  private static let rowBlock = 64
+  private static let sumBlock = 64 * 48
   private static let blockChunk = 16
 
-  /// Up to so many rows unpacking in registers beats unpacking to memory (measured).
-  private static let fewRows = 3
+  /// Up to so many rows unpacking in registers beats unpacking to memory.
+  private let fewRows: Int
+  private let tileRows: Int
 
   /// Packs rows as they stand in a file.
   init(
@@ -40,6 +41,8 @@ package final class BlockLinearLayer: LinearLayer {
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.blocks.pointee
     unsafe self.rowKernels = backend.rows.pointee
+    fewRows = kernels.direct_rows > 0 ? kernels.direct_rows : 3
+    tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
     let panels = (outputWidth + panelWidth - 1) / panelWidth
     panelBytes = tenfold_block_panel_bytes(blockFormat, inputWidth)
     packed = try AlignedBuffer(count: panels * panelBytes)
@@ -75,7 +78,7 @@ package final class BlockLinearLayer: LinearLayer {
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     guard activations.rows > 0 else { return }
     var finish = unsafe epilogue.c(output: output, stride: outputStride)
-    if activations.rows <= Self.fewRows {
+    if activations.rows <= fewRows {
       unsafe multiplyFewRows(activations, panels: panels, &finish)
     } else {
       unsafe multiplyRows(activations, panels: panels, &finish)
@@ -123,14 +126,15 @@ package final class BlockLinearLayer: LinearLayer {
     }
   }
 
-  /// Several rows: a stretch of the weights is unpacked once and used by up to 64 rows.
+  /// Several rows: a stretch of the weights is unpacked once and used by many rows, 64 to 192 as a tile is wide.
   private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue)
   {
     let rows = activations.rows
     let blocks = activations.blocks
     let group = kernels.max_panels
     let width = group * panelWidth
-    let sumCount = min(rows, Self.rowBlock) * width
+    let rowBlock = max(tileRows, Self.sumBlock / width / tileRows * tileRows)
+    let sumCount = min(rows, rowBlock) * width
     let chunk = max(1, min(Self.blockChunk, blocks))
     let bytes = sumCount * 4 + group * chunk * (512 + 128)
     unsafe withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { scratch in
@@ -141,8 +145,8 @@ package final class BlockLinearLayer: LinearLayer {
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
         let end = min(panels.upperBound, start + group)
         let column = start * panelWidth
-        for row in stride(from: 0, to: rows, by: Self.rowBlock) {
-          let rowEnd = min(rows, row + Self.rowBlock)
+        for row in stride(from: 0, to: rows, by: rowBlock) {
+          let rowEnd = min(rows, row + rowBlock)
           unsafe sums.update(repeating: 0, count: (rowEnd - row) * width)
           for block in stride(from: 0, to: blocks, by: chunk) {
             let count = min(chunk, blocks - block)
@@ -157,7 +161,7 @@ package final class BlockLinearLayer: LinearLayer {
                 scales + (panel - start) * chunk * 32
               )
             }
-            for tile in stride(from: row, to: rowEnd, by: Int(TENFOLD_TILE_ROWS)) {
+            for tile in stride(from: row, to: rowEnd, by: tileRows) {
               var view = unsafe activations.blockView(row: tile, block: block)
               unsafe kernels.tile(
                 blockFormat,
@@ -168,7 +172,7 @@ package final class BlockLinearLayer: LinearLayer {
                 end - start,
                 count,
                 &view,
-                min(Int(TENFOLD_TILE_ROWS), rowEnd - tile),
+                min(tileRows, rowEnd - tile),
                 sums + (tile - row) * width,
                 width
               )

@@ -66,7 +66,7 @@ package final class FloatLinearLayer: LinearLayer {
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     let rows = activations.rows
     guard rows > 0 else { return }
-    let tileRows = Int(TENFOLD_TILE_ROWS)
+    let tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
     let group = kernels.max_panels
     let width = group * panelWidth
     var finish = unsafe epilogue.c(output: output, stride: outputStride)

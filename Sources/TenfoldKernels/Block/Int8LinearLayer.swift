@@ -61,7 +61,7 @@ package final class Int8LinearLayer: LinearLayer {
       "the activations are not int8 rows of \(inputWidth)"
     )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
-    let tileRows = Int(TENFOLD_TILE_ROWS)
+    let tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
     let rows = activations.rows
     let tilePanels = rows == 1 ? 16 : kernels.max_panels
     let stride = tilePanels * panelWidth

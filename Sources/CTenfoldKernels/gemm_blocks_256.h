@@ -1,0 +1,164 @@
+// Tenfold kernels: what the block kernels with 256-bit registers share (private to this target): scales and codes of packed
+// blocks, and the rows that meet them. The panel layout is in tenfold_matmul.h.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "backends.h"
+#include "avx2.h"
+#include "formats.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(TENFOLD_AVX2, apply_to = function)
+
+/// How sums become floats.
+enum { CENTRED, OFFSET, HALVES };
+
+TENFOLD_INLINE int kind_of(tenfold_block_format format) {
+  if (format == TENFOLD_Q6_K) return HALVES;
+  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
+}
+
+TENFOLD_INLINE int bits_of(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q8_0: return 8;
+  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
+  case TENFOLD_Q6_K: return 6;
+  default: return 4;
+  }
+}
+
+TENFOLD_INLINE int zero_of(tenfold_block_format format) {
+  return format == TENFOLD_Q4_0 ? 8 : format == TENFOLD_Q5_0 ? 16 : format == TENFOLD_Q6_K ? 32 : 0;
+}
+
+TENFOLD_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
+
+TENFOLD_INLINE __m256i load(const uint8_t *bytes) { return _mm256_loadu_si256((const __m256i *)(const void *)bytes); }
+
+TENFOLD_INLINE __m256 halves_at(const uint8_t *bytes) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)bytes));
+}
+
+TENFOLD_INLINE __m256 unsigned_at(const uint8_t *bytes) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)bytes)));
+}
+
+TENFOLD_INLINE __m256 signed_at(const uint8_t *bytes) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)bytes)));
+}
+
+/// Scale and offset (or the scales of both half blocks) of block b for columns 8 h ..< 8 h + 8.
+TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *panel, size_t b, int h, __m256 scales[2]) {
+  const uint8_t *super = panel + b / 8 * 320 + 16 * h, *part = panel + b / 8 * 320 + 64 + b % 8 * 16 + 8 * h;
+  switch (format) {
+  case TENFOLD_Q4_1: case TENFOLD_Q5_1:
+    scales[0] = halves_at(panel + 64 * b + 16 * h);
+    scales[1] = halves_at(panel + 64 * b + 32 + 16 * h);
+    break;
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K:
+    scales[0] = _mm256_mul_ps(halves_at(super), unsigned_at(part));
+    scales[1] = _mm256_sub_ps(_mm256_setzero_ps(), _mm256_mul_ps(halves_at(super + 32), unsigned_at(part + 128)));
+    break;
+  case TENFOLD_Q6_K:
+    part += b % 8 * 16;
+    scales[0] = _mm256_mul_ps(halves_at(super), signed_at(part));
+    scales[1] = _mm256_mul_ps(halves_at(super), signed_at(part + 16));
+    break;
+  default:
+    scales[0] = halves_at(panel + 32 * b + 16 * h);
+    scales[1] = _mm256_setzero_ps();
+    break;
+  }
+}
+
+/// Where the codes of a block come from.
+enum { PACKED, EXPANDED };
+
+/// Quads 2 p and 2 p + 1 of columns 8 h ..< 8 h + 8 of a packed block.
+TENFOLD_INLINE void unpack_pair(int bits, const uint8_t *block, int p, int h, __m256i codes[2]) {
+  const uint8_t *half = block + 32 * h;
+  if (bits == 8) {
+    codes[0] = load(half + 128 * p);
+    codes[1] = load(half + 128 * p + 64);
+    return;
+  }
+  __m256i low = _mm256_set1_epi8(15), pair = load(half + 64 * p);
+  codes[0] = _mm256_and_si256(pair, low);
+  codes[1] = _mm256_and_si256(_mm256_srli_epi16(pair, 4), low);
+  if (bits == 5) {
+    const __m256i spread = _mm256_setr_epi8(
+      0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ull);
+    for (int u = 0; u < 2; u++) {
+      int32_t mask;
+      memcpy(&mask, block + 256 + 8 * (2 * p + u) + 4 * h, 4);
+      __m256i bytes = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(mask), spread), bit);
+      __m256i set = _mm256_cmpeq_epi8(bytes, bit);
+      codes[u] = _mm256_or_si256(codes[u], _mm256_and_si256(set, _mm256_set1_epi8(16)));
+    }
+  }
+  if (bits == 6) {
+    __m256i high = _mm256_set1_epi8(0x30), pairs = load(half + 256 + 64 * (p / 2));
+    __m256i first = p % 2 ? pairs : _mm256_slli_epi16(pairs, 4);
+    __m256i second = p % 2 ? _mm256_srli_epi16(pairs, 2) : _mm256_slli_epi16(pairs, 2);
+    codes[0] = _mm256_or_si256(codes[0], _mm256_and_si256(first, high));
+    codes[1] = _mm256_or_si256(codes[1], _mm256_and_si256(second, high));
+  }
+}
+
+TENFOLD_INLINE __m256i broadcast4(const int8_t *x) {
+  int32_t word;
+  memcpy(&word, x, 4);
+  return _mm256_set1_epi32(word);
+}
+
+/// R rows of activations and their sums of 16 columns.
+typedef struct row_block {
+  const int8_t *values;
+  const float *scales, *scaled_sums;
+  const int32_t *negated_sums;
+  size_t value_stride, block_stride;
+  __m256 sums[3][2];
+} row_block;
+
+TENFOLD_INLINE row_block rows_at(const tenfold_block_activations *view, size_t row) {
+  size_t at = row * view->block_stride;
+  return (row_block){
+    .values = view->values + row * view->value_stride, .scales = view->scales + at,
+    .scaled_sums = view->scaled_sums + at, .negated_sums = view->negated_sums + 2 * at,
+    .value_stride = view->value_stride, .block_stride = view->block_stride};
+}
+
+TENFOLD_INLINE void expand_of(
+  tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
+  float *scales) {
+  int bits = bits_of(format);
+  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32)
+    for (int h = 0; h < 2; h++) {
+      __m256 pair[2];
+      for (int p = 0; p < 4; p++) {
+        __m256i unpacked[2];
+        unpack_pair(bits, block, p, h, unpacked);
+        _mm256_storeu_si256((__m256i *)(void *)(codes + 128 * p + 32 * h), unpacked[0]);
+        _mm256_storeu_si256((__m256i *)(void *)(codes + 128 * p + 64 + 32 * h), unpacked[1]);
+      }
+      block_scales(format, panel, first + b, h, pair);
+      _mm256_storeu_ps(scales + 8 * h, pair[0]);
+      _mm256_storeu_ps(scales + 16 + 8 * h, pair[1]);
+    }
+}
+
+#define ALL_FORMATS(CALL) \
+  switch (format) { \
+  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
+  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
+  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
+  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
+  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
+  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
+  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
+  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  }
+
+#pragma clang attribute pop
+#endif
