@@ -67,8 +67,10 @@ struct TokenPlace: Equatable, Sendable {
     entropy = max(0, logTotal - weighted / total)
     let probabilities = best.prefix(2).map { exponential(Double($0.logit - largest)) / total }
     margin = (probabilities.first ?? 0) - (probabilities.count > 1 ? probabilities[1] : 0)
+    // As the sampler takes the chosen token's, so that both are the same number.
+    let normaliser = Double(largest) + logTotal
     likeliest = best.prefix(count).map {
-      Candidate(token: Int32($0.token), logProbability: Double($0.logit - largest) - logTotal)
+      Candidate(token: Int32($0.token), logProbability: Double($0.logit) - normaliser)
     }
   }
 }

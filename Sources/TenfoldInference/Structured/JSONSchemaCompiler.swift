@@ -250,7 +250,7 @@ struct JSONSchemaCompiler {
     func bound(_ name: String) throws(RequestError) -> Int? {
       guard let value = schema[name] else { return nil }
       guard case .number(let text) = value else { throw invalid("\(path)/\(name)", "must be a number") }
-      guard let number = Int(text), abs(number) <= JSONValueGrammar.largestInteger else {
+      guard let number = Int(text), number.magnitude <= JSONValueGrammar.largestInteger.magnitude else {
         throw unsupported(path, "\(name) \(text) of an integer")
       }
       return number

@@ -124,8 +124,10 @@ final class JSONValueGrammar {
         let bounds = (String(max(low, first)), String(min(high, last)))
         options.append(try between(Array(bounds.0.utf8), Array(bounds.1.utf8), then: next))
       }
+      // The next number of digits may be more than an Int has.
+      if last >= high { break }
       first = last + 1
-      last = first * 10 - 1
+      last = first > Int.max / 10 ? Int.max : first * 10 - 1
     }
     return try builder.oneOf(options)
   }
