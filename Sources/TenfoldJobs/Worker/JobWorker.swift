@@ -10,7 +10,7 @@ import TenfoldCore
 /// Leases are renewed from a thread of their own, so a job that blocks the cooperative pool keeps its lease; a run
 /// whose lease is lost has its task cancelled and can't settle. Cancelling the task of ``run()`` stops claiming, gives
 /// back what had not begun, cancels what runs (which can save a checkpoint and leave; it doesn't count as an attempt),
-/// and returns when all of it is settled. ``drain()`` lets what runs finish first.
+/// and returns when all of it is settled. ``drain(grace:)`` lets what runs finish first.
 ///
 /// ```swift
 /// let worker = JobWorker(store: store) { handlers in
@@ -71,7 +71,7 @@ public final class JobWorker: Sendable {
     if let grace { thread.arm(.grace, at: .now + grace) { [running] in running.preempt() } }
   }
 
-  /// Runs jobs until the task is cancelled or ``drain()`` is called; run it once.
+  /// Runs jobs until the task is cancelled or ``drain(grace:)`` is called; run it once.
   ///
   /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption``, or the system's refusal of a thread. Failures
   ///   of the store are logged and retried, as leases protect the jobs meanwhile.
