@@ -94,6 +94,7 @@ TENFOLD_INLINE void gemv_of(
       scales[0][h] = pair[0];
       scales[1][h] = pair[1];
     }
+    prefetch_codes(block, bits);
     add_block(R, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
   }
   for (int r = 0; r < R; r++)
