@@ -16,6 +16,11 @@ struct BenchmarkSample {
     return values[min(values.count - 1, Int((Double(values.count) * share).rounded(.down)))]
   }
 
+  /// Other figures made of these.
+  func map(_ transform: (Double) -> Double) -> BenchmarkSample {
+    BenchmarkSample(values: values.map(transform).sorted(), othersCPUs: othersCPUs)
+  }
+
   /// Warms up once, then takes values.
   static func take(_ count: Int, _ body: () throws -> Double) rethrows -> BenchmarkSample {
     _ = try body()

@@ -7,84 +7,113 @@ import Tenfold
 struct KernelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kernels",
-    abstract: "Measures matrix products in the weight formats."
+    abstract: "Measures matrix products in the weight formats.",
+    discussion: """
+      A figure is that of a whole product: activations are quantised, weights were packed before. With one row that is a \
+      matrix-vector product, as in decoding one sequence.
+      gemm: the shapes' rows. gemv: one row in place of them. stream: as many copies of the weights as fill 160 MB, one \
+      after the other, so that they come from memory, as in decoding.
+      """
   )
 
-  enum Mode: String, ExpressibleByArgument {
-    case gemm, gemv
-  }
+  @Option(
+    parsing: .singleValue,
+    help: "Rows x output columns x input columns, as in 128x1536x384; repeat for several."
+  )
+  var shape: [KernelShape] = [KernelShape(rows: 128, outputs: 1_536, inputs: 384)]
 
-  @Option(help: "Rows x output columns x input columns, as in 128x1536x384; gemv takes one row.")
-  var shape = "128x1536x384"
-
-  @Option(help: "Weight formats: int8, f32, q8_0, q4_0, q4_1, q4_k, …; repeat for several.")
+  @Option(
+    parsing: .singleValue,
+    help: "A weight format: int8, f32, q8_0, q4_0, q4_1, q4_k, …; repeat for several."
+  )
   var format: [String] = ["int8", "f32"]
 
-  @Option(help: "gemm or gemv.")
-  var mode = Mode.gemm
+  @Option(help: "gemm, gemv or stream.")
+  var mode = KernelMode.gemm
+
+  @Flag(help: "Measure this machine's peaks first, and give each figure as a share of them.")
+  var roofline = false
+
+  @Flag(help: "Say which backend, tile and blocking each product gets.")
+  var explain = false
 
   @OptionGroup var options: BenchmarkOptions
 
+  func validate() throws {
+    guard !shape.isEmpty, !format.isEmpty else { throw ValidationError("Name a shape and a format.") }
+  }
+
   func run() throws {
-    let sizes = shape.split(separator: "x").compactMap { Int($0) }
-    guard sizes.count == 3, sizes.allSatisfy({ (1...1 << 20).contains($0) }), sizes[1] * sizes[2] <= 1 << 30
-    else {
-      throw ValidationError("--shape must be MxNxK, as in 128x1536x384.")
-    }
-    let rows = mode == .gemv ? 1 : sizes[0]
     var report = BenchmarkReport(suite: "kernels", options: options)
+    var peaks: HardwarePeaks?
+    if roofline {
+      let measured = try HardwarePeaks.measure(threads: options.threads)
+      show(measured, in: &report)
+      peaks = measured
+    }
     let pool = WorkerPool(threads: options.threads)
-    for name in format {
-      guard let format = WeightFormat.all.first(where: { $0.name == name }) else {
-        throw ValidationError(
-          "Unknown format \(name); there are \(WeightFormat.all.map(\.name).joined(separator: ", "))."
-        )
-      }
-      let layer = try Self.layer(format, rows: sizes[1], columns: sizes[2])
-      let input = (0..<rows * sizes[2]).map { Float($0 * 7_919 % 2_001) / 1_000 - 1 }
-      var output = [Float](repeating: 0, count: rows * sizes[1])
-      let work = 2 * Double(rows) * Double(sizes[1]) * Double(sizes[2])
-      let sample = try BenchmarkSample.take(options.reps) {
-        // Many products a repetition, so that the clock's grain does not show.
-        let count = max(1, Int(2e9 / work))
-        let seconds = try BenchmarkSample.seconds {
-          for _ in 0..<count {
-            var span = output.mutableSpan
-            try layer.apply(input.span, rows: rows, into: &span, pool: pool)
-          }
+    for shape in shape {
+      for name in format {
+        guard let format = WeightFormat.all.first(where: { $0.name == name }) else {
+          throw ValidationError(
+            "Unknown format \(name); there are \(WeightFormat.all.map(\.name).joined(separator: ", "))."
+          )
         }
-        return work * Double(count) / seconds / 1e9
+        let benchmark = try KernelBenchmark(mode.applied(to: shape), format, mode: mode)
+        if explain, options.json != "-" { print("\(benchmark.name): \(benchmark.explanation(pool))") }
+        try benchmark.run(pool: pool, reps: options.reps, peaks: peaks, into: &report)
       }
-      report.add(
-        "\(mode.rawValue)-\(name)",
-        "throughput",
-        "GOP/s",
-        sample,
-        parameters: ["shape": "\(rows)x\(sizes[1])x\(sizes[2])", "bytes": "\(layer.byteCount)"]
-      )
     }
     try report.finish()
   }
 
-  /// A layer of pseudo-random weights; for block formats, of pseudo-random bytes with small scales.
-  private static func layer(_ format: WeightFormat, rows: Int, columns: Int) throws -> any LinearLayer {
-    if format == .int8 || format == .f32 {
-      let weights = (0..<rows * columns).map { Float($0 * 104_729 % 2_003) / 1_001 - 1 }
-      if format == .int8 {
-        return try LinearLayerFactory.makeInt8(weights: weights.span, rows: rows, columns: columns)
-      }
-      // The array lives for the call.
-      return try unsafe weights.withUnsafeBytes {
-        try unsafe LinearLayerFactory.make(format: format, bytes: $0, rows: rows, columns: columns)
-      }
+  private func show(_ peaks: HardwarePeaks, in report: inout BenchmarkReport) {
+    func add(_ name: String, _ value: Double?, _ unit: String, _ parameters: [String: String] = [:]) {
+      guard let value else { return }
+      let sample = BenchmarkSample(values: [value / 1e9], othersCPUs: nil)
+      report.add(name, "peak", unit, sample, parameters: parameters)
     }
-    guard let rowBytes = format.byteCount(elements: columns) else {
-      throw ValidationError("Rows of \(columns) are not whole \(format.name) blocks.")
-    }
-    // Bytes below 60 make every half-precision scale small and finite.
-    let bytes = (0..<rowBytes * rows).map { UInt8($0 * 31 % 60) }
-    return try unsafe bytes.withUnsafeBytes {
-      try unsafe LinearLayerFactory.make(format: format, bytes: $0, rows: rows, columns: columns)
-    }
+    add("int8 in registers", peaks.int8OperationsPerSecond, "GOP/s", ["instructions": peaks.int8Instructions])
+    add("float32 in registers", peaks.float32OperationsPerSecond, "GOP/s")
+    add("reading memory", peaks.memoryReadBytesPerSecond, "GB/s")
   }
+}
+
+/// What is repeated.
+enum KernelMode: String, ExpressibleByArgument, CaseIterable {
+  case gemm, gemv, stream
+
+  /// The shape that this mode makes of another: one row for `gemv`.
+  func applied(to shape: KernelShape) -> KernelShape {
+    var shape = shape
+    if self == .gemv { shape.rows = 1 }
+    return shape
+  }
+}
+
+/// The sizes of a product `[rows × inputs] · [outputs × inputs]ᵀ`.
+struct KernelShape: ExpressibleByArgument, CustomStringConvertible, Hashable {
+  var rows: Int
+  var outputs: Int
+  var inputs: Int
+
+  init(rows: Int, outputs: Int, inputs: Int) {
+    self.rows = rows
+    self.outputs = outputs
+    self.inputs = inputs
+  }
+
+  init?(argument: String) {
+    let sizes = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard sizes.count == 3, let rows = sizes[0], let outputs = sizes[1], let inputs = sizes[2],
+      [rows, outputs, inputs].allSatisfy({ (1...1 << 20).contains($0) }),
+      outputs * inputs <= 1 << 30, rows * max(outputs, inputs) <= 1 << 30
+    else { return nil }
+    self.init(rows: rows, outputs: outputs, inputs: inputs)
+  }
+
+  var description: String { "\(rows)x\(outputs)x\(inputs)" }
+
+  /// A multiplication and an addition are two.
+  var operations: Double { 2 * Double(rows) * Double(outputs) * Double(inputs) }
 }

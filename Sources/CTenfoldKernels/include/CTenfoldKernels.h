@@ -5,4 +5,5 @@
 #include "tenfold_elementwise.h"
 #include "tenfold_encoder.h"
 #include "tenfold_matmul.h"
+#include "tenfold_peaks.h"
 #include "tenfold_scan.h"

@@ -23,6 +23,7 @@ package final class BlockLinearLayer: LinearLayer {
   /// Up to so many rows unpacking in registers beats unpacking to memory.
   private let fewRows: Int
   private let tileRows: Int
+  private let instructionSet: InstructionSet
 
   /// Packs rows as they stand in a file.
   init(
@@ -38,6 +39,7 @@ package final class BlockLinearLayer: LinearLayer {
     self.blockFormat = blockFormat
     self.inputWidth = inputWidth
     self.outputWidth = outputWidth
+    self.instructionSet = instructionSet
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.blocks.pointee
     unsafe self.rowKernels = backend.rows.pointee
@@ -63,6 +65,17 @@ package final class BlockLinearLayer: LinearLayer {
   package var activationFormat: ActivationFormat { .int8PerBlock32 }
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
+
+  /// Rows whose sums are kept while a stretch of the weights is unpacked.
+  private var rowBlock: Int {
+    max(tileRows, Self.sumBlock / (kernels.max_panels * panelWidth) / tileRows * tileRows)
+  }
+
+  package var explanation: String {
+    "\(format), backend \(instructionSet), up to \(fewRows) rows straight from the packed blocks, more in tiles of "
+      + "\(tileRows) rows x \(kernels.max_panels * panelWidth) columns, \(rowBlock) rows a pass over "
+      + "\(Self.blockChunk * 32) unpacked inputs, packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
+  }
 
   package func multiply(
     _ activations: Activations,
@@ -133,7 +146,7 @@ package final class BlockLinearLayer: LinearLayer {
     let blocks = activations.blocks
     let group = kernels.max_panels
     let width = group * panelWidth
-    let rowBlock = max(tileRows, Self.sumBlock / width / tileRows * tileRows)
+    let rowBlock = rowBlock
     let sumCount = min(rows, rowBlock) * width
     let chunk = max(1, min(Self.blockChunk, blocks))
     let bytes = sumCount * 4 + group * chunk * (512 + 128)

@@ -14,6 +14,7 @@ package final class FloatLinearLayer: LinearLayer {
   private let floatFormat: tenfold_float_format
   private let kernels: tenfold_float_kernels
   private let rowKernels: tenfold_row_kernels
+  private let instructionSet: InstructionSet
 
   /// Packs rows as they stand in a file.
   init(
@@ -29,6 +30,7 @@ package final class FloatLinearLayer: LinearLayer {
     self.floatFormat = floatFormat
     self.inputWidth = inputWidth
     self.outputWidth = outputWidth
+    self.instructionSet = instructionSet
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.floats.pointee
     unsafe self.rowKernels = backend.rows.pointee
@@ -52,6 +54,13 @@ package final class FloatLinearLayer: LinearLayer {
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
 
+  private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
+
+  package var explanation: String {
+    "\(format), backend \(instructionSet), tile \(tileRows) rows x \(kernels.max_panels * panelWidth) columns x all "
+      + "\(inputWidth), packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
+  }
+
   package func multiply(
     _ activations: Activations,
     panels: Range<Int>,
@@ -66,7 +75,7 @@ package final class FloatLinearLayer: LinearLayer {
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     let rows = activations.rows
     guard rows > 0 else { return }
-    let tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
+    let tileRows = tileRows
     let group = kernels.max_panels
     let width = group * panelWidth
     var finish = unsafe epilogue.c(output: output, stride: outputStride)

@@ -12,6 +12,7 @@ package final class Int8LinearLayer: LinearLayer {
   private let panelBytes: Int
   private let kernels: tenfold_i8_kernels
   private let rowKernels: tenfold_row_kernels
+  private let instructionSet: InstructionSet
 
   /// Packs quantised rows.
   init(
@@ -22,6 +23,7 @@ package final class Int8LinearLayer: LinearLayer {
   ) throws(KernelError) {
     self.inputWidth = inputWidth
     self.outputWidth = scales.count
+    self.instructionSet = instructionSet
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.i8.pointee
     unsafe self.rowKernels = backend.rows.pointee
@@ -50,6 +52,18 @@ package final class Int8LinearLayer: LinearLayer {
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
 
+  private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
+
+  /// Rows whose codes stay in half of a second-level cache of 1 MB.
+  private func rowBlock(_ stride: Int) -> Int { max(tileRows, (512 << 10) / stride / tileRows * tileRows) }
+
+  package var explanation: String {
+    let stride = (inputWidth + 63) & ~63
+    return "int8 with a scale a column, backend \(instructionSet), tile \(tileRows) rows x "
+      + "\(kernels.max_panels * panelWidth) columns x all \(inputWidth), \(rowBlock(stride)) rows a pass over the weights, "
+      + "packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
+  }
+
   /// Calls `body` with the sums of one tile after the other; rows are blocked so that theirs stay in half of the L2 cache.
   private func forEachTile(
     _ activations: Activations,
@@ -61,11 +75,11 @@ package final class Int8LinearLayer: LinearLayer {
       "the activations are not int8 rows of \(inputWidth)"
     )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
-    let tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
+    let tileRows = tileRows
     let rows = activations.rows
     let tilePanels = rows == 1 ? 16 : kernels.max_panels
     let stride = tilePanels * panelWidth
-    let rowBlock = max(tileRows, (512 << 10) / activations.valueStride / tileRows * tileRows)
+    let rowBlock = rowBlock(activations.valueStride)
     unsafe withUnsafeTemporaryAllocation(
       byteCount: min(rows, tileRows) * stride * 4,
       alignment: 64

@@ -24,6 +24,8 @@ public protocol LinearLayer: Sendable {
   var panelCount: Int { get }
   /// The output columns of one slice; the last slice may hold fewer.
   var panelWidth: Int { get }
+  /// The backend, the tile and the blocking, for people.
+  var explanation: String { get }
 
   /// Computes the output columns of some slices on the calling thread, for all rows of `activations`.
   ///
@@ -46,6 +48,34 @@ public protocol LinearLayer: Sendable {
 }
 
 extension LinearLayer {
+  /// The format and the slices; layers that know more say more.
+  public var explanation: String { "\(format), \(panelCount) panels of \(panelWidth) columns" }
+
+  /// Computes all output columns of rows that are ready, with all checks.
+  ///
+  /// - Parameters:
+  ///   - activations: Rows in the form ``LinearLayer/activationFormat``, ``LinearLayer/inputWidth`` long.
+  ///   - output: `[rows × outputWidth]`, row-major.
+  ///   - pool: The threads.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  public func apply(
+    _ activations: Activations,
+    into output: AlignedBuffer<Float>,
+    pool: WorkerPool
+  ) throws(KernelError) {
+    let (outputs, overflow) = activations.rows.multipliedReportingOverflow(by: outputWidth)
+    guard activations.format == activationFormat, activations.width == inputWidth, !overflow,
+      output.count >= outputs
+    else {
+      throw KernelError(
+        .invalidShape,
+        "activations of \(activations.rows) rows of \(activations.width) (\(activations.format)) and \(output.count) "
+          + "outputs do not fit a layer of \(inputWidth) (\(activationFormat)) and \(outputWidth)"
+      )
+    }
+    unsafe multiply(activations, into: output.base, outputStride: outputWidth, pool: pool)
+  }
+
   /// Computes all output columns, split over a pool.
   ///
   /// - Parameters:
