@@ -69,6 +69,7 @@ struct DemoReportTests {
         system: "<OS>"
       ),
       workload: .init(),
+      abstracts: 1_000,
       clients: 8,
       smallModel: "small",
       largeModel: nil,

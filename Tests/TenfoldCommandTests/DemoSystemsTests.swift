@@ -18,6 +18,21 @@ struct DemoSystemsTests {
     #expect(dataset.judgements.count == 300)
   }
 
+  @Test(
+    "a smaller data set keeps every judged document and the file's order",
+    arguments: [1, 500, 1_000, 9_999]
+  )
+  func limited(count: Int) throws {
+    let whole = try SciFactDataset()
+    let limited = whole.limited(to: count)
+    let judged = Set(whole.claims.flatMap(\.relevant.keys))
+    #expect(limited.documents.count == min(max(count, judged.count), whole.documents.count))
+    let ids = Set(limited.documents.map(\.id))
+    #expect(judged.isSubset(of: ids))
+    #expect(limited.documents.map(\.id) == whole.documents.map(\.id).filter { ids.contains($0) })
+    #expect(limited.judgements.count == 300)
+  }
+
   @Test("a damaged data set is an error")
   func damaged() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "tenfold-\(UUID())")

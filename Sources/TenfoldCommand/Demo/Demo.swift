@@ -10,7 +10,8 @@ struct Demo: Sendable {
 
   func run() async throws {
     let prices = PriceList(dollarsPerCoreHour: command.corePrice)
-    let dataset = try SciFactDataset()
+    let whole = try SciFactDataset()
+    let dataset = whole.limited(to: command.abstracts ?? (command.quick ? 1_000 : whole.documents.count))
     let folder = try dataFolder()
     let threads = command.threads ?? WorkerPool.defaultThreadCount
     let size: DemoModels.Size = command.small ? .small : command.large ? .large : .standard
@@ -91,7 +92,7 @@ struct Demo: Sendable {
       )
     }
     let naive = NaiveSystem(
-      model: CalibratedChoices(model: large, offset: calibration.offset(large.profile.id)),
+      model: CalibratedChoices(large, calibration),
       retriever: dense,
       log: database
     )
@@ -117,7 +118,8 @@ struct Demo: Sendable {
       workload: options,
       models: models,
       system: system,
-      judgements: dataset.judgements,
+      dataset: dataset,
+      abstracts: index.count,
       prices: prices
     )
     try write(report)
@@ -129,7 +131,8 @@ struct Demo: Sendable {
     workload: Workload.Options,
     models: DemoModels,
     system: TenfoldSystem,
-    judgements: [String: [DocumentID: Int]],
+    dataset: SciFactDataset,
+    abstracts: Int,
     prices: PriceList
   ) -> DemoReport {
     let machine = MachineProfile.measure()
@@ -159,13 +162,14 @@ struct Demo: Sendable {
         system: ProcessInfo.processInfo.operatingSystemVersionString
       ),
       workload: workload,
+      abstracts: abstracts,
       clients: command.clients,
       smallModel: models.small.profile.id,
       largeModel: models.large?.profile.id,
       prices: prices,
       disabled: command.without,
-      naive: SystemFigures(name: "naive", replay: naive, judgements: judgements, price: prices),
-      tenfold: SystemFigures(name: "Tenfold", replay: tenfold, judgements: judgements, price: prices),
+      naive: SystemFigures(name: "naive", replay: naive, judgements: dataset.judgements, price: prices),
+      tenfold: SystemFigures(name: "Tenfold", replay: tenfold, judgements: dataset.judgements, price: prices),
       agreement: agreement(nil),
       agreementOnEasy: agreement(.lookup),
       bottleneck: BottleneckReport(stages: system.stages.snapshot, machine: machine),
@@ -190,9 +194,12 @@ struct Demo: Sendable {
 
   private func calibrate(_ models: DemoModels, dataset: SciFactDataset, count: Int) async throws {
     var calibration = DemoCalibration.bundled()
-    for model in [models.small, models.large].compactMap(\.self) {
+    let names = command.calibrateModel
+    for model in [models.small, models.large].compactMap(\.self)
+    where names.isEmpty || names.contains(model.profile.id) {
       calibration.models[model.profile.id] = try await DemoCalibration.measure(
         model,
+        wordings: command.wording,
         dataset: dataset,
         count: count
       )

@@ -10,14 +10,15 @@ struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
     abstract:
-      "Answer questions over 5,183 scientific abstracts: a naive system against Tenfold, side by side.",
+      "Answer questions over scientific abstracts: a naive system against Tenfold, side by side.",
     discussion: """
-      The first run downloads the models (680 MB; 190 MB with --small) and indexes the abstracts. Ctrl-C at any moment \
-      leaves everything consistent; the next run goes on. The report is written to report.html and report.json.
+      The first run downloads the models (680 MB; 190 MB with --small) and indexes the abstracts: 5,183 of them, some \
+      minutes; 1,000 with --quick, and a later run adds the rest. Ctrl-C at any moment leaves everything consistent; \
+      the next run goes on. The report is written to report.html and report.json.
       """
   )
 
-  @Flag(help: "End within three minutes after set-up.")
+  @Flag(help: "End within three minutes after set-up: fewer abstracts and fewer requests.")
   var quick = false
 
   @Flag(help: "Do without the large model (190 MB of models in place of 680).")
@@ -25,6 +26,9 @@ struct DemoCommand: AsyncParsableCommand {
 
   @Flag(help: "Take the 1.5B model as the large one (1.1 GB more).")
   var large = false
+
+  @Option(help: "How many abstracts are indexed at least (default all 5,183; 1,000 with --quick).")
+  var abstracts: Int?
 
   @Option(help: "How many requests are replayed (default 240; 40 with --quick).")
   var requests: Int?
@@ -62,8 +66,17 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: "Where report.html and report.json are written.")
   var output = "."
 
+  /// Measures the models on so many train claims and lookups, and prints what belongs into `calibration.json`.
   @Option(help: .hidden)
   var calibrate: Int?
+
+  /// With `--calibrate`: the models by name; all without.
+  @Option(help: .hidden)
+  var calibrateModel: [String] = []
+
+  /// With `--calibrate`: the wordings to choose from.
+  @Option(help: .hidden)
+  var wording: [ClaimWording] = ClaimWording.allCases
 
   func validate() throws {
     let shares = [repeatShare, paraphraseShare, easyShare]
@@ -72,6 +85,9 @@ struct DemoCommand: AsyncParsableCommand {
     }
     guard (requests ?? 1) >= 1, (requests ?? 1) <= 100_000 else {
       throw ValidationError("requests lie in 1...100000")
+    }
+    guard (500...1_000_000).contains(abstracts ?? 500) else {
+      throw ValidationError("abstracts is 500 or more: the workload's claims are about some 300 of them")
     }
     guard (1...256).contains(clients) else { throw ValidationError("clients lie in 1...256") }
     guard (1...256).contains(threads ?? 1) else { throw ValidationError("threads lie in 1...256") }

@@ -26,8 +26,8 @@ struct SciFactDataset: Sendable {
     let relevant: [DocumentID: Int]
   }
 
-  /// All 5,183 abstracts, in the order of the file.
-  let documents: [IndexedDocument]
+  /// The abstracts, in the order of the file; all 5,183 unless taken less.
+  private(set) var documents: [IndexedDocument]
   /// All 1,109 claims, in the order of the file.
   let claims: [Claim]
 
@@ -37,6 +37,22 @@ struct SciFactDataset: Sendable {
       claims.compactMap { $0.relevant.isEmpty ? nil : ($0.id, $0.relevant) },
       uniquingKeysWith: { first, _ in first }
     )
+  }
+
+  /// The same claims over fewer documents: those that the test split judges, and then the first of the file.
+  ///
+  /// - Parameter count: How many documents; no judged one is left out.
+  /// - Returns: The smaller data set.
+  func limited(to count: Int) -> Self {
+    let judged = Set(claims.flatMap(\.relevant.keys))
+    var others = max(0, count - documents.count { judged.contains($0.id) })
+    var result = self
+    result.documents = documents.filter { document in
+      if judged.contains(document.id) { return true }
+      others -= 1
+      return others >= 0
+    }
+    return result
   }
 
   /// Reads the bundled files.

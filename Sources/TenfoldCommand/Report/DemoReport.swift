@@ -16,6 +16,8 @@ struct DemoReport: Sendable, Codable {
   var date: Date
   var machine: Machine
   var workload: Workload.Options
+  /// How many abstracts the index held.
+  var abstracts: Int
   var clients: Int
   var smallModel: String
   var largeModel: String?

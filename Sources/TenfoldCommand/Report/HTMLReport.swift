@@ -25,7 +25,7 @@ struct HTMLReport {
     <body>
     <main>
     <h1>\(report.speedup.fixed(1))× the answers on the same machine</h1>
-    <p class="lead">The same \(report.workload.count) requests over 5,183 scientific abstracts, asked by \(report.clients)
+    <p class="lead">The same \(report.workload.count) requests over \(Double(report.abstracts).fixed(0)) scientific abstracts, asked by \(report.clients)
     clients: once of a naive system (the \(largeName) model for everything, one request at a time, full scan, no cache,
     synchronous writes), once of Tenfold.</p>
     \(headline)

@@ -3,11 +3,9 @@
 
 import Tenfold
 
-/// Indexes a range of the abstracts; doing it twice does no harm.
+/// Indexes some abstracts; doing it twice does no harm.
 struct IndexBatch: DurableJob {
-  static let name: JobName = "demo.index.v1"
-  /// The first document's position in the data set.
-  var lower: Int
-  /// One past the last document's position.
-  var upper: Int
+  static let name: JobName = "demo.index.v2"
+  /// The abstracts, by name: a batch left by an interrupted run means the same whatever that run was to index.
+  var documents: [DocumentID]
 }

@@ -7,6 +7,8 @@ import Tenfold
 /// What `tenfold demo --calibrate` measured on the train split, by model.
 struct DemoCalibration: Codable, Sendable {
   struct Entry: Codable, Sendable {
+    /// How the model is best asked about claims.
+    var wording: ClaimWording
     /// How many train claims it was measured on.
     var claims: Int
     /// The area under the curve: how well the log-odds tell supported from refuted claims.
@@ -32,8 +34,6 @@ struct DemoCalibration: Codable, Sendable {
     return value
   }
 
-  func offset(_ model: String) -> Double { models[model]?.offset ?? 0 }
-
   /// How sure a model's answers are; without a measurement only wide margins count.
   func confidence(_ model: String) -> DemoConfidence {
     let cautious = ConfidenceCalibration.logistic(slope: 4, offset: -2)
@@ -43,54 +43,32 @@ struct DemoCalibration: Codable, Sendable {
     )
   }
 
-  /// Measures a model on train claims with their own evidence.
-  static func measure(_ model: any LanguageModel, dataset: SciFactDataset, count: Int) async throws -> Entry {
-    let documents = Dictionary(dataset.documents.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-    var generator = SeededGenerator(seed: 1)
-    let claims = dataset.claims.filter { $0.split == "train" && $0.verdict != nil }
-      .shuffled(using: &generator).prefix(count)
-    let bar = ProgressBar("calibrating \(model.profile.id)", total: claims.count)
-    var samples: [(odds: Double, isSupported: Bool)] = []
-    for claim in claims {
-      guard let id = claim.labels.keys.sorted().first, let document = documents[id] else { continue }
-      var request = InferenceRequest(
-        prompt: .text(DemoPrompt.claimInstruction(claim.text)),
-        options: try GenerationOptions(maxTokens: 8, choices: DemoPrompt.claimChoices),
-        context: RequestContext(tenant: "calibration")
-      )
-      request.prompt = DemoPrompt.template.render(request, [document.passage(score: 1)])
-      let completion = try await model.respond(to: request)
-      if let odds = CalibratedChoices.logOdds(completion.summary) {
-        samples.append((odds, claim.verdict == .support))
-      }
-      bar.show(samples.count)
+  /// Measures a model on train claims with their own evidence, in several wordings, and on lookups.
+  static func measure(
+    _ model: any LanguageModel,
+    wordings: [ClaimWording],
+    dataset: SciFactDataset,
+    count: Int
+  ) async throws -> Entry {
+    var best: ClaimSamples?
+    for wording in wordings {
+      let samples = try await ClaimSamples(model, wording, dataset: dataset, count: count)
+      ConsoleText.complain("\(model.profile.id), \(wording.rawValue): AUROC \(samples.auroc.fixed(3))")
+      if samples.auroc > best?.auroc ?? 0 { best = samples }
     }
-    bar.finish()
-    let yes = samples.filter(\.isSupported).map(\.odds)
-    let no = samples.filter { !$0.isSupported }.map(\.odds)
-    guard !yes.isEmpty, !no.isEmpty else {
+    guard let best else {
       throw RoutingError(
         .unfittable,
         "Calibration needs supported and refuted claims; raise the number of claims."
       )
     }
-    var wins = 0.0
-    for a in yes { for b in no { wins += a > b ? 1 : a == b ? 0.5 : 0 } }
-    // The cut at which both kinds of error are nearest to each other.
-    let cuts = samples.map(\.odds).sorted()
-    let offset = cuts.min { first, second in imbalance(first, yes, no) < imbalance(second, yes, no) } ?? 0
-    let claimConfidence = ConfidenceCalibration.platt(
-      fitting: samples.map { sample in
-        let first = 1 / (1 + exp(-(sample.odds - offset)))
-        return .init(score: abs(2 * first - 1), isRight: (sample.odds >= offset) == sample.isSupported)
-      }
-    )
     let lookups = try await measureLookups(model, dataset: dataset, count: count)
     return Entry(
-      claims: samples.count,
-      auroc: wins / Double(yes.count * no.count),
-      offset: offset,
-      claimConfidence: claimConfidence,
+      wording: best.wording,
+      claims: best.count,
+      auroc: best.auroc,
+      offset: best.offset,
+      claimConfidence: best.confidence,
       lookupConfidence: .platt(fitting: lookups),
       lookupAccuracy: Double(lookups.count(where: \.isRight)) / Double(max(1, lookups.count))
     )
@@ -124,11 +102,5 @@ struct DemoCalibration: Codable, Sendable {
       samples.append(.init(score: score, isRight: completion.text == lookup.expected))
     }
     return samples
-  }
-
-  private static func imbalance(_ cut: Double, _ yes: [Double], _ no: [Double]) -> Double {
-    let missed = Double(yes.count { $0 < cut }) / Double(yes.count)
-    let wrong = Double(no.count { $0 >= cut }) / Double(no.count)
-    return abs(missed - wrong)
   }
 }

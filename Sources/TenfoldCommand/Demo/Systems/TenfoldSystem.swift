@@ -24,11 +24,11 @@ struct TenfoldSystem: Sendable {
     withoutRouting: Bool
   ) throws {
     let embedder = models.embedder
-    let small = CalibratedChoices(model: models.small, offset: calibration.offset(models.small.profile.id))
+    let small = CalibratedChoices(models.small, calibration)
     escalations = models.large == nil ? EscalationTally(small) : nil
     let large: any LanguageModel
     if let model = models.large {
-      large = CalibratedChoices(model: model, offset: calibration.offset(model.profile.id))
+      large = CalibratedChoices(model, calibration)
     } else {
       large = escalations ?? EscalationTally(small)
     }

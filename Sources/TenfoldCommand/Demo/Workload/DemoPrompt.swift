@@ -24,9 +24,14 @@ enum DemoPrompt {
   }
 
   /// The best passage alone, cut to about 300 tokens: two passages cost twice as much and help little.
+  static func evidence(_ passages: [RetrievedPassage]) -> String {
+    PromptTemplate.numbered(Array(passages.prefix(1)), budgetInBytes: 1400)
+  }
+
+  /// Requests as they come, with the evidence; each model then puts claims in its own words (``ClaimWording``).
   static let template = PromptTemplate { request, passages in
-    guard let best = passages.first else { return request.prompt }
-    let evidence = PromptTemplate.numbered([best], budgetInBytes: 1400)
+    guard !passages.isEmpty else { return request.prompt }
+    let evidence = evidence(passages)
     return switch request.prompt {
     case .chat(let turns): .chat([.system("You answer from the passage.\n\n" + evidence)] + turns)
     case .text(let text): .text("Evidence: \(evidence)\n\(text)")
