@@ -207,4 +207,26 @@ struct JobStoreTests {
     )
     await store.close()
   }
+
+  @Test("what happens in the host's transaction wakes whoever waits, once it is committed")
+  func hintsOfTransactions() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    var hints = store.wakeups.makeAsyncIterator()
+    let job = NewJob(name: "x", payload: [])
+    await #expect(throws: StorageError.self) {
+      try await store.database.write { tx in
+        _ = try store.enqueue([job], in: tx)
+        throw StorageError(.other, "scripted")
+      }
+    }
+    #expect(try await store.observe(.init()).ready == 0)
+    _ = try await store.database.write { tx in try store.enqueue([job], in: tx) }
+    #expect(await hints.next() == .ready)
+    let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
+    _ = try await store.database.write { tx in
+      try store.settle([JobSettlement(lease.reference, .done(result: nil))], in: tx)
+    }
+    #expect(await hints.next() == .settled)
+    await store.close()
+  }
 }
