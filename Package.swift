@@ -164,11 +164,17 @@ let package = Package(
     example("FolderSearch", ["Tenfold"]),
     example("DurableBatch", ["TenfoldJobs", "TenfoldStorage"]),
 
-    // Tests, and the process that they kill.
+    // Tests, and the processes that they kill.
     .executableTarget(
       name: "JobsCrashHelper",
       dependencies: ["TenfoldJobs", "TenfoldStorage"],
       path: "Tests/Helpers/JobsCrashHelper",
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "BatchCrashHelper",
+      dependencies: ["Tenfold", "TenfoldStorage", "TenfoldTesting"],
+      path: "Tests/Helpers/BatchCrashHelper",
       swiftSettings: settings
     ),
     .target(name: "CTenfoldSanitizers", path: "Tests/CTenfoldSanitizers"),
@@ -190,7 +196,7 @@ let package = Package(
     tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
     tests("TenfoldRouting", ["TenfoldCore"]),
     tests("TenfoldJobs", ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
-    tests("Tenfold"),
+    tests("Tenfold", ["BatchCrashHelper"]),
     tests("TenfoldCommand", ["Tenfold"]),
   ],
   swiftLanguageModes: [.v6],

@@ -8,6 +8,6 @@ struct TenfoldCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tenfold",
     abstract: "Carry ten times the traffic of an AI system.",
-    subcommands: [DemoCommand.self, JobsCommand.self, ModelsCommand.self]
+    subcommands: [BatchCommand.self, DemoCommand.self, JobsCommand.self, ModelsCommand.self]
   )
 }

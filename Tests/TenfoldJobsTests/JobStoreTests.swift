@@ -207,4 +207,54 @@ struct JobStoreTests {
     )
     await store.close()
   }
+
+  @Test("what happens in the host's transaction wakes whoever waits, once it is committed")
+  func hintsOfTransactions() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    var hints = store.wakeups.makeAsyncIterator()
+    let job = NewJob(name: "x", payload: [])
+    await #expect(throws: StorageError.self) {
+      try await store.database.write { tx in
+        _ = try store.enqueue([job], in: tx)
+        throw StorageError(.other, "scripted")
+      }
+    }
+    #expect(try await store.observe(.init()).ready == 0)
+    _ = try await store.database.write { tx in try store.enqueue([job], in: tx) }
+    #expect(await hints.next() == .ready)
+    let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
+    _ = try await store.database.write { tx in
+      try store.settle([JobSettlement(lease.reference, .done(result: nil))], in: tx)
+    }
+    #expect(await hints.next() == .settled)
+    await store.close()
+  }
+
+  @Test("rows of tenants without jobs can be pruned, those with any job stay")
+  func pruning() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    let jobs = (0..<6).map { NewJob(name: "x", payload: [], options: JobOptions(tenant: TenantID("t\($0)"))) }
+    _ = try await store.enqueue(jobs)
+    let leases = try await store.claim(ClaimRequest(maximum: 3))
+    _ = try await store.settle([
+      JobSettlement(leases[0].reference, .done(result: nil)),
+      JobSettlement(leases[1].reference, .dead(error: "x")),
+    ])
+    // The done one is kept for its retention: nothing can go yet.
+    #expect(try await store.pruneLanes() == 0)
+    _ = try await store.enqueue([
+      NewJob(name: "x", payload: [], options: JobOptions(tenant: "brief", resultRetention: .zero))
+    ])
+    var left = try await store.claim(ClaimRequest(maximum: 9))
+    _ = try await store.settle(left.map { JobSettlement($0.reference, .done(result: nil)) })
+    // A claim forgets what isn't kept any more.
+    _ = try await store.claim(ClaimRequest(maximum: 9))
+    #expect(try await store.pruneLanes() == 1)
+    // Dead letters come back to their lanes, and pruned tenants get new ones.
+    try await store.control(.replay([leases[1].reference.id]))
+    _ = try await store.enqueue([NewJob(name: "x", payload: [], options: JobOptions(tenant: "brief"))])
+    left = try await store.claim(ClaimRequest(maximum: 9))
+    #expect(left.count == 2)
+    await store.close()
+  }
 }

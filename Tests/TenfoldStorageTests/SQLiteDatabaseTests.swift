@@ -3,6 +3,7 @@
 
 import Dispatch
 import Foundation
+import Synchronization
 import Testing
 
 @testable import TenfoldStorage
@@ -333,4 +334,32 @@ struct SQLiteDatabaseTests {
   func badOptions(_ options: SQLiteDatabase.Options) async throws {
     await #expect { _ = try await open(options) } throws: { ($0 as? StorageError)?.code == .invalidOption }
   }
+
+  @Test("what waits for a commit is done after it, and not at all when the write was undone")
+  func commitActions() async throws {
+    let database = try await SQLiteDatabase.open(.inMemory)
+    let done = Numbers()
+    try await database.write { tx in try tx.execute("CREATE TABLE t(x INTEGER UNIQUE)") }
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<40 {
+        group.addTask {
+          // Every second value is there already, and undone.
+          _ = try? await database.write { tx in
+            tx.onCommit { done.add(number) }
+            try tx.execute("INSERT INTO t VALUES(?1)", number / 2)
+          }
+        }
+      }
+    }
+    let stored = try await database.read { tx in try tx.first("SELECT count(*) FROM t") { try $0.int(0) } }
+    #expect(Set(done.all.map { $0 / 2 }) == Set(0..<20))
+    #expect(done.all.count == 20 && stored == 20)
+    await database.close()
+  }
+}
+
+private final class Numbers: Sendable {
+  private let values = Mutex<[Int]>([])
+  var all: [Int] { values.withLock { $0 } }
+  func add(_ number: Int) { values.withLock { $0.append(number) } }
 }

@@ -12,7 +12,8 @@ struct JobsCommand: AsyncParsableCommand {
     abstract: "Look at a job queue and change it, also while workers use it.",
     subcommands: [
       JobsStatsCommand.self, JobsListCommand.self, JobsShowCommand.self, JobsRetryCommand.self,
-      JobsCancelCommand.self, JobsDrainCommand.self, JobsResumeCommand.self,
+      JobsCancelCommand.self, JobsDrainCommand.self, JobsResumeCommand.self, JobsBackupCommand.self,
+      JobsCheckCommand.self, JobsPruneCommand.self,
     ]
   )
 }

@@ -1,14 +1,19 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import TenfoldCore
+package import TenfoldCore
 
 /// A JSON text in memory; members keep their order and numbers their spelling.
-enum JSONDocument: Hashable, Sendable {
+package enum JSONDocument: Hashable, Sendable {
   /// A name and its value.
-  struct Member: Hashable, Sendable {
-    var name: String
-    var value: JSONDocument
+  package struct Member: Hashable, Sendable {
+    package var name: String
+    package var value: JSONDocument
+
+    package init(name: String, value: JSONDocument) {
+      self.name = name
+      self.value = value
+    }
   }
 
   case null
@@ -23,20 +28,29 @@ enum JSONDocument: Hashable, Sendable {
   /// - Parameters:
   ///   - text: The text; at most 64 levels deep.
   ///   - allowsRepeatedNames: Whether an object may have several members of a name.
+  ///   - source: Where the text is from, for people.
   /// - Throws: `RequestError` with code `invalidOption`; the message names the byte.
-  init(_ text: String, allowsRepeatedNames: Bool = false) throws(RequestError) {
-    var parser = JSONDocumentParser(bytes: Array(text.utf8), allowsRepeatedNames: allowsRepeatedNames)
+  package init(
+    _ text: String,
+    allowsRepeatedNames: Bool = false,
+    source: String = "responseFormat"
+  ) throws(RequestError) {
+    var parser = JSONDocumentParser(
+      bytes: Array(text.utf8),
+      allowsRepeatedNames: allowsRepeatedNames,
+      source: source
+    )
     self = try parser.document()
   }
 
   /// The value of a member of an object.
-  subscript(name: String) -> JSONDocument? {
+  package subscript(name: String) -> JSONDocument? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.name == name }?.value
   }
 
   /// The value as the shortest JSON text.
-  var text: String {
+  package var text: String {
     switch self {
     case .null: "null"
     case .bool(let value): value ? "true" : "false"
@@ -49,7 +63,7 @@ enum JSONDocument: Hashable, Sendable {
   }
 
   /// A string as JSON writes it, with its quotes.
-  static func quoted(_ text: String) -> String {
+  package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -74,9 +88,11 @@ private struct JSONDocumentParser {
 
   let bytes: [UInt8]
   let allowsRepeatedNames: Bool
+  let source: String
   private var index = 0
 
-  init(bytes: [UInt8], allowsRepeatedNames: Bool) {
+  init(bytes: [UInt8], allowsRepeatedNames: Bool, source: String) {
+    self.source = source
     self.bytes = bytes
     self.allowsRepeatedNames = allowsRepeatedNames
   }
@@ -241,6 +257,6 @@ private struct JSONDocumentParser {
   }
 
   private func invalid(_ reason: String) -> RequestError {
-    RequestError(.invalidOption, "responseFormat holds no valid JSON: \(reason), at byte \(index).")
+    RequestError(.invalidOption, "\(source) holds no valid JSON: \(reason), at byte \(index).")
   }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+import TenfoldStorage
 
 /// Keeps jobs in memory: for tests, and for work that may be lost with the process.
 ///
@@ -13,7 +14,7 @@ import Synchronization
 /// ```
 public final class InMemoryJobStore: JobStore {
   private let table = Mutex(JobTable())
-  private let hub = WakeupHub()
+  private let hub = HintHub<JobWakeup>()
   private let clock: JobStoreClock
 
   /// Creates an empty store.

@@ -40,4 +40,22 @@ public struct NewJob: Sendable {
     self.depthLimit = depthLimit
     self.tick = tick
   }
+
+  /// Creates a job to enqueue from a typed one, for ``SQLiteJobStore/enqueue(_:in:)``.
+  ///
+  /// - Parameters:
+  ///   - job: At most 64 KiB when encoded.
+  ///   - options: When, where and how to run it.
+  ///   - id: The identifier.
+  /// - Throws: ``JobError`` with code ``JobError/Code/payloadTooLarge``, ``JobError/Code/undecodable`` or
+  ///   ``JobError/Code/invalidOption``.
+  public init<Work: DurableJob>(
+    _ job: Work,
+    options: JobOptions = JobOptions(),
+    id: JobID<Work> = JobID()
+  ) throws(JobError) {
+    try options.validate()
+    let payload = try JobCoding.encode(job, what: "job \(Work.name)")
+    self.init(id: id.raw, name: Work.name, payload: payload, options: options)
+  }
 }

@@ -26,7 +26,7 @@ public final class SQLiteJobStore: JobStore {
   /// Settled when the store is opened.
   private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
-  private let hub = WakeupHub()
+  private let hub = HintHub<JobWakeup>()
 
   private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime) {
     self.database = database
@@ -79,14 +79,14 @@ public final class SQLiteJobStore: JobStore {
   ///   as far as there is room.
   public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
     guard !jobs.isEmpty else { return [] }
-    let outcomes = try await database.write { [self] tx in try enqueue(jobs, in: tx) }
+    let outcomes = try await database.write { [self] tx in try rows(tx).enqueue(jobs) }
     hub.send(.ready)
     return outcomes
   }
 
   /// Accepts jobs in the same transaction as the host's own writes: both happen or neither.
   ///
-  /// Workers of this process hear of them at their next look.
+  /// Workers of this process hear of them when the transaction is committed.
   ///
   /// - Parameters:
   ///   - jobs: Jobs whose ids the client made.
@@ -94,7 +94,8 @@ public final class SQLiteJobStore: JobStore {
   /// - Returns: One outcome for each job, in order.
   /// - Throws: `StorageError`.
   public func enqueue(_ jobs: [NewJob], in transaction: SQLiteTransaction) throws -> [EnqueueOutcome] {
-    try rows(transaction).enqueue(jobs)
+    transaction.onCommit { [hub] in hub.send(.ready) }
+    return try rows(transaction).enqueue(jobs)
   }
 
   /// Hands out jobs that may run now.
@@ -113,7 +114,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
     guard !settlements.isEmpty else { return [] }
-    let outcomes = try await database.write { [self] tx in try settle(settlements, in: tx) }
+    let outcomes = try await database.write { [self] tx in try rows(tx).settle(settlements) }
     hub.send(.settled)
     return outcomes
   }
@@ -131,7 +132,9 @@ public final class SQLiteJobStore: JobStore {
     _ settlements: [JobSettlement],
     in transaction: SQLiteTransaction
   ) throws -> [SettleOutcome] {
-    try rows(transaction).settle(settlements)
+    // Whoever waits for one of these jobs, or for one that comes after it, looks when the end is there to be seen.
+    transaction.onCommit { [hub] in hub.send(.settled) }
+    return try rows(transaction).settle(settlements)
   }
 
   /// Ends runs and hands out jobs in one commit.
@@ -210,6 +213,23 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func observe(_ query: JobStats.Query) async throws -> JobStats {
     try await database.read { [self] tx in try rows(tx).observe(query) }
+  }
+
+  /// Deletes the rows that were kept for tenants and levels without any job; returning jobs make them anew.
+  ///
+  /// A lane is one small row for each tenant on each level of each queue that ever had a job: prune when tenants come and
+  /// go by the hundred thousand.
+  ///
+  /// - Returns: How many rows were deleted.
+  /// - Throws: `StorageError`.
+  /// - Complexity: O(jobs + lanes) in one transaction: writes wait meanwhile.
+  @discardableResult
+  public func pruneLanes() async throws -> Int {
+    try await database.write { tx in
+      try tx.execute(
+        "DELETE FROM job_lane WHERE activity = 0 AND waiting = 0 AND lane NOT IN (SELECT lane FROM job)"
+      )
+    }
   }
 
   /// Hints of changes made through this object.

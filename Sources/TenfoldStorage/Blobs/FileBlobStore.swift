@@ -37,7 +37,7 @@ public final class FileBlobStore: BlobStore {
   public init(folder: String) throws(StorageError) {
     self.folder = folder
     if unsafe mkdir(folder, 0o755) != 0, errno != EEXIST {
-      throw Self.failure("creating the folder \(folder)")
+      throw StorageError.system("creating the folder \(folder)")
     }
     let thread = thread
     try DedicatedThread.start(name: "tenfold-blobs") {
@@ -74,7 +74,9 @@ public final class FileBlobStore: BlobStore {
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
   public func delete(_ key: BlobKey) async throws {
     try await perform { [folder] in
-      if unsafe unlink("\(folder)/\(key)") != 0, errno != ENOENT { throw Self.failure("deleting \(key)") }
+      if unsafe unlink("\(folder)/\(key)") != 0, errno != ENOENT {
+        throw StorageError.system("deleting \(key)")
+      }
     }
   }
 
@@ -114,38 +116,19 @@ public final class FileBlobStore: BlobStore {
   private static func write(_ bytes: [UInt8], folder: String, key: BlobKey) throws {
     // Another process may write the same key: each has a temporary file of its own, the last rename wins.
     let temporary = "\(folder)/.new-\(key)-\(getpid())"
-    let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw failure("creating \(temporary)") }
-    do {
-      try writeAll(
-        magic + littleEndian(UInt64(checksum(bytes)), 4) + littleEndian(UInt64(bytes.count), 8),
-        to: file
-      )
-      try writeAll(bytes, to: file)
-      guard fsync(file) == 0 else { throw failure("syncing \(temporary)") }
-      guard close(file) == 0 else { throw failure("closing \(temporary)") }
-    } catch {
-      close(file)
-      unsafe unlink(temporary)
-      throw error
-    }
-    guard unsafe rename(temporary, "\(folder)/\(key)") == 0 else {
-      let error = failure("renaming \(temporary)")
-      unsafe unlink(temporary)
-      throw error
-    }
-    // The rename itself is durable only when the folder is synced.
-    let directory = unsafe open(folder, O_RDONLY | O_CLOEXEC)
-    guard directory >= 0 else { throw failure("opening the folder \(folder)") }
-    defer { close(directory) }
-    guard fsync(directory) == 0 else { throw failure("syncing the folder \(folder)") }
+    let file = try AtomicFileWriter(path: "\(folder)/\(key)", temporary: temporary)
+    try file.append(
+      magic + littleEndian(UInt64(checksum(bytes)), 4) + littleEndian(UInt64(bytes.count), 8)
+    )
+    try file.append(bytes)
+    try file.commit()
   }
 
   private static func read(folder: String, key: BlobKey) throws -> [UInt8]? {
     let file = unsafe open("\(folder)/\(key)", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
-      throw failure("opening \(key)")
+      throw StorageError.system("opening \(key)")
     }
     defer { close(file) }
     let damaged = StorageError(
@@ -172,7 +155,7 @@ public final class FileBlobStore: BlobStore {
   }
 
   private static func names(in folder: String) throws -> [String] {
-    guard let directory = unsafe opendir(folder) else { throw failure("listing \(folder)") }
+    guard let directory = unsafe opendir(folder) else { throw StorageError.system("listing \(folder)") }
     defer { unsafe closedir(directory) }
     var names: [String] = []
     while let entry = unsafe readdir(directory) {
@@ -183,25 +166,6 @@ public final class FileBlobStore: BlobStore {
       if name != ".", name != ".." { names.append(name) }
     }
     return names
-  }
-
-  private static func writeAll(_ bytes: [UInt8], to file: Int32) throws(StorageError) {
-    var offset = 0
-    while offset < bytes.count {
-      // The pointer stays inside `bytes`: offset + count is the array's end.
-      let written = unsafe bytes.withUnsafeBytes { buffer in
-        #if canImport(Glibc)
-        unsafe Glibc.write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
-        #elseif canImport(Musl)
-        unsafe Musl.write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
-        #else
-        unsafe Darwin.write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
-        #endif
-      }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { throw failure("writing a blob") }
-      offset += written
-    }
   }
 
   private static func readAll(_ count: Int, from file: Int32, _ key: BlobKey) throws(StorageError) -> [UInt8]
@@ -220,7 +184,7 @@ public final class FileBlobStore: BlobStore {
         #endif
       }
       if got < 0, errno == EINTR { continue }
-      guard got >= 0 else { throw failure("reading \(key)") }
+      guard got >= 0 else { throw StorageError.system("reading \(key)") }
       if got == 0 { break }
       offset += got
     }
@@ -239,17 +203,5 @@ public final class FileBlobStore: BlobStore {
 
   private static func littleEndian(_ value: UInt64, _ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
-  }
-
-  private static func failure(_ doing: String, file: String = #fileID, line: Int = #line) -> StorageError {
-    let number = errno
-    let isFull = number == ENOSPC || number == EDQUOT
-    return StorageError(
-      isFull ? .storageFull : number == EACCES || number == EROFS ? .readOnly : .inputOutput,
-      "\(doing): system error \(number)"
-        + (isFull ? "; free some space and retry, older blobs are intact" : ""),
-      file: file,
-      line: line
-    )
   }
 }

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// An append-only list of what happened: the source that projections are made from.
 ///
 /// ```swift
@@ -23,4 +25,32 @@ public protocol EventLog: Sendable {
   /// - Returns: The events; fewer than `limit` only at the end of the log.
   /// - Throws: ``StorageError``.
   func events(after sequence: Int64, limit: Int) async throws -> [StoredEvent]
+
+  /// The newest event's position.
+  ///
+  /// - Returns: Its sequence, 0 when there never was an event.
+  /// - Throws: ``StorageError``.
+  func latest() async throws -> Int64
+
+  /// Deletes the events of a tenant and appends one that says so: ``StoredEvent/erasure``, with the tenant as subject.
+  ///
+  /// Projections that hold something of the tenant delete it when they see that event. The sequence has gaps after it.
+  ///
+  /// - Parameter tenant: Whose events.
+  /// - Returns: The sequence of the event that says so.
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/invalidOption`` for an empty tenant; or another one.
+  func erase(_ tenant: TenantID) async throws -> Int64
+
+  /// Deletes the events up to a position: the retention of a log whose projections have all passed it.
+  ///
+  /// A projection that is computed anew afterwards starts from what is left.
+  ///
+  /// - Parameter sequence: The last event to delete.
+  /// - Throws: ``StorageError``.
+  func trim(through sequence: Int64) async throws
+
+  /// Hints that events were appended; each call makes a stream of its own that ends with its consumer's task.
+  ///
+  /// A log that other processes also write to may miss theirs, so readers look again now and then.
+  var hints: AsyncStream<Void> { get }
 }

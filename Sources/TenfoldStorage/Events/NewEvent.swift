@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// An event as it is handed to a log.
 public struct NewEvent: Hashable, Sendable {
   /// What kind of event this is, with its version: `"answered.v1"`.
@@ -9,6 +11,8 @@ public struct NewEvent: Hashable, Sendable {
   public var subject: String
   /// The encoded event.
   public var payload: [UInt8]
+  /// Whose event this is, so that it can be erased with the tenant; empty for nobody's.
+  public var tenant: TenantID
 
   /// Creates an event.
   ///
@@ -16,7 +20,9 @@ public struct NewEvent: Hashable, Sendable {
   ///   - kind: What kind of event this is.
   ///   - subject: What the event is about.
   ///   - payload: The encoded event.
-  public init(kind: String, subject: String, payload: [UInt8]) {
+  ///   - tenant: Whose event this is.
+  public init(kind: String, subject: String, payload: [UInt8], tenant: TenantID = "") {
+    self.tenant = tenant
     self.kind = kind
     self.subject = subject
     self.payload = payload

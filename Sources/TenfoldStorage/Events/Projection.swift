@@ -4,7 +4,8 @@
 /// A view computed from an event log, kept in tables of its own.
 ///
 /// The position is stored in the same transaction as the data, so that each event is applied exactly once, whatever
-/// crashes. A new ``version`` is computed anew from the first event, beside the old one's tables.
+/// crashes. A new ``version`` is computed anew from the first event, beside the old one's tables, and takes over with
+/// ``SQLiteEventLog/takeOver(_:batch:)`` once it has seen every event.
 ///
 /// ```swift
 /// struct AnswersPerChat: Projection {
@@ -27,4 +28,11 @@ public protocol Projection: Sendable {
   func prepare(in transaction: SQLiteTransaction) throws
   /// Applies one event; it must depend on the event and the projection's tables only.
   func apply(_ event: StoredEvent, in transaction: SQLiteTransaction) throws
+  /// Deletes the tables, once another version has taken over; by default they are left.
+  func discard(in transaction: SQLiteTransaction) throws
+}
+
+extension Projection {
+  /// Leaves the tables.
+  public func discard(in transaction: SQLiteTransaction) throws {}
 }

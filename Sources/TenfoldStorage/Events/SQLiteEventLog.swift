@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// An event log in a SQLite file, with projections in the same file.
 ///
 /// **Durability.** As the database's: with the default, appended events survive a kill and loss of power.
@@ -9,7 +11,7 @@
 /// let database = try await SQLiteDatabase.open(.file("app.db"), schemas: [SQLiteEventLog.schema])
 /// let log = SQLiteEventLog(database: database)
 /// let token = try await log.append([NewEvent(kind: "answered.v1", subject: "chat-7", payload: bytes)])
-/// try await log.catchUp(AnswersPerChat())
+/// try await log.takeOver(AnswersPerChat())
 /// let isVisible = try await log.position(of: AnswersPerChat()) >= token
 /// ```
 public struct SQLiteEventLog: EventLog {
@@ -27,12 +29,24 @@ public struct SQLiteEventLog: EventLog {
           name TEXT NOT NULL, version INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY(name, version)
         ) STRICT, WITHOUT ROWID;
         """
-      )
+      ),
+      .init(
+        2,
+        """
+        ALTER TABLE event ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+        CREATE INDEX event_tenant ON event(tenant) WHERE tenant <> '';
+        CREATE TABLE projection_current(name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        """,
+        olderBuildsCanOpen: true
+      ),
     ]
   )
 
   /// The database that holds the log.
   public let database: SQLiteDatabase
+  /// Sent after each append, and after each step of a projection.
+  let appended = HintHub<Void>()
+  let applied = HintHub<Void>()
 
   /// Creates a log in a database that was opened with ``schema`` among its schemas.
   ///
@@ -57,8 +71,13 @@ public struct SQLiteEventLog: EventLog {
   /// - Throws: ``StorageError``.
   public func append(_ events: [NewEvent], in transaction: SQLiteTransaction) throws -> Int64 {
     guard !events.isEmpty else { throw StorageError(.invalidOption, "append needs at least one event") }
-    let insert = try transaction.prepare("INSERT INTO event(kind, subject, payload) VALUES(?1, ?2, ?3)")
-    for event in events { try insert.run(event.kind, event.subject, event.payload) }
+    let insert = try transaction.prepare(
+      "INSERT INTO event(kind, subject, payload, tenant) VALUES(?1, ?2, ?3, ?4)"
+    )
+    for event in events {
+      try insert.run(event.kind, event.subject, event.payload, event.tenant.rawValue)
+    }
+    transaction.onCommit { [appended] in appended.send(()) }
     return transaction.lastInsertedRowID
   }
 
@@ -73,61 +92,63 @@ public struct SQLiteEventLog: EventLog {
     try await database.read { tx in try Self.events(after: sequence, limit: limit, in: tx) }
   }
 
-  /// Applies the events that a projection hasn't seen, in transactions of at most `batch` events.
+  /// The newest event's position.
   ///
-  /// Cancelling stops between batches; what was applied stays.
-  ///
-  /// - Parameters:
-  ///   - projection: The view to bring up to date.
-  ///   - batch: Events for each transaction, at least 1.
-  /// - Returns: The position reached: the newest event when this began, or later.
-  /// - Throws: ``StorageError``, `CancellationError`, or what the projection throws: then that batch is undone.
-  @discardableResult
-  public func catchUp(_ projection: some Projection, batch: Int = 500) async throws -> Int64 {
-    while true {
-      try Task.checkCancellation()
-      let (position, count) = try await database.write { tx -> (Int64, Int) in
-        try projection.prepare(in: tx)
-        let position = try Self.position(of: projection, in: tx)
-        let events = try Self.events(after: position, limit: max(1, batch), in: tx)
-        for event in events { try projection.apply(event, in: tx) }
-        guard let last = events.last else { return (position, 0) }
-        try tx.execute(
-          "INSERT OR REPLACE INTO projection(name, version, position) VALUES(?1, ?2, ?3)",
-          projection.name,
-          projection.version,
-          last.sequence
-        )
-        return (last.sequence, events.count)
-      }
-      if count < max(1, batch) { return position }
+  /// - Returns: Its sequence, 0 when there never was an event.
+  /// - Throws: ``StorageError``.
+  public func latest() async throws -> Int64 {
+    try await database.read { tx in
+      // The counter outlives events that were erased or trimmed.
+      try tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'") { try $0.int64(0) } ?? 0
     }
   }
 
-  /// How far a projection has come.
+  /// Deletes the events of a tenant and appends one that says so, in one commit.
   ///
-  /// - Parameter projection: The view.
-  /// - Returns: The sequence of the last event it has applied, 0 for none.
+  /// - Parameter tenant: Whose events.
+  /// - Returns: The sequence of the event that says so.
   /// - Throws: ``StorageError``.
-  public func position(of projection: some Projection) async throws -> Int64 {
-    try await database.read { tx in try Self.position(of: projection, in: tx) }
+  public func erase(_ tenant: TenantID) async throws -> Int64 {
+    guard tenant != "" else { throw StorageError(.invalidOption, "erase needs the name of a tenant") }
+    return try await database.write { tx in
+      try tx.execute("DELETE FROM event WHERE tenant = ?1 AND tenant <> ''", tenant.rawValue)
+      return try append(
+        [NewEvent(kind: StoredEvent.erasure, subject: tenant.rawValue, payload: [])],
+        in: tx
+      )
+    }
   }
 
-  private static func position(of projection: some Projection, in tx: SQLiteTransaction) throws -> Int64 {
-    try tx.first(
-      "SELECT position FROM projection WHERE name = ?1 AND version = ?2",
-      projection.name,
-      projection.version
-    ) { try $0.int64(0) } ?? 0
+  /// Deletes the events up to a position, in several commits, so that writers needn't wait for long.
+  ///
+  /// - Parameter sequence: The last event to delete.
+  /// - Throws: ``StorageError``.
+  public func trim(through sequence: Int64) async throws {
+    while true {
+      let count = try await database.write { tx in
+        try tx.execute(
+          """
+          DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE sequence <= ?1 ORDER BY sequence LIMIT 1000)
+          """,
+          sequence
+        )
+      }
+      if count < 1000 { return }
+    }
   }
 
-  private static func events(
+  /// Hints of events appended through this value and its copies.
+  public var hints: AsyncStream<Void> { appended.stream() }
+
+  static func events(
     after sequence: Int64,
     limit: Int,
     in tx: SQLiteTransaction
   ) throws -> [StoredEvent] {
     try tx.query(
-      "SELECT sequence, kind, subject, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+      """
+      SELECT sequence, kind, subject, payload, tenant FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2
+      """,
       sequence,
       max(0, limit)
     ) { row in
@@ -135,7 +156,8 @@ public struct SQLiteEventLog: EventLog {
         sequence: try row.int64(0),
         kind: try row.text(1),
         subject: try row.text(2),
-        payload: try row.blob(3)
+        payload: try row.blob(3),
+        tenant: TenantID(try row.text(4))
       )
     }
   }

@@ -1,9 +1,11 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// An event as the log keeps it.
 public struct StoredEvent: Hashable, Sendable {
-  /// The position in the log, rising by one with each event, from 1.
+  /// The position in the log, from 1: it rises by one with each event; erased and trimmed events leave gaps.
   public let sequence: Int64
   /// What kind of event this is, with its version: `"answered.v1"`.
   public let kind: String
@@ -11,6 +13,11 @@ public struct StoredEvent: Hashable, Sendable {
   public let subject: String
   /// The encoded event.
   public let payload: [UInt8]
+  /// Whose event this is; empty for nobody's.
+  public let tenant: TenantID
+
+  /// The kind of the event that says that the tenant named by its subject was erased.
+  public static let erasure = "tenant-erased.v1"
 
   /// Creates an event.
   ///
@@ -19,7 +26,9 @@ public struct StoredEvent: Hashable, Sendable {
   ///   - kind: What kind of event this is.
   ///   - subject: What the event is about.
   ///   - payload: The encoded event.
-  public init(sequence: Int64, kind: String, subject: String, payload: [UInt8]) {
+  ///   - tenant: Whose event this is.
+  public init(sequence: Int64, kind: String, subject: String, payload: [UInt8], tenant: TenantID = "") {
+    self.tenant = tenant
     self.sequence = sequence
     self.kind = kind
     self.subject = subject

@@ -16,6 +16,7 @@ public final class SQLiteTransaction {
   private let connection: SQLiteConnection
   private var isOpen = true
   private var loose: [SQLiteStatement] = []
+  private(set) var commitActions: [@Sendable () -> Void] = []
 
   init(_ connection: SQLiteConnection) { self.connection = connection }
 
@@ -117,6 +118,16 @@ public final class SQLiteTransaction {
   public func executeScript(_ sql: String) throws(StorageError) {
     guard isOpen else { throw StorageError(.misuse, "a transaction was used after it ended") }
     try connection.executeScript(sql)
+  }
+
+  /// Has something done once what this transaction wrote is committed; never when it is undone.
+  ///
+  /// The action runs on the writer's thread, before the caller of ``SQLiteDatabase/write(_:)`` is resumed, so it must not
+  /// block or wait: send a hint, count something.
+  ///
+  /// - Parameter action: What to do; in a transaction that only reads it is dropped.
+  public func onCommit(_ action: @escaping @Sendable () -> Void) {
+    if isOpen { commitActions.append(action) }
   }
 
   func end() {

@@ -61,6 +61,7 @@ final class SQLiteWriter: Sendable {
         }
         broken = outcome.broken
         for (index, operation) in group.prefix(outcome.handled).enumerated() {
+          if outcome.failures[index] == nil { for action in outcome.actions[index] ?? [] { action() } }
           operation.finish(failure: outcome.failures[index])
         }
       }
@@ -74,6 +75,8 @@ final class SQLiteWriter: Sendable {
     var committed = 0
     /// Failures by position; an absent one means that the operation's own outcome stands.
     var failures: [Int: any Error] = [:]
+    /// What to do for operations by position, if they don't fail after all.
+    var actions: [Int: [@Sendable () -> Void]] = [:]
     /// Set when the writer can't be trusted any more.
     var broken: StorageError?
   }
@@ -118,6 +121,7 @@ final class SQLiteWriter: Sendable {
           continue
         }
         transaction.end()
+        if !transaction.commitActions.isEmpty { outcome.actions[index] = transaction.commitActions }
         if !isAlone { try connection.run("RELEASE operation") }
         outcome.committed += 1
       } catch {

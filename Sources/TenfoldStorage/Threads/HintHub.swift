@@ -3,16 +3,20 @@
 
 import Synchronization
 
-/// Passes hints from a store to everyone who waits; hints that nobody has taken yet merge.
-final class WakeupHub: Sendable {
+/// Passes hints to everyone who waits; hints that a waiter hasn't taken yet merge.
+package final class HintHub<Hint: Sendable>: Sendable {
   private struct State {
     var next = 0
-    var continuations: [Int: AsyncStream<JobWakeup>.Continuation] = [:]
+    var continuations: [Int: AsyncStream<Hint>.Continuation] = [:]
   }
 
   private let state = Mutex(State())
 
-  func stream() -> AsyncStream<JobWakeup> {
+  /// Creates a hub without waiters.
+  package init() {}
+
+  /// A stream of its own for one waiter; it ends with the waiter's task.
+  package func stream() -> AsyncStream<Hint> {
     AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
       let key = state.withLock { state in
         state.next += 1
@@ -25,8 +29,9 @@ final class WakeupHub: Sendable {
     }
   }
 
-  func send(_ wakeup: JobWakeup) {
+  /// Gives a hint to every waiter.
+  package func send(_ hint: Hint) {
     let continuations = state.withLock { Array($0.continuations.values) }
-    for continuation in continuations { continuation.yield(wakeup) }
+    for continuation in continuations { continuation.yield(hint) }
   }
 }

@@ -1,0 +1,145 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+import TenfoldJobs
+import TenfoldStorage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+extension BatchInference {
+  /// Writes the results of a finished batch, one line each, in the input's order.
+  ///
+  /// The file appears whole or not at all, and is on disk when this returns. Writing it again gives the same bytes. A kill
+  /// during writing leaves a file `….partial-<process>` beside it, which may be deleted.
+  ///
+  /// - Parameters:
+  ///   - id: The batch.
+  ///   - output: The file; one there is replaced.
+  /// - Throws: ``BatchError`` with code ``BatchError/Code/notFound`` or ``BatchError/Code/notFinished``;
+  ///   `StorageError`; `CancellationError`.
+  public func write(_ id: BatchID, to output: String) async throws {
+    let batch = try await find(id)
+    guard batch.progress.isFinished else {
+      let open = batch.progress.total - batch.progress.succeeded - batch.progress.failed
+      throw BatchError(
+        .notFinished,
+        "\(open) lines of batch “\(id)” have no result yet: run a worker, or cancel it first"
+      )
+    }
+    let file = try await DedicatedThread.run(name: "tenfold-batch") {
+      try AtomicFileWriter(path: output, temporary: "\(output).partial-\(getpid())")
+    }
+    var last = 0
+    while true {
+      try Task.checkCancellation()
+      let from = last
+      let page = try await database.read { tx in
+        try BatchTables.results(of: batch.number, after: from, limit: Self.pageSize, in: tx)
+      }
+      guard let end = page.last else { break }
+      last = end.line
+      try await DedicatedThread.run(name: "tenfold-batch") {
+        try file.append(page.flatMap { $0.result + [0x0A] })
+      }
+    }
+    try await DedicatedThread.run(name: "tenfold-batch") { try file.commit() }
+  }
+
+  /// Cancels a batch: lines without a result get the error ``BatchError/Code/cancelled`` as theirs.
+  ///
+  /// What is being answered is stopped at its worker's next heartbeat. Cancelling again goes on where a kill ended it.
+  ///
+  /// - Parameter id: The batch.
+  /// - Throws: ``BatchError`` with code ``BatchError/Code/notFound``, or `StorageError`.
+  public func cancel(_ id: BatchID) async throws {
+    let batch = try await find(id)
+    if batch.progress.state == .answering, batch.progress.isFinished { return }
+    try await database.write { tx in try BatchTables.markCancelled(batch.number, in: tx) }
+    let error = BatchError(.cancelled, "the batch was cancelled")
+    try await forEachOpenPage(of: batch) { lines in
+      try await store.control(.cancel(lines.map(\.job)))
+      try await give(Dictionary(uniqueKeysWithValues: lines.map { ($0.line, error) }), to: batch)
+    }
+  }
+
+  /// Removes a batch with its results; one that isn't finished is cancelled first.
+  ///
+  /// - Parameter id: The batch; removing one that isn't there does nothing.
+  /// - Throws: `StorageError`.
+  public func remove(_ id: BatchID) async throws {
+    do { try await cancel(id) } catch let error as BatchError where error.code == .notFound { return }
+    let batch = try await find(id)
+    while try await !database.write({ tx in
+      try BatchTables.remove(batch.number, limit: Self.pageSize, in: tx)
+    }) {}
+  }
+
+  /// Removes everything that batches hold of a tenant.
+  ///
+  /// - Parameter tenant: Whose batches.
+  /// - Throws: `StorageError`.
+  public func erase(_ tenant: TenantID) async throws {
+    for batch in try await list(for: tenant) { try await remove(batch.id) }
+  }
+
+  /// Gives a result to lines whose jobs will never end: dead letters, and jobs that an operator cancelled or purged.
+  func settleLost(_ id: BatchID) async throws {
+    let batch = try await find(id)
+    try await forEachOpenPage(of: batch) { lines in
+      let ids = lines.map(\.job)
+      let known = try await store.observe(.init(jobs: ids, countsJobs: false)).jobs
+      let snapshots = Dictionary(known.map { ($0.id, $0) }) { first, _ in first }
+      var errors: [Int: BatchError] = [:]
+      for line in lines {
+        switch snapshots[line.job]?.state {
+        case .ready, .running: continue
+        case .dead:
+          let last = snapshots[line.job]?.errors.last ?? "its worker was lost too often"
+          errors[line.line] = BatchError(.dead, "the line's job failed for good: \(last)")
+        default:
+          // An answered line's job is gone too; it isn't open any more when its error would be written.
+          errors[line.line] = BatchError(.cancelled, "the line's job was cancelled or purged")
+        }
+      }
+      if !errors.isEmpty { try await give(errors, to: batch) }
+    }
+  }
+
+  private func forEachOpenPage(
+    of batch: BatchTables.Batch,
+    _ body: ([BatchTables.OpenLine]) async throws -> Void
+  ) async throws {
+    var last = 0
+    while true {
+      let from = last
+      let lines = try await database.read { tx in
+        try BatchTables.openLines(of: batch.number, after: from, limit: Self.pageSize, in: tx)
+      }
+      guard let end = lines.last else { return }
+      try await body(lines)
+      last = end.line
+    }
+  }
+
+  private func give(_ errors: [Int: BatchError], to batch: BatchTables.Batch) async throws {
+    try await database.write { tx in
+      for (line, error) in errors.sorted(by: { $0.key < $1.key }) {
+        try BatchTables.record(
+          BatchLineVerdict.failure(error),
+          for: line,
+          of: batch.number,
+          id: batch.progress.id,
+          customID: try BatchTables.customID(batch.number, line, in: tx),
+          in: tx
+        )
+      }
+    }
+  }
+}

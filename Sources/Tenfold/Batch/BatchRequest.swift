@@ -1,0 +1,153 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+import TenfoldInference
+
+/// One line of an input file, in the form of the widely used batch API.
+///
+/// ```json
+/// {"custom_id": "q7", "method": "POST", "url": "/v1/chat/completions",
+///  "body": {"messages": [{"role": "user", "content": "What is BM25?"}], "max_tokens": 64}}
+/// ```
+struct BatchRequest: Sendable {
+  var customID: String?
+  var prompt: InferencePrompt
+  var options: GenerationOptions
+
+  /// Whether the answer is a chat message, not text that goes on.
+  var isChat: Bool {
+    if case .chat = prompt { true } else { false }
+  }
+
+  /// Reads a line.
+  ///
+  /// - Parameters:
+  ///   - line: The line.
+  ///   - limit: The limit that the line has broken if its bytes are missing.
+  ///   - defaultMaxTokens: The token limit when the line names none.
+  /// - Throws: ``BatchError`` with code ``BatchError/Code/lineTooLong``, ``BatchError/Code/malformedLine`` or
+  ///   ``BatchError/Code/unsupportedRequest``.
+  init(_ line: BatchFile.Line, limit: Int, defaultMaxTokens: Int) throws(BatchError) {
+    guard let bytes = line.bytes, bytes.count <= limit else {
+      throw BatchError(.lineTooLong, "it has more than \(limit) bytes; shorten it", inputLine: line.number)
+    }
+    self = try Self.read(bytes, line.number, defaultMaxTokens)
+  }
+
+  /// The error of a `custom_id` that an earlier line has.
+  static func duplicate(_ id: String, _ line: Int) -> BatchError {
+    BatchError(.duplicateID, "an earlier line has the custom_id “\(id.prefix(200))”", inputLine: line)
+  }
+
+  private init(customID: String?, prompt: InferencePrompt, options: GenerationOptions) {
+    self.customID = customID
+    self.prompt = prompt
+    self.options = options
+  }
+
+  private static func read(
+    _ bytes: [UInt8],
+    _ number: Int,
+    _ defaultMaxTokens: Int
+  ) throws(BatchError) -> Self {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw BatchError(.malformedLine, "it is not UTF-8", inputLine: number)
+    }
+    let document: JSONDocument
+    do { document = try JSONDocument(text, source: "the line") } catch {
+      throw BatchError(.malformedLine, error.message, inputLine: number, underlying: error)
+    }
+    let line = BatchFields(document, "the line", number)
+    try line.requireObject()
+    let customID = try line.string("custom_id")
+    guard customID?.utf8.count ?? 0 <= 512 else {
+      throw BatchError(.malformedLine, "custom_id has more than 512 bytes", inputLine: number)
+    }
+    guard try line.string("method") ?? "POST" == "POST" else {
+      throw line.unsupported("method must be POST")
+    }
+    let url = try line.string("url") ?? "/v1/chat/completions"
+    let body = try line.object("body")
+    let prompt: InferencePrompt
+    switch url {
+    case "/v1/chat/completions": prompt = .chat(try messages(of: body))
+    case "/v1/completions": prompt = .text(try body.required(body.string("prompt"), "prompt"))
+    default: throw line.unsupported("url must be /v1/chat/completions or /v1/completions")
+    }
+    return Self(customID: customID, prompt: prompt, options: try options(of: body, defaultMaxTokens))
+  }
+
+  private static func messages(of body: BatchFields) throws(BatchError) -> [ChatMessage] {
+    guard let values = try body.array("messages"), !values.isEmpty else {
+      throw body.malformed("messages must be an array with at least one message")
+    }
+    var messages: [ChatMessage] = []
+    for (index, value) in values.enumerated() {
+      let message = BatchFields(value, "messages[\(index)]", body.line)
+      try message.requireObject()
+      let role = try message.required(message.string("role"), "role")
+      messages.append(ChatMessage(role: ChatRole(role), content: try content(of: message)))
+    }
+    return messages
+  }
+
+  /// A string, or an array of parts that are all text.
+  private static func content(of message: BatchFields) throws(BatchError) -> String {
+    guard case .array(let parts)? = message.value("content") else {
+      return try message.required(message.string("content"), "content")
+    }
+    var text = ""
+    for part in parts {
+      let fields = BatchFields(part, "\(message.name).content", message.line)
+      guard try fields.string("type") == "text" else {
+        throw fields.unsupported("parts must be of type text")
+      }
+      text += try fields.required(fields.string("text"), "text")
+    }
+    return text
+  }
+
+  private static func options(
+    of body: BatchFields,
+    _ defaultMaxTokens: Int
+  ) throws(BatchError) -> GenerationOptions {
+    for name in ["tools", "functions", "audio"] where body.value(name) != nil {
+      throw body.unsupported("\(name) can't be asked for in a batch")
+    }
+    let wantsLikeliest = try body.bool("logprobs") ?? false
+    let likeliest = try body.integer("top_logprobs")
+    var maxTokens = try body.integer("max_completion_tokens")
+    if maxTokens == nil { maxTokens = try body.integer("max_tokens") }
+    let seed = try body.integer("seed")
+    let format = try format(of: body)
+    let (temperature, topP) = (try body.number("temperature"), try body.number("top_p"))
+    let (stop, alternatives) = (try body.strings("stop"), try body.integer("n"))
+    do {
+      return try GenerationOptions(
+        maxTokens: maxTokens ?? defaultMaxTokens,
+        temperature: Float(temperature ?? 0),
+        topP: Float(topP ?? 1),
+        seed: seed.map { UInt64(bitPattern: Int64($0)) },
+        stop: stop,
+        responseFormat: format,
+        logProbabilities: wantsLikeliest ? likeliest ?? 0 : nil,
+        alternatives: alternatives ?? 1
+      )
+    } catch {
+      throw BatchError(.unsupportedRequest, error.message, inputLine: body.line, underlying: error)
+    }
+  }
+
+  private static func format(of body: BatchFields) throws(BatchError) -> ResponseFormat {
+    guard let format = try body.optionalObject("response_format") else { return .text }
+    switch try format.string("type") {
+    case "text": return .text
+    case "json_object": return .jsonObject
+    case "json_schema":
+      let schema = try format.object("json_schema").object("schema")
+      return .jsonSchema(schema.document.text)
+    default: throw format.unsupported("type must be text, json_object or json_schema")
+    }
+  }
+}

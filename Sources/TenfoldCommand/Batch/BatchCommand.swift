@@ -1,0 +1,132 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Tenfold
+
+/// `tenfold batch`: a file of requests in, a file of results out.
+struct BatchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "batch",
+    abstract: "Answer a file of requests (JSON lines, as the usual batch API has them) with a local model.",
+    discussion: """
+      Stop it with Ctrl-C or SIGTERM, or kill it: called again with the same file it goes on, and every line is answered \
+      once. The output appears when all of it is there.
+      """
+  )
+
+  @Argument(help: "The requests: one JSON object a line.")
+  var input: String
+
+  @Argument(help: "Where the results go, in the requests' order.")
+  var output: String
+
+  @Option(name: .customLong("file"), help: "The SQLite file that keeps what is done.")
+  var path = "batch.sqlite"
+
+  @Option(help: "The model (see `tenfold models list`).")
+  var model = "SmolLM2-135M-Instruct"
+
+  @Option(help: "The batch's name in the file; by default the input's path.")
+  var id: String?
+
+  @Option(help: "Whose batch it is.")
+  var tenant = "local"
+
+  @Option(help: "Lines that are answered at the same time, 1...256.")
+  var concurrency = 8
+
+  @Flag(help: "Answer the good lines of a file with bad ones; those get an error as their result.")
+  var skipBadLines = false
+
+  func validate() throws {
+    guard (1...256).contains(concurrency) else { throw ValidationError("--concurrency must be in 1...256.") }
+  }
+
+  func run() async throws {
+    let run = BatchRun(
+      input: input,
+      output: output,
+      path: path,
+      model: model,
+      id: BatchID(id ?? input),
+      tenant: TenantID(tenant),
+      options: .init(concurrency: concurrency, badLines: skipBadLines ? .report : .refuse)
+    )
+    try await ModelsCommand.explained {
+      do {
+        if try await Interruption.run({ try await run.answer() }) {
+          ConsoleText.complain("\nStopped. Every answered line is kept; run it again to go on.")
+          throw ExitCode(130)
+        }
+      } catch let error as BatchError {
+        let line = error.inputLine.map { " in line \($0)" } ?? ""
+        ConsoleText.complain("error (\(error.code))\(line): \(error.message)")
+        throw ExitCode.failure
+      } catch let error as StorageError {
+        ConsoleText.complain("error (\(error.code)): \(error.message)")
+        throw ExitCode.failure
+      }
+    }
+  }
+}
+
+/// What one call of `tenfold batch` does.
+private struct BatchRun: Sendable {
+  let input: String
+  let output: String
+  let path: String
+  let model: String
+  let id: BatchID
+  let tenant: TenantID
+  let options: BatchInference.Options
+
+  func answer() async throws {
+    let database = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [SQLiteJobStore.schema, BatchInference.schema]
+    )
+    let store = try await SQLiteJobStore.open(in: database)
+    let model = try await loadModel()
+    do {
+      try await answer(BatchInference(store: store, model: model, options: options))
+    } catch {
+      await model.shutdown()
+      await store.close()
+      throw error
+    }
+    await model.shutdown()
+    await store.close()
+  }
+
+  private func answer(_ batches: BatchInference) async throws {
+    let submitted = try await batches.submit(input, as: id, for: tenant)
+    let bar = ProgressBar("answering", total: submitted.total)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await batches.answer(input, to: output, as: id, for: tenant) }
+      group.addTask {
+        for try await now in batches.progress(of: id) { bar.show(now.succeeded + now.failed) }
+      }
+      try await group.waitForAll()
+    }
+    bar.finish()
+    let done = try await batches.status(of: id)
+    ConsoleText.say("\(output): \(done.succeeded) answered, \(done.failed) failed")
+  }
+
+  private func loadModel() async throws -> LocalLanguageModel {
+    let models = try ModelStore()
+    if (try? await models.files(of: model)) == nil {
+      var progress = FetchProgressPrinter(model: model)
+      for try await event in models.events(fetching: model) { progress.show(event) }
+    }
+    let files = try await models.files(of: model)
+    guard let path = files.paths.values.first(where: { $0.hasSuffix(".gguf") }) else {
+      throw ModelError(.missing, "The model \(model) has no GGUF file, so it can't answer; name another.")
+    }
+    return try await LocalLanguageModel.load(
+      gguf: path,
+      options: .init(contextLength: 2048, maximumConcurrentSequences: options.concurrency, id: model)
+    )
+  }
+}

@@ -1,0 +1,61 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import TenfoldJobs
+import TenfoldStorage
+
+struct JobsBackupCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup",
+    abstract: "Copy the queue to another file, also while workers use it."
+  )
+
+  @OptionGroup var file: JobsFileOption
+
+  @Argument(help: "The copy; a file there is replaced once the new one is whole and checked.")
+  var destination: String
+
+  func run() async throws {
+    try await file.withStore { store in
+      try await store.database.backup(to: destination)
+      ConsoleText.say("\(destination) is a whole and checked copy")
+    }
+  }
+}
+
+struct JobsCheckCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Look whether the queue's file is sound, also while workers use it."
+  )
+
+  @OptionGroup var file: JobsFileOption
+
+  @Flag(help: "Don't compare the indexes with their tables.")
+  var quick = false
+
+  func run() async throws {
+    try await file.withStore { store in
+      let problems = try await store.database.problems(quick ? .quick : .full)
+      for problem in problems { ConsoleText.complain(problem) }
+      if !problems.isEmpty { throw ExitCode.failure }
+      ConsoleText.say("the file is sound")
+    }
+  }
+}
+
+struct JobsPruneCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prune",
+    abstract: "Delete what is kept for tenants without any job; writes wait while all jobs are looked at."
+  )
+
+  @OptionGroup var file: JobsFileOption
+
+  func run() async throws {
+    try await file.withStore { store in
+      ConsoleText.say("\(try await store.pruneLanes()) rows deleted")
+    }
+  }
+}

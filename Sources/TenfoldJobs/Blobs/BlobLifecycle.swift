@@ -1,0 +1,107 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldStorage
+
+/// Moves and deletes the blobs of a tiered store by a policy, as jobs.
+///
+/// Each move is idempotent and is retried like any job; a kill in the midst of one leaves the blob readable where it was
+/// or where it went. A blob that gets new contents after its job was handed in is left alone by it.
+///
+/// ```swift
+/// let lifecycle = BlobLifecycle(blobs: blobs, policy: policy)
+/// let worker = JobWorker(store: store, options: .init(queues: ["blobs"])) { lifecycle.register(in: &$0) }
+/// try await lifecycle.enqueueDue(in: JobQueue(store: store))  // now and then, as by a JobScheduler
+/// ```
+public struct BlobLifecycle: Sendable {
+  /// The store whose blobs are moved.
+  public let blobs: TieredBlobStore
+  /// When they are.
+  public let policy: LifecyclePolicy
+  /// The queue of the moves.
+  public let queue: QueueName
+
+  /// Creates a life cycle; nothing moves before its jobs run.
+  ///
+  /// - Parameters:
+  ///   - blobs: The store whose blobs are moved.
+  ///   - policy: When they are.
+  ///   - queue: The queue of the moves.
+  public init(blobs: TieredBlobStore, policy: LifecyclePolicy, queue: QueueName = "blobs") {
+    self.blobs = blobs
+    self.policy = policy
+    self.queue = queue
+  }
+
+  /// Lets a worker do the moves.
+  ///
+  /// - Parameter handlers: The worker's handlers; the worker must serve ``queue``.
+  public func register(in handlers: inout JobHandlers) {
+    handlers.handle(MoveBlob.self) { job, _ in
+      let key = try BlobKey(job.key)
+      if let tier = job.tier {
+        try await blobs.move(key, to: tier, version: job.version)
+      } else {
+        try await blobs.delete(key, version: job.version)
+      }
+    }
+    handlers.handle(SweepBlobs.self) { _, _ in
+      while try await blobs.sweep(limit: 500) == 500 {}
+    }
+  }
+
+  /// Hands in a job for each blob that the policy wants elsewhere, and one that deletes what earlier moves left.
+  ///
+  /// A move that is waiting or running already isn't handed in again.
+  ///
+  /// - Parameter jobs: Where to.
+  /// - Returns: How many blobs the policy wants elsewhere.
+  /// - Throws: What the stores throw; `CancellationError`: what was handed in stays.
+  /// - Complexity: O(blobs), in pages.
+  @discardableResult
+  public func enqueueDue(in jobs: JobQueue) async throws -> Int {
+    let names = blobs.tiers.map(\.name)
+    let now = blobs.now
+    var count = 0
+    var last: BlobKey?
+    while true {
+      try Task.checkCancellation()
+      let page = try await blobs.records(after: last, limit: 500)
+      for record in page {
+        let tier: String?
+        switch policy.decision(for: record, now: now, tiers: names) {
+        case .keep: continue
+        case .move(let target): tier = target
+        case .delete: tier = nil
+        }
+        count += 1
+        try await jobs.enqueue(
+          MoveBlob(key: record.key.rawValue, version: record.version, tier: tier),
+          options: options(record, tier)
+        )
+      }
+      last = page.last?.key
+      if page.count < 500 { break }
+    }
+    try await jobs.enqueue(
+      SweepBlobs(),
+      options: JobOptions(
+        queue: queue,
+        priority: .background,
+        uniqueKey: "blob-sweep",
+        resultRetention: .zero
+      )
+    )
+    return count
+  }
+
+  private func options(_ record: BlobRecord, _ tier: String?) -> JobOptions {
+    JobOptions(
+      queue: queue,
+      priority: .background,
+      tenant: record.tenant,
+      uniqueKey: "blob-move:\(record.version):\(tier ?? ""):\(record.key)",
+      resultRetention: .zero
+    )
+  }
+}

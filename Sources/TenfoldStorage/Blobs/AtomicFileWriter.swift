@@ -1,0 +1,130 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Writes a file under a temporary name and gives it its own once all of it is on the disk: readers see the old file or
+/// the whole new one.
+///
+/// Its calls block: make them on a thread of one's own. Without ``commit()`` the temporary file goes with the last
+/// reference; only a kill leaves it behind.
+package final class AtomicFileWriter: Sendable {
+  private let path: String
+  private let temporary: String
+  /// `nil` once the file has its name, or is given up.
+  private let descriptor: Mutex<Int32?>
+
+  /// Begins a file.
+  ///
+  /// - Parameters:
+  ///   - path: The name it gets in the end.
+  ///   - temporary: Its name until then, in the same folder; different for each writer.
+  /// - Throws: ``StorageError``.
+  package init(path: String, temporary: String) throws(StorageError) {
+    self.path = path
+    self.temporary = temporary
+    let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw .system("creating \(temporary)") }
+    descriptor = Mutex(file)
+  }
+
+  deinit {
+    descriptor.withLock { descriptor in
+      guard let file = descriptor else { return }
+      close(file)
+      unsafe unlink(temporary)
+    }
+  }
+
+  /// The folder of a path.
+  package static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// Appends bytes.
+  ///
+  /// - Parameter bytes: The next bytes of the file.
+  /// - Throws: ``StorageError``: ``StorageError/Code/storageFull`` or ``StorageError/Code/inputOutput``.
+  package func append(_ bytes: [UInt8]) throws(StorageError) {
+    try descriptor.withLock { (descriptor) throws(StorageError) in
+      guard let file = descriptor else { throw StorageError(.misuse, "\(path) is already written") }
+      var offset = 0
+      while offset < bytes.count {
+        // The pointer stays inside `bytes`: offset + count is the array's end.
+        let written = unsafe bytes.withUnsafeBytes { buffer in
+          unsafe write(file, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
+        }
+        if written < 0, errno == EINTR { continue }
+        guard written > 0 else { throw .system("writing \(temporary)") }
+        offset += written
+      }
+    }
+  }
+
+  /// Syncs the file, gives it its name and syncs the folder: on disk when this returns.
+  ///
+  /// - Throws: ``StorageError``; then the older file is still there.
+  package func commit() throws(StorageError) {
+    try descriptor.withLock { (descriptor) throws(StorageError) in
+      guard let file = descriptor else { throw StorageError(.misuse, "\(path) is already written") }
+      guard fsync(file) == 0 else { throw .system("syncing \(temporary)") }
+      descriptor = nil
+      guard close(file) == 0, unsafe rename(temporary, path) == 0 else {
+        let error = StorageError.system("renaming \(temporary)")
+        unsafe unlink(temporary)
+        throw error
+      }
+    }
+    try Self.syncFolder(of: path)
+  }
+
+  /// Syncs a file that someone else wrote, gives it its name and syncs the folder: on disk when this returns.
+  ///
+  /// - Parameters:
+  ///   - temporary: The whole file, in the same folder.
+  ///   - path: The name it gets.
+  /// - Throws: ``StorageError``.
+  package static func adopt(_ temporary: String, as path: String) throws(StorageError) {
+    let file = unsafe open(temporary, O_RDWR | O_CLOEXEC)
+    guard file >= 0 else { throw .system("opening \(temporary)") }
+    let status = fsync(file)
+    let error = StorageError.system("syncing \(temporary)")
+    close(file)
+    guard status == 0 else { throw error }
+    guard unsafe rename(temporary, path) == 0 else { throw .system("renaming \(temporary)") }
+    try syncFolder(of: path)
+  }
+
+  /// A rename is durable only when its folder is synced.
+  private static func syncFolder(of path: String) throws(StorageError) {
+    let folder = folder(of: path)
+    let directory = unsafe open(folder, O_RDONLY | O_CLOEXEC)
+    guard directory >= 0 else { throw .system("opening the folder \(folder)") }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw .system("syncing the folder \(folder)") }
+  }
+}
+
+extension StorageError {
+  /// The error of the system call that just failed.
+  static func system(_ doing: String, file: String = #fileID, line: Int = #line) -> StorageError {
+    let number = errno
+    let isFull = number == ENOSPC || number == EDQUOT
+    return StorageError(
+      isFull ? .storageFull : number == EACCES || number == EROFS ? .readOnly : .inputOutput,
+      "\(doing): system error \(number)"
+        + (isFull ? "; free some space and retry, what was there before is intact" : ""),
+      file: file,
+      line: line
+    )
+  }
+}

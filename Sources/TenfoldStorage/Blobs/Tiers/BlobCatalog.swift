@@ -1,0 +1,159 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+
+/// Where each blob is, as steps inside a transaction.
+///
+/// A blob is one row that names an object in a tier; objects never change, so a blob moves, or gets new contents, by its
+/// row naming another. An object that no row names is listed in `blob_loose` from before it is written until it is
+/// deleted: whatever a crash leaves behind is found there.
+enum BlobCatalog {
+  static let schema = SQLiteSchema(
+    "blobs",
+    [
+      .init(
+        1,
+        """
+        CREATE TABLE blob(
+          key TEXT PRIMARY KEY, tenant TEXT NOT NULL, version INTEGER NOT NULL, tier TEXT NOT NULL, object TEXT NOT NULL,
+          size INTEGER NOT NULL, stored_size INTEGER NOT NULL, checksum INTEGER NOT NULL, compressed INTEGER NOT NULL,
+          stored_at INTEGER NOT NULL, read_at INTEGER NOT NULL) STRICT;
+        CREATE INDEX blob_tenant ON blob(tenant, key) WHERE tenant <> '';
+        CREATE TABLE blob_loose(
+          tier TEXT NOT NULL, object TEXT NOT NULL, tenant TEXT NOT NULL, due INTEGER NOT NULL,
+          PRIMARY KEY(tier, object)) STRICT, WITHOUT ROWID;
+        CREATE INDEX blob_loose_due ON blob_loose(due);
+        CREATE TABLE blob_version(
+          one INTEGER PRIMARY KEY CHECK(one = 1), newest INTEGER NOT NULL) STRICT;
+        INSERT INTO blob_version(one, newest) VALUES(1, 0);
+        """
+      )
+    ]
+  )
+
+  /// An object that no blob names.
+  struct Loose: Sendable {
+    var tier: String
+    var object: String
+  }
+
+  private static let columns =
+    "key, tenant, version, tier, object, size, stored_size, checksum, compressed, stored_at, read_at"
+
+  static func record(_ key: BlobKey, in tx: SQLiteTransaction) throws -> BlobRecord? {
+    try tx.first("SELECT \(columns) FROM blob WHERE key = ?1", key.rawValue, transform: read)
+  }
+
+  static func records(
+    after key: String,
+    tenant: TenantID?,
+    limit: Int,
+    in tx: SQLiteTransaction
+  ) throws -> [BlobRecord] {
+    if let tenant {
+      return try tx.query(
+        """
+        SELECT \(columns) FROM blob WHERE tenant = ?1 AND tenant <> '' AND key > ?2 ORDER BY key LIMIT ?3
+        """,
+        tenant.rawValue,
+        key,
+        limit,
+        transform: read
+      )
+    }
+    return try tx.query(
+      "SELECT \(columns) FROM blob WHERE key > ?1 ORDER BY key LIMIT ?2",
+      key,
+      limit,
+      transform: read
+    )
+  }
+
+  private static func read(_ row: SQLiteRow) throws -> BlobRecord {
+    BlobRecord(
+      key: try BlobKey(row.text(0)),
+      tenant: TenantID(try row.text(1)),
+      version: try row.int64(2),
+      tier: try row.text(3),
+      sizeInBytes: try row.int(5),
+      storedSizeInBytes: try row.int(6),
+      storedAt: try row.int64(9),
+      readAt: try row.int64(10),
+      object: try row.text(4),
+      checksum: UInt32(truncatingIfNeeded: try row.int64(7)),
+      isCompressed: try row.bool(8)
+    )
+  }
+
+  /// The next number of contents: it never comes again, also for a key that was deleted.
+  static func nextVersion(in tx: SQLiteTransaction) throws -> Int64 {
+    try tx.execute("UPDATE blob_version SET newest = newest + 1")
+    return try tx.first("SELECT newest FROM blob_version") { try $0.int64(0) } ?? 0
+  }
+
+  static func save(_ record: BlobRecord, in tx: SQLiteTransaction) throws {
+    try tx.execute(
+      "INSERT OR REPLACE INTO blob(\(columns)) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+      record.key.rawValue,
+      record.tenant.rawValue,
+      record.version,
+      record.tier,
+      record.object,
+      record.sizeInBytes,
+      record.storedSizeInBytes,
+      Int64(record.checksum),
+      record.isCompressed,
+      record.storedAt,
+      record.readAt
+    )
+  }
+
+  static func remove(_ key: BlobKey, in tx: SQLiteTransaction) throws {
+    try tx.execute("DELETE FROM blob WHERE key = ?1", key.rawValue)
+  }
+
+  static func touch(_ record: BlobRecord, at now: Int64, in tx: SQLiteTransaction) throws {
+    try tx.execute(
+      "UPDATE blob SET read_at = ?3 WHERE key = ?1 AND version = ?2",
+      record.key.rawValue,
+      record.version,
+      now
+    )
+  }
+
+  // MARK: - Loose objects
+
+  static func loosen(
+    _ tier: String,
+    _ object: String,
+    tenant: TenantID,
+    due: Int64,
+    in tx: SQLiteTransaction
+  ) throws {
+    try tx.execute(
+      "INSERT OR REPLACE INTO blob_loose(tier, object, tenant, due) VALUES(?1, ?2, ?3, ?4)",
+      tier,
+      object,
+      tenant.rawValue,
+      due
+    )
+  }
+
+  /// Takes an object off the list; `false` when it isn't on it any more.
+  static func bind(_ tier: String, _ object: String, in tx: SQLiteTransaction) throws -> Bool {
+    try tx.execute("DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2", tier, object) == 1
+  }
+
+  static func due(_ now: Int64, limit: Int, in tx: SQLiteTransaction) throws -> [Loose] {
+    try tx.query("SELECT tier, object FROM blob_loose WHERE due <= ?1 ORDER BY due LIMIT ?2", now, limit) {
+      Loose(tier: try $0.text(0), object: try $0.text(1))
+    }
+  }
+
+  static func loose(of tenant: TenantID, in tx: SQLiteTransaction) throws -> [Loose] {
+    try tx.query("SELECT tier, object FROM blob_loose WHERE tenant = ?1", tenant.rawValue) {
+      Loose(tier: try $0.text(0), object: try $0.text(1))
+    }
+  }
+}

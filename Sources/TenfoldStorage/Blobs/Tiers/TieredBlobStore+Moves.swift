@@ -1,0 +1,202 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+
+extension TieredBlobStore {
+  /// Moves a blob to another tier: copy, check, switch, and delete the old object later.
+  ///
+  /// Moving again, after a crash or by mistake, changes nothing or goes on.
+  ///
+  /// - Parameters:
+  ///   - key: The blob.
+  ///   - tier: The name of the tier to move it to.
+  ///   - version: Only these contents; `nil` for whichever there are.
+  /// - Returns: Whether this call moved it: `false` when it is there already, is gone, or has other contents.
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/corrupt`` when the blob or its copy isn't what was stored:
+  ///   then it stays where it is; ``StorageError/Code/invalidOption`` for an unknown tier; or another one.
+  @discardableResult
+  public func move(_ key: BlobKey, to tier: String, version: Int64? = nil) async throws -> Bool {
+    let target = try self.tier(tier)
+    guard let record = try await record(key), record.tier != tier else { return false }
+    if let version, version != record.version { return false }
+    guard let bytes = try await contents(of: record) else {
+      // It moved, or went, between looking up and reading: whoever did that was first.
+      if try await self.record(key) == record { throw missing(record) }
+      return false
+    }
+    let copy = try await write(bytes, record, to: target)
+    guard try await contents(of: copy) == bytes else { throw missing(copy) }
+    let due = dueTime()
+    return try await catalog.write { tx in
+      try Self.claim(copy, in: tx)
+      guard let now = try BlobCatalog.record(key, in: tx), now.version == record.version,
+        now.object == record.object
+      else {
+        // Replaced or moved meanwhile: the copy goes at the next sweep.
+        try BlobCatalog.loosen(copy.tier, copy.object, tenant: copy.tenant, due: 0, in: tx)
+        return false
+      }
+      var moved = copy
+      moved.readAt = now.readAt
+      try BlobCatalog.save(moved, in: tx)
+      try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
+      return true
+    }
+  }
+
+  /// Deletes a blob if it still has certain contents.
+  ///
+  /// - Parameters:
+  ///   - key: The blob.
+  ///   - version: Only these contents; `nil` for whichever there are.
+  /// - Throws: ``StorageError``.
+  public func delete(_ key: BlobKey, version: Int64?) async throws {
+    let due = dueTime()
+    try await catalog.write { tx in
+      guard let record = try BlobCatalog.record(key, in: tx) else { return }
+      if let version, version != record.version { return }
+      try BlobCatalog.remove(key, in: tx)
+      try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
+    }
+  }
+
+  /// Deletes objects that nothing names: those of moved, replaced and deleted blobs, and what crashes left behind.
+  ///
+  /// A kill between the object and its entry deletes it again, which does nothing.
+  ///
+  /// - Parameter limit: How many at most.
+  /// - Returns: How many were deleted.
+  /// - Throws: ``StorageError``.
+  @discardableResult
+  public func sweep(limit: Int = 1000) async throws -> Int {
+    let now = options.wallClock()
+    let due = try await catalog.read { tx in try BlobCatalog.due(now, limit: max(0, limit), in: tx) }
+    return try await delete(due)
+  }
+
+  /// Erases all blobs of a tenant: their objects are deleted when this returns.
+  ///
+  /// A blob of the tenant that is put or moved at the same time may be left: erase again once nothing writes.
+  ///
+  /// - Parameter tenant: Whose blobs.
+  /// - Returns: How many objects were deleted.
+  /// - Throws: ``StorageError``; call it again to go on.
+  @discardableResult
+  public func erase(_ tenant: TenantID) async throws -> Int {
+    guard tenant != "" else { throw StorageError(.invalidOption, "erase needs the name of a tenant") }
+    while true {
+      let page = try await records(tenant: tenant, limit: 500)
+      if page.isEmpty { break }
+      try await catalog.write { tx in
+        for record in page {
+          guard let now = try BlobCatalog.record(record.key, in: tx), now.tenant == tenant else { continue }
+          try BlobCatalog.remove(record.key, in: tx)
+          try BlobCatalog.loosen(now.tier, now.object, tenant: tenant, due: 0, in: tx)
+        }
+      }
+    }
+    return try await delete(try await catalog.read { tx in try BlobCatalog.loose(of: tenant, in: tx) })
+  }
+
+  private func delete(_ objects: [BlobCatalog.Loose]) async throws -> Int {
+    var count = 0
+    for loose in objects {
+      try Task.checkCancellation()
+      // A tier that is configured no more keeps what it has.
+      guard let tier = tiers.first(where: { $0.name == loose.tier }) else { continue }
+      try await tier.store.delete(try BlobKey(loose.object))
+      try await catalog.writeUnsynced { tx in _ = try BlobCatalog.bind(loose.tier, loose.object, in: tx) }
+      count += 1
+    }
+    return count
+  }
+
+  // MARK: - Objects
+
+  /// Writes contents into a tier as a new object, which is listed as loose from before it is there.
+  func write(_ bytes: [UInt8], _ record: BlobRecord, to tier: BlobTier) async throws -> BlobRecord {
+    var written = record
+    written.tier = tier.name
+    written.object = options.makeObjectName()
+    var stored = bytes
+    if let level = tier.compression.level {
+      let compressed = try await DedicatedThread.run(name: "tenfold-blob-gz") {
+        try Gzip.compress(bytes, level: level)
+      }
+      if compressed.count < bytes.count { stored = compressed }
+    }
+    written.isCompressed = stored.count < bytes.count
+    written.storedSizeInBytes = stored.count
+    let (new, due) = (written, dueTime())
+    try await catalog.write { tx in
+      try BlobCatalog.loosen(new.tier, new.object, tenant: new.tenant, due: due, in: tx)
+    }
+    try await tier.store.put(stored, at: try BlobKey(written.object))
+    return written
+  }
+
+  /// Takes a written object off the list of the loose ones, as a row is about to name it.
+  static func claim(_ record: BlobRecord, in tx: SQLiteTransaction) throws {
+    guard try BlobCatalog.bind(record.tier, record.object, in: tx) else {
+      throw StorageError(
+        .busy,
+        "writing blob \(record.key) took longer than the grace, so its object was swept away; retry or raise it"
+      )
+    }
+  }
+
+  /// The contents of a blob, checked; `nil` when its object isn't there.
+  func contents(of record: BlobRecord) async throws -> [UInt8]? {
+    let tier = try self.tier(record.tier)
+    guard let stored = try await tier.store.get(try BlobKey(record.object)) else { return nil }
+    var bytes = stored
+    if record.isCompressed {
+      let limit = min(record.sizeInBytes, options.maximumSizeInBytes)
+      do {
+        bytes = try await DedicatedThread.run(name: "tenfold-blob-gz") {
+          try Gzip.decompress(stored, limit: limit)
+        }
+      } catch let error as CompressionError {
+        throw damaged(record, error)
+      }
+    }
+    guard bytes.count == record.sizeInBytes, checksum(bytes) == record.checksum else {
+      throw damaged(record, nil)
+    }
+    return bytes
+  }
+
+  func checksum(_ bytes: [UInt8]) -> UInt32 {
+    var checksum = CRC32Checksum()
+    checksum.update(bytes.span)
+    return checksum.value
+  }
+
+  func dueTime() -> Int64 {
+    let (due, overflow) = options.wallClock().addingReportingOverflow(options.grace.wholeNanoseconds)
+    return overflow ? .max : due
+  }
+
+  func missing(_ record: BlobRecord) -> StorageError {
+    StorageError(
+      .corrupt,
+      "the object \(record.object) of blob \(record.key) is missing in tier \(record.tier); restore it from a backup"
+    )
+  }
+
+  private func damaged(_ record: BlobRecord, _ error: (any Error)?) -> StorageError {
+    StorageError(
+      .corrupt,
+      "blob \(record.key) in tier \(record.tier) isn't what was stored; restore it from a backup or delete it",
+      underlying: error
+    )
+  }
+
+  private func tier(_ name: String) throws(StorageError) -> BlobTier {
+    guard let tier = tiers.first(where: { $0.name == name }) else {
+      throw StorageError(.invalidOption, "there is no tier “\(name)”: this store was made without it")
+    }
+    return tier
+  }
+}

@@ -1,0 +1,78 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A sink in a SQLite database: each write is applied exactly once, whatever crashes, as the position is in the same
+/// transaction as the data.
+///
+/// In a file of its own it makes an embedded replica: read it through a ``ReadRouter``.
+///
+/// ```swift
+/// let replica = try await SQLiteDatabase.open(.file("replica.db"), schemas: [SQLiteWriteSink.schema, answers])
+/// let sink = SQLiteWriteSink("answers", in: replica) { write, tx in
+///   try tx.execute("INSERT OR REPLACE INTO answer(chat, text) VALUES(?1, ?2)", write.subject, write.payload)
+/// }
+/// ```
+public struct SQLiteWriteSink: WriteSink {
+  /// The table of positions: give it to ``SQLiteDatabase/open(_:schemas:options:)``.
+  public static let schema = SQLiteSchema(
+    "write-sinks",
+    [
+      .init(
+        1,
+        "CREATE TABLE write_sink(name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+      )
+    ]
+  )
+
+  /// The database that holds data and position.
+  public let database: SQLiteDatabase
+  private let name: String
+  private let body: @Sendable (StoredEvent, SQLiteTransaction) throws -> Void
+
+  /// Creates a sink in a database that was opened with ``schema`` among its schemas.
+  ///
+  /// - Parameters:
+  ///   - name: Different for each sink of the database.
+  ///   - database: The database.
+  ///   - apply: Applies one write.
+  public init(
+    _ name: String,
+    in database: SQLiteDatabase,
+    apply: @escaping @Sendable (StoredEvent, SQLiteTransaction) throws -> Void
+  ) {
+    self.name = name
+    self.database = database
+    body = apply
+  }
+
+  /// The sequence of the last write that is in the data.
+  ///
+  /// - Returns: The position, 0 for none.
+  /// - Throws: ``StorageError``.
+  public func position() async throws -> Int64 {
+    try await database.read { [name] tx in try Self.position(name, in: tx) }
+  }
+
+  /// Applies writes and remembers the position in one commit; on disk when this returns.
+  ///
+  /// - Parameter writes: In rising order.
+  /// - Throws: ``StorageError``, or what the closure throws: then none was applied.
+  public func apply(_ writes: [StoredEvent]) async throws {
+    try await database.write { [name, body] tx in
+      var position = try Self.position(name, in: tx)
+      for write in writes where write.sequence > position {
+        try body(write, tx)
+        position = write.sequence
+      }
+      try tx.execute(
+        "INSERT OR REPLACE INTO write_sink(name, position) VALUES(?1, ?2)",
+        name,
+        position
+      )
+    }
+  }
+
+  private static func position(_ name: String, in tx: SQLiteTransaction) throws -> Int64 {
+    try tx.first("SELECT position FROM write_sink WHERE name = ?1", name) { try $0.int64(0) } ?? 0
+  }
+}

@@ -1,0 +1,164 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldCore
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldStorage
+
+/// A place to read from whose position a test sets.
+private final class Place: Sendable {
+  let name: String
+  private let state: Mutex<(position: Int64, fails: Bool)>
+
+  init(_ name: String, _ position: Int64) {
+    self.name = name
+    state = Mutex((position, false))
+  }
+
+  var position: Int64 {
+    get { state.withLock { $0.position } }
+    set { state.withLock { $0.position = newValue } }
+  }
+
+  var fails: Bool {
+    get { state.withLock { $0.fails } }
+    set { state.withLock { $0.fails = newValue } }
+  }
+
+  var replica: ReadReplica<Place> {
+    ReadReplica(name, source: self) { self.position }
+  }
+
+  func read() throws -> String {
+    if fails { throw StorageError(.inputOutput, "scripted") }
+    return name
+  }
+}
+
+@Suite("Reads go to replicas that are new enough")
+struct ReadRouterTests {
+  private let time = ManualTime()
+  private let primary = Place("primary", 10)
+  private let a = Place("a", 5)
+  private let b = Place("b", 8)
+
+  private func router(wait: Duration = .zero) -> ReadRouter<Place> {
+    ReadRouter(
+      primary: primary.replica,
+      replicas: [a.replica, b.replica],
+      options: .init(maximumWait: wait, lookInterval: .seconds(1), rest: .seconds(10), time: time.source)
+    )
+  }
+
+  private func place(_ router: ReadRouter<Place>, _ consistency: ReadConsistency) async throws -> String {
+    try await router.read(consistency) { try $0.read() }
+  }
+
+  @Test("a writer sees its own writes")
+  func tokens() async throws {
+    let router = router()
+    #expect(try await place(router, .includes(WriteToken(7))) == "b")
+    #expect(try await place(router, .includes(WriteToken(9))) == "primary")
+    a.position = 9
+    #expect(try await place(router, .includes(WriteToken(9))) == "a")
+    #expect(try await place(router, .newest) == "primary")
+    #expect(Set([try await place(router, .eventual), try await place(router, .eventual)]) == ["a", "b"])
+    #expect(router.statistics == .init(primaryReads: 2, replicaReads: 4))
+    #expect(try await router.lags() == ["a": 1, "b": 2])
+  }
+
+  @Test("a read waits a little for a replica, then takes the primary")
+  func waiting() async throws {
+    let router = router(wait: .seconds(3))
+    try await withThrowingTaskGroup(of: String.self) { group in
+      group.addTask { try await place(router, .includes(WriteToken(9))) }
+      while time.sleeperCount == 0 { await Task.yield() }
+      b.position = 9
+      time.advance(by: .seconds(1))
+      let first = try await group.next()
+      #expect(first == "b")
+      group.addTask { try await place(router, .includes(WriteToken(10))) }
+      for _ in 0..<3 {
+        while time.sleeperCount == 0 { await Task.yield() }
+        time.advance(by: .seconds(1))
+      }
+      let second = try await group.next()
+      #expect(second == "primary")
+    }
+  }
+
+  @Test("a view may be as old as it is allowed to be, and no older")
+  func staleness() async throws {
+    let router = router()
+    // Nothing is known of the primary yet: it is asked, and only it is as new as now.
+    #expect(try await place(router, .within(.seconds(10))) == "primary")
+    primary.position = 20
+    b.position = 10
+    time.advance(by: .seconds(9))
+    // The replica has all that the primary had nine seconds ago.
+    #expect(try await place(router, .within(.seconds(10))) == "b")
+    time.advance(by: .seconds(2))
+    #expect(try await place(router, .within(.seconds(10))) == "primary")
+    #expect(try await place(router, .within(.zero)) == "primary")
+    b.position = 20
+    #expect(try await place(router, .within(.zero)) == "b")
+  }
+
+  @Test("a replica that fails rests, and its reads go to the primary")
+  func failing() async throws {
+    let router = router()
+    (a.fails, b.fails) = (true, true)
+    for _ in 0..<4 { #expect(try await place(router, .eventual) == "primary") }
+    // Two tries found out; after that nobody asks them.
+    #expect(router.statistics.replicaFailures == 2)
+    (a.fails, b.fails) = (false, false)
+    #expect(try await place(router, .eventual) == "primary")
+    time.advance(by: .seconds(10))
+    #expect(try await place(router, .eventual) != "primary")
+    primary.fails = true
+    await #expect(throws: StorageError.self) { _ = try await place(router, .newest) }
+  }
+
+  @Test("no read is ever older than it asked for", arguments: 1...100)
+  func property(seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed)
+    let router = router()
+    var newest: Int64 = 10
+    for _ in 0..<50 {
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0:
+        newest += Int64.random(in: 1...3, using: &random)
+        primary.position = newest
+      case 1: a.position = min(newest, a.position + Int64.random(in: 0...4, using: &random))
+      case 2: b.position = min(newest, b.position + Int64.random(in: 0...4, using: &random))
+      case 3: time.advance(by: .seconds(Int.random(in: 0...20, using: &random)))
+      default:
+        let token = WriteToken(Int64.random(in: 0...newest, using: &random))
+        let seen = try await router.read(.includes(token)) { $0.position }
+        #expect(seen >= token.sequence, "seed \(seed)")
+      }
+    }
+  }
+
+  @Test("an embedded replica behind a log serves what it has, the log's database the rest")
+  func embedded() async throws {
+    let directory = try TemporaryDirectory()
+    let database = try await SQLiteDatabase.open(
+      .file(directory.file("log.db")),
+      schemas: [SQLiteEventLog.schema]
+    )
+    let log = SQLiteEventLog(database: database)
+    let sink = try await DataLayer.sink(.file(directory.file("replica.db")))
+    let router = ReadRouter(primary: .primary(log), replicas: [.replica("r", sink)])
+    let writes = WriteBehind(log: log, sink: sink)
+    let token = try await writes.write([NewEvent(kind: "k", subject: "s", payload: [7])])
+    #expect(try await router.read(.includes(token)) { $0 === database })
+    try await sink.apply(try await log.events(after: 0, limit: 9))
+    #expect(try await router.read(.includes(token)) { try await DataLayer.value("s", in: $0) } == [7])
+    await database.close()
+    await sink.database.close()
+  }
+}

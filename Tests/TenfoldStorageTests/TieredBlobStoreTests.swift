@@ -1,0 +1,284 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+import TenfoldCore
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldStorage
+
+/// A store of blobs whose process dies at the nth operation, before or after doing it.
+private final class MortalBlobStore: BlobStore {
+  let inner: any BlobStore
+  private let life: Life
+
+  /// Shared by all tiers, as they die together.
+  final class Life: Sendable {
+    private let left: Mutex<Int>
+    init(operations: Int) { left = Mutex(operations) }
+    /// 0: alive; 1: dies after the operation; 2: dead.
+    func step() -> Int {
+      left.withLock { left in
+        left -= 1
+        return left > 0 ? 0 : left == 0 ? 1 : 2
+      }
+    }
+  }
+
+  init(_ inner: any BlobStore, _ life: Life) {
+    self.inner = inner
+    self.life = life
+  }
+
+  private func living<Value>(_ body: () async throws -> Value) async throws -> Value {
+    let step = life.step()
+    if step == 2 { throw StorageError(.closed, "killed") }
+    let value = try await body()
+    if step == 1 { throw StorageError(.closed, "killed") }
+    return value
+  }
+
+  func put(_ bytes: [UInt8], at key: BlobKey) async throws {
+    try await living { try await inner.put(bytes, at: key) }
+  }
+  func get(_ key: BlobKey) async throws -> [UInt8]? { try await living { try await inner.get(key) } }
+  func delete(_ key: BlobKey) async throws { try await living { try await inner.delete(key) } }
+  func keys() async throws -> [BlobKey] { try await inner.keys() }
+}
+
+@Suite("Blobs lie in tiers, and are whole wherever they are")
+struct TieredBlobStoreTests {
+  private let hot = InMemoryBlobStore()
+  private let warm = InMemoryBlobStore()
+  private let cold = InMemoryBlobStore()
+  private let clock = Clock()
+
+  private final class Clock: Sendable {
+    private let now = Mutex<Int64>(1_700_000_000_000_000_000)
+    var nanoseconds: Int64 { now.withLock { $0 } }
+    func advance(_ seconds: Int64) { now.withLock { $0 += seconds * 1_000_000_000 } }
+  }
+
+  private func catalog() async throws -> SQLiteDatabase {
+    try await SQLiteDatabase.open(.inMemory, schemas: [TieredBlobStore.schema])
+  }
+
+  private func store(
+    _ catalog: SQLiteDatabase,
+    life: MortalBlobStore.Life = .init(operations: .max)
+  ) throws -> TieredBlobStore {
+    try TieredBlobStore(
+      catalog: catalog,
+      tiers: [
+        BlobTier("hot", store: MortalBlobStore(hot, life)),
+        BlobTier("warm", store: MortalBlobStore(warm, life), compression: .gzip(level: 1)),
+        BlobTier("cold", store: MortalBlobStore(cold, life), compression: .gzip(level: 9)),
+      ],
+      options: .init(
+        grace: .seconds(600),
+        readResolution: .seconds(60),
+        wallClock: { [clock] in clock.nanoseconds }
+      )
+    )
+  }
+
+  private func objects() async throws -> Int {
+    let counts = [try await hot.keys().count, try await warm.keys().count, try await cold.keys().count]
+    return counts.reduce(0, +)
+  }
+
+  @Test("a blob moves down and is the same there, smaller if it can be")
+  func moving() async throws {
+    let store = try store(try await catalog())
+    let key = try BlobKey("a")
+    let bytes = [UInt8](repeating: 7, count: 100_000)
+    try await store.put(bytes, at: key)
+    #expect(try await store.move(key, to: "warm"))
+    #expect(try await !store.move(key, to: "warm"))
+    #expect(try await store.move(key, to: "cold"))
+    #expect(try await store.get(key) == bytes)
+    let record = try #require(try await store.record(key))
+    #expect(record.tier == "cold" && record.sizeInBytes == 100_000 && record.storedSizeInBytes < 1000)
+    await #expect { try await store.move(key, to: "nowhere") } throws: {
+      ($0 as? StorageError)?.code == .invalidOption
+    }
+    // The old objects stay for readers that are under way, then go.
+    #expect(try await objects() == 3)
+    #expect(try await store.sweep() == 0)
+    clock.advance(601)
+    #expect(try await store.sweep() == 2)
+    #expect(try await objects() == 1)
+    #expect(try await store.get(key) == bytes)
+    // What can't be made smaller is stored as it is.
+    var random = SeededGenerator(seed: 1)
+    let noise = (0..<5000).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+    try await store.put(noise, at: BlobKey("noise"))
+    #expect(try await store.move(BlobKey("noise"), to: "cold"))
+    #expect(try await store.record(BlobKey("noise"))?.storedSizeInBytes == 5000)
+    #expect(try await store.get(BlobKey("noise")) == noise)
+  }
+
+  @Test("killed at any operation, every blob is readable and moving again ends well", arguments: 1...24)
+  func killed(operations: Int) async throws {
+    let catalog = try await catalog()
+    let life = MortalBlobStore.Life(operations: operations)
+    let mortal = try store(catalog, life: life)
+    let key = try BlobKey("a")
+    var acknowledged: [UInt8]?
+    var last: [UInt8]?
+    do {
+      for round in 0..<3 as Range<UInt8> {
+        let bytes = [UInt8](repeating: round, count: 1000)
+        last = bytes
+        try await mortal.put(bytes, at: key)
+        acknowledged = bytes
+        try await mortal.move(key, to: "warm")
+        try await mortal.move(key, to: "cold")
+        _ = try await mortal.get(key)
+        clock.advance(700)
+        try await mortal.sweep()
+      }
+    } catch let error as StorageError where error.code == .closed {}
+    let store = try store(catalog)
+    let back = try await store.get(key)
+    #expect(back == acknowledged || back == last)
+    if back != nil {
+      try await store.move(key, to: "cold")
+      #expect(try await store.get(key) == back)
+    }
+    clock.advance(700)
+    while try await store.sweep() > 0 {}
+    #expect(try await objects() == (back == nil ? 0 : 1))
+    #expect(try await store.get(key) == back)
+  }
+
+  @Test("a blob that is replaced while it moves keeps its new contents")
+  func replaced() async throws {
+    let catalog = try await catalog()
+    let store = try store(catalog)
+    let key = try BlobKey("a")
+    try await store.put([1], at: key)
+    let version = try #require(try await store.record(key)).version
+    try await store.put([2], at: key)
+    #expect(try await !store.move(key, to: "warm", version: version))
+    try await store.delete(key, version: version)
+    #expect(try await store.get(key) == [2])
+    // Writers, movers and readers at the same time.
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for value in 10..<20 as Range<UInt8> {
+        group.addTask { try await store.put([UInt8](repeating: value, count: 2000), at: key) }
+        group.addTask { try await store.move(key, to: value % 2 == 0 ? "warm" : "cold") }
+        group.addTask {
+          let bytes = try await store.get(key)
+          #expect(Set(bytes ?? []).count == 1)
+        }
+      }
+      try await group.waitForAll()
+    }
+    clock.advance(700)
+    while try await store.sweep() > 0 {}
+    #expect(try await objects() == 1)
+    #expect(Set(try await store.get(key) ?? []).count == 1)
+  }
+
+  @Test("damage in any tier is noticed, and a damaged blob doesn't move", arguments: ["hot", "warm"])
+  func damage(tier: String) async throws {
+    let store = try store(try await catalog())
+    let key = try BlobKey("a")
+    let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 3) }
+    try await store.put(bytes, at: key)
+    if tier == "warm" { try await store.move(key, to: tier) }
+    let place = tier == "hot" ? hot : warm
+    let object = try BlobKey(try #require(try await store.record(key)).object)
+    let good = try #require(try await place.get(object))
+    for index in stride(from: 0, to: good.count, by: max(1, good.count / 20)) {
+      var bad = good
+      bad[index] ^= 0x55
+      try await place.put(bad, at: object)
+      // Compressed data has bits that mean nothing, such as the system's name: those may change, the contents not.
+      do {
+        #expect(try await store.get(key) == bytes)
+        if tier == "warm" { continue }
+      } catch let error as StorageError {
+        #expect(error.code == .corrupt)
+      }
+      await #expect { try await store.move(key, to: "cold") } throws: {
+        ($0 as? StorageError)?.code == .corrupt
+      }
+    }
+    // A blob that says it is small and unpacks to more is refused before it fills the memory.
+    if tier == "warm" {
+      try await place.put(try Gzip.compress([UInt8](repeating: 0, count: 1 << 20)), at: object)
+      await #expect { _ = try await store.get(key) } throws: { ($0 as? StorageError)?.code == .corrupt }
+    }
+    try await place.delete(object)
+    await #expect { _ = try await store.get(key) } throws: { ($0 as? StorageError)?.code == .corrupt }
+  }
+
+  @Test("a tenant's blobs are gone at once, nobody else's are")
+  func erasure() async throws {
+    let store = try store(try await catalog())
+    for number in 0..<6 {
+      try await store.put([1], at: BlobKey("k\(number)"), tenant: number % 2 == 0 ? "a" : "b")
+      try await store.put([2], at: BlobKey("k\(number)"), tenant: number % 2 == 0 ? "a" : "b")
+    }
+    try await store.move(BlobKey("k0"), to: "cold")
+    // Three blobs, what they held before, and what one left behind where it moved from.
+    #expect(try await store.erase("a") == 7)
+    #expect(try await store.keys().map(\.rawValue) == ["k1", "k3", "k5"])
+    #expect(try await objects() == 6)
+    await #expect(throws: StorageError.self) { try await store.erase("") }
+    #expect(try await store.records(tenant: "b", limit: 9).count == 3)
+  }
+
+  @Test("reads are remembered roughly, so that reading costs few writes")
+  func reads() async throws {
+    let store = try store(try await catalog())
+    let key = try BlobKey("a")
+    try await store.put([1], at: key)
+    let first = try #require(try await store.record(key)).readAt
+    clock.advance(59)
+    _ = try await store.get(key)
+    #expect(try await store.record(key)?.readAt == first)
+    clock.advance(2)
+    _ = try await store.get(key)
+    #expect(try await store.record(key)?.readAt == first + 61_000_000_000)
+  }
+
+  @Test("the last rule that fits decides, nothing gets warmer, clocks set back age nothing")
+  func policy() async throws {
+    let store = try store(try await catalog())
+    try await store.put([UInt8](repeating: 1, count: 100), at: BlobKey("a"), tenant: "t")
+    var blob = try #require(try await store.record(BlobKey("a")))
+    let tiers = store.tiers.map(\.name)
+    let policy = LifecyclePolicy([
+      .move(to: "warm", unreadFor: .seconds(10)),
+      .move(to: "cold", unreadFor: .seconds(100), minimumSizeInBytes: 50),
+      .delete(storedFor: .seconds(1000)),
+      .move(to: "hot", tenant: "vip"),
+    ])
+    func decision(_ seconds: Int64) -> LifecyclePolicy.Decision {
+      policy.decision(for: blob, now: blob.storedAt + seconds * 1_000_000_000, tiers: tiers)
+    }
+    #expect(decision(9) == .keep && decision(10) == .move(to: "warm") && decision(100) == .move(to: "cold"))
+    #expect(decision(1000) == .delete && decision(-5) == .keep)
+    blob.tier = "cold"
+    #expect(decision(10) == .keep)
+    blob.tier = "hot"
+    blob.sizeInBytes = 49
+    #expect(decision(500) == .move(to: "warm"))
+    blob.tenant = "vip"
+    #expect(decision(5000) == .keep)
+  }
+
+  @Test("what was compressed comes back", arguments: [0, 1, 65_535, 65_536, 65_537, 300_000])
+  func gzip(size: Int) throws {
+    var random = SeededGenerator(seed: UInt64(size))
+    for isNoise in [true, false] {
+      let bytes = (0..<size).map { isNoise ? UInt8.random(in: .min ... .max, using: &random) : UInt8($0 % 7) }
+      #expect(try Gzip.decompress(try Gzip.compress(bytes), limit: size) == bytes)
+    }
+  }
+}

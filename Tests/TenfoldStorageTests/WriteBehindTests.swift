@@ -1,0 +1,142 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldCore
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldStorage
+
+/// A sink that fails as often as it is told to, before or after it has applied.
+private final class ShakySink: WriteSink {
+  let inner = InMemoryWriteSink()
+  private let failures: Mutex<[Bool]>
+
+  init(failures: [Bool]) { self.failures = Mutex(failures) }
+
+  func position() async throws -> Int64 { try await inner.position() }
+
+  func apply(_ writes: [StoredEvent]) async throws {
+    let failure = failures.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+    if failure != false { try await inner.apply(writes) }
+    if failure != nil { throw StorageError(.inputOutput, "scripted") }
+  }
+}
+
+@Suite("Writes return when they are safe and are applied behind")
+struct WriteBehindTests {
+  private func event(_ number: Int) -> NewEvent {
+    NewEvent(kind: "set.v1", subject: "s\(number % 3)", payload: [UInt8(truncatingIfNeeded: number)])
+  }
+
+  /// Runs a body while the writes are applied.
+  private func withRunning(
+    _ writes: WriteBehind,
+    _ body: () async throws -> Void
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await #expect(throws: CancellationError.self) { try await writes.run() } }
+      try await body()
+      group.cancelAll()
+      try await group.waitForAll()
+    }
+  }
+
+  @Test("an acknowledged write is in the log, an applied one in the sink")
+  func levels() async throws {
+    let (log, sink) = (InMemoryEventLog(), InMemoryWriteSink())
+    let writes = WriteBehind(log: log, sink: sink)
+    let token = try await writes.write([event(1)])
+    #expect(token == WriteToken(1) && sink["s1"] == nil)
+    #expect(try await writes.lag() == 1)
+    try await withRunning(writes) {
+      try await writes.wait(for: token)
+      #expect(sink["s1"]?.payload == [1])
+      try await writes.write([event(4)], until: .applied)
+      #expect(sink["s1"]?.payload == [4])
+      #expect(try await writes.lag() == 0)
+    }
+  }
+
+  @Test("a sink that fails, before or after applying, gets each write and counts it once")
+  func failures() async throws {
+    let time = ManualTime()
+    let sink = ShakySink(failures: [false, true, true, false, true])
+    let log = InMemoryEventLog()
+    let writes = WriteBehind(
+      log: log,
+      sink: sink,
+      options: .init(batch: 3, pollInterval: .seconds(3600), time: time.source)
+    )
+    _ = try await log.append((0..<10).map(event))
+    try await withRunning(writes) {
+      while try await sink.position() < 10 {
+        if time.sleeperCount > 0 { time.advance(by: .seconds(1)) }
+        await Task.yield()
+      }
+    }
+    #expect(sink.inner.appliedCount == 10)
+  }
+
+  @Test("with a limit writers wait for the sink; cancelled ones have written nothing")
+  func backPressure() async throws {
+    let (log, sink) = (InMemoryEventLog(), InMemoryWriteSink())
+    let writes = WriteBehind(log: log, sink: sink, options: .init(maximumLag: 2))
+    for number in 0..<3 { try await writes.write([event(number)]) }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect(throws: CancellationError.self) { try await writes.write([event(3)]) }
+      }
+      group.cancelAll()
+    }
+    #expect(try await log.latest() == 3)
+    try await withRunning(writes) {
+      for number in 4..<40 { try await writes.write([event(number)]) }
+      try await writes.wait(for: WriteToken(39))
+    }
+    #expect(sink.appliedCount == 39)
+  }
+
+  @Test("a replica file goes on from its own position after a restart")
+  func restart() async throws {
+    let directory = try TemporaryDirectory()
+    let log = SQLiteEventLog(
+      database: try await SQLiteDatabase.open(.inMemory, schemas: [SQLiteEventLog.schema])
+    )
+    for round in 1...3 {
+      let sink = try await DataLayer.sink(.file(directory.file("replica.db")))
+      #expect(try await sink.position() == Int64((round - 1) * 5))
+      let writes = WriteBehind(log: log, sink: sink, options: .init(batch: 2))
+      try await withRunning(writes) {
+        try await writes.write((0..<5).map(event), until: .applied)
+      }
+      let count = try await sink.database.read { tx in
+        try tx.first("SELECT sum(writes) FROM value") { try $0.int(0) }
+      }
+      #expect(count == round * 5)
+      await sink.database.close()
+    }
+  }
+
+  @Test("a gate lets through who waits for what is reached, and lets go who is cancelled")
+  func gate() async throws {
+    let gate = PositionGate()
+    try await withThrowingTaskGroup(of: Int64.self) { group in
+      for position in [3, 1, 2] as [Int64] {
+        group.addTask {
+          try await gate.wait(for: position)
+          return position
+        }
+      }
+      while gate.waiterCount < 3 { await Task.yield() }
+      gate.advance(to: 2)
+      let first = Set([try await group.next(), try await group.next()])
+      #expect(first == [1, 2] && gate.waiterCount == 1)
+      gate.advance(to: 1)
+      group.cancelAll()
+      await #expect(throws: CancellationError.self) { try await group.waitForAll() }
+    }
+    #expect(gate.position == 2 && gate.waiterCount == 0)
+  }
+}

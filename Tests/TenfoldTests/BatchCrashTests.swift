@@ -1,0 +1,92 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Tenfold
+import TenfoldTesting
+import Testing
+
+@Suite("A batch survives kill -9")
+struct BatchCrashTests {
+  /// Products of one build lie side by side: the helper is beside the test bundle.
+  private static let helper: String? = {
+    let candidates =
+      [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""] + ProcessInfo.processInfo.arguments
+    for candidate in candidates {
+      var folder = URL(fileURLWithPath: candidate)
+      for _ in 0..<4 {
+        let file = folder.appendingPathComponent("BatchCrashHelper").path
+        if FileManager.default.isExecutableFile(atPath: file) { return file }
+        folder.deleteLastPathComponent()
+      }
+    }
+    return nil
+  }()
+
+  /// The whole lines of a log: a last line without its end was cut by the kill.
+  private func lines(_ log: String) throws -> [Substring] {
+    try String(contentsOfFile: log, encoding: .utf8)
+      .split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+  }
+
+  /// Runs the helper to its end, without holding a thread meanwhile; whether it was killed.
+  private func run(_ arguments: [String], log: String) async throws -> Bool {
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try #require(Self.helper, "the helper was not built"))
+    process.arguments = arguments
+    process.standardOutput = FileHandle(forWritingAtPath: log)
+    return try await withCheckedThrowingContinuation { continuation in
+      process.terminationHandler = { process in
+        continuation.resume(returning: process.terminationReason == .uncaughtSignal)
+      }
+      do { try process.run() } catch { continuation.resume(throwing: error) }
+    }
+  }
+
+  @Test("killed at random points, it ends with each line once and in order", arguments: 1...6)
+  func killing(seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed)
+    let directory = try TemporaryDirectory()
+    let (input, output) = (directory.file("in.jsonl"), directory.file("out.jsonl"))
+    // Enough lines for several transactions of taking in.
+    let count = 1200
+    let text = (0..<count).map { number in
+      #"{"custom_id":"c\#(number)","body":{"messages":[{"role":"user","content":"q\#(number)"}]}}"#
+    }
+    try Data(text.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: input))
+    var asked: [Substring: Int] = [:]
+    var kills = 0
+    for round in 0... {
+      let log = directory.file("log\(round)")
+      // Some kills come while lines are taken in, some while they are answered; the last run is left alone.
+      let limit: (String, Int)
+      switch round {
+      case 0, 1: limit = ("microseconds", Int.random(in: 5000...200_000, using: &random))
+      case 2...4: limit = ("asks", Int.random(in: 1...250, using: &random))
+      default: limit = ("never", 0)
+      }
+      let arguments = [directory.file("jobs.db"), input, output, limit.0, "\(limit.1)"]
+      let wasKilled = try await run(arguments, log: log)
+      for line in try lines(log) where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
+      if !wasKilled {
+        #expect(try lines(log).last == "finished", "seed \(seed)")
+        break
+      }
+      kills += 1
+      // Not a part of the output is there before all of it is.
+      if asked.count < count { #expect(!FileManager.default.fileExists(atPath: output), "seed \(seed)") }
+    }
+    #expect(kills >= 3, "seed \(seed)")
+    let results = try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n")
+    #expect(results.count == count, "seed \(seed)")
+    for (number, result) in results.enumerated() {
+      #expect(result.contains(#""custom_id":"c\#(number)""#), "seed \(seed)")
+      #expect(result.contains(#""content":"echo q\#(number)""#), "seed \(seed)")
+    }
+    // What had its result before a kill was not asked again: only the lines in flight were, and on a machine that is busy
+    // with other things a few whose lease ran out.
+    #expect(asked.count == count, "seed \(seed)")
+    #expect(asked.values.reduce(0, +) <= count + kills * 8 + 30, "seed \(seed)")
+  }
+}

@@ -1,0 +1,83 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldTesting
+import Testing
+
+@testable import Tenfold
+
+@Suite("An input file is read in pieces, whatever is in it")
+struct BatchFileTests {
+  /// The lines by the simplest reading: the whole file at once.
+  private func oracle(_ bytes: [UInt8], limit: Int) -> [BatchFile.Line] {
+    var lines: [BatchFile.Line] = []
+    for (index, part) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+      let content = part.last == 0x0D ? part.dropLast() : part
+      // Whether a line is blank is seen as far as it is held: a byte beyond the limit, for a carriage return.
+      if part.count <= limit + 1, content.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
+      lines.append(.init(number: index + 1, bytes: content.count <= limit ? Array(content) : nil))
+    }
+    return lines
+  }
+
+  @Test("pieces of any size give the lines of the whole", arguments: 1...60)
+  func pieces(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let directory = try TemporaryDirectory()
+    let alphabet: [UInt8] = [0x0A, 0x0A, 0x0D, 0x20, 0x09, 0x61, 0x7B, 0xFF, 0x00]
+    let length = Int.random(in: 0...400, using: &random)
+    let bytes = (0..<length).map { _ in alphabet.randomElement(using: &random) ?? 0 }
+    try Data(bytes).write(to: URL(fileURLWithPath: directory.file("x")))
+    let limit = Int.random(in: 1...12, using: &random)
+    let file = BatchFile(path: directory.file("x"), maximumLineInBytes: limit)
+    var lines: [BatchFile.Line] = []
+    var position: BatchFile.Position? = .init()
+    while let from = position {
+      let piece = try file.lines(from: from, count: Int.random(in: 1...5, using: &random))
+      lines += piece.lines
+      position = piece.next
+    }
+    // A line of one byte more than the limit is judged by whoever reads it as a request.
+    let judged = lines.map { line in
+      line.bytes.map { $0.count > limit } == true ? BatchFile.Line(number: line.number, bytes: nil) : line
+    }
+    #expect(judged == oracle(bytes, limit: limit), "seed \(seed)")
+  }
+
+  @Test("a line longer than the reading's pieces is whole, or passed over", arguments: [true, false])
+  func longLine(isAllowed: Bool) throws {
+    let directory = try TemporaryDirectory()
+    let long = [UInt8](repeating: 0x61, count: 1_000_000)
+    try Data([0x62, 0x0A] + long + [0x0A, 0x63]).write(to: URL(fileURLWithPath: directory.file("x")))
+    let file = BatchFile(path: directory.file("x"), maximumLineInBytes: isAllowed ? 1_000_000 : 999_000)
+    let (lines, next) = try file.lines(from: .init(), count: 10)
+    #expect(lines.map(\.number) == [1, 2, 3] && next == nil)
+    #expect(lines.map(\.bytes?.count) == [1, isAllowed ? 1_000_000 : nil, 1])
+  }
+
+  @Test("damaged requests give typed errors, never a trap", arguments: 1...40)
+  func fuzz(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let good =
+      #"{"custom_id":"a\u00e9","method":"POST","url":"/v1/chat/completions","body":{"messages":[{"role":"user","#
+      + #""content":[{"type":"text","text":"x"}]}],"max_tokens":9,"temperature":0.5,"stop":["a"],"n":1,"#
+      + #""response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}}}}"#
+    for _ in 0..<50 {
+      var bytes = Array(good.utf8)
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let index = Int.random(in: 0..<bytes.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: bytes[index] = UInt8.random(in: .min ... .max, using: &random)
+        case 1: bytes.remove(at: index)
+        default: bytes.insert(contentsOf: bytes[index...].prefix(20), at: index)
+        }
+      }
+      do {
+        _ = try BatchRequest(.init(number: 1, bytes: bytes), limit: 10_000, defaultMaxTokens: 8)
+      } catch {
+        #expect([.malformedLine, .unsupportedRequest].contains(error.code), "seed \(seed)")
+      }
+    }
+  }
+}
