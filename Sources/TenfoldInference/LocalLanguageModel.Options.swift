@@ -22,6 +22,8 @@ extension LocalLanguageModel {
     public var maximumQueuedRequests: Int
     /// How finely activations are rounded.
     public var precision: DecoderPrecision
+    /// Whether tokens are guessed and checked several at once; on by default, as it never changes an answer.
+    public var speculation: DecoderSpeculation
     /// The model's name within a pipeline; `nil` for the name in the model file.
     public var id: String?
     /// Part of every cache key; change it whenever answers may change.
@@ -40,6 +42,7 @@ extension LocalLanguageModel {
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
       precision: DecoderPrecision = .high,
+      speculation: DecoderSpeculation = .promptLookup,
       id: String? = nil,
       revision: String = "1",
       tier: ModelTier = .small,
@@ -52,6 +55,7 @@ extension LocalLanguageModel {
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
       self.precision = precision
+      self.speculation = speculation
       self.id = id
       self.revision = revision
       self.tier = tier
@@ -78,6 +82,12 @@ extension LocalLanguageModel {
         "maximumConcurrentSequences",
         maximumConcurrentSequences,
         "1...256"
+      )
+      try check(
+        (0...31).contains(speculation.maximumDraftTokens),
+        "speculation's maximumDraftTokens",
+        speculation.maximumDraftTokens,
+        "0...31"
       )
       try check(maximumQueuedRequests >= 1, "maximumQueuedRequests", maximumQueuedRequests, "1 and up")
     }

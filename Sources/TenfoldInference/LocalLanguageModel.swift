@@ -50,6 +50,7 @@ public final class LocalLanguageModel: LanguageModel {
       // Any budget but zero is good for a page.
       $0 == 0 ? 0 : ($0 - 1) / memory.pageByteCount + 1
     }
+    if options.speculation.maximumDraftTokens == 0 { limits.draftRows = 0 }
     self.profile = ModelProfile(
       id: options.id ?? name,
       revision: options.revision,
@@ -66,8 +67,8 @@ public final class LocalLanguageModel: LanguageModel {
       model: model,
       memory: memory,
       positions: context,
-      maximumRows: limits.maximumSequences + limits.lonePromptRows,
-      maximumLogitRows: limits.maximumSequences,
+      maximumRows: limits.maximumSequences + limits.draftRows + limits.lonePromptRows,
+      maximumLogitRows: limits.maximumSequences + limits.draftRows,
       precision: options.precision,
       pool: WorkerPool(threads: threads)
     )
@@ -77,6 +78,7 @@ public final class LocalLanguageModel: LanguageModel {
       vocabulary: vocabulary,
       profile: profile,
       limits: limits,
+      speculation: options.speculation,
       threads: threads
     )
     try EngineThread.start { loop.run() }

@@ -15,6 +15,8 @@ struct EngineScheduler: Sendable {
     var sharedPromptRows = 192
     /// Prompt rows of a step with nothing else to do.
     var lonePromptRows = 512
+    /// Guessed rows of a step, all sequences together.
+    var draftRows = 32
     /// Pages that are kept for later prompts while no sequence holds them; `nil` for all, 0 to share none at all.
     var keptPages: Int?
   }
@@ -24,136 +26,26 @@ struct EngineScheduler: Sendable {
     var id: Int
     /// The position of the first row.
     var start: Int
+    /// Rows of known tokens.
     var count: Int
+    /// Tokens that may follow, one row each after the known ones; their logits are wanted too.
+    var draft: [Int32] = []
     /// Whether the last row is the sequence's last known token, so that its logits are wanted.
     var isLast: Bool
     /// Tokens of the prompt that were not computed because their pages were there.
     var reused: Int
     var pages: [UInt32]
+
+    /// Rows of known tokens and of guesses.
+    var rowCount: Int { count + draft.count }
   }
 
-  /// A sequence as the scheduler sees it.
-  private struct Sequence {
-    let id: Int
-    let priority: Int
-    let order: UInt64
-    let group: Int?
-    var tokens: [Int32]
-    let tenant: String
-    let sharesPrefix: Bool
-    /// Tokens whose keys and values are stored.
-    var computed = 0
-    /// Prompt tokens whose pages were there, as far as the sequence has not lost pages since.
-    var reused = 0
-    var hasLostPages = false
-    /// Pages named so far, and the serial number of the last.
-    var published = 0
-    var serial: UInt64 = 0
-    let promptCount: Int
-    /// Tokens after the prompt that may come and go; pages for them are held from the start.
-    let replaceable: Int
-    var pages: [UInt32] = []
-
-    var pending: Int { tokens.count - computed }
-
-    func isBefore(_ other: Self) -> Bool {
-      priority > other.priority || (priority == other.priority && order < other.order)
-    }
-
-    /// Pages to be taken before all known tokens have one.
-    var pagesNeeded: Int {
-      let length = BlockAllocator.blockLength
-      let count = max(tokens.count, promptCount + replaceable)
-      return max(0, (count + length - 1) / length - pages.count)
-    }
-
-    /// Takes pages for all tokens; takes none and returns false if there are not enough.
-    mutating func reserve(from allocator: inout BlockAllocator) -> Bool {
-      let needed = pagesNeeded
-      guard needed <= allocator.freeCount else { return false }
-      for _ in 0..<needed {
-        guard let page = allocator.allocate() else { return false }
-        pages.append(page)
-      }
-      return true
-    }
-
-    /// Gives all pages back; everything has to be computed again.
-    mutating func release(to allocator: inout BlockAllocator) {
-      // The last page first, so that the beginning of a prefix outlives its end.
-      for page in pages.reversed() { allocator.release(page) }
-      pages = []
-      // What it gets back later was computed for it, so it is not a saving.
-      if computed > reused { hasLostPages = true }
-      if !hasLostPages { reused = 0 }
-      computed = 0
-      published = 0
-      serial = 0
-    }
-
-    /// Takes over pages that hold what comes next; at least the last token is left to compute.
-    ///
-    /// A page that was reserved for these tokens is given back. So a prompt that waits for its turn also profits from
-    /// what others have computed since it was admitted.
-    mutating func reusePrefix(of allocator: inout BlockAllocator) {
-      while canReuseNext {
-        guard let named = allocator.reuse(prefix(published)) else { return }
-        if published < pages.count {
-          allocator.release(pages[published])
-          pages[published] = named.block
-        } else {
-          pages.append(named.block)
-        }
-        serial = named.serial
-        published += 1
-        computed += BlockAllocator.blockLength
-        if !hasLostPages { reused += BlockAllocator.blockLength }
-      }
-    }
-
-    /// Names the pages that have become full.
-    mutating func publish(to allocator: inout BlockAllocator) {
-      guard sharesPrefix else { return }
-      // Pages with tokens that may be replaced get no name.
-      let end = replaceable > 0 ? min(computed, promptCount) : computed
-      while (published + 1) * BlockAllocator.blockLength <= end {
-        let named = allocator.publish(pages[published], as: prefix(published))
-        pages[published] = named.block
-        serial = named.serial
-        published += 1
-      }
-    }
-
-    /// Whether the next page could be had from another sequence.
-    var canReuseNext: Bool {
-      let length = BlockAllocator.blockLength
-      // Pages with tokens that may be replaced are the sequence's own.
-      let end = replaceable > 0 ? min(promptCount + 1, tokens.count) : tokens.count
-      return sharesPrefix && computed == published * length && computed + length < end
-    }
-
-    /// The name that the next page will get once `count` more rows are stored; `nil` if that does not fill it.
-    func nameInWork(after count: Int) -> BlockAllocator.Prefix? {
-      guard sharesPrefix, computed + count >= (published + 1) * BlockAllocator.blockLength else { return nil }
-      return prefix(published)
-    }
-
-    private func prefix(_ page: Int) -> BlockAllocator.Prefix {
-      let length = BlockAllocator.blockLength
-      return BlockAllocator.Prefix(
-        tenant: tenant,
-        parent: serial,
-        tokens: Array(tokens[page * length..<(page + 1) * length])
-      )
-    }
-  }
-
-  private let limits: Limits
+  let limits: Limits
   private var allocator: BlockAllocator
   /// The most important first.
-  private var waiting: [Sequence] = []
+  private var waiting: [ScheduledSequence] = []
   /// In the order of admission.
-  private var running: [Sequence] = []
+  private var running: [ScheduledSequence] = []
   private var nextOrder: UInt64 = 0
   /// How often a sequence had to give up its pages.
   private(set) var preemptions = 0
@@ -212,7 +104,7 @@ struct EngineScheduler: Sendable {
     var scope = tenant
     if let group, !sharesAll { scope += "#\(group)" }
     let order = group.flatMap { group in (running + waiting).first { $0.group == group }?.order } ?? nextOrder
-    let sequence = Sequence(
+    let sequence = ScheduledSequence(
       id: id,
       priority: priority,
       order: order,
@@ -248,6 +140,24 @@ struct EngineScheduler: Sendable {
     running[index].tokens.append(token)
   }
 
+  /// Sequences that wait for one token, and that token's position.
+  var decoding: [(id: Int, position: Int)] {
+    running.filter { $0.pending == 1 }.map { ($0.id, $0.computed) }
+  }
+
+  /// Sets what may follow a sequence's last token; the next plan checks as much of it as has a place.
+  mutating func propose(_ draft: [Int32], for id: Int) {
+    guard let index = running.firstIndex(where: { $0.id == id }) else { return }
+    running[index].draft = draft
+  }
+
+  /// Notes that the token appended last was guessed, so that its keys and values are stored already.
+  mutating func acceptDraft(of id: Int) {
+    guard let index = running.firstIndex(where: { $0.id == id }), running[index].pending == 1 else { return }
+    running[index].computed += 1
+    running[index].publish(to: &allocator)
+  }
+
   /// Replaces all tokens from `position` on; what was computed for them is forgotten.
   mutating func replaceTokens(of id: Int, from position: Int, with tokens: [Int32]) {
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
@@ -277,7 +187,9 @@ struct EngineScheduler: Sendable {
         index = running.firstIndex { $0.id == id } ?? min(index, running.count)
         continue
       }
+      running[index].reserveDraft(from: &allocator, leaving: running.count)
       plan.append(work(running[index], count: 1))
+      running[index].draft = []
       index += 1
     }
     admit(besides: plan.count)
@@ -302,11 +214,12 @@ struct EngineScheduler: Sendable {
     return plan
   }
 
-  private func work(_ sequence: Sequence, count: Int) -> Work {
+  private func work(_ sequence: ScheduledSequence, count: Int) -> Work {
     Work(
       id: sequence.id,
       start: sequence.computed,
       count: count,
+      draft: count == sequence.pending ? sequence.draft : [],
       isLast: count == sequence.pending,
       reused: sequence.reused,
       pages: sequence.pages
@@ -347,7 +260,7 @@ struct EngineScheduler: Sendable {
     enqueue(sequence)
   }
 
-  private mutating func enqueue(_ sequence: Sequence) {
+  private mutating func enqueue(_ sequence: ScheduledSequence) {
     let index = waiting.firstIndex { sequence.isBefore($0) } ?? waiting.count
     waiting.insert(sequence, at: index)
   }

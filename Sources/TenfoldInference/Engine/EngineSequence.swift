@@ -88,6 +88,32 @@ struct EngineSequence {
     constraint?.move(to: make(format))
   }
 
+  /// How many more tokens are worth guessing, and which ones are certain, if any are.
+  func draftLimits(contextLength: Int) -> (room: Int, certain: [Int32]?) {
+    // The last token of the answer needs no row.
+    (tokensLeft(contextLength) - 1, constraint?.ending)
+  }
+
+  /// As much of a guess as can come true.
+  func plausible(_ draft: [Int32]) -> [Int32] {
+    // Nothing is computed after an end.
+    let draft = draft.prefix { !vocabulary.endTokens.contains($0) }
+    guard var constraint, constraint.ending == nil else { return Array(draft) }
+    return Array(
+      draft.prefix { token in
+        guard constraint.allows(token) else { return false }
+        constraint.take(token)
+        return true
+      }
+    )
+  }
+
+  /// Notes tokens that were guessed, and ones that came true.
+  mutating func noteDraft(drafted: Int, accepted: Int) {
+    usage.draftedTokens += drafted
+    usage.acceptedTokens += accepted
+  }
+
   /// Chooses the next token.
   ///
   /// - Returns: The token, or `nil` if the answer has to end here to keep its format.
@@ -200,6 +226,8 @@ struct EngineSequence {
   /// Adds what an alternative has taken.
   mutating func absorb(_ other: Self) {
     usage.completionTokens += other.usage.completionTokens
+    usage.draftedTokens += other.usage.draftedTokens
+    usage.acceptedTokens += other.usage.acceptedTokens
     usage.cpuTime += other.usage.cpuTime
     memoryBytes += other.memoryBytes
   }

@@ -53,6 +53,36 @@ struct DecoderRunnerTests {
     #expect(try logits(of: Self.prompt, model, step: step) == whole)
   }
 
+  @Test(
+    "gives the same bits to a row alone and among the rows that check guesses",
+    arguments: InstructionSet.available.map(\.name),
+    [DecoderPrecision.high, .standard]
+  )
+  func guesses(set: String, precision: DecoderPrecision) throws {
+    for weights in [SyntheticModel.Weights.q8_0, .f32] {
+      var synthetic = SyntheticModel(architecture: "qwen2")
+      synthetic.weights = weights
+      let instructionSet = InstructionSet.available.first { $0.name == set }
+      let model = try DecoderModel(synthetic.open(), threads: 1, instructionSet: instructionSet)
+      func rows(_ step: Int) throws -> [[Float]] {
+        let session = try DecoderSession(
+          model,
+          contextLength: 64,
+          threads: 1,
+          stepLength: step,
+          precision: precision
+        )
+        var rows: [[Float]] = []
+        try session.evaluateAll(Array(Self.prompt.prefix(48))) { _, logits in
+          rows.append(logits.indices.map { logits[$0] })
+        }
+        return rows
+      }
+      let alone = try rows(1)
+      for step in [2, 3, 4, 5, 8, 9, 17, 32] { #expect(try rows(step) == alone, "\(weights), \(step) rows") }
+    }
+  }
+
   @Test("gives the same bits on any number of threads", arguments: [2, 3, 5])
   func threads(count: Int) throws {
     let model = try SyntheticModel(architecture: "qwen2").load()
