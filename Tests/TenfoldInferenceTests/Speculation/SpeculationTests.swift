@@ -29,9 +29,13 @@ struct SpeculationTests {
   private func model(
     _ speculation: DecoderSpeculation,
     endTokens: Set<Int32> = [],
+    isForgetful: Bool = false,
     keyValueCacheBytes: Int = 256 << 20
   ) throws -> LocalLanguageModel {
-    try .synthetic(
+    var synthetic = SyntheticModel()
+    synthetic.isForgetful = isForgetful
+    return try .synthetic(
+      synthetic,
       endTokens: endTokens,
       options: .init(threads: 1, keyValueCacheBytes: keyValueCacheBytes, speculation: speculation)
     )
@@ -67,8 +71,10 @@ struct SpeculationTests {
     [1, 8, 31]
   )
   func identical(options: GenerationOptions, limit: Int) async throws {
-    let plain = try model(.off)
-    let guessing = try model(.promptLookup(maximumDraftTokens: limit))
+    // One model that seldom says what was guessed, and one that often does.
+    let isForgetful = options.maxTokens % 2 == 0 && limit > 1
+    let plain = try model(.off, isForgetful: isForgetful)
+    let guessing = try model(.promptLookup(maximumDraftTokens: limit), isForgetful: isForgetful)
     for prompt in [Self.text, "hello hello hello", "ab"] {
       let expected = try await run(plain, prompt, options)
       let actual = try await run(guessing, prompt, options)
@@ -88,10 +94,9 @@ struct SpeculationTests {
 
   @Test("makes several tokens in a pass where an answer repeats itself, and counts them")
   func counts() async throws {
-    let plain = try model(.off)
-    let guessing = try model(.promptLookup)
-    // Words once said are said again.
-    let options = try GenerationOptions(maxTokens: 200, repetitionPenalty: 0.2)
+    let plain = try model(.off, isForgetful: true)
+    let guessing = try model(.promptLookup, isForgetful: true)
+    let options = try GenerationOptions(maxTokens: 200)
     let expected = try await run(plain, Self.text, options)
     let actual = try await run(guessing, Self.text, options)
     #expect(actual.ids == expected.ids)
@@ -150,7 +155,7 @@ struct SpeculationTests {
         seed: UInt64(number)
       )
     }
-    let plain = try model(.off)
+    let plain = try model(.off, isForgetful: seed % 2 == 1)
     var alone: [[Int32]] = []
     for (prompt, options) in zip(prompts, options) {
       alone.append(try await run(plain, String(prompt), options).ids)
@@ -159,6 +164,7 @@ struct SpeculationTests {
     let page = KeyValueMemory.bytesPerPage(plain.model.configuration)
     let crowd = try model(
       .promptLookup(maximumDraftTokens: Int.random(in: 1...31, using: &random)),
+      isForgetful: seed % 2 == 1,
       keyValueCacheBytes: page * Int.random(in: 8...30, using: &random)
     )
     let leaving = Set((0..<20).filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
@@ -179,7 +185,8 @@ struct SpeculationTests {
     }
     while crowd.statistics.running > 0 || crowd.statistics.waiting > 0 { await Task.yield() }
     #expect(crowd.statistics.usedPages == 0, "seed \(seed): pages leak")
-    #expect(crowd.statistics.acceptedTokens > 0, "seed \(seed)")
+    #expect(crowd.statistics.draftedTokens > 0, "seed \(seed)")
+    #expect(seed % 2 == 0 || crowd.statistics.acceptedTokens > 0, "seed \(seed)")
     await plain.shutdown()
     await crowd.shutdown()
   }
