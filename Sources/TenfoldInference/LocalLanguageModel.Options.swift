@@ -20,6 +20,8 @@ extension LocalLanguageModel {
     public var maximumConcurrentSequences: Int
     /// Requests accepted and not finished, beyond which new ones are refused as overloaded.
     public var maximumQueuedRequests: Int
+    /// How much of the engine tenants get relative to others when there is not room for all; 1 for those not named.
+    public var tenantWeights: [TenantID: Double]
     /// How finely activations are rounded.
     public var precision: DecoderPrecision
     /// Whether tokens are guessed and checked several at once; on by default, as it never changes an answer.
@@ -41,6 +43,7 @@ extension LocalLanguageModel {
       prefixCacheBytes: Int? = nil,
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
+      tenantWeights: [TenantID: Double] = [:],
       precision: DecoderPrecision = .high,
       speculation: DecoderSpeculation = .promptLookup,
       id: String? = nil,
@@ -54,6 +57,7 @@ extension LocalLanguageModel {
       self.prefixCacheBytes = prefixCacheBytes
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
+      self.tenantWeights = tenantWeights
       self.precision = precision
       self.speculation = speculation
       self.id = id
@@ -83,6 +87,9 @@ extension LocalLanguageModel {
         maximumConcurrentSequences,
         "1...256"
       )
+      for (tenant, weight) in tenantWeights where !(weight >= 1e-3 && weight <= 1e3) {
+        throw ModelError(.invalidOption, "The weight of \(tenant) is \(weight); it must be in 0.001...1000.")
+      }
       try check(
         (0...31).contains(speculation.maximumDraftTokens),
         "speculation's maximumDraftTokens",

@@ -50,6 +50,7 @@ public final class LocalLanguageModel: LanguageModel {
       // Any budget but zero is good for a page.
       $0 == 0 ? 0 : ($0 - 1) / memory.pageByteCount + 1
     }
+    for (tenant, weight) in options.tenantWeights { limits.tenantWeights[tenant.rawValue] = weight }
     if options.speculation.maximumDraftTokens == 0 { limits.draftRows = 0 }
     self.profile = ModelProfile(
       id: options.id ?? name,
@@ -91,8 +92,10 @@ public final class LocalLanguageModel: LanguageModel {
 
   /// Starts answering a request.
   ///
-  /// The prompt is tokenised on the calling task; then the request waits for its turn, first come, first served within
-  /// its priority. Cancelling frees its place within one pass through the model.
+  /// The prompt is tokenised on the calling task; then the request waits for its turn. A higher priority goes first;
+  /// within a priority the tenant that has had least of the engine, by its weight; within a tenant the earliest deadline,
+  /// where a request without one counts as due a minute after it came. Cancelling frees its place within one pass through
+  /// the model.
   ///
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.

@@ -9,6 +9,9 @@ import TenfoldKernels
 ///
 /// It is confined to one thread.
 final class EngineLoop {
+  /// When a request without a deadline is due.
+  private static let patience = Duration.seconds(60)
+
   let mailbox: EngineMailbox
   let runner: DecoderRunner
   private let vocabulary: any DecoderVocabulary
@@ -92,6 +95,8 @@ final class EngineLoop {
       id: id,
       tokens: request.prompt,
       priority: request.context.priority.rawValue,
+      // A reader without a deadline has patience for a while, so that those with one don't go before it for ever.
+      due: request.context.deadline ?? request.arrival + Self.patience,
       tenant: request.context.tenant.rawValue,
       sharesPrefix: true,
       replaceable: request.choices?.longestPath ?? 0,

@@ -4,8 +4,9 @@
 /// Decides what each step of the engine computes; pure state, no threads, no clocks.
 ///
 /// Each tick all sequences that wait for one token go first, then pieces of prompts up to a budget of rows. Sequences
-/// are admitted first come, first served within their priority and hold pages for all their tokens; when a decoding
-/// one finds no page, the least important and latest sequence gives up its own and is computed again later.
+/// are admitted by priority, within a priority in fair shares between tenants, and within a tenant by when they are due;
+/// they hold pages for all their tokens. When a decoding one finds no page, the least important and latest sequence gives
+/// up its own and is computed again later.
 struct EngineScheduler: Sendable {
   /// What bounds a step.
   struct Limits: Sendable {
@@ -19,6 +20,8 @@ struct EngineScheduler: Sendable {
     var draftRows = 32
     /// Pages that are kept for later prompts while no sequence holds them; `nil` for all, 0 to share none at all.
     var keptPages: Int?
+    /// Weights of tenants' shares; 1 where there is none.
+    var tenantWeights: [String: Double] = [:]
   }
 
   /// Rows of one sequence in a step.
@@ -42,8 +45,8 @@ struct EngineScheduler: Sendable {
 
   let limits: Limits
   private var allocator: BlockAllocator
-  /// The most important first.
-  private var waiting: [ScheduledSequence] = []
+  private var waiting = WaitingLine()
+  private(set) var shares: FairShares
   /// In the order of admission.
   private var running: [ScheduledSequence] = []
   private var nextOrder: UInt64 = 0
@@ -52,6 +55,7 @@ struct EngineScheduler: Sendable {
 
   init(limits: Limits, blockCount: Int) {
     self.limits = limits
+    self.shares = FairShares(weights: limits.tenantWeights)
     self.allocator = BlockAllocator(count: blockCount, idleLimit: limits.keptPages)
   }
 
@@ -86,7 +90,8 @@ struct EngineScheduler: Sendable {
   ///   - id: Its name, unique among the living.
   ///   - tokens: The prompt, not empty and shorter than ``capacity``.
   ///   - priority: Higher goes first.
-  ///   - tenant: Whose pages it may share.
+  ///   - due: When its reader wants to have it; `nil` is after all others.
+  ///   - tenant: Whose share its work is, and whose pages it may use.
   ///   - sharesPrefix: Whether it may use, and leave behind, pages of a common prefix.
   ///   - replaceable: How many tokens ``replaceTokens(of:from:with:)`` will put after the prompt at most.
   ///   - group: The request, where several sequences have the same prompt: they share its pages in any case, and later
@@ -95,6 +100,7 @@ struct EngineScheduler: Sendable {
     id: Int,
     tokens: [Int32],
     priority: Int,
+    due: ContinuousClock.Instant? = nil,
     tenant: String,
     sharesPrefix: Bool,
     replaceable: Int = 0,
@@ -103,33 +109,46 @@ struct EngineScheduler: Sendable {
     let sharesAll = sharesPrefix && limits.keptPages != 0
     var scope = tenant
     if let group, !sharesAll { scope += "#\(group)" }
-    let order = group.flatMap { group in (running + waiting).first { $0.group == group }?.order } ?? nextOrder
+    let order = group.flatMap(order(ofGroup:)) ?? nextOrder
     let sequence = ScheduledSequence(
       id: id,
       priority: priority,
       order: order,
+      due: due,
       group: group,
       tokens: tokens,
-      tenant: scope,
+      tenant: tenant,
+      scope: scope,
       sharesPrefix: sharesAll || group != nil,
       promptCount: tokens.count,
       replaceable: replaceable
     )
     nextOrder += 1
-    enqueue(sequence)
+    shares.enter(tenant)
+    waiting.insert(sequence)
+  }
+
+  private func order(ofGroup group: Int) -> UInt64? {
+    running.first { $0.group == group }?.order ?? waiting.all.first { $0.group == group }?.order
   }
 
   /// Forgets a sequence, wherever it is; an unknown one is ignored.
   mutating func remove(_ id: Int) {
-    waiting.removeAll { $0.id == id }
+    if let sequence = waiting.remove(id) { shares.leave(sequence.tenant) }
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
     running[index].release(to: &allocator)
-    running.remove(at: index)
+    shares.leave(running.remove(at: index).tenant)
   }
 
   /// Notes that the rows of a piece of work are stored.
   mutating func didCompute(_ work: Work) {
     guard let index = running.firstIndex(where: { $0.id == work.id }) else { return }
+    let tenant = running[index].tenant
+    let generated = running[index].charge(upTo: work.start + work.count)
+    shares.charge(
+      tenant,
+      FairShares.tokenWork * Double(generated) + FairShares.promptWork * Double(work.draft.count)
+    )
     running[index].computed = work.start + work.count
     running[index].publish(to: &allocator)
   }
@@ -154,6 +173,8 @@ struct EngineScheduler: Sendable {
   /// Notes that the token appended last was guessed, so that its keys and values are stored already.
   mutating func acceptDraft(of id: Int) {
     guard let index = running.firstIndex(where: { $0.id == id }), running[index].pending == 1 else { return }
+    // Charged with the guesses.
+    _ = running[index].charge(upTo: running[index].computed + 1)
     running[index].computed += 1
     running[index].publish(to: &allocator)
   }
@@ -195,7 +216,7 @@ struct EngineScheduler: Sendable {
     admit(besides: plan.count)
     let decoding = Set(plan.map(\.id))
     let prompts = running.indices.filter { !decoding.contains(running[$0].id) }
-      .sorted { running[$0].isBefore(running[$1]) }
+      .sorted { running[$0].isBefore(running[$1], by: shares) }
     let isAlone = plan.isEmpty && prompts.count == 1
     var budget = isAlone ? limits.lonePromptRows : limits.sharedPromptRows
     var inWork: Set<BlockAllocator.Prefix> = []
@@ -226,9 +247,9 @@ struct EngineScheduler: Sendable {
     )
   }
 
-  /// Admits waiting sequences in order while there is room; the first that does not fit stops the rest.
+  /// Admits waiting sequences in their order while there is room; the first that does not fit stops the rest.
   private mutating func admit(besides decoding: Int) {
-    while var sequence = waiting.first, running.count < limits.maximumSequences {
+    while var sequence = waiting.first(by: shares), running.count < limits.maximumSequences {
       sequence.reusePrefix(of: &allocator)
       let needed = sequence.pagesNeeded
       // Each running sequence may soon need a page; leaving one for each avoids taking turns at evicting.
@@ -241,7 +262,10 @@ struct EngineScheduler: Sendable {
         sequence.release(to: &allocator)
         return
       }
-      waiting.removeAll { $0.id == sequence.id }
+      waiting.remove(sequence.id)
+      // The whole prompt is charged now, so that one tenant's prompts don't take all places at once.
+      let prompt = sequence.charge(upTo: sequence.promptCount)
+      shares.charge(sequence.tenant, FairShares.promptWork * Double(prompt))
       running.append(sequence)
     }
   }
@@ -257,12 +281,7 @@ struct EngineScheduler: Sendable {
     var sequence = running.remove(at: index)
     sequence.release(to: &allocator)
     preemptions += 1
-    enqueue(sequence)
-  }
-
-  private mutating func enqueue(_ sequence: ScheduledSequence) {
-    let index = waiting.firstIndex { sequence.isBefore($0) } ?? waiting.count
-    waiting.insert(sequence, at: index)
+    waiting.insert(sequence)
   }
 }
 

@@ -6,10 +6,16 @@ struct ScheduledSequence: Sendable {
   let id: Int
   let priority: Int
   let order: UInt64
+  /// When its reader wants to have it.
+  let due: ContinuousClock.Instant?
   let group: Int?
   var tokens: [Int32]
   let tenant: String
+  /// Within which pages are shared: the tenant, or the request.
+  let scope: String
   let sharesPrefix: Bool
+  /// Tokens whose work was charged to the tenant; what has to be computed again is not charged again.
+  var charged = 0
   /// Tokens whose keys and values are stored.
   var computed = 0
   /// Prompt tokens whose pages were there, as far as the sequence has not lost pages since.
@@ -27,8 +33,31 @@ struct ScheduledSequence: Sendable {
 
   var pending: Int { tokens.count - computed }
 
+  /// Whether it keeps its pages rather than another.
   func isBefore(_ other: Self) -> Bool {
     priority > other.priority || (priority == other.priority && order < other.order)
+  }
+
+  /// Whether it goes before another of the same tenant and priority.
+  func isDueBefore(_ other: Self) -> Bool {
+    guard due != other.due else { return order < other.order }
+    guard let due else { return false }
+    return other.due.map { due < $0 } ?? true
+  }
+
+  /// Whether it goes before another, by priority, by what the tenants have used and by when the two are due.
+  func isBefore(_ other: Self, by shares: FairShares) -> Bool {
+    guard priority == other.priority else { return priority > other.priority }
+    let (used, others) = (shares.used(by: tenant), shares.used(by: other.tenant))
+    return used == others ? isDueBefore(other) : used < others
+  }
+
+  /// Notes that tokens up to `end` were computed.
+  ///
+  /// - Returns: How many of them are to be charged: those beyond the ones charged before.
+  mutating func charge(upTo end: Int) -> Int {
+    defer { charged = max(charged, end) }
+    return max(0, end - max(computed, charged))
   }
 
   /// Pages to be taken before all known tokens have one.
@@ -126,7 +155,7 @@ struct ScheduledSequence: Sendable {
   private func prefix(_ page: Int) -> BlockAllocator.Prefix {
     let length = BlockAllocator.blockLength
     return BlockAllocator.Prefix(
-      tenant: tenant,
+      tenant: scope,
       parent: serial,
       tokens: Array(tokens[page * length..<(page + 1) * length])
     )
