@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Metrics
 public import TenfoldCore
 import TenfoldKernels
 
@@ -31,7 +32,8 @@ public final class LocalLanguageModel: LanguageModel {
     model: DecoderModel,
     vocabulary: any DecoderVocabulary,
     options: Options,
-    name: String
+    name: String,
+    metrics: any MetricsFactory = MetricsSystem.factory
   ) throws(ModelError) {
     try options.check()
     let threads = options.threads ?? max(1, WorkerPool.defaultThreadCount - 1)
@@ -80,7 +82,8 @@ public final class LocalLanguageModel: LanguageModel {
       profile: profile,
       limits: limits,
       speculation: options.speculation,
-      threads: threads
+      threads: threads,
+      metrics: EngineMetrics(model: profile.id, factory: metrics)
     )
     try EngineThread.start { loop.run() }
   }

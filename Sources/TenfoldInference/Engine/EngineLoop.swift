@@ -29,6 +29,7 @@ final class EngineLoop {
   private var automata = AutomatonShelf()
   private var weights: [Float]
   var statistics = EngineStatistics()
+  private var metrics: EngineMetrics
   private var ended = 0
 
   init(
@@ -38,7 +39,8 @@ final class EngineLoop {
     profile: ModelProfile,
     limits: EngineScheduler.Limits,
     speculation: DecoderSpeculation,
-    threads: Int
+    threads: Int,
+    metrics: EngineMetrics
   ) {
     self.mailbox = mailbox
     self.runner = runner
@@ -47,6 +49,7 @@ final class EngineLoop {
     self.contextLength = profile.contextLength
     self.threads = threads
     self.speculation = speculation
+    self.metrics = metrics
     self.scheduler = EngineScheduler(limits: limits, blockCount: runner.memory.pageCount)
     self.weights = Array(repeating: 0, count: runner.model.vocabularySize)
   }
@@ -159,6 +162,7 @@ final class EngineLoop {
     // The statistics show the freed pages before the reader sees the end.
     publish()
     end(&streamed, profile)
+    metrics.record(streamed.usage, outcome: streamed.outcome)
   }
 
   private func publish() {
@@ -169,6 +173,7 @@ final class EngineLoop {
     statistics.totalPages = scheduler.blockCount
     statistics.preemptions = scheduler.preemptions
     mailbox.publish(statistics, ended: ended)
+    metrics.record(statistics)
     ended = 0
   }
 
@@ -201,6 +206,7 @@ final class EngineLoop {
     charge(plan, since: before)
     statistics.steps += 1
     statistics.computedRows += step.tokens.count
+    metrics.record(rows: step.tokens.count, sequences: plan.count)
     var logits = 0
     for work in plan {
       scheduler.didCompute(work)

@@ -17,7 +17,9 @@ struct EngineSequence {
   private let vocabulary: any DecoderVocabulary
   private var stop: StopMatcher
   private var detokenizer: any TokenDetokenizer
-  private var usage: TokenUsage
+  private(set) var usage: TokenUsage
+  /// How the request ended, in a word.
+  private(set) var outcome = "failed"
   private var started: ContinuousClock.Instant?
   private var firstToken: ContinuousClock.Instant?
   private var certainty = CertaintyMeter()
@@ -299,6 +301,7 @@ struct EngineSequence {
   }
 
   private mutating func book(note: String, profile: ModelProfile) -> ModelCall {
+    outcome = note
     let now = now
     if let started {
       usage.computeTime = started.duration(to: now)
