@@ -24,6 +24,8 @@ extension LocalLanguageModel {
     public var tenantWeights: [TenantID: Double]
     /// How finely activations are rounded.
     public var precision: DecoderPrecision
+    /// How finely keys and values are kept.
+    public var keyValuePrecision: KeyValuePrecision
     /// Whether tokens are guessed and checked several at once; on by default, as it never changes an answer.
     public var speculation: DecoderSpeculation
     /// The model's name within a pipeline; `nil` for the name in the model file.
@@ -45,6 +47,7 @@ extension LocalLanguageModel {
       maximumQueuedRequests: Int = 1_024,
       tenantWeights: [TenantID: Double] = [:],
       precision: DecoderPrecision = .high,
+      keyValuePrecision: KeyValuePrecision = .float16,
       speculation: DecoderSpeculation = .promptLookup,
       id: String? = nil,
       revision: String = "1",
@@ -59,6 +62,7 @@ extension LocalLanguageModel {
       self.maximumQueuedRequests = maximumQueuedRequests
       self.tenantWeights = tenantWeights
       self.precision = precision
+      self.keyValuePrecision = keyValuePrecision
       self.speculation = speculation
       self.id = id
       self.revision = revision

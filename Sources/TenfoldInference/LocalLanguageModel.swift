@@ -37,7 +37,11 @@ public final class LocalLanguageModel: LanguageModel {
   ) throws(ModelError) {
     try options.check()
     let threads = options.threads ?? max(1, WorkerPool.defaultThreadCount - 1)
-    let memory = try KeyValueMemory(model.configuration, byteCount: options.keyValueCacheBytes)
+    let memory = try KeyValueMemory(
+      model.configuration,
+      byteCount: options.keyValueCacheBytes,
+      precision: options.keyValuePrecision
+    )
     let capacity = memory.pageCount * BlockAllocator.blockLength
     let context = min(options.contextLength ?? model.configuration.contextLength, capacity)
     guard context <= model.configuration.contextLength else {

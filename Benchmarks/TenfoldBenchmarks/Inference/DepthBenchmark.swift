@@ -12,13 +12,24 @@ struct DepthBenchmark {
 
   func run(_ report: inout BenchmarkReport) throws {
     let model = try DecoderModel(GGUFFile(path: path))
+    for precision in [KeyValuePrecision.float16, .int8] { try run(model, precision, &report) }
+  }
+
+  private func run(
+    _ model: DecoderModel,
+    _ precision: KeyValuePrecision,
+    _ report: inout BenchmarkReport
+  ) throws {
     let limit = model.configuration.contextLength
     let depths = Self.depths.filter { $0 + Self.tokens <= limit }
     let session = try DecoderSession(
       model,
       contextLength: min(limit, (depths.last ?? 0) + Self.tokens),
-      threads: report.options.threads
+      threads: report.options.threads,
+      keyValuePrecision: precision
     )
+    let suffix = precision == .int8 ? "-kv-int8" : ""
+
     let vocabulary = model.vocabularySize
     func token(_ index: Int) -> Int32 { Int32(100 + (index * 7_919) % (vocabulary - 200)) }
     var atStart = Double.nan
@@ -36,10 +47,10 @@ struct DepthBenchmark {
         return Double(Self.tokens) / time
       }
       if depth == 0 { atStart = sample.median }
-      report.add("decode@\(depth)", "throughput", "tok/s", sample, parameters: ["depth": "\(depth)"])
+      report.add("decode@\(depth)\(suffix)", "throughput", "tok/s", sample, parameters: ["depth": "\(depth)"])
       guard depth > 0 else { continue }
       let ratio = BenchmarkSample(values: [sample.median / atStart], othersCPUs: nil)
-      report.add("decode@\(depth)", "of depth 0", "x", ratio, parameters: ["depth": "\(depth)"])
+      report.add("decode@\(depth)\(suffix)", "of depth 0", "x", ratio, parameters: ["depth": "\(depth)"])
     }
   }
 }

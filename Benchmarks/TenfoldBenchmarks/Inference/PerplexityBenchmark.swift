@@ -23,12 +23,16 @@ struct PerplexityBenchmark {
     }
     let model = try DecoderModel(file)
     let length = min(Self.window, model.configuration.contextLength)
-    for precision in [DecoderPrecision.high, .standard] {
+    for (name, precision, keyValuePrecision) in [
+      ("high", DecoderPrecision.high, KeyValuePrecision.float16), ("standard", .standard, .float16),
+      ("high-kv-int8", .high, .int8),
+    ] {
       let session = try DecoderSession(
         model,
         contextLength: length,
         threads: report.options.threads,
-        precision: precision
+        precision: precision,
+        keyValuePrecision: keyValuePrecision
       )
       var (sum, count) = (0.0, 0)
       for start in stride(from: 0, to: tokens.count - 1, by: length).prefix(Self.mostWindows) {
@@ -40,7 +44,7 @@ struct PerplexityBenchmark {
         count += losses.count
       }
       report.add(
-        "perplexity-\(precision)",
+        "perplexity-\(name)",
         "perplexity",
         "",
         BenchmarkSample(values: [exp(sum / Double(count))], othersCPUs: nil),

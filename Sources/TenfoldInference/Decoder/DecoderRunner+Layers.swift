@@ -22,6 +22,10 @@ extension DecoderRunner {
       Product(block.key, keys.base, c.keyValueWidth, precision: precision),
       Product(block.value, values.base, c.keyValueWidth, precision: precision),
     ])
+    let isInt8 = memory.precision == .int8
+    let storeKey = unsafe isInt8 ? attention.pointee.store_key_int8 : attention.pointee.store_key
+    let storeValue = unsafe isInt8 ? attention.pointee.store_value_int8 : attention.pointee.store_value
+    let attendSpan = unsafe isInt8 ? attention.pointee.attend_int8 : attention.pointee.attend
     let rotate =
       unsafe c.rotationStyle == .pairs ? elementwise.pointee.rotate_pairs : elementwise.pointee.rotate_halves
     forRows(rows) { row, span in
@@ -37,13 +41,13 @@ extension DecoderRunner {
       let slot = position % BlockAllocator.blockLength
       let base = unsafe memory.base + page * memory.pageStride
       for head in 0..<c.keyValueHeadCount {
-        unsafe attention.pointee.store_key(
+        unsafe storeKey(
           key + head * c.headLength,
           c.headLength,
           base + memory.keyOffset(block: index, head: head),
           slot
         )
-        unsafe attention.pointee.store_value(
+        unsafe storeValue(
           value + head * c.headLength,
           c.headLength,
           base + memory.valueOffset(block: index, head: head),
@@ -75,7 +79,7 @@ extension DecoderRunner {
           first_position: span.firstPosition + unit.rows.lowerBound - span.rows.lowerBound,
           scale: 1 / Float(c.headLength).squareRoot()
         )
-        unsafe attention.pointee.attend(&task)
+        unsafe attendSpan(&task)
       }
     }
     // Rounding here makes 3 % of the error that 8 bits everywhere would make, so 8 bits do.

@@ -112,6 +112,27 @@ struct SpeculationTests {
     await guessing.shutdown()
   }
 
+  @Test("gives the same tokens as without it where keys and values have 8 bits")
+  func int8() async throws {
+    func run(_ speculation: DecoderSpeculation) async throws -> (ids: [Int32], statistics: EngineStatistics) {
+      let model = try LocalLanguageModel.synthetic(
+        SyntheticModel(isForgetful: true),
+        endTokens: [],
+        options: .init(threads: 1, keyValuePrecision: .int8, speculation: speculation)
+      )
+      let ids = try await self.run(model, Self.text, GenerationOptions(maxTokens: 80)).ids
+      await model.shutdown()
+      return (ids, model.statistics)
+    }
+    let (plain, guessing) = (try await run(.off), try await run(.promptLookup))
+    #expect(guessing.ids == plain.ids && guessing.statistics.acceptedTokens > 0)
+    // Nearly twice as many pages as in half precision.
+    let halves = try LocalLanguageModel.synthetic(options: .init(threads: 1))
+    _ = try await self.run(halves, "a", GenerationOptions(maxTokens: 1))
+    #expect(guessing.statistics.totalPages > halves.statistics.totalPages * 3 / 2)
+    await halves.shutdown()
+  }
+
   @Test("keeps to a schema, to its limit and to the same answer", .timeLimit(.minutes(10)), arguments: 0..<6)
   func structured(seed: UInt64) async throws {
     let schema = #"""
