@@ -220,7 +220,8 @@ final class EngineLoop {
   ///
   /// - Returns: The token; `nil` if the sequence has ended, or goes on with other tokens than the chosen one.
   func advance(_ id: Int, logits index: Int) -> Int32? {
-    guard var sequence = sequences[id] else { return nil }
+    // Taken out, so that its lists are not copied when they grow.
+    guard var sequence = sequences.removeValue(forKey: id) else { return nil }
     if !sequence.isPromptCounted, sequence.alternative == 0 {
       sequence.isPromptCounted = true
       statistics.promptTokens += sequence.request.prompt.count
@@ -229,6 +230,7 @@ final class EngineLoop {
     }
     let logits = unsafe runner.logits(index)
     if sequence.choices != nil {
+      sequences[id] = sequence
       unsafe decide(id, &sequence, logits)
       return nil
     }
@@ -244,6 +246,7 @@ final class EngineLoop {
         )
       }
     } catch {
+      sequences[id] = sequence
       drop(id) { $0.fail(error, profile: $1) }
       return nil
     }
