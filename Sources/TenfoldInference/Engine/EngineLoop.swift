@@ -26,6 +26,8 @@ final class EngineLoop {
   /// Requests for several answers, by the request's id.
   private var groups: [Int: EngineGroup] = [:]
   private var lastAlternative = 0
+  /// The sequences with a deadline.
+  private var hurried: Set<Int> = []
   private var automata = AutomatonShelf()
   private var weights: [Float]
   var statistics = EngineStatistics()
@@ -70,7 +72,7 @@ final class EngineLoop {
         publish()
         return
       }
-      for (id, sequence) in sequences where sequence.isLate { finish(id, .deadline) }
+      for id in hurried where sequences[id]?.isLate ?? false { finish(id, .deadline) }
       step()
       publish()
     }
@@ -91,6 +93,7 @@ final class EngineLoop {
       automaton: request.format.map { automata.automaton(for: $0) }
     )
     tokens[id] = request.prompt
+    if request.context.deadline != nil { hurried.insert(id) }
     if speculation.maximumDraftTokens > 0, request.choices == nil {
       drafters[id] = SequenceDrafter(limit: speculation.maximumDraftTokens)
     }
@@ -130,6 +133,7 @@ final class EngineLoop {
     sequences[id] = nil
     tokens[id] = nil
     drafters[id] = nil
+    hurried.remove(id)
     scheduler.remove(id)
     sequence.conclude(reason)
     groups[request]?.members.remove(id)
@@ -152,6 +156,7 @@ final class EngineLoop {
       guard let sequence = sequences.removeValue(forKey: member) else { continue }
       tokens[member] = nil
       drafters[member] = nil
+      hurried.remove(member)
       scheduler.remove(member)
       all.append(sequence)
     }

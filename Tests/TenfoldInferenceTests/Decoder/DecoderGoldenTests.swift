@@ -93,6 +93,41 @@ struct PerplexityGoldenTests {
   }
 }
 
+@Suite("Golden: rows of a pass", .serialized)
+struct RowsGoldenTests {
+  @Test(
+    "have the same bits alone and beside others",
+    arguments: [DecoderGolden.smol, DecoderGolden.qwenHalf].compactMap(\.self),
+    [KeyValuePrecision.float16, .int8]
+  )
+  func invariance(path: String, keyValuePrecision: KeyValuePrecision) throws {
+    let model = try DecoderModel(GGUFFile(path: path))
+    let tokens = (0..<48).map { Int32(100 + ($0 * 7_919) % 40_000) }
+    func sums(_ step: Int, _ precision: DecoderPrecision) throws -> [UInt64] {
+      let session = try DecoderSession(
+        model,
+        contextLength: 64,
+        threads: 2,
+        stepLength: step,
+        precision: precision,
+        keyValuePrecision: keyValuePrecision
+      )
+      var sums: [UInt64] = []
+      try session.evaluateAll(tokens) { _, logits in
+        // A digest of all bits, as the rows are long.
+        sums.append(logits.indices.reduce(0) { ($0 &* 31) &+ UInt64(logits[$1].bitPattern) })
+      }
+      return sums
+    }
+    for precision in [DecoderPrecision.high, .standard] {
+      let alone = try sums(1, precision)
+      for step in [2, 3, 5, 9, 16, 33] {
+        #expect(try sums(step, precision) == alone, "\(precision), \(step) rows")
+      }
+    }
+  }
+}
+
 @Suite("Golden: greedy tokens", .serialized)
 struct GreedyGoldenTests {
   private struct Row: Decodable {
