@@ -13,6 +13,8 @@ extension DecoderRunner {
     var stride: Int
     var residual: UnsafeMutablePointer<Float>?
     var precision: DecoderPrecision
+    /// Where its sums lie among those of products that are computed at the same time.
+    var pairOffset = 0
 
     init(
       _ projection: DecoderProjection,
@@ -31,6 +33,12 @@ extension DecoderRunner {
 
   /// Computes several products of the same rows in one parallel region.
   func multiply(_ products: [Product]) {
+    var products = products
+    for index in products.indices.dropFirst() {
+      // Whole cache lines, so that threads don't write to the same ones.
+      let width = (products[index - 1].projection.layer.outputWidth + 15) / 16 * 16
+      products[index].pairOffset = products[index - 1].pairOffset + width
+    }
     forPanels(of: products.map { $0.projection.layer }) { number, panels in
       let product = products[number]
       let epilogue = unsafe Epilogue(
@@ -54,15 +62,16 @@ extension DecoderRunner {
       unsafe layer.multiply(
         pairActivations,
         panels: panels,
-        into: pairSums.base,
+        into: pairSums.base + product.pairOffset,
         outputStride: pairStride,
         epilogue: .none
       )
       let first = panels.lowerBound * layer.panelWidth
+      let sums = unsafe pairSums.base + product.pairOffset + first
       // The additions of the way for several rows, in the same order.
       unsafe elementwise.pointee.add_rows(
-        pairSums.base + first,
-        pairSums.base + pairStride + first,
+        sums,
+        sums + pairStride,
         epilogue.bias.map { unsafe $0 + first },
         epilogue.residual.map { unsafe $0 + first },
         product.output + first,

@@ -101,7 +101,8 @@ final class DecoderRunner {
       )
     }
     let isHigh = precision == .high
-    let stride = max(model.vocabularySize, widest, c.keyValueWidth)
+    // Queries, keys and values are computed at the same time.
+    let stride = max(model.vocabularySize, widest, c.queryWidth + 2 * c.keyValueWidth + 32)
     pairStride = stride
     (pairActivations, pairSums) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       (
