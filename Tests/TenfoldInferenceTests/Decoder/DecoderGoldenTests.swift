@@ -82,14 +82,14 @@ struct PerplexityGoldenTests {
       "deviation of a token's loss: \(deviation(losses)), llama.cpp's \(deviation(reference.llama_cpp.nll))"
     )
     #expect(deviation(losses) <= deviation(reference.llama_cpp.nll) * 1.1)
-    // Keys and values in 8 bits.
+    // Keys and values in 8 bits: over some 500 tokens the mean moves by less than 1 % at random.
     let eight = try DecoderSession(session.model, contextLength: 2_048, threads: 1, keyValuePrecision: .int8)
     let others = try eight.negativeLogLikelihoods(of: reference.ids)
     let change = exp((others.reduce(0, +) - losses.reduce(0, +)) / Double(losses.count)) - 1
     print(
       "8-bit keys and values change the perplexity by \(change * 100) %, a token's loss by \(deviation(others))"
     )
-    #expect(abs(change) <= 0.005)
+    #expect(abs(change) <= 0.01 && deviation(others) <= deviation(reference.llama_cpp.nll))
   }
 }
 
