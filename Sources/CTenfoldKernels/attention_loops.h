@@ -93,6 +93,8 @@ TENFOLD_INLINE float soften_page(float *scores, size_t count, float *maximum, fl
 
 /// Multiplies the scores of each query by the positions' scales.
 TENFOLD_INLINE void scale_page(float *scores, size_t queries, const float *scales) {
+// Not fused with what follows for some numbers of queries and not for others.
+#pragma clang fp contract(off)
   v16 low = load16(scales), high = load16(scales + 16);
   for (size_t q = 0; q < queries; q++) {
     float *row = scores + q * PAGE;
