@@ -16,6 +16,7 @@ let settings: [SwiftSetting] = [
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let metricsTestKit: Target.Dependency = .product(name: "MetricsTestKit", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
@@ -185,7 +186,7 @@ let package = Package(
     tests("TenfoldVectors", ["TenfoldCore", "TenfoldKernels"]),
     tests(
       "TenfoldInference",
-      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage"],
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", metricsTestKit],
       resources: [.copy("Resources")]
     ),
     tests(

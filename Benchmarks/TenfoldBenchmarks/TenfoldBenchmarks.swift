@@ -8,6 +8,9 @@ struct TenfoldBenchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tenfold-bench",
     abstract: "Measures Tenfold's modules; figures come with the machine they were taken on.",
-    subcommands: [EnvironmentCommand.self, InferenceCommand.self, JobsCommand.self, KernelsCommand.self]
+    subcommands: [
+      EnvironmentCommand.self, InferenceCommand.self, JobsCommand.self, KernelsCommand.self,
+      ColdStartCommand.self,
+    ]
   )
 }

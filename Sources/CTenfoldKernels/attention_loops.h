@@ -4,7 +4,8 @@
 // picture  up to 8 queries (rows x grouped heads) against one page of 32 positions:
 //            scores[query][32] = queries[query][head_length] * keys[head_length][32]
 //            output[query][32 of head_length] += p[query][32] * values[32][32 of head_length]
-//          both are the same tile: C[queries][32] += A[queries][n] * B[n][32], A fp32, B half
+//          both are the same tile: C[queries][32] += A[queries][n] * B[n][32], A fp32, B half or int8; the scales of
+//          int8 go to the scores and to p
 // needs    from the including file: load_half16(const uint16_t *) and store_half(float *, uint16_t *, count);
 //          TILE_QUERIES x TILE_VECTORS accumulators of 16 floats stay in registers
 // over-read none: pages are whole
@@ -15,18 +16,28 @@
 #define QUERIES 8
 #define PAGE TENFOLD_PAGE_LENGTH
 
+typedef int8_t i8v __attribute__((ext_vector_type(16)));
+
+/// 16 values of a page; `size` is the bytes of one.
+TENFOLD_INLINE v16 load_page16(const uint8_t *p, const size_t size) {
+  if (size == 2) return load_half16((const uint16_t *)(const void *)p);
+  i8v bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return __builtin_convertvector(bytes, v16);
+}
+
 TENFOLD_INLINE void tile_fixed(
-  const float *a, size_t a_stride, size_t n, const uint16_t *b, size_t b_stride, float *c, size_t c_stride,
-  const size_t queries, const int accumulate) {
+  const float *a, size_t a_stride, size_t n, const uint8_t *b, size_t b_stride, float *c, size_t c_stride,
+  const size_t queries, const int accumulate, const size_t size) {
   v16 sums[TILE_QUERIES][TILE_VECTORS];
   for (size_t q = 0; q < queries; q++) {
     for (size_t v = 0; v < TILE_VECTORS; v++) {
       sums[q][v] = accumulate ? load16(c + q * c_stride + 16 * v) : (v16)(0.0f);
     }
   }
-  for (size_t k = 0; k < n; k++, b += b_stride) {
+  for (size_t k = 0; k < n; k++, b += b_stride * size) {
     v16 column[TILE_VECTORS];
-    for (size_t v = 0; v < TILE_VECTORS; v++) column[v] = load_half16(b + 16 * v);
+    for (size_t v = 0; v < TILE_VECTORS; v++) column[v] = load_page16(b + 16 * v * size, size);
     for (size_t q = 0; q < queries; q++) {
       v16 scalar = (v16)(a[q * a_stride + k]);
       for (size_t v = 0; v < TILE_VECTORS; v++) sums[q][v] = scalar * column[v] + sums[q][v];
@@ -39,8 +50,8 @@ TENFOLD_INLINE void tile_fixed(
 
 /// C[queries][32] (+)= A[queries][n] * B[n][32]; each element is summed in the order of n.
 TENFOLD_INLINE void multiply_page(
-  const float *a, size_t a_stride, size_t n, const uint16_t *b, size_t b_stride, float *c, size_t c_stride,
-  size_t queries, const int accumulate) {
+  const float *a, size_t a_stride, size_t n, const uint8_t *b, size_t b_stride, float *c, size_t c_stride,
+  size_t queries, const int accumulate, const size_t size) {
   for (size_t column = 0; column < 32; column += 16 * TILE_VECTORS) {
     for (size_t q = 0; q < queries; q += TILE_QUERIES) {
       size_t count = queries - q < TILE_QUERIES ? queries - q : TILE_QUERIES;
@@ -48,7 +59,7 @@ TENFOLD_INLINE void multiply_page(
       float *cq = c + q * c_stride + column;
       switch (count) {
 #define TENFOLD_CASE(N) \
-  case N: tile_fixed(aq, a_stride, n, b + column, b_stride, cq, c_stride, N, accumulate); break;
+  case N: tile_fixed(aq, a_stride, n, b + column * size, b_stride, cq, c_stride, N, accumulate, size); break;
         TENFOLD_TILE_CASES
 #undef TENFOLD_CASE
       }
@@ -80,7 +91,19 @@ TENFOLD_INLINE float soften_page(float *scores, size_t count, float *maximum, fl
   return factor;
 }
 
-static void attend(const tenfold_attention_span *s) {
+/// Multiplies the scores of each query by the positions' scales.
+TENFOLD_INLINE void scale_page(float *scores, size_t queries, const float *scales) {
+// Not fused with what follows for some numbers of queries and not for others.
+#pragma clang fp contract(off)
+  v16 low = load16(scales), high = load16(scales + 16);
+  for (size_t q = 0; q < queries; q++) {
+    float *row = scores + q * PAGE;
+    store16(row, load16(row) * low);
+    store16(row + 16, load16(row + 16) * high);
+  }
+}
+
+TENFOLD_INLINE void attend_pages(const tenfold_attention_span *s, const size_t size) {
   const size_t length = s->head_length, stride = tenfold_value_stride(length), total = s->rows * s->group;
   float queries[QUERIES * TENFOLD_MAX_HEAD_LENGTH], sums[QUERIES * TENFOLD_MAX_HEAD_LENGTH];
   float scores[QUERIES * PAGE], maxima[QUERIES], totals[QUERIES];
@@ -99,7 +122,10 @@ static void attend(const tenfold_attention_span *s) {
     }
     for (size_t base = 0; base < longest; base += PAGE) {
       const uint16_t *page = s->memory + (size_t)s->pages[base / PAGE] * s->page_stride;
-      multiply_page(queries, length, length, page + s->key_offset, PAGE, scores, PAGE, count, 0);
+      const uint8_t *keys = (const uint8_t *)(page + s->key_offset);
+      const uint8_t *values = (const uint8_t *)(page + s->value_offset);
+      multiply_page(queries, length, length, keys, PAGE, scores, PAGE, count, 0, size);
+      if (size == 1) scale_page(scores, count, (const float *)(const void *)(keys + length * PAGE));
       for (size_t q = 0; q < count; q++) {
         if (visible[q] <= base) {
           memset(scores + q * PAGE, 0, PAGE * sizeof(float));
@@ -112,10 +138,12 @@ static void attend(const tenfold_attention_span *s) {
           for (size_t i = 0; i < stride; i += 16) store16(row + i, load16(row + i) * factor);
         }
       }
+      // Scales of positions that nobody sees yet may be anything; their products are not used.
+      if (size == 1) scale_page(scores, count, (const float *)(const void *)(values + stride * PAGE));
       size_t used = longest - base < PAGE ? longest - base : PAGE;
       for (size_t column = 0; column < stride; column += 32) {
         multiply_page(
-          scores, PAGE, used, page + s->value_offset + column, stride, sums + column, stride, count, 1);
+          scores, PAGE, used, values + column * size, stride, sums + column, stride, count, 1, size);
       }
     }
     for (size_t q = 0; q < count; q++) {
@@ -127,6 +155,9 @@ static void attend(const tenfold_attention_span *s) {
   }
 }
 
+static void attend(const tenfold_attention_span *s) { attend_pages(s, 2); }
+static void attend_int8(const tenfold_attention_span *s) { attend_pages(s, 1); }
+
 static void store_key(const float *key, size_t head_length, uint16_t *page_keys, size_t slot) {
   uint16_t halves[TENFOLD_MAX_HEAD_LENGTH];
   store_half(key, halves, head_length);
@@ -137,4 +168,38 @@ static void store_value(const float *value, size_t head_length, uint16_t *page_v
   store_half(value, page_values + slot * tenfold_value_stride(head_length), head_length);
 }
 
-#define TENFOLD_ATTENTION_TABLE(NAME) {NAME, attend, store_key, store_value}
+/// Rounds to 8 bits and returns the scale; NaN if one of the values is not finite.
+TENFOLD_INLINE float round_to_bytes(const float *x, size_t count, int8_t *bytes) {
+// Rounded the same on every instruction set.
+#pragma clang fp contract(off)
+  float largest = 0, poison = 0;
+  for (size_t i = 0; i < count; i++) {
+    float magnitude = fabsf(x[i]);
+    largest = magnitude > largest ? magnitude : largest;
+    // 0 unless x is infinite or NaN.
+    poison += x[i] * 0.0f;
+  }
+  float inverse = largest > 1e-30f && poison == 0 ? 127.0f / largest : 0;
+  for (size_t i = 0; i < count; i++) {
+    float value = inverse > 0 ? x[i] * inverse : 0;
+    bytes[i] = (int8_t)(value + (value < 0 ? -0.5f : 0.5f));
+  }
+  return poison == 0 ? largest / 127.0f : NAN;
+}
+
+static void store_key_int8(const float *key, size_t head_length, uint16_t *page_keys, size_t slot) {
+  int8_t bytes[TENFOLD_MAX_HEAD_LENGTH], *keys = (int8_t *)page_keys;
+  float scale = round_to_bytes(key, head_length, bytes);
+  for (size_t i = 0; i < head_length; i++) keys[i * PAGE + slot] = bytes[i];
+  memcpy(keys + head_length * PAGE + slot * sizeof(float), &scale, sizeof scale);
+}
+
+static void store_value_int8(const float *value, size_t head_length, uint16_t *page_values, size_t slot) {
+  size_t stride = tenfold_value_stride(head_length);
+  int8_t *values = (int8_t *)page_values;
+  float scale = round_to_bytes(value, head_length, values + slot * stride);
+  memcpy(values + stride * PAGE + slot * sizeof(float), &scale, sizeof scale);
+}
+
+#define TENFOLD_ATTENTION_TABLE(NAME) \
+  {NAME, attend, store_key, store_value, attend_int8, store_key_int8, store_value_int8}

@@ -20,8 +20,14 @@ extension LocalLanguageModel {
     public var maximumConcurrentSequences: Int
     /// Requests accepted and not finished, beyond which new ones are refused as overloaded.
     public var maximumQueuedRequests: Int
+    /// How much of the engine tenants get relative to others when there is not room for all; 1 for those not named.
+    public var tenantWeights: [TenantID: Double]
     /// How finely activations are rounded.
     public var precision: DecoderPrecision
+    /// How finely keys and values are kept.
+    public var keyValuePrecision: KeyValuePrecision
+    /// Whether tokens are guessed and checked several at once; on by default, as it never changes an answer.
+    public var speculation: DecoderSpeculation
     /// The model's name within a pipeline; `nil` for the name in the model file.
     public var id: String?
     /// Part of every cache key; change it whenever answers may change.
@@ -39,7 +45,10 @@ extension LocalLanguageModel {
       prefixCacheBytes: Int? = nil,
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
+      tenantWeights: [TenantID: Double] = [:],
       precision: DecoderPrecision = .high,
+      keyValuePrecision: KeyValuePrecision = .float16,
+      speculation: DecoderSpeculation = .promptLookup,
       id: String? = nil,
       revision: String = "1",
       tier: ModelTier = .small,
@@ -51,7 +60,10 @@ extension LocalLanguageModel {
       self.prefixCacheBytes = prefixCacheBytes
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
+      self.tenantWeights = tenantWeights
       self.precision = precision
+      self.keyValuePrecision = keyValuePrecision
+      self.speculation = speculation
       self.id = id
       self.revision = revision
       self.tier = tier
@@ -78,6 +90,15 @@ extension LocalLanguageModel {
         "maximumConcurrentSequences",
         maximumConcurrentSequences,
         "1...256"
+      )
+      for (tenant, weight) in tenantWeights where !(weight >= 1e-3 && weight <= 1e3) {
+        throw ModelError(.invalidOption, "The weight of \(tenant) is \(weight); it must be in 0.001...1000.")
+      }
+      try check(
+        (0...31).contains(speculation.maximumDraftTokens),
+        "speculation's maximumDraftTokens",
+        speculation.maximumDraftTokens,
+        "0...31"
       )
       try check(maximumQueuedRequests >= 1, "maximumQueuedRequests", maximumQueuedRequests, "1 and up")
     }

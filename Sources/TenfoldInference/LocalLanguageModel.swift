@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Metrics
 public import TenfoldCore
 import TenfoldKernels
 
@@ -31,11 +32,16 @@ public final class LocalLanguageModel: LanguageModel {
     model: DecoderModel,
     vocabulary: any DecoderVocabulary,
     options: Options,
-    name: String
+    name: String,
+    metrics: any MetricsFactory = MetricsSystem.factory
   ) throws(ModelError) {
     try options.check()
     let threads = options.threads ?? max(1, WorkerPool.defaultThreadCount - 1)
-    let memory = try KeyValueMemory(model.configuration, byteCount: options.keyValueCacheBytes)
+    let memory = try KeyValueMemory(
+      model.configuration,
+      byteCount: options.keyValueCacheBytes,
+      precision: options.keyValuePrecision
+    )
     let capacity = memory.pageCount * BlockAllocator.blockLength
     let context = min(options.contextLength ?? model.configuration.contextLength, capacity)
     guard context <= model.configuration.contextLength else {
@@ -50,6 +56,8 @@ public final class LocalLanguageModel: LanguageModel {
       // Any budget but zero is good for a page.
       $0 == 0 ? 0 : ($0 - 1) / memory.pageByteCount + 1
     }
+    for (tenant, weight) in options.tenantWeights { limits.tenantWeights[tenant.rawValue] = weight }
+    if options.speculation.maximumDraftTokens == 0 { limits.draftRows = 0 }
     self.profile = ModelProfile(
       id: options.id ?? name,
       revision: options.revision,
@@ -66,8 +74,8 @@ public final class LocalLanguageModel: LanguageModel {
       model: model,
       memory: memory,
       positions: context,
-      maximumRows: limits.maximumSequences + limits.lonePromptRows,
-      maximumLogitRows: limits.maximumSequences,
+      maximumRows: limits.maximumSequences + limits.draftRows + limits.lonePromptRows,
+      maximumLogitRows: limits.maximumSequences + limits.draftRows,
       precision: options.precision,
       pool: WorkerPool(threads: threads)
     )
@@ -77,7 +85,9 @@ public final class LocalLanguageModel: LanguageModel {
       vocabulary: vocabulary,
       profile: profile,
       limits: limits,
-      threads: threads
+      speculation: options.speculation,
+      threads: threads,
+      metrics: EngineMetrics(model: profile.id, factory: metrics)
     )
     try EngineThread.start { loop.run() }
   }
@@ -89,8 +99,10 @@ public final class LocalLanguageModel: LanguageModel {
 
   /// Starts answering a request.
   ///
-  /// The prompt is tokenised on the calling task; then the request waits for its turn, first come, first served within
-  /// its priority. Cancelling frees its place within one pass through the model.
+  /// The prompt is tokenised on the calling task; then the request waits for its turn. A higher priority goes first;
+  /// within a priority the tenant that has had least of the engine, by its weight; within a tenant the earliest deadline,
+  /// where a request without one counts as due a minute after it came. Cancelling frees its place within one pass through
+  /// the model.
   ///
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.

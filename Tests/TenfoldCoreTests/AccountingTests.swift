@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TenfoldCore
 import TenfoldTesting
 import Testing
@@ -40,6 +41,37 @@ struct MoneyTests {
     )
     let usage = TokenUsage(promptTokens: 1000, completionTokens: 500, cpuTime: .seconds(2))
     #expect(price.cost(of: usage) == Money(dollars: 0.001 + 0.001 + 1))
+  }
+}
+
+@Suite("Token usage")
+struct TokenUsageTests {
+  @Test("tells the time per token, where there are two")
+  func timePerToken() {
+    var usage = TokenUsage(
+      completionTokens: 5,
+      queueTime: .milliseconds(10),
+      timeToFirstToken: .milliseconds(30),
+      computeTime: .milliseconds(100)
+    )
+    #expect(usage.timePerToken == .milliseconds(20))
+    usage.completionTokens = 1
+    #expect(usage.timePerToken == nil)
+  }
+
+  @Test("is read back as it was written, and without the counts of guesses")
+  func coding() throws {
+    let usage = TokenUsage(promptTokens: 9, completionTokens: 5, draftedTokens: 4, acceptedTokens: 3)
+    let data = try JSONEncoder().encode(usage)
+    #expect(try JSONDecoder().decode(TokenUsage.self, from: data) == usage)
+    var fields = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    fields["draftedTokens"] = nil
+    fields["acceptedTokens"] = nil
+    let older = try JSONDecoder().decode(
+      TokenUsage.self,
+      from: JSONSerialization.data(withJSONObject: fields)
+    )
+    #expect(older == TokenUsage(promptTokens: 9, completionTokens: 5))
   }
 }
 

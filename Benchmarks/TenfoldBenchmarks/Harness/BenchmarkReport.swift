@@ -29,7 +29,7 @@ struct BenchmarkReport {
     self.suite = suite
     self.options = options
     environment = BenchmarkEnvironment()
-    if options.json != "-" { print(environment.description + "\n") }
+    if options.json != "-" { Self.show(environment.description + "\n") }
   }
 
   /// Adds one figure and prints its row.
@@ -58,8 +58,10 @@ struct BenchmarkReport {
       )
     )
     guard options.json != "-" else { return }
-    if lines.count == 1 { print(Self.row(["case", "metric", "median", "p99", "unit", "n", "others' CPUs"])) }
-    print(
+    if lines.count == 1 {
+      Self.show(Self.row(["case", "metric", "median", "p99", "unit", "n", "others' CPUs"]))
+    }
+    Self.show(
       Self.row([
         name, metric, Self.short(sample.median), Self.short(sample.quantile(0.99)), unit,
         "\(sample.values.count)",
@@ -80,6 +82,11 @@ struct BenchmarkReport {
     } else {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
+  }
+
+  /// Writes a line at once, so that a run that is cut short has shown what it had.
+  private static func show(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
   }
 
   /// Four significant digits.

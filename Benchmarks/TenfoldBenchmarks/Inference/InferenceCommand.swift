@@ -7,51 +7,80 @@ import Foundation
 struct InferenceCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inference",
-    abstract: "Measures the text encoder and the decoders.",
+    abstract: "Measures the text encoder, the decoders and the engine.",
     discussion: """
       encoder: one text of 16, 64, 128 and 256 tokens, and 32 texts of mixed lengths, in int8 and in floats.
-      prefill: 128 and 512 tokens at once. decode: 128 tokens one by one from an empty context.
-      Token ids are fixed and nothing is sampled.
+      prefill: 128 and 512 tokens at once. decode: 128 tokens one by one from an empty context. depth: 32 tokens one by \
+      one after 0, 1,024 and 4,096. Token ids are fixed and nothing is sampled.
+      batch: 1 to 32 answers at once. load: arrivals at given rates, whether the engine keeps up or not.
       prefix: the time to the first token of a prompt of which 90 % was seen before, and a replay of conversations.
-      structured: decoding within a JSON schema beside decoding freely.
+      structured: decoding within a JSON schema beside decoding freely. speculation: guessing tokens beside making them \
+      one by one. cold-start: from the start of a process to its first token, and its memory.
+      perplexity: how well a text is predicted; it needs --perplexity FILE, which alone runs nothing else.
       """
   )
 
   enum Case: String, CaseIterable, ExpressibleByArgument {
-    case encoder, prefill, decode, prefix, structured
+    case encoder, prefill, decode, depth, batch, load, prefix, structured, speculation, perplexity
+    case coldStart = "cold-start"
   }
 
   @Option(
     name: .customLong("case"),
     help: "What to measure: \(Case.allCases.map(\.rawValue).joined(separator: ", "))."
   )
-  var cases: [Case] = [.encoder]
+  var cases: [Case] = []
 
   @Option(help: "A model file or directory, or a model's name in the store that TENFOLD_MODELS names.")
   var model: String?
 
+  @Option(help: "A text whose perplexity is measured.")
+  var perplexity: String?
+
+  @Option(parsing: .upToNextOption, help: "Arrivals a second for the load case.")
+  var rate = [1.0, 2, 4]
+
   @OptionGroup var options: BenchmarkOptions
+
+  func validate() throws {
+    guard rate.allSatisfy({ $0 > 0 && $0 <= 1e4 }) else {
+      throw ValidationError("--rate must be in 0...10000.")
+    }
+    guard perplexity != nil || !cases.contains(.perplexity) else {
+      throw ValidationError("The perplexity case needs --perplexity FILE.")
+    }
+  }
 
   func run() async throws {
     var report = BenchmarkReport(suite: "inference", options: options)
-    for item in cases {
-      switch item {
-      case .encoder:
-        try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
-      case .prefix:
-        let file = try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).filePath()
-        try await PrefixBenchmark(path: file).run(&report)
-      case .structured:
-        let file = try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).filePath()
-        try await StructuredBenchmark(path: file).run(&report)
-      case .prefill, .decode:
-        try DecoderBenchmark(path: path(default: "SmolLM2-135M-Instruct")).run(
-          &report,
-          decodes: item == .decode
-        )
-      }
-    }
+    var cases = cases
+    if perplexity != nil, !cases.contains(.perplexity) { cases.append(.perplexity) }
+    if cases.isEmpty { cases = [.encoder] }
+    for item in cases { try await run(item, &report) }
     try report.finish()
+  }
+
+  private func run(_ item: Case, _ report: inout BenchmarkReport) async throws {
+    guard item != .encoder else {
+      try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
+      return
+    }
+    let decoder = DecoderBenchmark(path: try path(default: "SmolLM2-135M-Instruct"))
+    let file = try decoder.filePath()
+    switch item {
+    case .encoder: break
+    case .prefill, .decode: try decoder.run(&report, decodes: item == .decode)
+    case .depth: try DepthBenchmark(path: file).run(&report)
+    case .batch: try await BatchBenchmark(path: file).run(&report)
+    case .load: try await LoadBenchmark(path: file, rates: rate).run(&report)
+    case .prefix: try await PrefixBenchmark(path: file).run(&report)
+    case .structured: try await StructuredBenchmark(path: file).run(&report)
+    case .speculation: try await SpeculationBenchmark(path: file).run(&report)
+    case .coldStart: try ColdStartBenchmark(path: file).run(&report)
+    case .perplexity:
+      guard let perplexity else { return }
+      try PerplexityBenchmark(path: file, text: perplexity).run(&report)
+    }
   }
 
   /// A path as given, or the folder of that name in the store.

@@ -1,9 +1,12 @@
-// Tenfold kernels: causal attention over paged keys and values in half precision.
+// Tenfold kernels: causal attention over paged keys and values in half precision or in 8 bits.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A page holds 32 positions of one key-value head:
 //   keys    [head_length][32]                position is the inner index, so scores of 16 positions are one vector
 //   values  [32][value_stride]               value_stride = head_length rounded up to 32; the rest is never used
+// In 8 bits each head of a position has a scale of its own, its largest magnitude / 127:
+//   keys    int8 [head_length][32], then 32 float scales
+//   values  int8 [32][value_stride], then 32 float scales
 // Scores, soft-max and sums are fp32. Each query walks the pages in order with a running maximum; the order of its
 // additions depends on its own position only, so neither chunking nor batching changes a bit of the result.
 #pragma once
@@ -50,12 +53,16 @@ typedef struct tenfold_attention_kernels {
   void (*store_key)(const float *key, size_t head_length, uint16_t *page_keys, size_t slot);
   /// Writes one head's value of one position.
   void (*store_value)(const float *value, size_t head_length, uint16_t *page_values, size_t slot);
+  /// The same on pages of 8 bits; what is not a finite number makes the whole head of that position NaN.
+  void (*attend_int8)(const tenfold_attention_span *span);
+  void (*store_key_int8)(const float *key, size_t head_length, uint16_t *page_keys, size_t slot);
+  void (*store_value_int8)(const float *value, size_t head_length, uint16_t *page_values, size_t slot);
 } tenfold_attention_kernels;
 
 /// The kernels for an instruction set by its name; `portable` for a name that is not compiled in.
 const tenfold_attention_kernels *tenfold_attention_named(const char *name);
 
-/// Halves between the values of two positions.
+/// Values between the values of two positions.
 static inline size_t tenfold_value_stride(size_t head_length) { return (head_length + 31) / 32 * 32; }
 
 #pragma clang assume_nonnull end

@@ -30,13 +30,15 @@ public final class DecoderSession {
   ///   - threads: How many threads compute, the caller included; `nil` for all that this process may use.
   ///   - stepLength: The most tokens computed at once.
   ///   - precision: How finely rows are rounded before a product with quantised weights.
+  ///   - keyValuePrecision: How finely keys and values are kept.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidOption`` or ``ModelError/Code/storageFull``.
   public init(
     _ model: DecoderModel,
     contextLength: Int,
     threads: Int? = nil,
     stepLength: Int = 512,
-    precision: DecoderPrecision = .high
+    precision: DecoderPrecision = .high,
+    keyValuePrecision: KeyValuePrecision = .float16
   ) throws(ModelError) {
     guard (1...model.configuration.contextLength).contains(contextLength), (1...4_096).contains(stepLength)
     else {
@@ -54,7 +56,7 @@ public final class DecoderSession {
     pages = (0..<UInt32(count)).map { $0 }
     runner = try DecoderRunner(
       model: model,
-      memory: KeyValueMemory(model.configuration, pageCount: count),
+      memory: KeyValueMemory(model.configuration, pageCount: count, precision: keyValuePrecision),
       positions: contextLength,
       maximumRows: stepLength,
       maximumLogitRows: min(stepLength, 64),

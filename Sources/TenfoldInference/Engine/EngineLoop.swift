@@ -5,33 +5,33 @@ import CTenfoldKernels
 import TenfoldCore
 import TenfoldKernels
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// The step loop: takes mail, asks the scheduler for a step, computes it, hands out tokens.
 ///
 /// It is confined to one thread.
 final class EngineLoop {
-  private let mailbox: EngineMailbox
-  private let runner: DecoderRunner
+  /// When a request without a deadline is due.
+  private static let patience = Duration.seconds(60)
+
+  let mailbox: EngineMailbox
+  let runner: DecoderRunner
   private let vocabulary: any DecoderVocabulary
   private let profile: ModelProfile
-  private let contextLength: Int
-  private let threads: Int
-  private var scheduler: EngineScheduler
-  private var sequences: [Int: EngineSequence] = [:]
-  private var tokens: [Int: [Int32]] = [:]
+  let contextLength: Int
+  let threads: Int
+  private let speculation: DecoderSpeculation
+  var scheduler: EngineScheduler
+  var sequences: [Int: EngineSequence] = [:]
+  var tokens: [Int: [Int32]] = [:]
+  var drafters: [Int: SequenceDrafter] = [:]
   /// Requests for several answers, by the request's id.
   private var groups: [Int: EngineGroup] = [:]
   private var lastAlternative = 0
+  /// The sequences with a deadline.
+  private var hurried: Set<Int> = []
   private var automata = AutomatonShelf()
   private var weights: [Float]
-  private var statistics = EngineStatistics()
+  var statistics = EngineStatistics()
+  private var metrics: EngineMetrics
   private var ended = 0
 
   init(
@@ -40,7 +40,9 @@ final class EngineLoop {
     vocabulary: any DecoderVocabulary,
     profile: ModelProfile,
     limits: EngineScheduler.Limits,
-    threads: Int
+    speculation: DecoderSpeculation,
+    threads: Int,
+    metrics: EngineMetrics
   ) {
     self.mailbox = mailbox
     self.runner = runner
@@ -48,6 +50,8 @@ final class EngineLoop {
     self.profile = profile
     self.contextLength = profile.contextLength
     self.threads = threads
+    self.speculation = speculation
+    self.metrics = metrics
     self.scheduler = EngineScheduler(limits: limits, blockCount: runner.memory.pageCount)
     self.weights = Array(repeating: 0, count: runner.model.vocabularySize)
   }
@@ -68,7 +72,7 @@ final class EngineLoop {
         publish()
         return
       }
-      for (id, sequence) in sequences where sequence.isLate { finish(id, .deadline) }
+      for id in hurried where sequences[id]?.isLate ?? false { finish(id, .deadline) }
       step()
       publish()
     }
@@ -89,10 +93,16 @@ final class EngineLoop {
       automaton: request.format.map { automata.automaton(for: $0) }
     )
     tokens[id] = request.prompt
+    if request.context.deadline != nil { hurried.insert(id) }
+    if speculation.maximumDraftTokens > 0, request.choices == nil {
+      drafters[id] = SequenceDrafter(limit: speculation.maximumDraftTokens)
+    }
     scheduler.add(
       id: id,
       tokens: request.prompt,
       priority: request.context.priority.rawValue,
+      // A reader without a deadline has patience for a while, so that those with one don't go before it for ever.
+      due: request.context.deadline ?? request.arrival + Self.patience,
       tenant: request.context.tenant.rawValue,
       sharesPrefix: true,
       replaceable: request.choices?.longestPath ?? 0,
@@ -122,6 +132,8 @@ final class EngineLoop {
     }
     sequences[id] = nil
     tokens[id] = nil
+    drafters[id] = nil
+    hurried.remove(id)
     scheduler.remove(id)
     sequence.conclude(reason)
     groups[request]?.members.remove(id)
@@ -143,6 +155,8 @@ final class EngineLoop {
     for member in group.members {
       guard let sequence = sequences.removeValue(forKey: member) else { continue }
       tokens[member] = nil
+      drafters[member] = nil
+      hurried.remove(member)
       scheduler.remove(member)
       all.append(sequence)
     }
@@ -153,6 +167,7 @@ final class EngineLoop {
     // The statistics show the freed pages before the reader sees the end.
     publish()
     end(&streamed, profile)
+    metrics.record(streamed.usage, outcome: streamed.outcome)
   }
 
   private func publish() {
@@ -163,12 +178,14 @@ final class EngineLoop {
     statistics.totalPages = scheduler.blockCount
     statistics.preemptions = scheduler.preemptions
     mailbox.publish(statistics, ended: ended)
+    metrics.record(statistics)
     ended = 0
   }
 
   // MARK: - Steps
 
   private func step() {
+    propose()
     let plan = scheduler.plan()
     guard !plan.isEmpty else { return }
     var step = DecoderStep()
@@ -176,10 +193,10 @@ final class EngineLoop {
       sequences[work.id]?.start(cached: work.reused)
       let known = tokens[work.id] ?? []
       step.add(
-        known[work.start..<work.start + work.count],
+        known[work.start..<work.start + work.count] + work.draft,
         at: work.start,
         pages: work.pages,
-        logits: work.isLast ? 1 : 0
+        logits: work.isLast ? 1 + work.draft.count : 0
       )
     }
     let ids = plan.map(\.id)
@@ -191,21 +208,25 @@ final class EngineLoop {
       for id in ids { drop(id) { $0.fail(error, profile: $1) } }
       return
     }
-    charge(plan, cpuTime: (Self.threadTime() - before) * threads)
+    charge(plan, since: before)
     statistics.steps += 1
     statistics.computedRows += step.tokens.count
+    metrics.record(rows: step.tokens.count, sequences: plan.count)
     var logits = 0
     for work in plan {
       scheduler.didCompute(work)
       guard work.isLast else { continue }
-      advance(work.id, logits: logits)
-      logits += 1
+      advance(work, logits: logits)
+      logits += 1 + work.draft.count
     }
   }
 
-  /// Goes on with a sequence whose last token's logits are there.
-  private func advance(_ id: Int, logits index: Int) {
-    guard var sequence = sequences[id] else { return }
+  /// Chooses a sequence's next token.
+  ///
+  /// - Returns: The token; `nil` if the sequence has ended, or goes on with other tokens than the chosen one.
+  func advance(_ id: Int, logits index: Int) -> Int32? {
+    // Taken out, so that its lists are not copied when they grow.
+    guard var sequence = sequences.removeValue(forKey: id) else { return nil }
     if !sequence.isPromptCounted, sequence.alternative == 0 {
       sequence.isPromptCounted = true
       statistics.promptTokens += sequence.request.prompt.count
@@ -214,8 +235,9 @@ final class EngineLoop {
     }
     let logits = unsafe runner.logits(index)
     if sequence.choices != nil {
+      sequences[id] = sequence
       unsafe decide(id, &sequence, logits)
-      return
+      return nil
     }
     sequence.renewAutomaton { automata.automaton(for: $0) }
     let choice: TokenSampler.Choice?
@@ -229,23 +251,25 @@ final class EngineLoop {
         )
       }
     } catch {
+      sequences[id] = sequence
       drop(id) { $0.fail(error, profile: $1) }
-      return
+      return nil
     }
     guard let choice else {
       sequences[id] = sequence
       finish(id, .maxTokens)
-      return
+      return nil
     }
     statistics.generatedTokens += 1
     let reason = sequence.take(choice, endTokens: vocabulary.endTokens, contextLength: contextLength)
     sequences[id] = sequence
     if let reason {
       finish(id, reason)
-    } else {
-      scheduler.append(choice.token, to: id)
-      tokens[id]?.append(choice.token)
+      return nil
     }
+    scheduler.append(choice.token, to: id)
+    tokens[id]?.append(choice.token)
+    return choice.token
   }
 
   /// Accounts for a fork of the given answers and goes to the next one.
@@ -271,26 +295,5 @@ final class EngineLoop {
     let prompt = sequence.request.prompt
     scheduler.replaceTokens(of: id, from: prompt.count, with: next.path)
     tokens[id] = prompt + next.path
-  }
-
-  private func charge(_ plan: [EngineScheduler.Work], cpuTime: Duration) {
-    let rows = plan.reduce(0) { $0 + $1.count }
-    for work in plan {
-      let share = Double(work.count) / Double(rows)
-      sequences[work.id]?.charge(
-        cpuTime: cpuTime * share,
-        memoryBytes: Double(runner.model.streamedByteCount) * share
-      )
-    }
-  }
-
-  /// CPU time of this thread.
-  ///
-  /// The workers of a step's parallel regions are busy as long as this thread is, so a step's
-  /// CPU time is this times their number.
-  private static func threadTime() -> Duration {
-    var time = timespec()
-    guard unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 else { return .zero }
-    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
   }
 }

@@ -4,8 +4,9 @@
 /// Decides what each step of the engine computes; pure state, no threads, no clocks.
 ///
 /// Each tick all sequences that wait for one token go first, then pieces of prompts up to a budget of rows. Sequences
-/// are admitted first come, first served within their priority and hold pages for all their tokens; when a decoding
-/// one finds no page, the least important and latest sequence gives up its own and is computed again later.
+/// are admitted by priority, within a priority in fair shares between tenants, and within a tenant by when they are due;
+/// they hold pages for all their tokens. When a decoding one finds no page, the least important and latest sequence gives
+/// up its own and is computed again later.
 struct EngineScheduler: Sendable {
   /// What bounds a step.
   struct Limits: Sendable {
@@ -15,8 +16,12 @@ struct EngineScheduler: Sendable {
     var sharedPromptRows = 192
     /// Prompt rows of a step with nothing else to do.
     var lonePromptRows = 512
+    /// Guessed rows of a step, all sequences together.
+    var draftRows = 32
     /// Pages that are kept for later prompts while no sequence holds them; `nil` for all, 0 to share none at all.
     var keptPages: Int?
+    /// Weights of tenants' shares; 1 where there is none.
+    var tenantWeights: [String: Double] = [:]
   }
 
   /// Rows of one sequence in a step.
@@ -24,142 +29,33 @@ struct EngineScheduler: Sendable {
     var id: Int
     /// The position of the first row.
     var start: Int
+    /// Rows of known tokens.
     var count: Int
+    /// Tokens that may follow, one row each after the known ones; their logits are wanted too.
+    var draft: [Int32] = []
     /// Whether the last row is the sequence's last known token, so that its logits are wanted.
     var isLast: Bool
     /// Tokens of the prompt that were not computed because their pages were there.
     var reused: Int
     var pages: [UInt32]
+
+    /// Rows of known tokens and of guesses.
+    var rowCount: Int { count + draft.count }
   }
 
-  /// A sequence as the scheduler sees it.
-  private struct Sequence {
-    let id: Int
-    let priority: Int
-    let order: UInt64
-    let group: Int?
-    var tokens: [Int32]
-    let tenant: String
-    let sharesPrefix: Bool
-    /// Tokens whose keys and values are stored.
-    var computed = 0
-    /// Prompt tokens whose pages were there, as far as the sequence has not lost pages since.
-    var reused = 0
-    var hasLostPages = false
-    /// Pages named so far, and the serial number of the last.
-    var published = 0
-    var serial: UInt64 = 0
-    let promptCount: Int
-    /// Tokens after the prompt that may come and go; pages for them are held from the start.
-    let replaceable: Int
-    var pages: [UInt32] = []
-
-    var pending: Int { tokens.count - computed }
-
-    func isBefore(_ other: Self) -> Bool {
-      priority > other.priority || (priority == other.priority && order < other.order)
-    }
-
-    /// Pages to be taken before all known tokens have one.
-    var pagesNeeded: Int {
-      let length = BlockAllocator.blockLength
-      let count = max(tokens.count, promptCount + replaceable)
-      return max(0, (count + length - 1) / length - pages.count)
-    }
-
-    /// Takes pages for all tokens; takes none and returns false if there are not enough.
-    mutating func reserve(from allocator: inout BlockAllocator) -> Bool {
-      let needed = pagesNeeded
-      guard needed <= allocator.freeCount else { return false }
-      for _ in 0..<needed {
-        guard let page = allocator.allocate() else { return false }
-        pages.append(page)
-      }
-      return true
-    }
-
-    /// Gives all pages back; everything has to be computed again.
-    mutating func release(to allocator: inout BlockAllocator) {
-      // The last page first, so that the beginning of a prefix outlives its end.
-      for page in pages.reversed() { allocator.release(page) }
-      pages = []
-      // What it gets back later was computed for it, so it is not a saving.
-      if computed > reused { hasLostPages = true }
-      if !hasLostPages { reused = 0 }
-      computed = 0
-      published = 0
-      serial = 0
-    }
-
-    /// Takes over pages that hold what comes next; at least the last token is left to compute.
-    ///
-    /// A page that was reserved for these tokens is given back. So a prompt that waits for its turn also profits from
-    /// what others have computed since it was admitted.
-    mutating func reusePrefix(of allocator: inout BlockAllocator) {
-      while canReuseNext {
-        guard let named = allocator.reuse(prefix(published)) else { return }
-        if published < pages.count {
-          allocator.release(pages[published])
-          pages[published] = named.block
-        } else {
-          pages.append(named.block)
-        }
-        serial = named.serial
-        published += 1
-        computed += BlockAllocator.blockLength
-        if !hasLostPages { reused += BlockAllocator.blockLength }
-      }
-    }
-
-    /// Names the pages that have become full.
-    mutating func publish(to allocator: inout BlockAllocator) {
-      guard sharesPrefix else { return }
-      // Pages with tokens that may be replaced get no name.
-      let end = replaceable > 0 ? min(computed, promptCount) : computed
-      while (published + 1) * BlockAllocator.blockLength <= end {
-        let named = allocator.publish(pages[published], as: prefix(published))
-        pages[published] = named.block
-        serial = named.serial
-        published += 1
-      }
-    }
-
-    /// Whether the next page could be had from another sequence.
-    var canReuseNext: Bool {
-      let length = BlockAllocator.blockLength
-      // Pages with tokens that may be replaced are the sequence's own.
-      let end = replaceable > 0 ? min(promptCount + 1, tokens.count) : tokens.count
-      return sharesPrefix && computed == published * length && computed + length < end
-    }
-
-    /// The name that the next page will get once `count` more rows are stored; `nil` if that does not fill it.
-    func nameInWork(after count: Int) -> BlockAllocator.Prefix? {
-      guard sharesPrefix, computed + count >= (published + 1) * BlockAllocator.blockLength else { return nil }
-      return prefix(published)
-    }
-
-    private func prefix(_ page: Int) -> BlockAllocator.Prefix {
-      let length = BlockAllocator.blockLength
-      return BlockAllocator.Prefix(
-        tenant: tenant,
-        parent: serial,
-        tokens: Array(tokens[page * length..<(page + 1) * length])
-      )
-    }
-  }
-
-  private let limits: Limits
+  let limits: Limits
   private var allocator: BlockAllocator
-  /// The most important first.
-  private var waiting: [Sequence] = []
+  private var waiting = WaitingLine()
+  private(set) var shares: FairShares
   /// In the order of admission.
-  private var running: [Sequence] = []
+  private var running: [ScheduledSequence] = []
   private var nextOrder: UInt64 = 0
   /// How often a sequence had to give up its pages.
   private(set) var preemptions = 0
 
   init(limits: Limits, blockCount: Int) {
     self.limits = limits
+    self.shares = FairShares(weights: limits.tenantWeights)
     self.allocator = BlockAllocator(count: blockCount, idleLimit: limits.keptPages)
   }
 
@@ -194,7 +90,8 @@ struct EngineScheduler: Sendable {
   ///   - id: Its name, unique among the living.
   ///   - tokens: The prompt, not empty and shorter than ``capacity``.
   ///   - priority: Higher goes first.
-  ///   - tenant: Whose pages it may share.
+  ///   - due: When its reader wants to have it; `nil` is after all others.
+  ///   - tenant: Whose share its work is, and whose pages it may use.
   ///   - sharesPrefix: Whether it may use, and leave behind, pages of a common prefix.
   ///   - replaceable: How many tokens ``replaceTokens(of:from:with:)`` will put after the prompt at most.
   ///   - group: The request, where several sequences have the same prompt: they share its pages in any case, and later
@@ -203,6 +100,7 @@ struct EngineScheduler: Sendable {
     id: Int,
     tokens: [Int32],
     priority: Int,
+    due: ContinuousClock.Instant? = nil,
     tenant: String,
     sharesPrefix: Bool,
     replaceable: Int = 0,
@@ -211,33 +109,46 @@ struct EngineScheduler: Sendable {
     let sharesAll = sharesPrefix && limits.keptPages != 0
     var scope = tenant
     if let group, !sharesAll { scope += "#\(group)" }
-    let order = group.flatMap { group in (running + waiting).first { $0.group == group }?.order } ?? nextOrder
-    let sequence = Sequence(
+    let order = group.flatMap(order(ofGroup:)) ?? nextOrder
+    let sequence = ScheduledSequence(
       id: id,
       priority: priority,
       order: order,
+      due: due,
       group: group,
       tokens: tokens,
-      tenant: scope,
+      tenant: tenant,
+      scope: scope,
       sharesPrefix: sharesAll || group != nil,
       promptCount: tokens.count,
       replaceable: replaceable
     )
     nextOrder += 1
-    enqueue(sequence)
+    shares.enter(tenant)
+    waiting.insert(sequence)
+  }
+
+  private func order(ofGroup group: Int) -> UInt64? {
+    running.first { $0.group == group }?.order ?? waiting.all.first { $0.group == group }?.order
   }
 
   /// Forgets a sequence, wherever it is; an unknown one is ignored.
   mutating func remove(_ id: Int) {
-    waiting.removeAll { $0.id == id }
+    if let sequence = waiting.remove(id) { shares.leave(sequence.tenant) }
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
     running[index].release(to: &allocator)
-    running.remove(at: index)
+    shares.leave(running.remove(at: index).tenant)
   }
 
   /// Notes that the rows of a piece of work are stored.
   mutating func didCompute(_ work: Work) {
     guard let index = running.firstIndex(where: { $0.id == work.id }) else { return }
+    let tenant = running[index].tenant
+    let generated = running[index].charge(upTo: work.start + work.count)
+    shares.charge(
+      tenant,
+      FairShares.tokenWork * Double(generated) + FairShares.promptWork * Double(work.draft.count)
+    )
     running[index].computed = work.start + work.count
     running[index].publish(to: &allocator)
   }
@@ -246,6 +157,26 @@ struct EngineScheduler: Sendable {
   mutating func append(_ token: Int32, to id: Int) {
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
     running[index].tokens.append(token)
+  }
+
+  /// Sequences that wait for one token, and that token's position.
+  var decoding: [(id: Int, position: Int)] {
+    running.filter { $0.pending == 1 }.map { ($0.id, $0.computed) }
+  }
+
+  /// Sets what may follow a sequence's last token; the next plan checks as much of it as has a place.
+  mutating func propose(_ draft: [Int32], for id: Int) {
+    guard let index = running.firstIndex(where: { $0.id == id }) else { return }
+    running[index].draft = draft
+  }
+
+  /// Notes that the token appended last was guessed, so that its keys and values are stored already.
+  mutating func acceptDraft(of id: Int) {
+    guard let index = running.firstIndex(where: { $0.id == id }), running[index].pending == 1 else { return }
+    // Charged with the guesses.
+    _ = running[index].charge(upTo: running[index].computed + 1)
+    running[index].computed += 1
+    running[index].publish(to: &allocator)
   }
 
   /// Replaces all tokens from `position` on; what was computed for them is forgotten.
@@ -277,13 +208,15 @@ struct EngineScheduler: Sendable {
         index = running.firstIndex { $0.id == id } ?? min(index, running.count)
         continue
       }
+      running[index].reserveDraft(from: &allocator, leaving: running.count)
       plan.append(work(running[index], count: 1))
+      running[index].draft = []
       index += 1
     }
     admit(besides: plan.count)
     let decoding = Set(plan.map(\.id))
     let prompts = running.indices.filter { !decoding.contains(running[$0].id) }
-      .sorted { running[$0].isBefore(running[$1]) }
+      .sorted { running[$0].isBefore(running[$1], by: shares) }
     let isAlone = plan.isEmpty && prompts.count == 1
     var budget = isAlone ? limits.lonePromptRows : limits.sharedPromptRows
     var inWork: Set<BlockAllocator.Prefix> = []
@@ -302,20 +235,21 @@ struct EngineScheduler: Sendable {
     return plan
   }
 
-  private func work(_ sequence: Sequence, count: Int) -> Work {
+  private func work(_ sequence: ScheduledSequence, count: Int) -> Work {
     Work(
       id: sequence.id,
       start: sequence.computed,
       count: count,
+      draft: count == sequence.pending ? sequence.draft : [],
       isLast: count == sequence.pending,
       reused: sequence.reused,
       pages: sequence.pages
     )
   }
 
-  /// Admits waiting sequences in order while there is room; the first that does not fit stops the rest.
+  /// Admits waiting sequences in their order while there is room; the first that does not fit stops the rest.
   private mutating func admit(besides decoding: Int) {
-    while var sequence = waiting.first, running.count < limits.maximumSequences {
+    while var sequence = waiting.first(by: shares), running.count < limits.maximumSequences {
       sequence.reusePrefix(of: &allocator)
       let needed = sequence.pagesNeeded
       // Each running sequence may soon need a page; leaving one for each avoids taking turns at evicting.
@@ -328,7 +262,10 @@ struct EngineScheduler: Sendable {
         sequence.release(to: &allocator)
         return
       }
-      waiting.removeAll { $0.id == sequence.id }
+      waiting.remove(sequence.id)
+      // The whole prompt is charged now, so that one tenant's prompts don't take all places at once.
+      let prompt = sequence.charge(upTo: sequence.promptCount)
+      shares.charge(sequence.tenant, FairShares.promptWork * Double(prompt))
       running.append(sequence)
     }
   }
@@ -344,12 +281,7 @@ struct EngineScheduler: Sendable {
     var sequence = running.remove(at: index)
     sequence.release(to: &allocator)
     preemptions += 1
-    enqueue(sequence)
-  }
-
-  private mutating func enqueue(_ sequence: Sequence) {
-    let index = waiting.firstIndex { sequence.isBefore($0) } ?? waiting.count
-    waiting.insert(sequence, at: index)
+    waiting.insert(sequence)
   }
 }
 

@@ -17,7 +17,9 @@ struct EngineSequence {
   private let vocabulary: any DecoderVocabulary
   private var stop: StopMatcher
   private var detokenizer: any TokenDetokenizer
-  private var usage: TokenUsage
+  private(set) var usage: TokenUsage
+  /// How the request ended, in a word.
+  private(set) var outcome = "failed"
   private var started: ContinuousClock.Instant?
   private var firstToken: ContinuousClock.Instant?
   private var certainty = CertaintyMeter()
@@ -86,6 +88,32 @@ struct EngineSequence {
   mutating func renewAutomaton(_ make: (CompiledFormat) -> GrammarAutomaton) {
     guard let format = request.format, constraint?.automaton.isLarge == true else { return }
     constraint?.move(to: make(format))
+  }
+
+  /// How many more tokens are worth guessing, and which ones are certain, if any are.
+  func draftLimits(contextLength: Int) -> (room: Int, certain: [Int32]?) {
+    // The last token of the answer needs no row.
+    (tokensLeft(contextLength) - 1, constraint?.ending)
+  }
+
+  /// As much of a guess as can come true.
+  func plausible(_ draft: [Int32]) -> [Int32] {
+    // Nothing is computed after an end.
+    let draft = draft.prefix { !vocabulary.endTokens.contains($0) }
+    guard var constraint, constraint.ending == nil else { return Array(draft) }
+    return Array(
+      draft.prefix { token in
+        guard constraint.allows(token) else { return false }
+        constraint.take(token)
+        return true
+      }
+    )
+  }
+
+  /// Notes tokens that were guessed, and ones that came true.
+  mutating func noteDraft(drafted: Int, accepted: Int) {
+    usage.draftedTokens += drafted
+    usage.acceptedTokens += accepted
   }
 
   /// Chooses the next token.
@@ -200,6 +228,8 @@ struct EngineSequence {
   /// Adds what an alternative has taken.
   mutating func absorb(_ other: Self) {
     usage.completionTokens += other.usage.completionTokens
+    usage.draftedTokens += other.usage.draftedTokens
+    usage.acceptedTokens += other.usage.acceptedTokens
     usage.cpuTime += other.usage.cpuTime
     memoryBytes += other.memoryBytes
   }
@@ -271,6 +301,7 @@ struct EngineSequence {
   }
 
   private mutating func book(note: String, profile: ModelProfile) -> ModelCall {
+    outcome = note
     let now = now
     if let started {
       usage.computeTime = started.duration(to: now)

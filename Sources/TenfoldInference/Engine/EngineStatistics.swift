@@ -24,10 +24,14 @@ public struct EngineStatistics: Hashable, Sendable {
   public var promptTokens = 0
   /// The share of them that was not computed, because an earlier prompt had left its pages.
   public var cachedPromptTokens = 0
-  /// Rows computed so far: prompt tokens that were not cached, and generated ones.
+  /// Rows computed so far: prompt tokens that were not cached, generated ones, and guesses.
   public var computedRows = 0
   /// Tokens generated so far.
   public var generatedTokens = 0
+  /// Tokens guessed so far, and checked in the same pass as the token before them.
+  public var draftedTokens = 0
+  /// The share of them that was what the model would have said anyway.
+  public var acceptedTokens = 0
   /// How often a request had to give up its pages and be computed again.
   public var preemptions = 0
 

@@ -43,6 +43,9 @@ struct TokenConstraint {
   /// The token that has to come now because the answer is being closed.
   var forced: Int32? { closing?.last }
 
+  /// All tokens that have to come now because the answer is being closed, in their order.
+  var ending: [Int32]? { closing?.reversed() }
+
   /// Whether the answer is being closed and nothing is left to say.
   var isClosed: Bool { closing?.isEmpty ?? false }
 

@@ -53,10 +53,79 @@ struct DecoderRunnerTests {
     #expect(try logits(of: Self.prompt, model, step: step) == whole)
   }
 
+  @Test(
+    "gives the same bits to a row alone and among the rows that check guesses",
+    arguments: InstructionSet.available.map(\.name),
+    [DecoderPrecision.high, .standard]
+  )
+  func guesses(set: String, precision: DecoderPrecision) throws {
+    for weights in [SyntheticModel.Weights.q8_0, .f32] {
+      var synthetic = SyntheticModel(architecture: "qwen2")
+      synthetic.weights = weights
+      let instructionSet = InstructionSet.available.first { $0.name == set }
+      let model = try DecoderModel(synthetic.open(), threads: 1, instructionSet: instructionSet)
+      func rows(_ step: Int) throws -> [[Float]] {
+        let session = try DecoderSession(
+          model,
+          contextLength: 64,
+          threads: 1,
+          stepLength: step,
+          precision: precision
+        )
+        var rows: [[Float]] = []
+        try session.evaluateAll(Array(Self.prompt.prefix(48))) { _, logits in
+          rows.append(logits.indices.map { logits[$0] })
+        }
+        return rows
+      }
+      let alone = try rows(1)
+      for step in [2, 3, 4, 5, 8, 9, 17, 32] { #expect(try rows(step) == alone, "\(weights), \(step) rows") }
+    }
+  }
+
+  @Test(
+    "keeps keys and values in 8 bits with the same bits however a sequence is cut",
+    arguments: ["llama", "qwen2"]
+  )
+  func int8(architecture: String) throws {
+    let synthetic = SyntheticModel(architecture: architecture)
+    let model = try synthetic.load()
+    let tokens = Array(Self.prompt.prefix(90))
+    func rows(_ step: Int, _ precision: KeyValuePrecision) throws -> [[Float]] {
+      let session = try DecoderSession(
+        model,
+        contextLength: 128,
+        threads: 1,
+        stepLength: step,
+        keyValuePrecision: precision
+      )
+      var rows: [[Float]] = []
+      try session.evaluateAll(tokens) { _, logits in rows.append(logits.indices.map { logits[$0] }) }
+      return rows
+    }
+    let whole = try rows(128, .int8)
+    for step in [1, 2, 5, 32, 33] { #expect(try rows(step, .int8) == whole, "\(step) rows") }
+    let halves = try rows(128, .float16)
+    var (error, size) = (0.0, 0.0)
+    for (a, b) in zip(whole.joined(), halves.joined()) {
+      error += Double((a - b) * (a - b))
+      size += Double(b * b)
+    }
+    // Random weights, as these are, amplify errors.
+    #expect(error > 0 && (error / size).squareRoot() < 0.1)
+    let bytes = [KeyValuePrecision.int8, .float16].map {
+      KeyValueMemory.bytesPerPage(model.configuration, $0)
+    }
+    let memory = try KeyValueMemory(model.configuration, pageCount: 3, precision: .int8)
+    #expect(memory.pageByteCount == bytes[0] && bytes[0] < bytes[1])
+  }
+
   @Test("gives the same bits on any number of threads", arguments: [2, 3, 5])
   func threads(count: Int) throws {
     let model = try SyntheticModel(architecture: "qwen2").load()
-    #expect(try logits(of: Self.prompt, model, threads: count) == logits(of: Self.prompt, model))
+    let alone = try logits(of: Self.prompt, model)
+    #expect(try logits(of: Self.prompt, model, threads: count) == alone)
+    for _ in 0..<3 { #expect(try logits(of: Self.prompt, model, step: 1, threads: count) == alone) }
   }
 
   @Test("gives the same bits beside other sequences and on scattered pages")

@@ -21,6 +21,8 @@ struct SyntheticModel {
   var vocabulary = 128
   var contextLength = 512
   var seed: UInt64 = 1
+  /// Whether what follows a token depends on that token alone, so that answers soon repeat themselves.
+  var isForgetful = false
 
   /// Every tensor's floats, as the file holds them after rounding.
   final class Contents {
@@ -118,6 +120,7 @@ struct SyntheticModel {
       let spread = isMatrix ? (3 / Float(dimensions[0])).squareRoot() * 2 : 0.5
       let center: Float = name.hasSuffix("norm.weight") ? 1 : 0
       var floats = (0..<count).map { _ in center + (Float(random.unit()) * 2 - 1) * spread }
+      if isForgetful, name.hasSuffix("attn_output.weight") { floats = floats.map { _ in 0 } }
       if isQuantised {
         for start in stride(from: 0, to: count, by: 32) {
           let scale = Float16(spread / 127)

@@ -205,6 +205,41 @@ struct EngineSchedulerTests {
     #expect(plans.allSatisfy { $0.reused == 0 })
   }
 
+  @Test("checks guesses on pages that nobody else needs, and goes on after those that came true")
+  func drafts() {
+    var scheduler = scheduler(blocks: 3)
+    add(&scheduler, 1, 30)
+    _ = step(&scheduler)
+    #expect(scheduler.decoding.map(\.id) == [1] && scheduler.decoding.map(\.position) == [30])
+    scheduler.propose([8, 8, 9, 9], for: 1)
+    // Token 31 and its guesses up to 35 take a second page; one is left in reserve.
+    let plan = scheduler.plan()
+    #expect(plan.map(\.draft) == [[8, 8, 9, 9]] && plan.map(\.rowCount) == [5] && plan.map(\.count) == [1])
+    #expect(plan[0].pages.count == 2 && plan[0].isLast)
+    scheduler.didCompute(plan[0])
+    for token in [8, 8] as [Int32] {
+      scheduler.append(token, to: 1)
+      scheduler.acceptDraft(of: 1)
+    }
+    scheduler.append(5, to: 1)
+    // A guess is good for one step.
+    let next = scheduler.plan()
+    #expect(next.map(\.start) == [33] && next.map(\.draft) == [[]])
+    scheduler.remove(1)
+    #expect(scheduler.usedBlocks == 0)
+  }
+
+  @Test("drops guesses rather than take the last pages")
+  func draftsWithoutPages() {
+    var scheduler = scheduler(blocks: 1)
+    add(&scheduler, 3, 30)
+    _ = step(&scheduler)
+    scheduler.propose([1, 2, 3, 4], for: 3)
+    #expect(scheduler.plan().map(\.draft) == [[1]])
+    scheduler.propose([1], for: 99)
+    #expect(scheduler.preemptions == 0)
+  }
+
   @Test("keeps its books right over random events", arguments: 0..<60)
   func property(seed: UInt64) {
     var random = SamplerRandom(seed: seed)
@@ -234,19 +269,30 @@ struct EngineSchedulerTests {
         scheduler.remove(gone)
         alive[gone] = nil
       }
+      for (id, _) in scheduler.decoding where Bool.random(using: &random) {
+        let room = blocks * 32 - 1 - (alive[id] ?? 0)
+        let draft = Int.random(in: 0...9, using: &random)
+        scheduler.propose(Array(repeating: Int32(id), count: max(0, min(room, draft))), for: id)
+      }
       let plan = scheduler.plan()
       #expect(alive.isEmpty || !plan.isEmpty, "seed \(seed): nothing is planned")
       #expect(Set(plan.map(\.id)).count == plan.count, "seed \(seed)")
       for work in plan {
-        #expect(work.pages.count * 32 >= work.start + work.count, "seed \(seed): a row has no page")
+        #expect(work.pages.count * 32 >= work.start + work.rowCount, "seed \(seed): a row has no page")
         scheduler.didCompute(work)
         guard work.isLast, let count = alive[work.id] else { continue }
         if count + 1 >= blocks * 32 {
           scheduler.remove(work.id)
           alive[work.id] = nil
         } else {
-          scheduler.append(Int32(id), to: work.id)
-          alive[work.id] = count + 1
+          var hits = 0
+          scheduler.append(Int32(work.id), to: work.id)
+          while hits < work.draft.count, Bool.random(using: &random) {
+            scheduler.acceptDraft(of: work.id)
+            scheduler.append(Int32(work.id), to: work.id)
+            hits += 1
+          }
+          alive[work.id] = count + 1 + hits
         }
       }
       // Every page's references are the sequences that hold it, and no page is lost.

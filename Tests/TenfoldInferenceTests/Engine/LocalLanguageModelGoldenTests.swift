@@ -34,9 +34,15 @@ struct LocalLanguageModelGoldenTests {
     }
   }
 
-  private func load() async throws -> LocalLanguageModel {
-    let path = try #require(DecoderGolden.smol, "The model is missing: set TENFOLD_MODELS to a model store.")
-    return try await LocalLanguageModel.load(gguf: path, options: .init(contextLength: 2_048))
+  private func load(
+    _ path: String? = DecoderGolden.smol,
+    speculation: DecoderSpeculation = .promptLookup
+  ) async throws -> LocalLanguageModel {
+    let path = try #require(path, "The model is missing: set TENFOLD_MODELS to a model store.")
+    return try await LocalLanguageModel.load(
+      gguf: path,
+      options: .init(contextLength: 2_048, speculation: speculation)
+    )
   }
 
   private func ids(
@@ -79,6 +85,42 @@ struct LocalLanguageModelGoldenTests {
     for number in rows.indices { #expect(together[number] == alone[number], "row \(number)") }
     #expect(crowd.statistics.steps < crowd.statistics.generatedTokens)
     await crowd.shutdown()
+  }
+
+  @Test(
+    "gives the same tokens with guesses and without",
+    arguments: [DecoderGolden.smol, DecoderGolden.qwenHalf].compactMap(\.self)
+  )
+  func speculation(path: String) async throws {
+    let rows = try DecoderGolden.lines("smollm2_greedy.jsonl", as: Row.self).suffix(4)
+    let text = "The red fox met the grey wolf. The red fox said: the grey wolf is old, the red fox is young."
+    let requests =
+      try rows.map { try $0.request } + [
+        InferenceRequest(
+          "Repeat word for word: \(text)",
+          tenant: "golden",
+          options: try .init(maxTokens: 60)
+        ),
+        InferenceRequest(
+          "Repeat word for word: \(text)",
+          tenant: "golden",
+          options: try .init(maxTokens: 60, temperature: 0.7, topP: 0.9, seed: 4)
+        ),
+      ]
+    let plain = try await load(path, speculation: .off)
+    let guessing = try await load(path)
+    for (number, request) in requests.enumerated() {
+      let (expected, actual) = (try await ids(plain, request), try await ids(guessing, request))
+      #expect(actual.ids == expected.ids, "request \(number)")
+    }
+    let statistics = guessing.statistics
+    print(
+      "\(statistics.acceptedTokens) of \(statistics.draftedTokens) guesses came true,",
+      "\(statistics.steps) passes for \(plain.statistics.steps)"
+    )
+    #expect(statistics.acceptedTokens > 0 && statistics.steps < plain.statistics.steps)
+    await plain.shutdown()
+    await guessing.shutdown()
   }
 
   @Test("is idle soon after its reader has left")

@@ -1,0 +1,80 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Tenfold
+
+/// How long does a new process take to its first token, and what does it hold then? Peer: llama.cpp's first token.
+///
+/// Each repetition is a process of its own that loads the model, answers with one token and tells its figures; the file
+/// is in the page cache after the first, which does not count.
+struct ColdStartBenchmark {
+  let path: String
+
+  func run(_ report: inout BenchmarkReport) throws {
+    guard let executable = Bundle.main.executableURL else { return }
+    var times: [Double] = []
+    var figures: [String: [Double]] = [:]
+    let meter = NoiseMeter()
+    for repetition in 0..<report.options.reps + 1 {
+      let process = Process()
+      process.executableURL = executable
+      process.arguments = ["cold-start", path, "--threads", "\(report.options.threads)"]
+      let pipe = Pipe()
+      process.standardOutput = pipe
+      let start = ContinuousClock.now
+      try process.run()
+      let first = pipe.fileHandleForReading.availableData
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      let output = first + pipe.fileHandleForReading.readDataToEndOfFile()
+      process.waitUntilExit()
+      guard process.terminationStatus == 0, repetition > 0 else { continue }
+      times.append(seconds * 1e3)
+      for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
+        let parts = line.split(separator: " ")
+        guard parts.count == 2, let value = Double(parts[1]) else { continue }
+        figures[String(parts[0]), default: []].append(value)
+      }
+    }
+    func add(_ metric: String, _ unit: String, _ values: [Double]) {
+      guard !values.isEmpty else { return }
+      report.add(
+        "cold-start",
+        metric,
+        unit,
+        BenchmarkSample(values: values.sorted(), othersCPUs: unit == "ms" ? meter.othersCPUs() : nil)
+      )
+    }
+    add("to first token", "ms", times)
+    add("weights", "MB", figures["weights"] ?? [])
+    add("RSS", "MB", figures["rss"] ?? [])
+    add("peak RSS", "MB", figures["peak"] ?? [])
+  }
+}
+
+/// The process that ``ColdStartBenchmark`` starts.
+struct ColdStartCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cold-start",
+    abstract: "Answers with one token and tells its memory; for the inference suite's cold start.",
+    shouldDisplay: false
+  )
+
+  @Argument var path: String
+  @Option var threads = 1
+
+  func run() async throws {
+    let model = try await LocalLanguageModel.load(gguf: path, options: .init(threads: threads))
+    let request = InferenceRequest("Hello", tenant: "bench", options: try GenerationOptions(maxTokens: 1))
+    _ = try await model.respond(to: request)
+    // The parent stops its clock at the first byte.
+    print("weights \(Double(model.model.streamedByteCount) / 1e6)")
+    for (name, key) in [("rss", "VmRSS"), ("peak", "VmHWM")] {
+      let value = SystemFile.value(key, in: "/proc/self/status")?.split(separator: " ").first
+      guard let kilobytes = value.flatMap({ Double($0) }) else { continue }
+      print("\(name) \(kilobytes * 1_024 / 1e6)")
+    }
+    await model.shutdown()
+  }
+}

@@ -1,0 +1,115 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import TenfoldKernels
+
+extension DecoderRunner {
+  /// A product whose input was quantised last.
+  @safe
+  struct Product {
+    var projection: DecoderProjection
+    var output: UnsafeMutablePointer<Float>
+    var stride: Int
+    var residual: UnsafeMutablePointer<Float>?
+    var precision: DecoderPrecision
+    /// Where its sums lie among those of products that are computed at the same time.
+    var pairOffset = 0
+
+    init(
+      _ projection: DecoderProjection,
+      _ output: UnsafeMutablePointer<Float>,
+      _ stride: Int,
+      residual: UnsafeMutablePointer<Float>? = nil,
+      precision: DecoderPrecision
+    ) {
+      self.projection = projection
+      unsafe self.output = output
+      self.stride = stride
+      unsafe self.residual = residual
+      self.precision = precision
+    }
+  }
+
+  /// Computes several products of the same rows in one parallel region.
+  func multiply(_ products: [Product]) {
+    var products = products
+    for index in products.indices.dropFirst() {
+      // Whole cache lines, so that threads don't write to the same ones.
+      let width = (products[index - 1].projection.layer.outputWidth + 15) / 16 * 16
+      products[index].pairOffset = products[index - 1].pairOffset + width
+    }
+    forPanels(of: products.map { $0.projection.layer }) { number, panels in
+      let product = products[number]
+      let epilogue = unsafe Epilogue(
+        bias: product.projection.bias?.base,
+        residual: product.residual.map { unsafe UnsafePointer($0) },
+        residualStride: product.stride
+      )
+      apply(product, panels, epilogue)
+    }
+  }
+
+  /// Computes some columns of a product.
+  ///
+  /// The product of what rounding left over follows while the weights are still in the caches; so the epilogue must be a
+  /// sum, unless the precision is standard.
+  func apply(_ product: Product, _ panels: Range<Int>, _ epilogue: Epilogue) {
+    let layer = product.projection.layer
+    let format = layer.activationFormat
+    let hasRemainder = product.precision == .high && format == .int8PerBlock32
+    if hasRemainder, isPaired {
+      unsafe layer.multiply(
+        pairActivations,
+        panels: panels,
+        into: pairSums.base + product.pairOffset,
+        outputStride: pairStride,
+        epilogue: .none
+      )
+      let first = panels.lowerBound * layer.panelWidth
+      let sums = unsafe pairSums.base + product.pairOffset + first
+      // The additions of the way for several rows, in the same order.
+      unsafe elementwise.pointee.add_rows(
+        sums,
+        sums + pairStride,
+        epilogue.bias.map { unsafe $0 + first },
+        epilogue.residual.map { unsafe $0 + first },
+        product.output + first,
+        min(layer.outputWidth, panels.upperBound * layer.panelWidth) - first
+      )
+      return
+    }
+    unsafe layer.multiply(
+      activations(format),
+      panels: panels,
+      into: product.output,
+      outputStride: product.stride,
+      epilogue: epilogue
+    )
+    guard hasRemainder else { return }
+    unsafe layer.multiply(
+      remainderActivations,
+      panels: panels,
+      into: product.output,
+      outputStride: product.stride,
+      epilogue: Epilogue(residual: product.output, residualStride: product.stride)
+    )
+  }
+
+  /// Calls `body` with the number of a layer and some of its slices, few enough to stay in the second-level cache.
+  func forPanels(of layers: [any LinearLayer], _ body: (Int, Range<Int>) -> Void) {
+    let splits = layers.map { PanelSplit(panelCount: $0.panelCount, threads: pool.threadCount) }
+    pool.run(splits.reduce(0) { $0 + $1.count }) { piece in
+      var (number, index) = (0, piece)
+      while index >= splits[number].count {
+        index -= splits[number].count
+        number += 1
+      }
+      let all = splits[number][index]
+      // A multiple of the slices that a tile takes on any instruction set.
+      for start in stride(from: all.lowerBound, to: all.upperBound, by: 24) {
+        body(number, start..<min(all.upperBound, start + 24))
+      }
+    }
+  }
+}

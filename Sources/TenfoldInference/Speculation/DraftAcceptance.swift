@@ -1,0 +1,75 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Decides how many tokens of one sequence are worth guessing, from how many guesses came true.
+///
+/// A guess is one more row of a pass. With *m* the cost of a further row relative to a pass of one, a pass of *B* rows
+/// costs 1 + *m*(*B* − 1), and a token of it the *B*th part of that. So a guess pays as long as the probability that it
+/// comes true, with all before it, is above *mB* / (1 + *m*(*B* − 1)). The probability is estimated from past guesses,
+/// apart for short, middling and long matches, recent ones counting more.
+struct DraftAcceptance: Sendable {
+  /// Guesses of one class of matches.
+  private struct Record {
+    var hits: Double
+    var tries: Double
+    /// Chances to guess that were let go since the last guess.
+    var skipped = 0
+
+    /// As if four guesses had been made.
+    init(prior: Double) {
+      hits = prior * 4
+      tries = 4
+    }
+
+    var rate: Double { hits / tries }
+  }
+
+  /// The cost of a further row relative to a pass of one row: 0.26 to 0.45 for 2 to 32 rows of SmolLM2 with AVX2,
+  /// by `tenfold-bench inference --case batch`.
+  static let rowCost = 0.35
+  /// Where guessing doesn't pay, one chance in so many is taken all the same, to see whether that has changed.
+  static let probeInterval = 16
+  /// What remains of a record's weight after another guess: some 30 guesses count.
+  private static let memory = 0.97
+
+  private var records = [Record(prior: 0.3), Record(prior: 0.5), Record(prior: 0.7)]
+
+  /// How many tokens to guess.
+  ///
+  /// - Parameters:
+  ///   - length: The length of the match.
+  ///   - rows: The rows that the pass has anyway, at least one.
+  ///   - limit: The most to guess.
+  /// - Returns: The number; 0 where guessing does not pay.
+  mutating func draftCount(matching length: Int, besides rows: Int, limit: Int) -> Int {
+    let index = Self.index(length)
+    let count = min(limit, Self.worth(records[index].rate, rows))
+    if count > 0 {
+      records[index].skipped = 0
+      return count
+    }
+    records[index].skipped += 1
+    guard records[index].skipped >= Self.probeInterval else { return 0 }
+    records[index].skipped = 0
+    return min(limit, 1)
+  }
+
+  /// Notes how many guesses came true, and whether the next one did not.
+  mutating func note(matching length: Int, hits: Int, isMissed: Bool) {
+    let index = Self.index(length)
+    for isHit in repeatElement(true, count: hits) + (isMissed ? [false] : []) {
+      records[index].hits = records[index].hits * Self.memory + (isHit ? 1 : 0)
+      records[index].tries = records[index].tries * Self.memory + 1
+    }
+  }
+
+  /// The largest number of guesses of which the last is still worth its row.
+  private static func worth(_ rate: Double, _ rows: Int) -> Int {
+    let threshold = rowCost * Double(rows) / (1 + rowCost * Double(rows - 1))
+    guard rate > threshold else { return 0 }
+    guard rate < 1 else { return .max }
+    return Int(min(1e3, logarithm(threshold) / logarithm(rate)))
+  }
+
+  private static func index(_ length: Int) -> Int { length < 3 ? 0 : length < 6 ? 1 : 2 }
+}
