@@ -121,7 +121,7 @@ private struct BatchRun: Sendable {
       for try await event in models.events(fetching: model) { progress.show(event) }
     }
     let files = try await models.files(of: model)
-    guard let path = files.paths.values.first(where: { $0.hasSuffix(".gguf") }) else {
+    guard let path = files.paths.first(where: { $0.key.lowercased().hasSuffix(".gguf") })?.value else {
       throw ModelError(.missing, "The model \(model) has no GGUF file, so it can't answer; name another.")
     }
     return try await LocalLanguageModel.load(
