@@ -65,7 +65,7 @@ struct CrashTests {
       while processes.allSatisfy(\.isRunning) {
         let (produced, worked) = (try lines(logs.0).count, try lines(logs.1).count)
         if produced > 10, worked > 2, produced + worked >= enough { break }
-        await Task.yield()
+        try await Task.sleep(for: .milliseconds(2))
       }
       for process in processes.shuffled(using: &random) { kill(process.processIdentifier, SIGKILL) }
       for process in processes { process.waitUntilExit() }
@@ -116,10 +116,12 @@ struct CrashTests {
     let input = Pipe()
     let log = directory.file("log")
     let process = try spawn("hold", path, log, input: input)
-    while try !lines(log).contains(where: { $0.first == "started" }), process.isRunning { await Task.yield() }
+    while try !lines(log).contains(where: { $0.first == "started" }), process.isRunning {
+      try await Task.sleep(for: .milliseconds(2))
+    }
     kill(process.processIdentifier, SIGSTOP)
     // Its lease runs out by the machine's clock.
-    while try await store.reap(limit: 1) == 0 { await Task.yield() }
+    while try await store.reap(limit: 1) == 0 { try await Task.sleep(for: .milliseconds(2)) }
     let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
     #expect(lease.reference.fence == 2 && lease.crashCount == 1)
     kill(process.processIdentifier, SIGCONT)

@@ -70,9 +70,11 @@ struct DemoModels: Sendable {
     prices: PriceList,
     threads: Int
   ) async throws -> LocalLanguageModel {
-    guard let path = files.paths.values.first(where: { $0.hasSuffix(".gguf") }) ?? files.paths.values.first
-    else {
-      throw ModelError(.missing, "The model \(id) has no files in the store; run 'tenfold models verify'.")
+    guard let path = files.paths.first(where: { $0.key.lowercased().hasSuffix(".gguf") })?.value else {
+      throw ModelError(
+        .missing,
+        "The model \(id) has no GGUF file in the store; run 'tenfold models verify'."
+      )
     }
     return try await LocalLanguageModel.load(
       gguf: path,
