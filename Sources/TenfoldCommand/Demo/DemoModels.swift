@@ -36,17 +36,18 @@ struct DemoModels: Sendable {
     var largeFiles: ModelFiles?
     if let id = size.largeID { largeFiles = try await fetch(id, from: store) }
 
-    let embedder = try await MiniLMEmbedder.load(
+    // All at once: each spends its time on packing its own weights.
+    async let embedder = MiniLMEmbedder.load(
       weightsPath: encoderFiles.path(of: "model.safetensors"),
       vocabularyPath: encoderFiles.path(of: "vocab.txt"),
       options: .init(threads: threads)
     )
-    let small = try await model(smallFiles, id: smallID, tier: .small, prices: prices, threads: threads)
+    async let small = model(smallFiles, id: smallID, tier: .small, prices: prices, threads: threads)
     var large: LocalLanguageModel?
     if let largeFiles, let id = size.largeID {
       large = try await model(largeFiles, id: id, tier: .large, prices: prices, threads: threads)
     }
-    return Self(embedder: embedder, small: small, large: large)
+    return try await Self(embedder: embedder, small: small, large: large)
   }
 
   /// Stops the threads of all models.
