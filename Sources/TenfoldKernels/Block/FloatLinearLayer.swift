@@ -88,6 +88,8 @@ package final class FloatLinearLayer: LinearLayer {
         let column = start * panelWidth
         for row in stride(from: 0, to: rows, by: tileRows) {
           let count = min(tileRows, rows - row)
+          let columns = min(outputWidth, end * panelWidth) - column
+          unsafe tenfold_prefetch_output(&finish, row, count, column, columns)
           unsafe kernels.tile(
             floatFormat,
             packed.base + start * panelBytes,
@@ -104,7 +106,7 @@ package final class FloatLinearLayer: LinearLayer {
             sums,
             width,
             count,
-            min(outputWidth, end * panelWidth) - column,
+            columns,
             row,
             column,
             &finish

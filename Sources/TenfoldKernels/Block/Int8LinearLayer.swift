@@ -65,9 +65,12 @@ package final class Int8LinearLayer: LinearLayer {
   }
 
   /// Calls `body` with the sums of one tile after the other; rows are blocked so that theirs stay in half of the L2 cache.
+  ///
+  /// Where it is known where the sums will go, rows of `output` are fetched ahead.
   private func forEachTile(
     _ activations: Activations,
     panels: Range<Int>,
+    output: UnsafePointer<tenfold_epilogue>? = nil,
     _ body: (_ sums: UnsafePointer<Int32>, _ stride: Int, _ rows: Range<Int>, _ panels: Range<Int>) -> Void
   ) {
     precondition(
@@ -92,6 +95,10 @@ package final class Int8LinearLayer: LinearLayer {
           let panelEnd = min(panels.upperBound, panel + tilePanels)
           for row in Swift.stride(from: blockStart, to: blockEnd, by: tileRows) {
             let rowEnd = min(blockEnd, row + tileRows)
+            if let output = unsafe output, rows > 1 {
+              let columns = columns(of: panel..<panelEnd)
+              unsafe tenfold_prefetch_output(output, row, rowEnd - row, columns.lowerBound, columns.count)
+            }
             unsafe kernels.tile(
               packed.base + panel * panelBytes,
               panelBytes,
@@ -118,22 +125,28 @@ package final class Int8LinearLayer: LinearLayer {
     outputStride: Int,
     epilogue: Epilogue
   ) {
-    var finish = unsafe epilogue.c(output: output, stride: outputStride)
-    unsafe forEachTile(activations, panels: panels) { sums, stride, rows, tilePanels in
-      let column = tilePanels.lowerBound * panelWidth
-      unsafe rowKernels.finish_i8(
-        sums,
-        stride,
-        rows.count,
-        min(outputWidth, tilePanels.upperBound * panelWidth) - column,
-        rows.lowerBound,
-        column,
-        activations.scales,
-        packed.base + tilePanels.lowerBound * panelBytes,
-        panelBytes,
-        &finish
-      )
+    unsafe withUnsafePointer(to: epilogue.c(output: output, stride: outputStride)) { finish in
+      unsafe forEachTile(activations, panels: panels, output: finish) { sums, stride, rows, tilePanels in
+        let columns = columns(of: tilePanels)
+        unsafe rowKernels.finish_i8(
+          sums,
+          stride,
+          rows.count,
+          columns.count,
+          rows.lowerBound,
+          columns.lowerBound,
+          activations.scales,
+          packed.base + tilePanels.lowerBound * panelBytes,
+          panelBytes,
+          finish
+        )
+      }
     }
+  }
+
+  /// The output columns of panels; the last panel may have fewer than it has room for.
+  private func columns(of panels: Range<Int>) -> Range<Int> {
+    panels.lowerBound * panelWidth..<min(outputWidth, panels.upperBound * panelWidth)
   }
 
   /// The exact sums before scaling, `[rows × outputWidth]`; for tests and for hosts that scale on their own.
