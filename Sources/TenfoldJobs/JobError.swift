@@ -8,7 +8,7 @@ public import TenfoldCore
 /// Compare `code`, never the text of `message`.
 public struct JobError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
-  public struct Code: Hashable, Sendable, CustomStringConvertible {
+  public struct Code: Hashable, Sendable, CustomStringConvertible, InvalidOptionCode {
     /// The name of the code, as printed.
     public let description: String
 

@@ -14,7 +14,7 @@ public import TenfoldCore
 /// ```
 public struct BatchError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
-  public struct Code: Hashable, Sendable, CustomStringConvertible {
+  public struct Code: Hashable, Sendable, CustomStringConvertible, InvalidOptionCode {
     /// The name of the code, as printed and as written into output files.
     public let description: String
 
