@@ -3,6 +3,7 @@
 
 import Foundation
 import TenfoldStorage
+import TenfoldTestSupport
 import Testing
 
 @Suite("Blobs in files are whole, checked and replaced atomically")

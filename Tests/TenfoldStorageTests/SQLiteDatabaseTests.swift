@@ -4,6 +4,7 @@
 import Dispatch
 import Foundation
 import Synchronization
+import TenfoldTestSupport
 import Testing
 
 @testable import TenfoldStorage

@@ -3,6 +3,7 @@
 
 import Synchronization
 import TenfoldCore
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 

@@ -3,6 +3,7 @@
 
 import Foundation
 import Synchronization
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
