@@ -60,6 +60,7 @@ struct SQLiteDatabaseTests {
           }
         }
       }
+      // The mailbox tells nobody of a write that waits.
       while database.statistics.waitingOperations < 100 { await Task.yield() }
       gate.signal()
       try await group.waitForAll()
@@ -91,6 +92,7 @@ struct SQLiteDatabaseTests {
           }
         }
       }
+      // As above.
       while database.statistics.waitingOperations < 20 { await Task.yield() }
       gate.signal()
       return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }

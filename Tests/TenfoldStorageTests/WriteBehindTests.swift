@@ -72,10 +72,12 @@ struct WriteBehindTests {
     )
     _ = try await log.append((0..<10).map(event))
     try await withRunning(writes) {
-      while try await sink.position() < 10 {
-        if time.sleeperCount > 0 { time.advance(by: .seconds(1)) }
-        await Task.yield()
+      // After each failure it pauses.
+      for _ in 0..<5 {
+        await time.waitForSleepers()
+        time.advance(by: .seconds(1))
       }
+      try await writes.wait(for: WriteToken(10))
     }
     #expect(sink.inner.appliedCount == 10)
   }
@@ -130,6 +132,7 @@ struct WriteBehindTests {
           return position
         }
       }
+      // A gate tells nobody of those who wait.
       while gate.waiterCount < 3 { await Task.yield() }
       gate.advance(to: 2)
       let first = Set([try await group.next(), try await group.next()])
