@@ -101,6 +101,16 @@ struct WriteBehindTests {
     #expect(sink.appliedCount == 39)
   }
 
+  @Test("writers don't wait for what was trimmed before a sink had it", .timeLimit(.minutes(1)))
+  func trimmed() async throws {
+    let (log, sink) = (InMemoryEventLog(), InMemoryWriteSink())
+    _ = try await log.append((0..<10).map(event))
+    try await log.trim(through: 10)
+    let writes = WriteBehind(log: log, sink: sink, options: .init(maximumLag: 2))
+    try await withRunning(writes) { try await writes.write([event(11)], until: .applied) }
+    #expect(sink.appliedCount == 1)
+  }
+
   @Test("a replica file goes on from its own position after a restart")
   func restart() async throws {
     let directory = try TemporaryDirectory()
