@@ -38,7 +38,10 @@ func tests(
 ) -> Target {
   .testTarget(
     name: "\(module)Tests",
-    dependencies: [.init(stringLiteral: module), "TenfoldTesting", "CTenfoldSanitizers"] + dependencies,
+    dependencies: [
+      .init(stringLiteral: module), "TenfoldTesting", "TenfoldTestSupport", "CTenfoldSanitizers",
+    ]
+      + dependencies,
     resources: resources,
     swiftSettings: settings
   )
@@ -178,6 +181,7 @@ let package = Package(
       path: "Tests/Helpers/BatchCrashHelper",
       swiftSettings: settings
     ),
+    .target(name: "TenfoldTestSupport", path: "Tests/Support", swiftSettings: settings),
     .target(name: "CTenfoldSanitizers", path: "Tests/CTenfoldSanitizers"),
     .target(name: "CTenfoldFaultVFS", dependencies: ["CTenfoldSQLite"], path: "Tests/CTenfoldFaultVFS"),
     tests("TenfoldCore"),

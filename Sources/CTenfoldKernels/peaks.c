@@ -11,94 +11,47 @@
 #define EACH_CHAIN(body) \
   _Pragma("clang loop unroll(full)") for (int c = 0; c < CHAINS; c++) { body; }
 
+/* The loop of one instruction: each step sets the sum of every chain to `next`, which is `operations` operations.
+ * The sum and one operand pass through an asm in each step, or what depends on neither would be done once. */
+#define PEAK(function, isa, keep, sum, zero, operand, first, second, next, operations)          \
+  __attribute__((target(isa))) static double function(size_t steps) {                           \
+    sum sums[CHAINS];                                                                           \
+    operand a = first, b = second;                                                              \
+    EACH_CHAIN(sums[c] = zero)                                                                  \
+    for (size_t i = 0; i < steps; i++) { EACH_CHAIN(keep(a); keep(sums[c]); sums[c] = next) }   \
+    EACH_CHAIN(keep(sums[c]))                                                                   \
+    return (double)steps * CHAINS * operations;                                                 \
+  }
+
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define KEEP(x) __asm__ volatile("" : "+v"(x))
 #define KEEP256(x) __asm__ volatile("" : "+x"(x))
+#define KEEP512(x) __asm__ volatile("" : "+v"(x))
+#define PEAK_I8_256(function, isa, next) \
+  PEAK(function, isa, KEEP256, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi8(1), _mm256_set1_epi8(2), \
+       next, 64)
 
-__attribute__((target("avx2"))) static double int8_avx2(size_t steps) {
-  __m256i sums[CHAINS], a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(2), ones = _mm256_set1_epi16(1);
-  EACH_CHAIN(sums[c] = _mm256_setzero_si256())
-  for (size_t i = 0; i < steps; i++) {
-    EACH_CHAIN({
-      KEEP256(a);
-      sums[c] = _mm256_add_epi32(sums[c], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
-    })
-  }
-  EACH_CHAIN(KEEP256(sums[c]))
-  return (double)steps * CHAINS * 64;
-}
-
-__attribute__((target("avx2,fma"))) static double float_avx2(size_t steps) {
-  __m256 sums[CHAINS], a = _mm256_set1_ps(0.5f), b = _mm256_set1_ps(0.25f);
-  EACH_CHAIN(sums[c] = _mm256_setzero_ps())
-  for (size_t i = 0; i < steps; i++) {
-    EACH_CHAIN(KEEP256(sums[c]); sums[c] = _mm256_fmadd_ps(a, b, sums[c]))
-  }
-  EACH_CHAIN(KEEP256(sums[c]))
-  return (double)steps * CHAINS * 16;
-}
-
-__attribute__((target("avx2,avxvnni"))) static double int8_avxvnni(size_t steps) {
-  __m256i sums[CHAINS], a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(2);
-  EACH_CHAIN(sums[c] = _mm256_setzero_si256())
-  for (size_t i = 0; i < steps; i++) {
-    EACH_CHAIN(KEEP256(sums[c]); sums[c] = _mm256_dpbusd_avx_epi32(sums[c], a, b))
-  }
-  EACH_CHAIN(KEEP256(sums[c]))
-  return (double)steps * CHAINS * 64;
-}
-
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) static double int8_avx512vnni(size_t steps) {
-  __m512i sums[CHAINS], a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(2);
-  EACH_CHAIN(sums[c] = _mm512_setzero_si512())
-  for (size_t i = 0; i < steps; i++) {
-    EACH_CHAIN(KEEP(sums[c]); sums[c] = _mm512_dpbusd_epi32(sums[c], a, b))
-  }
-  EACH_CHAIN(KEEP(sums[c]))
-  return (double)steps * CHAINS * 128;
-}
-
-__attribute__((target("avx512f"))) static double float_avx512(size_t steps) {
-  __m512 sums[CHAINS], a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
-  EACH_CHAIN(sums[c] = _mm512_setzero_ps())
-  for (size_t i = 0; i < steps; i++) {
-    EACH_CHAIN(KEEP(sums[c]); sums[c] = _mm512_fmadd_ps(a, b, sums[c]))
-  }
-  EACH_CHAIN(KEEP(sums[c]))
-  return (double)steps * CHAINS * 32;
-}
+PEAK_I8_256(int8_avx2, "avx2",
+            _mm256_add_epi32(sums[c], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1))))
+PEAK_I8_256(int8_avxvnni, "avx2,avxvnni", _mm256_dpbusd_avx_epi32(sums[c], a, b))
+PEAK(int8_avx512vnni, "avx512f,avx512bw,avx512vnni", KEEP512, __m512i, _mm512_setzero_si512(), __m512i,
+     _mm512_set1_epi8(1), _mm512_set1_epi8(2), _mm512_dpbusd_epi32(sums[c], a, b), 128)
+PEAK(float_avx2, "avx2,fma", KEEP256, __m256, _mm256_setzero_ps(), __m256, _mm256_set1_ps(0.5f),
+     _mm256_set1_ps(0.25f), _mm256_fmadd_ps(a, b, sums[c]), 16)
+PEAK(float_avx512, "avx512f", KEEP512, __m512, _mm512_setzero_ps(), __m512, _mm512_set1_ps(0.5f),
+     _mm512_set1_ps(0.25f), _mm512_fmadd_ps(a, b, sums[c]), 32)
 #endif
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #define KEEP128(x) __asm__ volatile("" : "+w"(x))
+#define PEAK_I8_128(function, isa, next, operations) \
+  PEAK(function, isa, KEEP128, int32x4_t, vdupq_n_s32(0), int8x16_t, vdupq_n_s8(1), vdupq_n_s8(2), next, operations)
 
-__attribute__((target("dotprod"))) static double int8_neon(size_t steps) {
-  int32x4_t sums[CHAINS];
-  int8x16_t a = vdupq_n_s8(1), b = vdupq_n_s8(2);
-  EACH_CHAIN(sums[c] = vdupq_n_s32(0))
-  for (size_t i = 0; i < steps; i++) { EACH_CHAIN(KEEP128(sums[c]); sums[c] = vdotq_s32(sums[c], a, b)) }
-  EACH_CHAIN(KEEP128(sums[c]))
-  return (double)steps * CHAINS * 32;
-}
-
-__attribute__((target("i8mm"))) static double int8_neoni8mm(size_t steps) {
-  int32x4_t sums[CHAINS];
-  int8x16_t a = vdupq_n_s8(1), b = vdupq_n_s8(2);
-  EACH_CHAIN(sums[c] = vdupq_n_s32(0))
-  for (size_t i = 0; i < steps; i++) { EACH_CHAIN(KEEP128(sums[c]); sums[c] = vmmlaq_s32(sums[c], a, b)) }
-  EACH_CHAIN(KEEP128(sums[c]))
-  return (double)steps * CHAINS * 64;
-}
-
-static double float_neon(size_t steps) {
-  float32x4_t sums[CHAINS], a = vdupq_n_f32(0.5f), b = vdupq_n_f32(0.25f);
-  EACH_CHAIN(sums[c] = vdupq_n_f32(0))
-  for (size_t i = 0; i < steps; i++) { EACH_CHAIN(KEEP128(sums[c]); sums[c] = vfmaq_f32(sums[c], a, b)) }
-  EACH_CHAIN(KEEP128(sums[c]))
-  return (double)steps * CHAINS * 8;
-}
+PEAK_I8_128(int8_neon, "dotprod", vdotq_s32(sums[c], a, b), 32)
+PEAK_I8_128(int8_neoni8mm, "i8mm", vmmlaq_s32(sums[c], a, b), 64)
+PEAK(float_neon, "neon", KEEP128, float32x4_t, vdupq_n_f32(0), float32x4_t, vdupq_n_f32(0.5f), vdupq_n_f32(0.25f),
+     vfmaq_f32(sums[c], a, b), 8)
 #endif
 
 const tenfold_peak_kernels *tenfold_peaks_named(const char *name) {

@@ -1,11 +1,13 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// What went wrong in a cache, and what to do about it.
 ///
 /// A request never fails because of its cache: the middlewares turn these errors into misses and count them. Compare
-/// ``code``, never the text of ``message``.
-public struct CacheError: Error, Sendable, CustomStringConvertible {
+/// `code`, never the text of `message`.
+public struct CacheError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
   public struct Code: Hashable, Sendable, CustomStringConvertible {
     /// The name of the code, as printed.
@@ -25,32 +27,9 @@ public struct CacheError: Error, Sendable, CustomStringConvertible {
     public static let futureFormat = Self("futureFormat")
   }
 
-  /// What kind of failure this is.
-  public let code: Code
-  /// What happened, where, and what to do, for people.
-  public let message: String
-  /// The error that caused this one, where there was one.
-  public let underlying: (any Error)?
-  /// The source file that threw.
-  public let file: String
-  /// The line that threw.
-  public let line: Int
+  /// The code, the message, and where the error was thrown.
+  public let details: ErrorDetails<Code>
 
-  /// Creates an error that remembers where it was thrown.
-  public init(
-    _ code: Code,
-    _ message: String,
-    underlying: (any Error)? = nil,
-    file: String = #fileID,
-    line: Int = #line
-  ) {
-    self.code = code
-    self.message = message
-    self.underlying = underlying
-    self.file = file
-    self.line = line
-  }
-
-  /// The code and the message.
-  public var description: String { "CacheError.\(code): \(message)" }
+  /// Creates an error from its details.
+  public init(_ details: ErrorDetails<Code>) { self.details = details }
 }

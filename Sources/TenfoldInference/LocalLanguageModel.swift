@@ -123,6 +123,9 @@ public final class LocalLanguageModel: LanguageModel {
     await mailbox.waitForEnd()
   }
 
+  /// Waits until every request has ended, its pages are free, and the statistics show it.
+  func waitForIdle() async { await mailbox.waitForIdle() }
+
   /// As ``generate(_:)``, handing every token to `onToken` on the engine's thread.
   func start(_ request: InferenceRequest, onToken: (@Sendable (Int32) -> Void)?) throws -> GenerationStream {
     let arrival = request.context.trace.time.now

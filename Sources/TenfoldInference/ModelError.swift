@@ -1,10 +1,12 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// What went wrong while finding, reading or running a model, and what to do about it.
 ///
-/// Compare ``code``, never the text of ``message``.
-public struct ModelError: Error, Sendable, CustomStringConvertible {
+/// Compare `code`, never the text of `message`.
+public struct ModelError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
   public struct Code: Hashable, Sendable, CustomStringConvertible {
     /// The name of the code, as printed.
@@ -42,32 +44,9 @@ public struct ModelError: Error, Sendable, CustomStringConvertible {
     public static let engineStopped = Self("engineStopped")
   }
 
-  /// What kind of failure this is.
-  public let code: Code
-  /// What happened, where, and what to do, for people.
-  public let message: String
-  /// The error that caused this one, where there was one.
-  public let underlying: (any Error)?
-  /// The source file that threw.
-  public let file: String
-  /// The line that threw.
-  public let line: Int
+  /// The code, the message, and where the error was thrown.
+  public let details: ErrorDetails<Code>
 
-  /// Creates an error that remembers where it was thrown.
-  public init(
-    _ code: Code,
-    _ message: String,
-    underlying: (any Error)? = nil,
-    file: String = #fileID,
-    line: Int = #line
-  ) {
-    self.code = code
-    self.message = message
-    self.underlying = underlying
-    self.file = file
-    self.line = line
-  }
-
-  /// The code and the message.
-  public var description: String { "ModelError.\(code): \(message)" }
+  /// Creates an error from its details.
+  public init(_ details: ErrorDetails<Code>) { self.details = details }
 }

@@ -7,15 +7,15 @@ import TenfoldVectors
 
 /// What went wrong while indexing or finding documents, and what to do about it.
 ///
-/// Compare ``code``, never the text of ``message``.
+/// Compare `code`, never the text of `message`.
 ///
 /// ```swift
 /// do { try await index.add(documents) }
 /// catch let error as RetrievalError where error.code == .storageFull { pauseIndexing() }
 /// ```
-public struct RetrievalError: Error, Sendable, CustomStringConvertible {
+public struct RetrievalError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
-  public struct Code: Hashable, Sendable, CustomStringConvertible {
+  public struct Code: Hashable, Sendable, CustomStringConvertible, InvalidOptionCode {
     /// The name of the code, as printed.
     public let description: String
 
@@ -41,38 +41,33 @@ public struct RetrievalError: Error, Sendable, CustomStringConvertible {
     public static let closed = Self("closed")
   }
 
-  /// What kind of failure this is.
-  public let code: Code
-  /// What happened and what to do, for people.
-  public let message: String
+  /// The code, the message, and where the error was thrown.
+  public let details: ErrorDetails<Code>
   /// With ``Code/modelMismatch``: the embedder of the index, or `nil` if it has none.
   public let indexModel: EmbedderProfile?
   /// With ``Code/modelMismatch``: the embedder in use now, or `nil` if there is none.
   public let currentModel: EmbedderProfile?
-  /// The error that caused this one, where there was one.
-  public let underlying: (any Error)?
-  /// The source file that threw.
-  public let file: String
-  /// The line that threw.
-  public let line: Int
 
-  /// Creates an error that remembers where it was thrown.
+  /// Creates an error from its details.
+  public init(_ details: ErrorDetails<Code>) {
+    self.details = details
+    self.indexModel = nil
+    self.currentModel = nil
+  }
+
+  /// Creates an error about two embedders.
   public init(
     _ code: Code,
     _ message: String,
-    indexModel: EmbedderProfile? = nil,
-    currentModel: EmbedderProfile? = nil,
+    indexModel: EmbedderProfile?,
+    currentModel: EmbedderProfile?,
     underlying: (any Error)? = nil,
     file: String = #fileID,
     line: Int = #line
   ) {
-    self.code = code
-    self.message = message
+    self.details = ErrorDetails(code: code, message: message, underlying: underlying, file: file, line: line)
     self.indexModel = indexModel
     self.currentModel = currentModel
-    self.underlying = underlying
-    self.file = file
-    self.line = line
   }
 
   init(_ failure: SectionFileError, file: String = #fileID, line: Int = #line) {
@@ -98,7 +93,4 @@ public struct RetrievalError: Error, Sendable, CustomStringConvertible {
       }
     self.init(code, failure.message, underlying: failure, file: file, line: line)
   }
-
-  /// The code and the message.
-  public var description: String { "RetrievalError.\(code): \(message)" }
 }

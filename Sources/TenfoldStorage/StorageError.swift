@@ -1,9 +1,11 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// What went wrong while storing or reading data, and what to do about it.
 ///
-/// Compare ``code``, never the text of ``message``.
+/// Compare `code`, never the text of `message`.
 ///
 /// ```swift
 /// do {
@@ -12,9 +14,9 @@
 ///   await shedLoad()  // nothing was written; reads go on
 /// }
 /// ```
-public struct StorageError: Error, Sendable, CustomStringConvertible {
+public struct StorageError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
-  public struct Code: Hashable, Sendable, CustomStringConvertible {
+  public struct Code: Hashable, Sendable, CustomStringConvertible, InvalidOptionCode {
     /// The name of the code, as printed.
     public let description: String
 
@@ -52,53 +54,29 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
     public static let other = Self("other")
   }
 
-  /// What kind of failure this is.
-  public let code: Code
-  /// What happened, where, and what to do, for people.
-  public let message: String
-  /// The error that caused this one, where there was one.
-  public let underlying: (any Error)?
+  /// The code, the message, and where the error was thrown.
+  public let details: ErrorDetails<Code>
   /// The version found on disk; set with ``Code/futureFormat``.
-  public let foundVersion: Int?
+  public private(set) var foundVersion: Int?
   /// The newest version that this build reads; set with ``Code/futureFormat``.
-  public let supportedVersion: Int?
+  public private(set) var supportedVersion: Int?
   /// SQLite's extended result code, where SQLite reported the failure.
-  public let sqliteCode: Int32?
-  /// The source file that threw.
-  public let file: String
-  /// The line that threw.
-  public let line: Int
+  public private(set) var sqliteCode: Int32?
 
-  /// Creates an error that remembers where it was thrown.
+  /// Creates an error from its details.
+  public init(_ details: ErrorDetails<Code>) { self.details = details }
+
+  /// Creates an error that SQLite reported.
   public init(
     _ code: Code,
     _ message: String,
     underlying: (any Error)? = nil,
-    sqliteCode: Int32? = nil,
+    sqliteCode: Int32?,
     file: String = #fileID,
     line: Int = #line
   ) {
-    self.code = code
-    self.message = message
-    self.underlying = underlying
-    self.foundVersion = nil
-    self.supportedVersion = nil
+    self.details = ErrorDetails(code: code, message: message, underlying: underlying, file: file, line: line)
     self.sqliteCode = sqliteCode
-    self.file = file
-    self.line = line
-  }
-
-  private init(found: Int, supported: Int, what: String, file: String, line: Int) {
-    self.code = .futureFormat
-    self.message =
-      "\(what) was written by a newer version (format \(found), this build reads up to \(supported)); "
-      + "nothing was changed. Update this program or point it at another file."
-    self.underlying = nil
-    self.foundVersion = found
-    self.supportedVersion = supported
-    self.sqliteCode = nil
-    self.file = file
-    self.line = line
   }
 
   /// Creates the error for data that a newer version wrote.
@@ -117,9 +95,15 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
     file: String = #fileID,
     line: Int = #line
   ) -> Self {
-    Self(found: found, supported: supported, what: what, file: file, line: line)
+    var error = Self(
+      .futureFormat,
+      "\(what) was written by a newer version (format \(found), this build reads up to \(supported)); "
+        + "nothing was changed. Update this program or point it at another file.",
+      file: file,
+      line: line
+    )
+    error.foundVersion = found
+    error.supportedVersion = supported
+    return error
   }
-
-  /// The code and the message.
-  public var description: String { "StorageError.\(code): \(message)" }
 }

@@ -56,6 +56,8 @@ func ask(
 final class FailingStore: CacheStore {
   let inner: InMemoryCacheStore
   let isFailing = Mutex(false)
+  /// Answers that were taken in.
+  let stored = WatchedState(0)
 
   init(_ inner: InMemoryCacheStore) { self.inner = inner }
 
@@ -69,7 +71,9 @@ final class FailingStore: CacheStore {
   }
   func set(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration?) async throws -> Bool {
     try check()
-    return try await inner.set(answer, for: key, timeToLive: timeToLive)
+    let isNew = try await inner.set(answer, for: key, timeToLive: timeToLive)
+    stored.withLock { $0 += 1 }
+    return isNew
   }
   func remove(_ keys: [CacheKey]) async throws -> Int { try await inner.remove(keys) }
   func invalidate(documents: Set<DocumentID>) async throws -> Int {
@@ -99,10 +103,6 @@ struct TableEmbedder: TextEmbedder {
       isTruncated: texts.map { _ in false }
     )
   }
-}
-
-func until(_ condition: () -> Bool) async {
-  for _ in 0..<100_000 where !condition() { await Task.yield() }
 }
 
 /// A switch that a test turns.

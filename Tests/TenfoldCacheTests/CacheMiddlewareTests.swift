@@ -191,7 +191,7 @@ struct ExactCacheMiddlewareTests {
     #expect(await cache.statistics().entries == 0)
     await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await cache.run() }
-      for _ in 0..<100_000 where await cache.statistics().entries < 4 { await Task.yield() }
+      await store.stored.wait { $0 == 4 }
       #expect(await cache.statistics().entries == 4)
       group.cancelAll()
     }

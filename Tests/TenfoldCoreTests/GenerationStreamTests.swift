@@ -1,16 +1,16 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
 import TenfoldCore
 import TenfoldTesting
 import Testing
 
 /// A flag that a callback sets.
 final class Flag: Sendable {
-  private let value = Mutex(0)
+  private let value = WatchedState(0)
   var count: Int { value.withLock { $0 } }
   func raise() { value.withLock { $0 += 1 } }
+  func wait() async { await value.wait { $0 > 0 } }
 }
 
 private func summary(_ text: String = "") -> GenerationSummary {
@@ -23,11 +23,7 @@ private func summary(_ text: String = "") -> GenerationSummary {
 
 private struct Broken: Error {}
 
-private func until(_ condition: () -> Bool) async {
-  for _ in 0..<100_000 where !condition() { await Task.yield() }
-}
-
-@Suite("A generation stream")
+@Suite("A generation stream", .timeLimit(.minutes(10)))
 struct GenerationStreamTests {
   @Test("delivers texts in order and then the summary")
   func delivers() async throws {
@@ -97,7 +93,7 @@ struct GenerationStreamTests {
       continuation.onCancel { flag.raise() }
       _ = made.stream
     }
-    await until { flag.count > 0 }
+    await flag.wait()
     #expect(flag.count == 1)
     #expect(continuation.isCancelled)
     #expect(!continuation.yield(.text("more")))
@@ -110,11 +106,11 @@ struct GenerationStreamTests {
       let stream = GenerationStream { continuation in
         defer { ended.raise() }
         continuation.yield(.text("first"))
-        try await Task.sleep(for: .seconds(3600))
+        try await waitForCancellation()
       }
       for try await _ in stream { break }
     }
-    await until { ended.count > 0 }
+    await ended.wait()
     #expect(ended.count == 1)
   }
 
@@ -123,7 +119,7 @@ struct GenerationStreamTests {
     let ended = Flag()
     let stream = GenerationStream { _ in
       defer { ended.raise() }
-      try await Task.sleep(for: .seconds(3600))
+      try await waitForCancellation()
     }
     await withTaskGroup(of: Bool.self) { group in
       group.addTask {
@@ -136,7 +132,7 @@ struct GenerationStreamTests {
       let wasCancelled = await group.next()
       #expect(wasCancelled == true)
     }
-    await until { ended.count > 0 }
+    await ended.wait()
     #expect(ended.count == 1)
   }
 
@@ -175,13 +171,13 @@ struct GenerationStreamTests {
       continuation.onCancel { flag.raise() }
       _ = stream.mapEvents { $0 }.onEnd { _ in }.recoveringBeforeFirstEvent { throw $0 }
     }
-    await until { flag.count > 0 }
+    await flag.wait()
     #expect(flag.count == 1)
   }
 
   @Test("the end is told once", arguments: ["finished", "failed", "abandoned", "no summary"])
   func ending(how: String) async {
-    let seen = Mutex<[String]>([])
+    let seen = WatchedState<[String]>([])
     do {
       let (stream, continuation) = GenerationStream.makeStream()
       let observed = stream.onEnd { end in
@@ -208,7 +204,7 @@ struct GenerationStreamTests {
         for try await _ in observed {}
       }
     } catch {}
-    await until { !seen.withLock { $0.isEmpty } }
+    await seen.wait { !$0.isEmpty }
     #expect(seen.withLock { $0 } == [how == "no summary" ? "abandoned" : how])
   }
 

@@ -3,6 +3,7 @@
 
 import Foundation
 import TenfoldStorage
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
@@ -10,45 +11,20 @@ import Testing
 
 @Suite("What was acknowledged survives kill -9")
 struct CrashTests {
-  /// Products of one build lie side by side: the helper is beside the test bundle.
-  private static let helper: String? = {
-    let arguments = ProcessInfo.processInfo.arguments
-    let candidates =
-      [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""]
-      + arguments
-    for candidate in candidates {
-      var folder = URL(fileURLWithPath: candidate)
-      for _ in 0..<4 {
-        let file = folder.appendingPathComponent("JobsCrashHelper").path
-        if FileManager.default.isExecutableFile(atPath: file) { return file }
-        folder.deleteLastPathComponent()
-      }
-    }
-    return nil
-  }()
-
   private func spawn(
     _ mode: String,
     _ path: String,
     _ log: String,
     input: Pipe? = nil
   ) throws -> Process {
-    _ = FileManager.default.createFile(atPath: log, contents: nil)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(Self.helper, "JobsCrashHelper was not built"))
-    process.arguments = [mode, path]
-    process.standardOutput = FileHandle(forWritingAtPath: log)
+    let process = try HelperProgram("JobsCrashHelper").process([mode, path], log: log)
     if let input { process.standardInput = input }
     try process.run()
     return process
   }
 
   private func lines(_ log: String) throws -> [[Substring]] {
-    // A last line without its end was cut by the kill.
-    let text = try String(contentsOfFile: log, encoding: .utf8)
-    return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map {
-      $0.split(separator: " ")
-    }
+    try HelperProgram.lines(log).map { $0.split(separator: " ") }
   }
 
   @Test("producer and worker killed at random points", arguments: 1...20)
@@ -65,6 +41,7 @@ struct CrashTests {
       while processes.allSatisfy(\.isRunning) {
         let (produced, worked) = (try lines(logs.0).count, try lines(logs.1).count)
         if produced > 10, worked > 2, produced + worked >= enough { break }
+        // Another process's work shows in its file only: there is nothing to await.
         try await Task.sleep(for: .milliseconds(2))
       }
       for process in processes.shuffled(using: &random) { kill(process.processIdentifier, SIGKILL) }

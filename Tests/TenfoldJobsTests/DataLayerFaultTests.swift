@@ -5,6 +5,7 @@ import CTenfoldFaultVFS
 import Synchronization
 import TenfoldCore
 import TenfoldStorage
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 

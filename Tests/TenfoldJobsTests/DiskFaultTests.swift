@@ -3,6 +3,7 @@
 
 import CTenfoldFaultVFS
 import TenfoldStorage
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 

@@ -3,6 +3,7 @@
 
 import TenfoldCore
 import TenfoldStorage
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 

@@ -119,7 +119,7 @@ struct JobWorkerTests {
       handlers: { handlers in
         handlers.handle(Note.self) { _, context in
           begun.continuation.yield()
-          do { try await Task.sleep(for: .seconds(3600)) } catch {
+          do { try await waitForCancellation() } catch {
             try await context.saveCheckpoint(7)
             throw error
           }
@@ -165,7 +165,7 @@ struct JobWorkerTests {
     let worker = JobWorker(store: store) { handlers in
       handlers.handle(Note.self) { _, context in
         begun.continuation.yield()
-        do { try await Task.sleep(for: .seconds(3600)) } catch {
+        do { try await waitForCancellation() } catch {
           try await context.saveCheckpoint(7)
           throw error
         }
@@ -275,6 +275,7 @@ struct JobWorkerTests {
         #expect(try await store.observe(.init()).ready <= 3)
         _ = try await store.settle(leases.map { JobSettlement($0.reference, .done(result: nil)) })
         settled += leases.count
+        // The producer's turn.
         await Task.yield()
       }
       try await group.waitForAll()
@@ -294,7 +295,7 @@ struct JobWorkerTests {
         handlers.handle(Note.self) { _, context in
           guard context.fence == 1 else { return }
           begun.continuation.yield()
-          do { try await Task.sleep(for: .seconds(3600)) } catch {
+          do { try await waitForCancellation() } catch {
             do { try await context.saveCheckpoint(1) } catch let error as JobError {
               seen.withLock { $0 = error.code }
             }
@@ -322,7 +323,7 @@ struct JobWorkerTests {
       handlers: { handlers in
         handlers.handle(Note.self) { _, _ in
           begun.continuation.yield()
-          try await Task.sleep(for: .seconds(3600))
+          try await waitForCancellation()
         }
       }
     ) { queue, _ in

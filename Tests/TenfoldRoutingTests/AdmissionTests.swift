@@ -255,9 +255,9 @@ struct AdmissionMiddlewareTests {
       options: .init(concurrency: .init(initial: 4, maximum: 4), maximumWaiting: 8),
       time: time.source
     )
-    let isOpen = Switch()
+    let isOpen = WatchedState(false)
     let model = scripted("m") { _ in
-      await until { isOpen.value.withLock { $0 } }
+      await isOpen.wait { $0 }
       return .text("x")
     }
     let results = await withTaskGroup(of: String.self) { group in
@@ -275,7 +275,7 @@ struct AdmissionMiddlewareTests {
       var results: [String] = []
       for await result in group {
         results.append(result)
-        if results.count == 28 { isOpen.value.withLock { $0 = true } }
+        if results.count == 28 { isOpen.withLock { $0 = true } }
       }
       return results
     }
@@ -324,7 +324,7 @@ struct AdmissionMiddlewareTests {
           return nil
         } catch { return (error as? RequestError)?.code }
       }
-      await until { time.sleeperCount == 1 && admission.load.waiting == 1 }
+      await time.waitForSleepers()
       time.advance(by: .seconds(3))
       return await group.next() ?? nil
     }
@@ -356,11 +356,6 @@ struct AdmissionMiddlewareTests {
     }
     #expect(order.indices.withLock { $0 } == [3, 0, 2, 1])
   }
-}
-
-/// A switch that a test turns.
-final class Switch: Sendable {
-  let value = Mutex(false)
 }
 
 /// Who was let in, in order.

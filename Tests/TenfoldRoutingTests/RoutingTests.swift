@@ -25,6 +25,7 @@ func scripted(
   ScriptedLanguageModel(profile: profile(id, tier, dollars: dollars), script: script)
 }
 
+/// Lets other tasks run until a layer's load is what it must become: the layers tell nobody of each change.
 func until(_ condition: () -> Bool) async {
   for _ in 0..<100_000 where !condition() { await Task.yield() }
 }
@@ -400,10 +401,10 @@ struct CascadeModelTests {
     let stream = try await model.generate(InferenceRequest("q", tenant: "t"))
     await withTaskGroup(of: Void.self) { group in
       group.addTask { _ = try? await stream.collect() }
-      await until { hanging.openStreams == 1 }
+      await hanging.waitForOpenStreams(1)
       group.cancelAll()
     }
-    await until { hanging.openStreams == 0 }
+    await hanging.waitForOpenStreams(0)
     #expect(hanging.openStreams == 0)
   }
 

@@ -3,6 +3,7 @@
 
 import Foundation
 import TenfoldStorage
+import TenfoldTestSupport
 import Testing
 
 @Suite("Blobs in files are whole, checked and replaced atomically")
@@ -70,5 +71,20 @@ struct FileBlobStoreTests {
     #expect(try await store.keys() == [])
     try await store.removeLeftovers()
     #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @Test("two writers of one file don't meet before the end: the last one's bytes are there, whole")
+  func writers() throws {
+    let path = directory.file("file")
+    let (first, second) = (
+      try AtomicFileWriter(path: path, temporaryPrefix: "\(path).partial"),
+      try AtomicFileWriter(path: path, temporaryPrefix: "\(path).partial")
+    )
+    try first.append([1, 1, 1])
+    try second.append([2])
+    try first.commit()
+    #expect(try Array(Data(contentsOf: URL(fileURLWithPath: path))) == [1, 1, 1])
+    try second.commit()
+    #expect(try Array(Data(contentsOf: URL(fileURLWithPath: path))) == [2])
   }
 }

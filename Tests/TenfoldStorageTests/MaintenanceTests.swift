@@ -3,6 +3,7 @@
 
 import Foundation
 import TenfoldCore
+import TenfoldTestSupport
 import Testing
 
 @testable import TenfoldStorage

@@ -3,6 +3,7 @@
 
 import Synchronization
 import TenfoldCore
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
@@ -75,14 +76,14 @@ struct ReadRouterTests {
     let router = router(wait: .seconds(3))
     try await withThrowingTaskGroup(of: String.self) { group in
       group.addTask { try await place(router, .includes(WriteToken(9))) }
-      while time.sleeperCount == 0 { await Task.yield() }
+      await time.waitForSleepers()
       b.position = 9
       time.advance(by: .seconds(1))
       let first = try await group.next()
       #expect(first == "b")
       group.addTask { try await place(router, .includes(WriteToken(10))) }
       for _ in 0..<3 {
-        while time.sleeperCount == 0 { await Task.yield() }
+        await time.waitForSleepers()
         time.advance(by: .seconds(1))
       }
       let second = try await group.next()

@@ -4,6 +4,7 @@
 import Dispatch
 import Foundation
 import Synchronization
+import TenfoldTestSupport
 import Testing
 
 @testable import TenfoldStorage
@@ -59,6 +60,7 @@ struct SQLiteDatabaseTests {
           }
         }
       }
+      // The mailbox tells nobody of a write that waits.
       while database.statistics.waitingOperations < 100 { await Task.yield() }
       gate.signal()
       try await group.waitForAll()
@@ -90,6 +92,7 @@ struct SQLiteDatabaseTests {
           }
         }
       }
+      // As above.
       while database.statistics.waitingOperations < 20 { await Task.yield() }
       gate.signal()
       return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }

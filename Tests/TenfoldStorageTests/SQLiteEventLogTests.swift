@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TenfoldCore
+import TenfoldTestSupport
 import Testing
 
 @testable import TenfoldStorage

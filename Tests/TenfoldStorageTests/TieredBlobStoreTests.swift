@@ -48,6 +48,26 @@ private final class MortalBlobStore: BlobStore {
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
+/// A store whose writers go on only while someone deletes.
+private final class MeetingBlobStore: BlobStore {
+  enum Phase { case idle, written, deleted, ended }
+  let phase = WatchedState(Phase.idle)
+  private let inner = InMemoryBlobStore()
+
+  func put(_ bytes: [UInt8], at key: BlobKey) async throws {
+    try await inner.put(bytes, at: key)
+    phase.withLock { $0 = .written }
+    await phase.wait { $0 == .deleted }
+  }
+  func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
+  func delete(_ key: BlobKey) async throws {
+    try await inner.delete(key)
+    phase.withLock { $0 = .deleted }
+    await phase.wait { $0 == .ended }
+  }
+  func keys() async throws -> [BlobKey] { try await inner.keys() }
+}
+
 @Suite("Blobs lie in tiers, and are whole wherever they are")
 struct TieredBlobStoreTests {
   private let hot = InMemoryBlobStore()
@@ -231,6 +251,29 @@ struct TieredBlobStoreTests {
     #expect(try await objects() == 6)
     await #expect(throws: StorageError.self) { try await store.erase("") }
     #expect(try await store.records(tenant: "b", limit: 9).count == 3)
+  }
+
+  @Test("a blob whose object is deleted while it is put is refused, not acknowledged and lost")
+  func deletedWhilePut() async throws {
+    let meeting = MeetingBlobStore()
+    let store = try TieredBlobStore(
+      catalog: try await catalog(),
+      tiers: [BlobTier("hot", store: meeting)]
+    )
+    let key = try BlobKey("a")
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await meeting.phase.wait { $0 == .written }
+        let count = try await store.erase("t")
+        #expect(count == 1)
+      }
+      await #expect { try await store.put([1, 2, 3], at: key, tenant: "t") } throws: {
+        ($0 as? StorageError)?.code == .busy
+      }
+      meeting.phase.withLock { $0 = .ended }
+      try await group.waitForAll()
+    }
+    #expect(try await store.get(key) == nil)
   }
 
   @Test("reads are remembered roughly, so that reading costs few writes")

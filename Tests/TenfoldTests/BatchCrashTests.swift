@@ -3,39 +3,15 @@
 
 import Foundation
 import Tenfold
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
 @Suite("A batch survives kill -9")
 struct BatchCrashTests {
-  /// Products of one build lie side by side: the helper is beside the test bundle.
-  private static let helper: String? = {
-    let candidates =
-      [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""] + ProcessInfo.processInfo.arguments
-    for candidate in candidates {
-      var folder = URL(fileURLWithPath: candidate)
-      for _ in 0..<4 {
-        let file = folder.appendingPathComponent("BatchCrashHelper").path
-        if FileManager.default.isExecutableFile(atPath: file) { return file }
-        folder.deleteLastPathComponent()
-      }
-    }
-    return nil
-  }()
-
-  /// The whole lines of a log: a last line without its end was cut by the kill.
-  private func lines(_ log: String) throws -> [Substring] {
-    try String(contentsOfFile: log, encoding: .utf8)
-      .split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-  }
-
   /// Runs the helper to its end, without holding a thread meanwhile; whether it was killed.
   private func run(_ arguments: [String], log: String) async throws -> Bool {
-    _ = FileManager.default.createFile(atPath: log, contents: nil)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(Self.helper, "the helper was not built"))
-    process.arguments = arguments
-    process.standardOutput = FileHandle(forWritingAtPath: log)
+    let process = try HelperProgram("BatchCrashHelper").process(arguments, log: log)
     return try await withCheckedThrowingContinuation { continuation in
       process.terminationHandler = { process in
         continuation.resume(returning: process.terminationReason == .uncaughtSignal)
@@ -68,9 +44,10 @@ struct BatchCrashTests {
       }
       let arguments = [directory.file("jobs.db"), input, output, limit.0, "\(limit.1)"]
       let wasKilled = try await run(arguments, log: log)
-      for line in try lines(log) where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
+      let lines = try HelperProgram.lines(log)
+      for line in lines where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
       if !wasKilled {
-        #expect(try lines(log).last == "finished", "seed \(seed)")
+        #expect(lines.last == "finished", "seed \(seed)")
         break
       }
       kills += 1

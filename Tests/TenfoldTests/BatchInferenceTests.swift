@@ -3,6 +3,7 @@
 
 import Foundation
 import Synchronization
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
@@ -101,6 +102,33 @@ struct BatchInferenceTests {
     // A schema keeps the order of its members.
     #expect(requests[1].options.responseFormat == .jsonSchema(#"{"b":1,"a":[2e0]}"#))
     #expect(requests[2].prompt == .chat([.system("be brief"), .user("ab")]))
+  }
+
+  @Test("what a line asked to know of its tokens stands in its result")
+  func logProbabilities() {
+    let token = TokenLogProbability(
+      chosen: .init(bytes: Array("hé".utf8), logProbability: -0.5),
+      likeliest: [.init(bytes: [0xC3], logProbability: -.infinity)]
+    )
+    let completion = Completion(
+      text: "hé",
+      summary: GenerationSummary(
+        reason: .endOfText,
+        usage: TokenUsage(promptTokens: 1, completionTokens: 1),
+        provenance: Provenance(answeredBy: .model(id: "m", tier: .small)),
+        tokenLogProbabilities: [token],
+        alternatives: [AlternativeAnswer(text: "ha", reason: .endOfText, completionTokens: 1)]
+      )
+    )
+    let result = BatchResult.answer(completion, isChat: true, model: "m", created: 1)
+    let line = String(decoding: result.line(id: "b-1", customID: nil), as: UTF8.self)
+    #expect(
+      line.contains(
+        #""content":"hé"},"finish_reason":"stop","logprobs":{"content":[{"token":"hé","logprob":-0.5,"#
+          + #""bytes":[104,195,169],"top_logprobs":[{"token":"\#u{FFFD}","logprob":-9999.0,"bytes":[195]}]}]}},"#
+          + #"{"index":1,"message":{"role":"assistant","content":"ha"},"finish_reason":"stop"}]"#
+      )
+    )
   }
 
   static let badLines: [(String, BatchError.Code)] = [

@@ -25,7 +25,7 @@ private actor Gate {
 
 private struct Broken: Error {}
 
-@Suite("CoalescingMiddleware")
+@Suite("CoalescingMiddleware", .timeLimit(.minutes(10)))
 struct CoalescingMiddlewareTests {
   @Test("a thousand equal requests at once are computed once, and all are answered")
   func thousand() async throws {
@@ -39,8 +39,8 @@ struct CoalescingMiddlewareTests {
     for _ in 0..<1000 { streams.append(try await pipeline.generate(InferenceRequest("same", tenant: "t"))) }
     let answers = try await withThrowingTaskGroup(of: Completion.self) { group in
       for stream in streams { group.addTask { try await stream.collect() } }
-      // Every stream's task joins before the model may answer.
-      while model.requests.isEmpty { await Task.yield() }
+      // The streams' tasks were there before: they join before the model's answer.
+      await model.waitForRequests()
       await gate.open()
       return try await group.reduce(into: []) { $0.append($1) }
     }
@@ -77,7 +77,7 @@ struct CoalescingMiddlewareTests {
           #expect(answer.text == "\(request.context.tenant) \(request.question)")
         }
       }
-      while model.requests.count < requests.count { await Task.yield() }
+      await model.waitForRequests(requests.count)
       await gate.open()
       try await group.waitForAll()
     }
@@ -100,8 +100,9 @@ struct CoalescingMiddlewareTests {
     }
     let pipeline = Pipeline(model: model, middlewares: [CoalescingMiddleware()])
     let leader = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
-    while model.requests.isEmpty { await Task.yield() }
+    await model.waitForRequests()
     let follower = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
+    // Time for it to join; should it come later, it leads and answers all the same.
     for _ in 0..<100 { await Task.yield() }
     await gate.open()
     await #expect(throws: Broken.self) { _ = try await leader.collect() }
@@ -110,20 +111,33 @@ struct CoalescingMiddlewareTests {
 
   @Test("the work stops when the last reader leaves, and not before")
   func lastReader() async throws {
+    let (answer, words) = GenerationStream.makeStream()
+    let hasStopped = WatchedState(false)
+    words.onCancel { hasStopped.withLock { $0 = true } }
     let model = ScriptedLanguageModel { _ in .hang }
     let layer = CoalescingMiddleware()
-    let pipeline = Pipeline(model: model, middlewares: [layer])
-    var first: GenerationStream? = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
-    while model.openStreams == 0 { await Task.yield() }
-    var second: GenerationStream? = try await pipeline.generate(InferenceRequest("same", tenant: "t"))
-    for _ in 0..<200 { await Task.yield() }
-    withExtendedLifetime(first) {}
+    func reader() async throws -> GenerationStream.AsyncIterator {
+      try await layer.intercept(InferenceRequest("same", tenant: "t")) { request in
+        _ = try await model.generate(request)
+        return answer
+      }.makeAsyncIterator()
+    }
+    func word(_ reader: inout GenerationStream.AsyncIterator?) async throws -> String? {
+      guard case .text(let word)? = try await reader?.next() else { return nil }
+      return word
+    }
+    words.yield(.text("one"))
+    var first: GenerationStream.AsyncIterator? = try await reader()
+    #expect(try await word(&first) == "one")
+    var second: GenerationStream.AsyncIterator? = try await reader()
+    // Who hears what was said before has joined.
+    #expect(try await word(&second) == "one")
     first = nil
-    for _ in 0..<200 { await Task.yield() }
-    #expect(model.openStreams == 1)
-    withExtendedLifetime(second) {}
+    words.yield(.text("two"))
+    #expect(try await word(&second) == "two")
+    #expect(!words.isCancelled && layer.flightCount == 1)
     second = nil
-    while model.openStreams > 0 { await Task.yield() }
+    await hasStopped.wait { $0 }
     #expect(layer.flightCount == 0)
     #expect(model.requests.count == 1)
   }

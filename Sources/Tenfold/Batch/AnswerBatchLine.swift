@@ -20,8 +20,8 @@ extension BatchInference {
     // Cancelled, removed, or given up meanwhile: nothing is left to do.
     guard let work else { return }
     let result = try await result(of: job, work, context)
-    try await database.write { tx in
-      try BatchTables.record(
+    let isFirst = try await database.write { tx in
+      let isFirst = try BatchTables.record(
         result,
         for: job.line,
         of: job.batch,
@@ -30,7 +30,10 @@ extension BatchInference {
         in: tx
       )
       try context.finish(in: tx)
+      return isFirst
     }
+    // Cancelled while it was answered: the line has another result.
+    guard isFirst else { return }
     Counter(
       label: "tenfold.batch.results",
       dimensions: [("outcome", result.isFailure ? "error" : "answer")]

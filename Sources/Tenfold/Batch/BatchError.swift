@@ -1,18 +1,20 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// What is wrong with a batch, and what to do about it.
 ///
-/// Compare ``code``, never the text of ``message``.
+/// Compare `code`, never the text of `message`.
 ///
 /// ```swift
 /// do { try await batches.submit("questions.jsonl", as: "nightly", for: "acme") } catch let error as BatchError {
 ///   print(error.code, error.inputLine ?? 0, error.message)
 /// }
 /// ```
-public struct BatchError: Error, Sendable, CustomStringConvertible {
+public struct BatchError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
-  public struct Code: Hashable, Sendable, CustomStringConvertible {
+  public struct Code: Hashable, Sendable, CustomStringConvertible, InvalidOptionCode {
     /// The name of the code, as printed and as written into output files.
     public let description: String
 
@@ -44,34 +46,28 @@ public struct BatchError: Error, Sendable, CustomStringConvertible {
     public static let invalidOption = Self("invalidOption")
   }
 
-  /// What kind of failure this is.
-  public let code: Code
-  /// What happened, where, and what to do, for people.
-  public let message: String
+  /// The code, the message, and where the error was thrown.
+  public let details: ErrorDetails<Code>
   /// The line of the input that it is about, from 1.
   public let inputLine: Int?
-  /// The error that caused this one, where there was one.
-  public let underlying: (any Error)?
-  /// The source file that threw.
-  public let file: String
-  /// The source line that threw.
-  public let line: Int
 
-  /// Creates an error that remembers where it was thrown.
+  /// Creates an error from its details.
+  public init(_ details: ErrorDetails<Code>) {
+    self.details = details
+    self.inputLine = nil
+  }
+
+  /// Creates an error about a line of the input.
   public init(
     _ code: Code,
     _ message: String,
-    inputLine: Int? = nil,
+    inputLine: Int?,
     underlying: (any Error)? = nil,
     file: String = #fileID,
     line: Int = #line
   ) {
-    self.code = code
-    self.message = message
+    self.details = ErrorDetails(code: code, message: message, underlying: underlying, file: file, line: line)
     self.inputLine = inputLine
-    self.underlying = underlying
-    self.file = file
-    self.line = line
   }
 
   /// The code, the line of the input and the message.

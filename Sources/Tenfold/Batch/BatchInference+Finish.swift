@@ -5,19 +5,11 @@ public import TenfoldCore
 import TenfoldJobs
 import TenfoldStorage
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 extension BatchInference {
   /// Writes the results of a finished batch, one line each, in the input's order.
   ///
   /// The file appears whole or not at all, and is on disk when this returns. Writing it again gives the same bytes. A kill
-  /// during writing leaves a file `….partial-<process>` beside it, which may be deleted.
+  /// during writing leaves a file `….partial-…` beside it, which may be deleted.
   ///
   /// - Parameters:
   ///   - id: The batch.
@@ -34,7 +26,7 @@ extension BatchInference {
       )
     }
     let file = try await DedicatedThread.run(name: "tenfold-batch") {
-      try AtomicFileWriter(path: output, temporary: "\(output).partial-\(getpid())")
+      try AtomicFileWriter(path: output, temporaryPrefix: "\(output).partial")
     }
     var last = 0
     while true {

@@ -93,15 +93,16 @@ extension BatchInference {
     }
 
     func validate() throws(BatchError) {
-      func require(_ holds: Bool, _ name: String, _ range: String) throws(BatchError) {
-        if !holds { throw BatchError(.invalidOption, "\(name) must be \(range)") }
-      }
-      try require((1...10_000).contains(concurrency), "concurrency", "1…10,000")
-      try require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
-      try require((1...16 << 20).contains(maximumLineInBytes), "maximumLineInBytes", "1…16,777,216")
-      try require(defaultMaxTokens >= 1, "defaultMaxTokens", "at least 1")
-      try require(refusalPause >= .zero, "refusalPause", "zero or longer")
-      try require(pollInterval >= .milliseconds(1), "pollInterval", "at least 1 ms")
+      try BatchError.require((1...10_000).contains(concurrency), "concurrency", "1…10,000")
+      try BatchError.require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
+      try BatchError.require(
+        (1...16 << 20).contains(maximumLineInBytes),
+        "maximumLineInBytes",
+        "1…16,777,216"
+      )
+      try BatchError.require(defaultMaxTokens >= 1, "defaultMaxTokens", "at least 1")
+      try BatchError.require(refusalPause >= .zero, "refusalPause", "zero or longer")
+      try BatchError.require(pollInterval >= .milliseconds(1), "pollInterval", "at least 1 ms")
     }
   }
 }

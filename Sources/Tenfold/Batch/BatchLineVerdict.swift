@@ -16,7 +16,7 @@ enum BatchLineVerdict {
   ///
   /// - Parameters:
   ///   - error: What the model threw.
-  ///   - isLastAttempt: Whether another failure would make the job a dead letter.
+  ///   - isLastAttempt: Whether the line has used up its attempts, so that a failure becomes its result.
   ///   - pause: How long to wait after a refusal that doesn't say.
   /// - Returns: What becomes of the line.
   static func outcome(of error: any Error, isLastAttempt: Bool, pause: Duration) -> Outcome {

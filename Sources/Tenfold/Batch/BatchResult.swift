@@ -62,10 +62,13 @@ enum BatchResult: Sendable {
         isChat
         ? ("message", .members(("role", .string("assistant")), ("content", .string(answer.0))))
         : ("text", .string(answer.0))
-      return .members(
-        ("index", .number("\(index)")),
-        content,
-        ("finish_reason", .string(finish(answer.1)))
+      // Only the first answer comes with its tokens' probabilities.
+      let tokens = index == 0 ? summary.tokenLogProbabilities : []
+      return .object(
+        [
+          .init(name: "index", value: .number("\(index)")), .init(name: content.0, value: content.1),
+          .init(name: "finish_reason", value: .string(finish(answer.1))),
+        ] + (tokens.isEmpty ? [] : [.init(name: "logprobs", value: logProbabilities(tokens))])
       )
     }
     let usage = summary.usage
@@ -84,6 +87,23 @@ enum BatchResult: Sendable {
         )
       )
     )
+  }
+
+  private static func logProbabilities(_ tokens: [TokenLogProbability]) -> JSONDocument {
+    func members(_ candidate: TokenLogProbability.Candidate) -> [JSONDocument.Member] {
+      // JSON has no infinity; the API writes this number for it.
+      let value = candidate.logProbability.isFinite ? candidate.logProbability : -9999
+      return [
+        .init(name: "token", value: .string(String(decoding: candidate.bytes, as: UTF8.self))),
+        .init(name: "logprob", value: .number("\(value)")),
+        .init(name: "bytes", value: .array(candidate.bytes.map { .number("\($0)") })),
+      ]
+    }
+    let content = tokens.map { token -> JSONDocument in
+      let likeliest = token.likeliest.map { JSONDocument.object(members($0)) }
+      return .object(members(token.chosen) + [.init(name: "top_logprobs", value: .array(likeliest))])
+    }
+    return .members(("content", .array(content)))
   }
 
   /// The API knows two reasons: the answer came to its end, or a limit cut it.

@@ -9,7 +9,7 @@
 ///   respond(status: 429, retryAfter: error.retryAfter)
 /// }
 /// ```
-public struct RequestError: Error, Sendable, CustomStringConvertible {
+public struct RequestError: CodedError {
   /// The kinds of refusal; the list can grow, so always keep a default branch.
   public struct Code: Hashable, Sendable, CustomStringConvertible {
     /// The name of the code, as printed.
@@ -37,36 +37,27 @@ public struct RequestError: Error, Sendable, CustomStringConvertible {
     public static let modelFailed = Self("modelFailed")
   }
 
-  /// What kind of refusal this is.
-  public let code: Code
-  /// What happened and what to do, for people.
-  public let message: String
+  /// The code, the message, and where the error was thrown.
+  public let details: ErrorDetails<Code>
   /// How long to wait before a retry can succeed, where that is known.
   public let retryAfter: Duration?
-  /// The error that caused this one, where there was one.
-  public let underlying: (any Error)?
-  /// The source file that threw.
-  public let file: String
-  /// The line that threw.
-  public let line: Int
 
-  /// Creates an error that remembers where it was thrown.
+  /// Creates an error from its details.
+  public init(_ details: ErrorDetails<Code>) {
+    self.details = details
+    self.retryAfter = nil
+  }
+
+  /// Creates an error that says when to try again.
   public init(
     _ code: Code,
     _ message: String,
-    retryAfter: Duration? = nil,
+    retryAfter: Duration?,
     underlying: (any Error)? = nil,
     file: String = #fileID,
     line: Int = #line
   ) {
-    self.code = code
-    self.message = message
+    self.details = ErrorDetails(code: code, message: message, underlying: underlying, file: file, line: line)
     self.retryAfter = retryAfter
-    self.underlying = underlying
-    self.file = file
-    self.line = line
   }
-
-  /// The code and the message.
-  public var description: String { "RequestError.\(code): \(message)" }
 }

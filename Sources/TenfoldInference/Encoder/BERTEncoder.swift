@@ -52,7 +52,7 @@ import TenfoldKernels
   let layers: [Layer]
   /// 16 hexadecimal digits that differ between models.
   public let fingerprint: String
-  // Constant functions of one instruction set.
+  // Pointers to functions of one instruction set; nothing changes them after `init`.
   nonisolated(unsafe) let kernels: tenfold_encoder_kernels
 
   /// Reads, checks and packs the weights.

@@ -29,6 +29,7 @@ final class EngineMailbox: @unchecked Sendable {
   private var published = EngineStatistics()
   private var hasEnded = false
   private var endWaiters: [Handoff<Void>] = []
+  private var idleWaiters: [Handoff<Void>] = []
   @unsafe private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   @unsafe private let condition: UnsafeMutablePointer<pthread_cond_t>
 
@@ -101,6 +102,18 @@ final class EngineMailbox: @unchecked Sendable {
     }
   }
 
+  /// Suspends until every request that was accepted has ended.
+  func waitForIdle() async {
+    // Nobody hands an error over.
+    try? await Handoff<Void>.receive { waiter in
+      let isOver = locked {
+        if pending > 0 { idleWaiters.append(waiter) }
+        return pending == 0
+      }
+      if isOver { waiter.resume(returning: ()) }
+    }
+  }
+
   var statistics: EngineStatistics { locked { published } }
 
   // MARK: - The engine's side
@@ -123,10 +136,14 @@ final class EngineMailbox: @unchecked Sendable {
 
   /// Publishes the statistics, and how many requests have ended since.
   func publish(_ statistics: EngineStatistics, ended: Int) {
-    locked {
+    let waiters: [Handoff<Void>] = locked {
       published = statistics
       pending -= ended
+      guard pending == 0 else { return [] }
+      defer { idleWaiters = [] }
+      return idleWaiters
     }
+    for waiter in waiters { waiter.resume(returning: ()) }
   }
 
   /// Tells those who wait that the thread is gone.

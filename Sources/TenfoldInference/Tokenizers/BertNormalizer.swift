@@ -19,13 +19,19 @@ struct BertNormalizer: Sendable {
     let classes: ScalarClassTable
 
     init() {
-      let runs = UnicodeTables.bertMapping
+      let runs = UnicodeTables.bertRuns
       var changed: [UInt32] = []
       for index in stride(from: 0, to: runs.count - 3, by: 4) {
         for step in 0..<runs[index + 1] {
           let scalar = runs[index] + step * runs[index + 2]
           mapping[UInt32(scalar)] = UInt32(scalar + runs[index + 3])
           changed += [UInt32(scalar), UInt32(scalar)]
+        }
+      }
+      for (first, results) in UnicodeTables.bertBlocks {
+        for (scalar, result) in zip(first..., results.unicodeScalars) where scalar != result.value {
+          mapping[scalar] = result.value
+          changed += [scalar, scalar]
         }
       }
       let multiple = UnicodeTables.bertExpansion

@@ -88,14 +88,11 @@ public struct JobOptions: Sendable {
   }
 
   func validate() throws(JobError) {
-    func require(_ holds: Bool, _ name: String, _ range: String) throws(JobError) {
-      if !holds { throw JobError(.invalidOption, "\(name) must be \(range)") }
-    }
-    try require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
-    try require(concurrencyLimit >= 1, "concurrencyLimit", "at least 1")
+    try JobError.require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
+    try JobError.require(concurrencyLimit >= 1, "concurrencyLimit", "at least 1")
     guard let rateLimit else { return }
-    try require(rateLimit.count >= 1, "rateLimit.count", "at least 1")
-    try require(rateLimit.period > .zero, "rateLimit.period", "longer than zero")
-    try require(rateLimit.burst >= 1, "rateLimit.burst", "at least 1")
+    try JobError.require(rateLimit.count >= 1, "rateLimit.count", "at least 1")
+    try JobError.require(rateLimit.period > .zero, "rateLimit.period", "longer than zero")
+    try JobError.require(rateLimit.burst >= 1, "rateLimit.burst", "at least 1")
   }
 }

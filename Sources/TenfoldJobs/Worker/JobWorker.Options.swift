@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 extension JobWorker {
   /// How a worker works; every field has a default.
   public struct Options: Sendable {
@@ -48,14 +50,15 @@ extension JobWorker {
     }
 
     func validate() throws(JobError) {
-      func require(_ holds: Bool, _ name: String, _ range: String) throws(JobError) {
-        if !holds { throw JobError(.invalidOption, "\(name) must be \(range)") }
-      }
-      try require(!queues.isEmpty, "queues", "at least one")
-      try require((1...10_000).contains(concurrency), "concurrency", "1…10,000")
-      try require((0...10_000).contains(prefetch), "prefetch", "0…10,000")
-      try require(lease >= .milliseconds(100) && lease <= .seconds(86_400), "lease", "100 ms … 1 day")
-      try require(pollInterval ?? .seconds(1) >= .milliseconds(1), "pollInterval", "at least 1 ms")
+      try JobError.require(!queues.isEmpty, "queues", "at least one")
+      try JobError.require((1...10_000).contains(concurrency), "concurrency", "1…10,000")
+      try JobError.require((0...10_000).contains(prefetch), "prefetch", "0…10,000")
+      try JobError.require(
+        lease >= .milliseconds(100) && lease <= .seconds(86_400),
+        "lease",
+        "100 ms … 1 day"
+      )
+      try JobError.require(pollInterval ?? .seconds(1) >= .milliseconds(1), "pollInterval", "at least 1 ms")
     }
   }
 }

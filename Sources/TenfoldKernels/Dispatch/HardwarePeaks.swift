@@ -50,7 +50,46 @@ public struct HardwarePeaks: Sendable, Hashable, Codable {
       )
     }
     let pool = WorkerPool(threads: threads)
+    let meter = Meter(pool: pool)
     let loops = unsafe tenfold_peaks_named(set.name)
+    var int8: Double?
+    var floats: Double?
+    var name = "none"
+    if let loops = unsafe loops {
+      // A copy that nobody changes, of pointers to functions of an instruction set which this CPU has.
+      nonisolated(unsafe) let functions = unsafe loops.pointee
+      name = unsafe String(cString: functions.int8_name)
+      int8 = meter.arithmetic { unsafe functions.int8($0) }
+      floats = meter.arithmetic { unsafe functions.floats($0) }
+    }
+    var blocks: [AlignedBuffer<UInt64>] = []
+    for _ in 0..<pool.threadCount {
+      let block = try AlignedBuffer<UInt64>(count: max(4_096, blockBytes) / 8)
+      // Pages that were never written share one page of zeros, which is read from cache.
+      for index in stride(from: 0, to: block.count, by: 512) { unsafe block.base[index] = 1 }
+      blocks.append(block)
+    }
+    let shared = blocks
+    let read = meter.best(8) { index in
+      let value = unsafe tenfold_read_memory(shared[index].base, shared[index].byteCount)
+      // The value is used, so that the read is not dropped.
+      return value == .max ? 0 : Double(shared[index].byteCount)
+    }
+    return Self(
+      instructionSet: set.name,
+      threads: pool.threadCount,
+      int8OperationsPerSecond: int8,
+      int8Instructions: name,
+      float32OperationsPerSecond: floats,
+      memoryReadBytesPerSecond: read
+    )
+  }
+
+  /// Takes the time of work that all threads do at once.
+  private struct Meter {
+    let pool: WorkerPool
+
+    /// The most that was done in a second, of several rounds.
     func best(_ rounds: Int, _ work: @Sendable (Int) -> Double) -> Double {
       var best = 0.0
       for _ in 0..<rounds {
@@ -65,6 +104,8 @@ public struct HardwarePeaks: Sendable, Hashable, Codable {
       }
       return best
     }
+
+    /// The same for a loop of so many steps.
     func arithmetic(_ loop: @Sendable (Int) -> Double) -> Double {
       // Some 10 ms a round, whatever the processor.
       var steps = 10_000
@@ -77,37 +118,5 @@ public struct HardwarePeaks: Sendable, Hashable, Codable {
       let enough = steps
       return best(12) { _ in loop(enough) }
     }
-
-    var int8: Double?
-    var floats: Double?
-    var name = "none"
-    if let loops = unsafe loops {
-      // Constant functions of one instruction set, which this CPU has.
-      nonisolated(unsafe) let functions = unsafe loops.pointee
-      name = unsafe String(cString: functions.int8_name)
-      int8 = arithmetic { unsafe functions.int8($0) }
-      floats = arithmetic { unsafe functions.floats($0) }
-    }
-    var blocks: [AlignedBuffer<UInt64>] = []
-    for _ in 0..<pool.threadCount {
-      let block = try AlignedBuffer<UInt64>(count: max(4_096, blockBytes) / 8)
-      // Pages that were never written share one page of zeros, which is read from cache.
-      for index in stride(from: 0, to: block.count, by: 512) { unsafe block.base[index] = 1 }
-      blocks.append(block)
-    }
-    let shared = blocks
-    let read = best(8) { index in
-      let value = unsafe tenfold_read_memory(shared[index].base, shared[index].byteCount)
-      // The value is used, so that the read is not dropped.
-      return value == .max ? 0 : Double(shared[index].byteCount)
-    }
-    return Self(
-      instructionSet: set.name,
-      threads: pool.threadCount,
-      int8OperationsPerSecond: int8,
-      int8Instructions: name,
-      float32OperationsPerSecond: floats,
-      memoryReadBytesPerSecond: read
-    )
   }
 }

@@ -17,7 +17,8 @@ internal import Darwin
 /// One word, `cursor`, holds the region's number (32 bits), its count and the next index (16 bits each). A thread takes a
 /// piece by raising the index with compare-and-swap, so it can never touch a region that has ended: the region ends when
 /// all pieces taken are done. `body` is written before `cursor` and read after a piece was taken.
-// Sendable: `body` is ordered by `cursor` (release, acquire); `mutex` guards sleeping.
+// Sendable: `body` is ordered by `cursor` (release, acquire), `started` and `region` belong to whoever set `busy`, and
+// `mutex` guards sleeping.
 @safe
 final class WorkerTeam: @unchecked Sendable {
   typealias Piece = UnsafePointer<(Int) -> Void>

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
 public import TenfoldVectors
 
 extension SearchIndex {
@@ -45,12 +46,13 @@ extension SearchIndex {
     }
 
     func validate() throws(RetrievalError) {
-      func require(_ holds: Bool, _ name: String, _ range: String) throws(RetrievalError) {
-        if !holds { throw RetrievalError(.invalidOption, "\(name) must be \(range)") }
-      }
-      try require((1...4096).contains(embeddingBatchSize), "embeddingBatchSize", "in 1...4096")
-      try require(documentCacheInBytes >= 0, "documentCacheInBytes", "0 or more")
-      try require(maximumSizeInBytes ?? .max >= 64 << 10, "maximumSizeInBytes", "at least 65,536")
+      try RetrievalError.require((1...4096).contains(embeddingBatchSize), "embeddingBatchSize", "in 1...4096")
+      try RetrievalError.require(documentCacheInBytes >= 0, "documentCacheInBytes", "0 or more")
+      try RetrievalError.require(
+        maximumSizeInBytes ?? .max >= 64 << 10,
+        "maximumSizeInBytes",
+        "at least 65,536"
+      )
     }
   }
 }

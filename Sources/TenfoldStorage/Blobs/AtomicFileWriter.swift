@@ -26,11 +26,11 @@ package final class AtomicFileWriter: Sendable {
   ///
   /// - Parameters:
   ///   - path: The name it gets in the end.
-  ///   - temporary: Its name until then, in the same folder; different for each writer.
+  ///   - prefix: What its name until then begins with, in the same folder.
   /// - Throws: ``StorageError``.
-  package init(path: String, temporary: String) throws(StorageError) {
+  package init(path: String, temporaryPrefix prefix: String) throws(StorageError) {
     self.path = path
-    self.temporary = temporary
+    temporary = Self.temporaryName(prefix)
     let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw .system("creating \(temporary)") }
     descriptor = Mutex(file)
@@ -42,6 +42,12 @@ package final class AtomicFileWriter: Sendable {
       close(file)
       unsafe unlink(temporary)
     }
+  }
+
+  /// A name that no other writer has, in this process or another; a process's number alone would not do, as containers
+  /// that share a folder have the same.
+  package static func temporaryName(_ prefix: String) -> String {
+    "\(prefix)-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
   }
 
   /// The folder of a path.

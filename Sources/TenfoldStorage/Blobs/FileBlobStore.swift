@@ -114,9 +114,8 @@ public final class FileBlobStore: BlobStore {
   }
 
   private static func write(_ bytes: [UInt8], folder: String, key: BlobKey) throws {
-    // Another process may write the same key: each has a temporary file of its own, the last rename wins.
-    let temporary = "\(folder)/.new-\(key)-\(getpid())"
-    let file = try AtomicFileWriter(path: "\(folder)/\(key)", temporary: temporary)
+    // Another store may write the same key: each has a temporary file of its own, the last rename wins.
+    let file = try AtomicFileWriter(path: "\(folder)/\(key)", temporaryPrefix: "\(folder)/.new-\(key)")
     try file.append(
       magic + littleEndian(UInt64(checksum(bytes)), 4) + littleEndian(UInt64(bytes.count), 8)
     )

@@ -1,10 +1,12 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+package import TenfoldCore
+
 /// What went wrong while decompressing, and what to do about it.
 ///
-/// Compare ``code``, never the text of ``message``.
-package struct CompressionError: Error, Sendable, CustomStringConvertible {
+/// Compare `code`, never the text of `message`.
+package struct CompressionError: CodedError {
   /// The kinds of failure; the list can grow, so always keep a default branch.
   package struct Code: Hashable, Sendable, CustomStringConvertible {
     /// The name of the code, as printed.
@@ -24,32 +26,9 @@ package struct CompressionError: Error, Sendable, CustomStringConvertible {
     package static let outOfMemory = Self("outOfMemory")
   }
 
-  /// What kind of failure this is.
-  package let code: Code
-  /// What happened, where, and what to do, for people.
-  package let message: String
-  /// The error that caused this one, where there was one.
-  package let underlying: (any Error)?
-  /// The source file that threw.
-  package let file: String
-  /// The line that threw.
-  package let line: Int
+  /// The code, the message, and where the error was thrown.
+  package let details: ErrorDetails<Code>
 
-  /// Creates an error that remembers where it was thrown.
-  package init(
-    _ code: Code,
-    _ message: String,
-    underlying: (any Error)? = nil,
-    file: String = #fileID,
-    line: Int = #line
-  ) {
-    self.code = code
-    self.message = message
-    self.underlying = underlying
-    self.file = file
-    self.line = line
-  }
-
-  /// The code and the message.
-  package var description: String { "CompressionError.\(code): \(message)" }
+  /// Creates an error from its details.
+  package init(_ details: ErrorDetails<Code>) { self.details = details }
 }

@@ -46,7 +46,7 @@ extension SQLiteDatabase {
   ///
   /// The copy is the newest commit of the moment it begins. It is written beside `path`, checked, synced and only then given
   /// its name: on disk when this returns; a file there is replaced. A kill leaves the older file, and one called
-  /// `….partial-<process>` that may be deleted. Cancelling the task doesn't interrupt it.
+  /// `….partial-…` that may be deleted. Cancelling the task doesn't interrupt it.
   ///
   /// - Parameter path: Where to; the folder must exist. Not the database's own file.
   /// - Throws: ``StorageError``: ``StorageError/Code/misuse`` for a database in memory or its own file,
@@ -61,8 +61,7 @@ extension SQLiteDatabase {
       guard !Self.isSame(path, location.path) else {
         throw StorageError(.misuse, "\(path) is the database itself: name another file")
       }
-      let partial = "\(path).partial-\(getpid())"
-      unsafe unlink(partial)
+      let partial = AtomicFileWriter.temporaryName("\(path).partial")
       do {
         try Self.withReader(location, options) { connection in
           let transaction = SQLiteTransaction(connection)

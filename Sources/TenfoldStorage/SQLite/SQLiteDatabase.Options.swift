@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 extension SQLiteDatabase {
   /// When a commit counts as done.
   public struct Durability: Hashable, Sendable, CustomStringConvertible {
@@ -63,14 +65,15 @@ extension SQLiteDatabase {
     }
 
     func validate() throws(StorageError) {
-      func require(_ holds: Bool, _ name: String, _ range: String) throws(StorageError) {
-        if !holds { throw StorageError(.invalidOption, "\(name) must be \(range)") }
-      }
-      try require((1...64).contains(readerCount), "readerCount", "1…64")
-      try require(busyTimeout >= .zero, "busyTimeout", "0 or more")
-      try require(cacheSizeInBytes >= 64 << 10, "cacheSizeInBytes", "at least 65,536")
-      try require(maximumSizeInBytes ?? .max >= 64 << 10, "maximumSizeInBytes", "at least 65,536")
-      try require(maximumGroupSize >= 1, "maximumGroupSize", "at least 1")
+      try StorageError.require((1...64).contains(readerCount), "readerCount", "1…64")
+      try StorageError.require(busyTimeout >= .zero, "busyTimeout", "0 or more")
+      try StorageError.require(cacheSizeInBytes >= 64 << 10, "cacheSizeInBytes", "at least 65,536")
+      try StorageError.require(
+        maximumSizeInBytes ?? .max >= 64 << 10,
+        "maximumSizeInBytes",
+        "at least 65,536"
+      )
+      try StorageError.require(maximumGroupSize >= 1, "maximumGroupSize", "at least 1")
     }
   }
 

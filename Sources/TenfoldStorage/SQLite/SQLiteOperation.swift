@@ -15,6 +15,8 @@ class SQLiteOperation: @unchecked Sendable {
 }
 
 /// The operation of one caller.
+///
+/// `@unchecked Sendable`: as above, `outcome` belongs to the thread that took the operation out of the mailbox.
 final class SQLiteOperationOf<Value: Sendable>: SQLiteOperation, @unchecked Sendable {
   private let body: @Sendable (SQLiteTransaction) throws -> Value
   private let handoff: Handoff<Value>

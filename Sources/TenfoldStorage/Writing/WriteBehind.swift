@@ -158,13 +158,17 @@ public final class WriteBehind: Sendable {
     let limit = max(1, options.batch)
     while true {
       try Task.checkCancellation()
+      let newest = try await log.latest()
       let events = try await log.events(after: position, limit: limit)
       if let last = events.last {
         try await sink.apply(events)
         position = last.sequence
         gate.advance(to: position)
       }
-      if events.count < limit { return max(0, try await log.latest() - position) }
+      guard events.count < limit else { continue }
+      // What is missing up to there was erased or trimmed: nobody need wait for it.
+      gate.advance(to: newest)
+      return max(0, try await log.latest() - max(position, newest))
     }
   }
 }

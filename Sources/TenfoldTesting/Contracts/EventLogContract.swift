@@ -10,6 +10,8 @@ public import TenfoldStorage
 /// let violations = await EventLogContract.violations { InMemoryEventLog() }
 /// ```
 public enum EventLogContract {
+  private typealias MakeLog = @Sendable () async throws -> any EventLog
+
   /// Runs the suite.
   ///
   /// - Parameter log: Makes an empty log.
@@ -19,9 +21,21 @@ public enum EventLogContract {
   ) async -> [ContractViolation] {
     var report = ContractReport()
     await order(of: log, &report)
+    await appending(to: log, &report)
     await erasing(of: log, &report)
+    await trimming(of: log, &report)
     await hints(of: log, &report)
     return report.violations
+  }
+
+  /// Runs a clause's scenario on an empty log.
+  private static func scenario(
+    _ clause: String,
+    of makeLog: MakeLog,
+    _ report: inout ContractReport,
+    _ body: (any EventLog, inout ContractReport) async throws -> Void
+  ) async {
+    await report.scenario(clause) { report in try await body(try await makeLog(), &report) }
   }
 
   private static func event(_ number: Int, tenant: TenantID = "") -> NewEvent {
@@ -33,12 +47,8 @@ public enum EventLogContract {
     )
   }
 
-  private static func order(
-    of log: @Sendable () async throws -> any EventLog,
-    _ report: inout ContractReport
-  ) async {
-    await report.scenario("events come back in order, after any position") { report in
-      let log = try await log()
+  private static func order(of log: MakeLog, _ report: inout ContractReport) async {
+    await scenario("events come back in order, after any position", of: log, &report) { log, report in
       let empty = try await log.latest()
       report.check(empty == 0, "an empty log is at 0", observed: "\(empty)")
       let first = try await log.append([event(1)])
@@ -62,13 +72,14 @@ public enum EventLogContract {
       let latest = try await log.latest()
       report.check(latest == 3, "the newest position is known", observed: "\(latest)")
     }
-    await report.scenario("an append needs events") { report in
-      let log = try await log()
+  }
+
+  private static func appending(to log: MakeLog, _ report: inout ContractReport) async {
+    await scenario("an append needs events", of: log, &report) { log, report in
       let wasRefused = await throwsError { _ = try await log.append([]) }
       report.check(wasRefused, "an append of nothing is refused", observed: "it was taken")
     }
-    await report.scenario("appends at the same time each have their own places") { report in
-      let log = try await log()
+    await scenario("appends at the same time each have their own places", of: log, &report) { log, report in
       let lasts = try await withThrowingTaskGroup(of: Int64.self) { group in
         for number in 0..<20 {
           group.addTask { try await log.append([event(number), event(number)]) }
@@ -87,12 +98,8 @@ public enum EventLogContract {
     }
   }
 
-  private static func erasing(
-    of log: @Sendable () async throws -> any EventLog,
-    _ report: inout ContractReport
-  ) async {
-    await report.scenario("a tenant can be erased") { report in
-      let log = try await log()
+  private static func erasing(of log: MakeLog, _ report: inout ContractReport) async {
+    await scenario("a tenant can be erased", of: log, &report) { log, report in
       _ = try await log.append([event(1, tenant: "a"), event(2, tenant: "b"), event(3)])
       let token = try await log.erase("a")
       let events = try await log.events(after: 0, limit: 10)
@@ -114,8 +121,10 @@ public enum EventLogContract {
         observed: "\(left) are left"
       )
     }
-    await report.scenario("old events can be trimmed") { report in
-      let log = try await log()
+  }
+
+  private static func trimming(of log: MakeLog, _ report: inout ContractReport) async {
+    await scenario("old events can be trimmed", of: log, &report) { log, report in
       _ = try await log.append((1...5).map { event($0) })
       try await log.trim(through: 5)
       try await log.trim(through: 2)
@@ -129,12 +138,10 @@ public enum EventLogContract {
     }
   }
 
-  private static func hints(
-    of log: @Sendable () async throws -> any EventLog,
-    _ report: inout ContractReport
-  ) async {
-    await report.scenario("an append gives a hint to those who listened before it") { report in
-      let log = try await log()
+  private static func hints(of log: MakeLog, _ report: inout ContractReport) async {
+    await scenario("an append gives a hint to those who listened before it", of: log, &report) {
+      log,
+      report in
       var hints = log.hints.makeAsyncIterator()
       _ = try await log.append([event(1)])
       let hint: Void? = await hints.next()

@@ -114,7 +114,7 @@ public enum LanguageModelContract {
       let model = try await model()
       let outcome = await withTaskGroup(of: Bool.self) { group in
         group.addTask {
-          while !Task.isCancelled { await Task.yield() }
+          try? await waitForCancellation()
           do {
             _ = try await model.respond(to: request(question))
             return false

@@ -1,7 +1,6 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
 public import TenfoldCore
 
 /// A clock that a test turns by hand.
@@ -24,16 +23,21 @@ public final class ManualTime: Sendable {
     var cancelled: Set<Int> = []
   }
 
-  private let state: Mutex<State>
+  private let state: WatchedState<State>
 
   /// Creates a clock that stands still.
-  public init() { state = Mutex(State(now: .now)) }
+  public init() { state = WatchedState(State(now: .now)) }
 
   /// The instant to which the clock has been turned.
   public var now: ContinuousClock.Instant { state.withLock { $0.now } }
 
   /// How many tasks sleep on this clock.
   public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
+
+  /// Waits until so many tasks sleep on this clock, or more; cancelling the waiting task ends the wait.
+  ///
+  /// - Parameter count: How many.
+  public func waitForSleepers(_ count: Int = 1) async { await state.wait { $0.sleepers.count >= count } }
 
   /// Turns the clock and wakes those whose time has come.
   public func advance(by duration: Duration) {

@@ -1,7 +1,6 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
 public import TenfoldCore
 
 /// A language model that answers by a rule, for tests of what stands around a model.
@@ -25,8 +24,8 @@ public final class ScriptedLanguageModel: LanguageModel {
   /// What is known of the model without asking it.
   public let profile: ModelProfile
   private let script: @Sendable (InferenceRequest) async throws -> Script
-  private let calls = Mutex<[InferenceRequest]>([])
-  private let open = Mutex(0)
+  private let calls = WatchedState<[InferenceRequest]>([])
+  private let open = WatchedState(0)
 
   /// Creates a model.
   ///
@@ -46,6 +45,16 @@ public final class ScriptedLanguageModel: LanguageModel {
 
   /// How many answers are being made right now.
   public var openStreams: Int { open.withLock { $0 } }
+
+  /// Waits until the model has seen so many requests, or more; cancelling the waiting task ends the wait.
+  ///
+  /// - Parameter count: How many.
+  public func waitForRequests(_ count: Int = 1) async { await calls.wait { $0.count >= count } }
+
+  /// Waits until exactly so many answers are being made; cancelling the waiting task ends the wait.
+  ///
+  /// - Parameter count: How many.
+  public func waitForOpenStreams(_ count: Int) async { await open.wait { $0 == count } }
 
   /// Answers a request by the script.
   ///
@@ -76,7 +85,7 @@ public final class ScriptedLanguageModel: LanguageModel {
         _ = say(text)
         throw error
       case .hang:
-        try await Task.sleep(for: .seconds(86_400))
+        try await waitForCancellation()
       case .text(let text):
         let count = say(text)
         let isCut = text.split(separator: " ", omittingEmptySubsequences: false).count > count

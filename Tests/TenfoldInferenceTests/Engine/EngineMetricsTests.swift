@@ -71,7 +71,7 @@ struct EngineMetricsTests {
       await #expect(throws: CancellationError.self) { try await task.value }
     }
     hasLeft.signal()
-    while model.statistics.running > 0 || model.statistics.waiting > 0 { await Task.yield() }
+    await model.waitForIdle()
     await model.shutdown()
     let requests = metrics.counterTotal(
       label: "tenfold.inference.requests",

@@ -142,7 +142,7 @@ struct LocalLanguageModelGoldenTests {
         }
       }
       let left = ContinuousClock.now
-      while model.statistics.running > 0 { await Task.yield() }
+      await model.waitForIdle()
       times.append(left.duration(to: .now))
     }
     print("idle after \(times.map { Int($0.inMilliseconds) }) ms")

@@ -11,30 +11,6 @@ import Testing
 
 @Suite("A local model")
 struct LocalLanguageModelTests {
-  /// Collects the tokens that an engine generates.
-  private final class Tokens: Sendable {
-    private let list = Mutex<[Int32]>([])
-    var values: [Int32] { list.withLock { $0 } }
-    func append(_ token: Int32) { list.withLock { $0.append(token) } }
-  }
-
-  private func run(
-    _ model: LocalLanguageModel,
-    _ text: String,
-    _ options: GenerationOptions,
-    priority: RequestPriority = .normal
-  ) async throws -> (ids: [Int32], completion: Completion) {
-    let tokens = Tokens()
-    let stream = try model.start(.raw(text, options, priority: priority)) { tokens.append($0) }
-    let completion = try await stream.collect()
-    return (tokens.values, completion)
-  }
-
-  /// Waits until the engine has nothing to do; bounded by the test's time limit.
-  private func untilIdle(_ model: LocalLanguageModel) async {
-    while model.statistics.running > 0 || model.statistics.waiting > 0 { await Task.yield() }
-  }
-
   private static let prompts = (0..<8).map { number in
     String(repeating: "question \(number) ", count: 1 + number * 3)
   }
@@ -44,12 +20,12 @@ struct LocalLanguageModelTests {
     let options = try GenerationOptions(maxTokens: 40, temperature: temperature, topP: 0.95, seed: 5)
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     var alone: [[Int32]] = []
-    for prompt in Self.prompts { alone.append(try await run(model, prompt, options).ids) }
+    for prompt in Self.prompts { alone.append(try await model.run(prompt, options).ids) }
     #expect(Set(alone).count > 1)
     let crowd = try LocalLanguageModel.synthetic(endTokens: [])
     let together = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
       for (number, prompt) in Self.prompts.enumerated() {
-        group.addTask { (number, try await run(crowd, prompt, options).ids) }
+        group.addTask { (number, try await crowd.run(prompt, options).ids) }
       }
       return try await group.reduce(into: [Int: [Int32]]()) { $0[$1.0] = $1.1 }
     }
@@ -64,7 +40,7 @@ struct LocalLanguageModelTests {
     let options = try GenerationOptions(maxTokens: 150, temperature: 0.7, seed: 9)
     let roomy = try LocalLanguageModel.synthetic(endTokens: [])
     var alone: [[Int32]] = []
-    for prompt in Self.prompts.prefix(4) { alone.append(try await run(roomy, prompt, options).ids) }
+    for prompt in Self.prompts.prefix(4) { alone.append(try await roomy.run(prompt, options).ids) }
     let page = KeyValueMemory.bytesPerPage(roomy.model.configuration)
     let tight = try LocalLanguageModel.synthetic(
       endTokens: [],
@@ -72,7 +48,7 @@ struct LocalLanguageModelTests {
     )
     let together = try await withThrowingTaskGroup(of: (Int, [Int32]).self) { group in
       for number in 0..<4 {
-        group.addTask { (number, try await run(tight, Self.prompts[number], options).ids) }
+        group.addTask { (number, try await tight.run(Self.prompts[number], options).ids) }
       }
       return try await group.reduce(into: [Int: [Int32]]()) { $0[$1.0] = $1.1 }
     }
@@ -88,8 +64,8 @@ struct LocalLanguageModelTests {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     let options = try GenerationOptions(maxTokens: 20)
     let prompt = String(repeating: "a common beginning. ", count: 8)
-    let first = try await run(model, prompt, options)
-    let second = try await run(model, prompt, options)
+    let first = try await model.run(prompt, options)
+    let second = try await model.run(prompt, options)
     #expect(first.completion.summary.usage.cachedPromptTokens == 0)
     #expect(second.completion.summary.usage.cachedPromptTokens == 128)
     #expect(first.ids == second.ids)
@@ -117,7 +93,7 @@ struct LocalLanguageModelTests {
       options: .init(threads: 1, prefixCacheBytes: 0)
     )
     var alone: [[Int32]] = []
-    for prompt in prompts { alone.append(try await run(apart, String(prompt), options).ids) }
+    for prompt in prompts { alone.append(try await apart.run(String(prompt), options).ids) }
     let expected = alone
     #expect(apart.statistics.cachedPromptTokens == 0 && apart.statistics.keptPages == 0)
     let page = KeyValueMemory.bytesPerPage(apart.model.configuration)
@@ -137,7 +113,7 @@ struct LocalLanguageModelTests {
         group.addTask {
           let prompt = String(prompts[number])
           guard leaving.contains(position) else {
-            let ids = try await run(crowd, prompt, options).ids
+            let ids = try await crowd.run(prompt, options).ids
             #expect(ids == expected[number], "seed \(seed), prompt \(number)")
             return
           }
@@ -146,7 +122,7 @@ struct LocalLanguageModelTests {
       }
       try await group.waitForAll()
     }
-    await untilIdle(crowd)
+    await crowd.waitForIdle()
     #expect(crowd.statistics.usedPages == 0, "seed \(seed): pages leak")
     #expect(crowd.statistics.cachedPromptTokens > 0, "seed \(seed)")
     await apart.shutdown()
@@ -171,13 +147,13 @@ struct LocalLanguageModelTests {
       }
     }
     hasLeft.signal()
-    await untilIdle(model)
+    await model.waitForIdle()
     #expect(model.statistics.usedPages == 0)
-    // What was spent is booked, cut short as it was.
-    while request.context.trace.modelCalls.isEmpty { await Task.yield() }
-    #expect(request.context.trace.modelCalls[0].usage.completionTokens < 400)
-    #expect(request.context.trace.stages.map(\.stage) == ["inference"])
     await model.shutdown()
+    // What was spent is booked, cut short as it was.
+    let call = try #require(request.context.trace.modelCalls.first)
+    #expect(call.usage.completionTokens < 400)
+    #expect(request.context.trace.stages.map(\.stage) == ["inference"])
   }
 
   @Test("stops when the reading task is cancelled", .timeLimit(.minutes(10)))
@@ -187,16 +163,16 @@ struct LocalLanguageModelTests {
     let task = Task { try await stream.collect() }
     task.cancel()
     await #expect(throws: CancellationError.self) { try await task.value }
-    await untilIdle(model)
+    await model.waitForIdle()
     await model.shutdown()
   }
 
   @Test("ends before a stop text, and holds none of it out to the reader")
   func stopText() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
-    let free = try await run(model, "tell me ", GenerationOptions(maxTokens: 30)).completion.text
+    let free = try await model.run("tell me ", GenerationOptions(maxTokens: 30)).completion.text
     let stop = String(free.dropFirst(10).prefix(4))
-    let cut = try await run(model, "tell me ", GenerationOptions(maxTokens: 30, stop: [stop])).completion
+    let cut = try await model.run("tell me ", GenerationOptions(maxTokens: 30, stop: [stop])).completion
     #expect(cut.summary.reason == .stopText)
     #expect(free.hasPrefix(cut.text + stop) && !cut.text.contains(stop))
     await model.shutdown()
@@ -205,14 +181,14 @@ struct LocalLanguageModelTests {
   @Test("ends at its end token, at the token limit and at the end of the context")
   func ends() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
-    let limited = try await run(model, "abc", GenerationOptions(maxTokens: 7))
+    let limited = try await model.run("abc", GenerationOptions(maxTokens: 7))
     #expect(limited.completion.summary.reason == .maxTokens && limited.ids.count == 7)
     let end = limited.ids[4]
     let ending = try LocalLanguageModel.synthetic(endTokens: [end])
-    let ended = try await run(ending, "abc", GenerationOptions(maxTokens: 7))
+    let ended = try await ending.run("abc", GenerationOptions(maxTokens: 7))
     #expect(ended.completion.summary.reason == .endOfText && ended.ids.last == end)
     let short = try LocalLanguageModel.synthetic(endTokens: [], options: .init(threads: 1, contextLength: 12))
-    let full = try await run(short, "abc", GenerationOptions(maxTokens: 50))
+    let full = try await short.run("abc", GenerationOptions(maxTokens: 50))
     #expect(full.completion.summary.reason == .contextFull && full.ids.count == 9)
     for model in [model, ending, short] { await model.shutdown() }
   }
@@ -221,7 +197,7 @@ struct LocalLanguageModelTests {
   func choices() async throws {
     let model = try LocalLanguageModel.synthetic()
     let choices = ["yes", "no", "not at all"]
-    let completion = try await run(model, "is it so? ", GenerationOptions(choices: choices)).completion
+    let completion = try await model.run("is it so? ", GenerationOptions(choices: choices)).completion
     let probabilities = completion.summary.choiceProbabilities
     #expect(completion.summary.reason == .choice)
     #expect(abs(probabilities.reduce(0, +) - 1) < 1e-9 && probabilities.count == 3)
@@ -252,8 +228,8 @@ struct LocalLanguageModelTests {
   @Test("needs one pass for answers that differ in their first token")
   func cheapChoices() async throws {
     let model = try LocalLanguageModel.synthetic()
-    _ = try await run(model, "is it so? ", GenerationOptions(choices: ["yes", "no"]))
-    await untilIdle(model)
+    _ = try await model.run("is it so? ", GenerationOptions(choices: ["yes", "no"]))
+    await model.waitForIdle()
     #expect(model.statistics.steps == 1 && model.statistics.generatedTokens == 1)
     await model.shutdown()
   }
@@ -315,7 +291,7 @@ struct LocalLanguageModelTests {
   func logProbabilities() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
     let options = try GenerationOptions(maxTokens: 6, logProbabilities: 3)
-    let (ids, completion) = try await run(model, "so sure ", options)
+    let (ids, completion) = try await model.run("so sure ", options)
     let summary = completion.summary
     let places = summary.tokenLogProbabilities
     #expect(places.map(\.chosen.bytes) == ids.map { $0 == 127 ? [] : [UInt8($0)] })
@@ -327,7 +303,7 @@ struct LocalLanguageModelTests {
     #expect(certainty.meanLogProbability == summary.meanLogProbability)
     #expect(certainty.minimumLogProbability == values.min())
     #expect((certainty.meanEntropy ?? 0) > 0 && (certainty.meanMargin ?? -1) >= 0)
-    let plain = try await run(model, "so sure ", GenerationOptions(maxTokens: 6)).completion
+    let plain = try await model.run("so sure ", GenerationOptions(maxTokens: 6)).completion
     #expect(plain.text == completion.text && plain.summary.tokenLogProbabilities.isEmpty)
     #expect(plain.summary.certainty?.minimumLogProbability == certainty.minimumLogProbability)
     #expect(plain.summary.certainty?.meanEntropy == nil)
@@ -348,7 +324,7 @@ struct LocalLanguageModelTests {
     func options(_ count: Int) throws -> GenerationOptions {
       try GenerationOptions(maxTokens: 10, temperature: 1, seed: 7, alternatives: count)
     }
-    let several = try await run(model, prompt, options(4)).completion
+    let several = try await model.run(prompt, options(4)).completion
     let rows = model.statistics.computedRows
     // 160 rows of the prompt once, then 32 for each other answer, and 9 for what follows each first token.
     #expect(rows == 160 + 3 * 32 + 4 * 9)
@@ -358,8 +334,8 @@ struct LocalLanguageModelTests {
     #expect(several.summary.alternatives.allSatisfy { $0.completionTokens == 10 && $0.reason == .maxTokens })
     #expect(several.summary.alternatives.allSatisfy { $0.certainty != nil })
     // The streamed answer is the same as without the others.
-    #expect(try await run(model, prompt, options(1)).completion.text == several.text)
-    await untilIdle(model)
+    #expect(try await model.run(prompt, options(1)).completion.text == several.text)
+    await model.waitForIdle()
     #expect(model.statistics.usedPages == 0)
     await model.shutdown()
   }
@@ -370,12 +346,12 @@ struct LocalLanguageModelTests {
     let options = try GenerationOptions(maxTokens: 400, temperature: 1, alternatives: 5)
     let request = InferenceRequest.raw("go on ", options)
     for try await _ in try await model.generate(request) { break }
-    await untilIdle(model)
-    while request.context.trace.modelCalls.isEmpty { await Task.yield() }
-    #expect(model.statistics.usedPages == 0 && request.context.trace.modelCalls.count == 1)
+    await model.waitForIdle()
+    #expect(model.statistics.usedPages == 0)
     // Its place in the queue is free again, once.
-    _ = try await run(model, "a", GenerationOptions(maxTokens: 2))
+    _ = try await model.run("a", GenerationOptions(maxTokens: 2))
     await model.shutdown()
+    #expect(request.context.trace.modelCalls.count == 1)
   }
 
   @Test("accounts for what it did")
@@ -417,8 +393,9 @@ struct LocalLanguageModelTests {
     do {
       let model = try LocalLanguageModel.synthetic()
       weakModel = model.model
-      _ = try await run(model, "a", GenerationOptions(maxTokens: 3))
+      _ = try await model.run("a", GenerationOptions(maxTokens: 3))
     }
+    // The thread lets go of the model after its last word: nothing is left that could tell.
     while weakModel != nil { await Task.yield() }
   }
 

@@ -10,22 +10,6 @@ import Testing
 
 @Suite("Speculation")
 struct SpeculationTests {
-  private final class Tokens: Sendable {
-    private let list = Mutex<[Int32]>([])
-    var values: [Int32] { list.withLock { $0 } }
-    func append(_ token: Int32) { list.withLock { $0.append(token) } }
-  }
-
-  private func run(
-    _ model: LocalLanguageModel,
-    _ text: String,
-    _ options: GenerationOptions
-  ) async throws -> (ids: [Int32], completion: Completion) {
-    let tokens = Tokens()
-    let completion = try await model.start(.raw(text, options)) { tokens.append($0) }.collect()
-    return (tokens.values, completion)
-  }
-
   private func model(
     _ speculation: DecoderSpeculation,
     endTokens: Set<Int32> = [],
@@ -76,8 +60,8 @@ struct SpeculationTests {
     let plain = try model(.off, isForgetful: isForgetful)
     let guessing = try model(.promptLookup(maximumDraftTokens: limit), isForgetful: isForgetful)
     for prompt in [Self.text, "hello hello hello", "ab"] {
-      let expected = try await run(plain, prompt, options)
-      let actual = try await run(guessing, prompt, options)
+      let expected = try await plain.run(prompt, options)
+      let actual = try await guessing.run(prompt, options)
       #expect(actual.ids == expected.ids)
       #expect(actual.completion.text == expected.completion.text)
       #expect(actual.completion.summary.reason == expected.completion.summary.reason)
@@ -97,8 +81,8 @@ struct SpeculationTests {
     let plain = try model(.off, isForgetful: true)
     let guessing = try model(.promptLookup, isForgetful: true)
     let options = try GenerationOptions(maxTokens: 200)
-    let expected = try await run(plain, Self.text, options)
-    let actual = try await run(guessing, Self.text, options)
+    let expected = try await plain.run(Self.text, options)
+    let actual = try await guessing.run(Self.text, options)
     #expect(actual.ids == expected.ids)
     let usage = actual.completion.summary.usage
     #expect(usage.acceptedTokens > 100 && usage.acceptedTokens <= usage.draftedTokens)
@@ -120,7 +104,7 @@ struct SpeculationTests {
         endTokens: [],
         options: .init(threads: 1, keyValuePrecision: .int8, speculation: speculation)
       )
-      let ids = try await self.run(model, Self.text, GenerationOptions(maxTokens: 80)).ids
+      let ids = try await model.run(Self.text, GenerationOptions(maxTokens: 80)).ids
       await model.shutdown()
       return (ids, model.statistics)
     }
@@ -128,7 +112,7 @@ struct SpeculationTests {
     #expect(guessing.ids == plain.ids && guessing.statistics.acceptedTokens > 0)
     // Nearly twice as many pages as in half precision.
     let halves = try LocalLanguageModel.synthetic(options: .init(threads: 1))
-    _ = try await self.run(halves, "a", GenerationOptions(maxTokens: 1))
+    _ = try await halves.run("a", GenerationOptions(maxTokens: 1))
     #expect(guessing.statistics.totalPages > halves.statistics.totalPages * 3 / 2)
     await halves.shutdown()
   }
@@ -148,8 +132,8 @@ struct SpeculationTests {
     )
     let plain = try model(.off, endTokens: [127])
     let guessing = try model(.promptLookup(maximumDraftTokens: 12), endTokens: [127])
-    let expected = try await run(plain, Self.text, options)
-    let actual = try await run(guessing, Self.text, options)
+    let expected = try await plain.run(Self.text, options)
+    let actual = try await guessing.run(Self.text, options)
     #expect(actual.ids == expected.ids, "seed \(seed)")
     #expect(actual.completion.text == expected.completion.text, "seed \(seed)")
     _ = try JSONSerialization.jsonObject(with: Data(actual.completion.text.utf8))
@@ -179,7 +163,7 @@ struct SpeculationTests {
     let plain = try model(.off, isForgetful: seed % 2 == 1)
     var alone: [[Int32]] = []
     for (prompt, options) in zip(prompts, options) {
-      alone.append(try await run(plain, String(prompt), options).ids)
+      alone.append(try await plain.run(String(prompt), options).ids)
     }
     let expected = alone
     let page = KeyValueMemory.bytesPerPage(plain.model.configuration)
@@ -195,7 +179,7 @@ struct SpeculationTests {
         group.addTask {
           let prompt = String(prompts[number])
           guard leaving.contains(position) else {
-            let ids = try await run(crowd, prompt, options[number]).ids
+            let ids = try await crowd.run(prompt, options[number]).ids
             #expect(ids == expected[number], "seed \(seed), prompt \(number)")
             return
           }
@@ -204,7 +188,7 @@ struct SpeculationTests {
       }
       try await group.waitForAll()
     }
-    while crowd.statistics.running > 0 || crowd.statistics.waiting > 0 { await Task.yield() }
+    await crowd.waitForIdle()
     #expect(crowd.statistics.usedPages == 0, "seed \(seed): pages leak")
     // The other models may never repeat themselves.
     #expect(seed % 2 == 0 || crowd.statistics.acceptedTokens > 0, "seed \(seed)")

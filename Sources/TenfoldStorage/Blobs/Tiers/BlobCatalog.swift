@@ -38,6 +38,9 @@ enum BlobCatalog {
     var object: String
   }
 
+  /// The due time of objects that are being deleted, which lies before all others.
+  private static let doomed: Int64 = -1
+
   private static let columns =
     "key, tenant, version, tier, object, size, stored_size, checksum, compressed, stored_at, read_at"
 
@@ -140,9 +143,29 @@ enum BlobCatalog {
     )
   }
 
-  /// Takes an object off the list; `false` when it isn't on it any more.
+  /// Takes an object off the list because a row is about to name it; `false` when it isn't on it or is doomed.
   static func bind(_ tier: String, _ object: String, in tx: SQLiteTransaction) throws -> Bool {
-    try tx.execute("DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2", tier, object) == 1
+    try tx.execute(
+      "DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2 AND due <> ?3",
+      tier,
+      object,
+      doomed
+    ) == 1
+  }
+
+  /// Marks an object that is about to be deleted, so that no row can come to name it; `false` when one does already.
+  static func doom(_ loose: Loose, in tx: SQLiteTransaction) throws -> Bool {
+    try tx.execute(
+      "UPDATE blob_loose SET due = ?3 WHERE tier = ?1 AND object = ?2",
+      loose.tier,
+      loose.object,
+      doomed
+    ) == 1
+  }
+
+  /// Takes an object off the list that was deleted.
+  static func forget(_ loose: Loose, in tx: SQLiteTransaction) throws {
+    try tx.execute("DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2", loose.tier, loose.object)
   }
 
   static func due(_ now: Int64, limit: Int, in tx: SQLiteTransaction) throws -> [Loose] {

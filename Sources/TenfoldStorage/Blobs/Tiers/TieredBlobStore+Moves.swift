@@ -77,7 +77,8 @@ extension TieredBlobStore {
 
   /// Erases all blobs of a tenant: their objects are deleted when this returns.
   ///
-  /// A blob of the tenant that is put or moved at the same time may be left: erase again once nothing writes.
+  /// A blob of the tenant that is put or moved at the same time may be left, or its writer fails with
+  /// ``StorageError/Code/busy``: erase again once nothing writes.
   ///
   /// - Parameter tenant: Whose blobs.
   /// - Returns: How many objects were deleted.
@@ -105,8 +106,10 @@ extension TieredBlobStore {
       try Task.checkCancellation()
       // A tier that is configured no more keeps what it has.
       guard let tier = tiers.first(where: { $0.name == loose.tier }) else { continue }
+      // Its writer may be about to name it after all: whoever comes first to the catalog decides.
+      guard try await catalog.writeUnsynced({ tx in try BlobCatalog.doom(loose, in: tx) }) else { continue }
       try await tier.store.delete(try BlobKey(loose.object))
-      try await catalog.writeUnsynced { tx in _ = try BlobCatalog.bind(loose.tier, loose.object, in: tx) }
+      try await catalog.writeUnsynced { tx in try BlobCatalog.forget(loose, in: tx) }
       count += 1
     }
     return count
@@ -141,7 +144,8 @@ extension TieredBlobStore {
     guard try BlobCatalog.bind(record.tier, record.object, in: tx) else {
       throw StorageError(
         .busy,
-        "writing blob \(record.key) took longer than the grace, so its object was swept away; retry or raise it"
+        "blob \(record.key) took longer to write than the grace, or its tenant was erased meanwhile, so its object was "
+          + "swept away; retry"
       )
     }
   }
