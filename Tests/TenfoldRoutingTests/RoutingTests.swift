@@ -358,6 +358,30 @@ struct CascadeModelTests {
     #expect(answer.summary.provenance.answeredBy == .model(id: "large", tier: .large))
   }
 
+  @Test(
+    "the large model is asked where it is likelier to be right by more than the gain asked for",
+    arguments: [
+      (0.5, 0.6, 0.0, true), (0.5, 0.5, 0, false), (0.5, 0.6, 0.2, false), (0.5, 0.8, 0.2, true),
+      (0, .nan, 0, true),
+    ]
+  )
+  func gain(confidence: Double, accuracy: Double, gain: Double, asksLarge: Bool) async throws {
+    let model = try CascadeModel(
+      id: "c",
+      small: small,
+      large: large,
+      confidence: Judge(value: confidence),
+      options: .init(largeAccuracy: { $0.question == "q" ? accuracy : 1 }, minimumGain: gain)
+    )
+    let request = InferenceRequest("q", tenant: "t")
+    #expect(try await model.respond(to: request).text == (asksLarge ? "large words here" : "small words"))
+    #expect(try await model.respond(to: InferenceRequest("other", tenant: "t")).text == "large words here")
+    if !asksLarge {
+      let note = "early exit: confidence 50 %, and the large model is right in \(Int(accuracy * 100)) %"
+      #expect(request.context.trace.stages.map(\.note).contains(note))
+    }
+  }
+
   @Test("the cost ceiling keeps the large model out")
   func ceiling() async throws {
     var request = InferenceRequest("q", tenant: "t")

@@ -19,11 +19,26 @@ public final class CascadeModel: LanguageModel {
     public var confidenceThreshold: Double
     /// The least time before the deadline at which the large model is still asked.
     public var minimumTimeLeft: Duration
+    /// How often the large model answers requests of this kind right, in 0...1, as measured on labelled ones; `nil` takes it
+    /// to be always right.
+    ///
+    /// A large model that is no likelier to be right than the small answer is not worth its cost: not asking it saves the
+    /// most where both are weak.
+    public var largeAccuracy: (@Sendable (InferenceRequest) -> Double)?
+    /// How much likelier than the small answer the large one must be to be right, in 0...1.
+    public var minimumGain: Double
 
     /// Creates options.
-    public init(confidenceThreshold: Double = 0.75, minimumTimeLeft: Duration = .milliseconds(50)) {
+    public init(
+      confidenceThreshold: Double = 0.75,
+      minimumTimeLeft: Duration = .milliseconds(50),
+      largeAccuracy: (@Sendable (InferenceRequest) -> Double)? = nil,
+      minimumGain: Double = 0
+    ) {
       self.confidenceThreshold = confidenceThreshold
       self.minimumTimeLeft = minimumTimeLeft
+      self.largeAccuracy = largeAccuracy
+      self.minimumGain = minimumGain
     }
   }
 
@@ -32,6 +47,7 @@ public final class CascadeModel: LanguageModel {
   private let small: any LanguageModel
   private let large: any LanguageModel
   private let confidence: any CompletionConfidence
+  private let largeAccuracy: @Sendable (InferenceRequest) -> Double
   private let machine: CascadeStateMachine
 
   /// Creates a cascade.
@@ -42,7 +58,8 @@ public final class CascadeModel: LanguageModel {
   ///   - large: Answers when the small one is not sure.
   ///   - confidence: Judges the small one's answers.
   ///   - options: When an answer is good enough.
-  /// - Throws: ``RequestError`` with code ``RequestError/Code/invalidOption`` for equal ids or a threshold out of 0...1.
+  /// - Throws: ``RequestError`` with code ``RequestError/Code/invalidOption`` for equal ids, or a threshold or
+  ///   gain out of 0...1.
   public init(
     id: String,
     small: any LanguageModel,
@@ -50,15 +67,22 @@ public final class CascadeModel: LanguageModel {
     confidence: any CompletionConfidence,
     options: Options = Options()
   ) throws(RequestError) {
-    let threshold = options.confidenceThreshold
-    guard threshold >= 0, threshold <= 1 else {
-      throw RequestError(.invalidOption, "confidenceThreshold is \(threshold); it must be in 0...1.")
+    let shares = [
+      ("confidenceThreshold", options.confidenceThreshold), ("minimumGain", options.minimumGain),
+    ]
+    for (name, share) in shares where !(0...1).contains(share) {
+      throw RequestError(.invalidOption, "\(name) is \(share); it must be in 0...1.")
     }
     self.profile = try ModelProfile.composed(id: id, of: [small.profile, large.profile])
     self.small = small
     self.large = large
     self.confidence = confidence
-    self.machine = CascadeStateMachine(threshold: threshold, minimumTimeLeft: options.minimumTimeLeft)
+    self.largeAccuracy = options.largeAccuracy ?? { _ in 1 }
+    self.machine = CascadeStateMachine(
+      threshold: options.confidenceThreshold,
+      minimumTimeLeft: options.minimumTimeLeft,
+      minimumGain: options.minimumGain
+    )
   }
 
   /// Answers with the small model, and with the large one where that is not sure.
@@ -90,6 +114,7 @@ public final class CascadeModel: LanguageModel {
       let spent = answer.summary.provenance.cost
       let step = self.machine.smallAnswered(
         confidence: confidence,
+        largeAccuracy: self.largeAccuracy(request),
         spent: spent,
         estimate: estimate,
         ceiling: context.costCeiling,

@@ -24,17 +24,21 @@ public struct CascadeStateMachine: Sendable {
   public let threshold: Double
   /// The least time that must be left to ask the large model.
   public let minimumTimeLeft: Duration
+  /// How much likelier than the small answer the large one must be to be right.
+  public let minimumGain: Double
 
   /// Creates a machine; a threshold that is not a number always asks the large model.
-  public init(threshold: Double, minimumTimeLeft: Duration = .zero) {
+  public init(threshold: Double, minimumTimeLeft: Duration = .zero, minimumGain: Double = 0) {
     self.threshold = threshold.isNaN ? .infinity : threshold
     self.minimumTimeLeft = minimumTimeLeft
+    self.minimumGain = minimumGain
   }
 
   /// The small model has answered.
   ///
   /// - Parameters:
   ///   - confidence: The probability that the answer is right.
+  ///   - largeAccuracy: The probability that the large model's answer would be right.
   ///   - spent: What the answer cost.
   ///   - estimate: What the large model's answer may cost.
   ///   - ceiling: The most that both may cost.
@@ -42,13 +46,18 @@ public struct CascadeStateMachine: Sendable {
   /// - Returns: The next step; never ``Step/fail(_:)``.
   public func smallAnswered(
     confidence: Double,
+    largeAccuracy: Double = 1,
     spent: Money,
     estimate: Money,
     ceiling: Money?,
     timeLeft: Duration?
   ) -> Step {
-    let percent = confidence.isFinite ? Int((min(max(confidence, 0), 1) * 100).rounded()) : 0
+    let percent = Self.percent(confidence)
     if confidence >= threshold { return .deliver("confidence \(percent) %") }
+    if largeAccuracy - confidence <= minimumGain {
+      let accuracy = Self.percent(largeAccuracy)
+      return .deliver("confidence \(percent) %, and the large model is right in \(accuracy) %")
+    }
     if let ceiling, spent + estimate > ceiling {
       return .deliver("confidence \(percent) %, but the cost ceiling is reached")
     }
@@ -76,5 +85,11 @@ public struct CascadeStateMachine: Sendable {
     if let ceiling, estimate > ceiling { return .fail("the large model is above the cost ceiling") }
     if let timeLeft, timeLeft <= minimumTimeLeft { return .fail("no time is left for the large model") }
     return .escalate("the small model failed")
+  }
+
+  // MARK: - Private
+
+  private static func percent(_ share: Double) -> Int {
+    share.isFinite ? Int((min(max(share, 0), 1) * 100).rounded()) : 0
   }
 }

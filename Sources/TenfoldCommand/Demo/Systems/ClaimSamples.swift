@@ -63,6 +63,12 @@ struct ClaimSamples: Sendable {
     return cuts.min { imbalance($0) < imbalance($1) } ?? 0
   }
 
+  /// The share of claims answered right at that offset.
+  var accuracy: Double {
+    let offset = offset
+    return Double(supported.count { $0 >= offset } + refuted.count { $0 < offset }) / Double(max(1, count))
+  }
+
   /// The probability that a claim's answer is right, over the margin of the calibrated answer.
   var confidence: ConfidenceCalibration {
     let offset = offset

@@ -15,6 +15,8 @@ struct DemoCalibration: Codable, Sendable {
     var auroc: Double
     /// The log-odds of support at which both kinds of error are equally frequent.
     var offset: Double
+    /// The share of claims answered right.
+    var claimAccuracy: Double
     /// The probability that a claim's answer is right, over the margin of the calibrated answer.
     var claimConfidence: ConfidenceCalibration
     /// The probability that a lookup's answer is right, over its margin.
@@ -43,6 +45,12 @@ struct DemoCalibration: Codable, Sendable {
     )
   }
 
+  /// How often a model answers claims or lookups right; what was not measured it is taken to know.
+  func accuracy(_ model: String, _ request: InferenceRequest) -> Double {
+    guard let entry = models[model], !request.options.choices.isEmpty else { return 1 }
+    return request.options.choices == DemoPrompt.claimChoices ? entry.claimAccuracy : entry.lookupAccuracy
+  }
+
   /// Measures a model on train claims with their own evidence, in several wordings, and on lookups.
   static func measure(
     _ model: any LanguageModel,
@@ -68,6 +76,7 @@ struct DemoCalibration: Codable, Sendable {
       claims: best.count,
       auroc: best.auroc,
       offset: best.offset,
+      claimAccuracy: best.accuracy,
       claimConfidence: best.confidence,
       lookupConfidence: .platt(fitting: lookups),
       lookupAccuracy: Double(lookups.count(where: \.isRight)) / Double(max(1, lookups.count))

@@ -12,7 +12,8 @@ struct TenfoldSystem: Sendable {
   let cacheStore: SQLiteCacheStore
   let escalations: EscalationTally?
 
-  /// A request whose calibrated chance of a right small answer is below this goes to the large model.
+  /// A request whose calibrated chance of a right small answer is below this goes to the large model, if that is any
+  /// likelier to be right.
   static let confidenceThreshold = 0.8
 
   init(
@@ -41,7 +42,10 @@ struct TenfoldSystem: Sendable {
         small: small,
         large: large,
         confidence: calibration.confidence(models.small.profile.id),
-        options: .init(confidenceThreshold: Self.confidenceThreshold)
+        options: .init(
+          confidenceThreshold: Self.confidenceThreshold,
+          largeAccuracy: { [id = large.profile.id] in calibration.accuracy(id, $0) }
+        )
       )
       model = try RoutedModel(id: "demo", models: [cascade, large], policy: ComplexityRoutingPolicy())
     }
