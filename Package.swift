@@ -178,6 +178,12 @@ let package = Package(
       path: "Tests/Helpers/BatchCrashHelper",
       swiftSettings: settings
     ),
+    .target(
+      name: "ChildPrograms",
+      dependencies: ["TenfoldStorage"],
+      path: "Tests/ChildPrograms",
+      swiftSettings: settings
+    ),
     .target(name: "CTenfoldSanitizers", path: "Tests/CTenfoldSanitizers"),
     .target(name: "CTenfoldFaultVFS", dependencies: ["CTenfoldSQLite"], path: "Tests/CTenfoldFaultVFS"),
     tests("TenfoldCore"),
@@ -196,8 +202,11 @@ let package = Package(
     ),
     tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
     tests("TenfoldRouting", ["TenfoldCore"]),
-    tests("TenfoldJobs", ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
-    tests("Tenfold", ["BatchCrashHelper"]),
+    tests(
+      "TenfoldJobs",
+      ["ChildPrograms", "CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]
+    ),
+    tests("Tenfold", ["BatchCrashHelper", "ChildPrograms"]),
     tests("TenfoldCommand", ["Tenfold"]),
   ],
   swiftLanguageModes: [.v6],

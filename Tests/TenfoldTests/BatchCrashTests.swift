@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import ChildPrograms
 import Foundation
 import Tenfold
 import TenfoldTesting
@@ -8,42 +9,6 @@ import Testing
 
 @Suite("A batch survives kill -9")
 struct BatchCrashTests {
-  /// Products of one build lie side by side: the helper is beside the test bundle.
-  private static let helper: String? = {
-    let candidates =
-      [Bundle.main.bundlePath, Bundle.main.executablePath ?? ""] + ProcessInfo.processInfo.arguments
-    for candidate in candidates {
-      var folder = URL(fileURLWithPath: candidate)
-      for _ in 0..<4 {
-        let file = folder.appendingPathComponent("BatchCrashHelper").path
-        if FileManager.default.isExecutableFile(atPath: file) { return file }
-        folder.deleteLastPathComponent()
-      }
-    }
-    return nil
-  }()
-
-  /// The whole lines of a log: a last line without its end was cut by the kill.
-  private func lines(_ log: String) throws -> [Substring] {
-    try String(contentsOfFile: log, encoding: .utf8)
-      .split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-  }
-
-  /// Runs the helper to its end, without holding a thread meanwhile; whether it was killed.
-  private func run(_ arguments: [String], log: String) async throws -> Bool {
-    _ = FileManager.default.createFile(atPath: log, contents: nil)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(Self.helper, "the helper was not built"))
-    process.arguments = arguments
-    process.standardOutput = FileHandle(forWritingAtPath: log)
-    return try await withCheckedThrowingContinuation { continuation in
-      process.terminationHandler = { process in
-        continuation.resume(returning: process.terminationReason == .uncaughtSignal)
-      }
-      do { try process.run() } catch { continuation.resume(throwing: error) }
-    }
-  }
-
   @Test("killed at random points, it ends with each line once and in order", arguments: 1...6)
   func killing(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
@@ -55,10 +20,10 @@ struct BatchCrashTests {
       #"{"custom_id":"c\#(number)","body":{"messages":[{"role":"user","content":"q\#(number)"}]}}"#
     }
     try Data(text.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: input))
+    let helper = try ChildProgram("BatchCrashHelper")
     var asked: [Substring: Int] = [:]
     var kills = 0
     for round in 0... {
-      let log = directory.file("log\(round)")
       // Some kills come while lines are taken in, some while they are answered; the last run is left alone.
       let limit: (String, Int)
       switch round {
@@ -67,10 +32,10 @@ struct BatchCrashTests {
       default: limit = ("never", 0)
       }
       let arguments = [directory.file("jobs.db"), input, output, limit.0, "\(limit.1)"]
-      let wasKilled = try await run(arguments, log: log)
-      for line in try lines(log) where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
-      if !wasKilled {
-        #expect(try lines(log).last == "finished", "seed \(seed)")
+      let end = try await helper.run(arguments)
+      for line in end.lines where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
+      if !end.wasKilled {
+        #expect(end.lines.last == "finished", "seed \(seed)")
         break
       }
       kills += 1
