@@ -207,7 +207,7 @@ let package = Package(
       ["ChildPrograms", "CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]
     ),
     tests("Tenfold", ["BatchCrashHelper", "ChildPrograms"]),
-    tests("TenfoldCommand", ["Tenfold"]),
+    tests("TenfoldCommand", ["ChildPrograms", "Tenfold"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
