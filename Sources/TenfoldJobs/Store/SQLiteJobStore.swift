@@ -27,11 +27,13 @@ public final class SQLiteJobStore: JobStore {
   private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
   private let hub = HintHub<JobWakeup>()
+  private let upkeep: JobUpkeep
 
-  private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime) {
+  private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime, upkeep: JobUpkeep) {
     self.database = database
     self.clock = clock
     self.time = time
+    self.upkeep = upkeep
   }
 
   /// Opens a store of its own file.
@@ -64,8 +66,10 @@ public final class SQLiteJobStore: JobStore {
     in database: SQLiteDatabase,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
-    let time = try await database.write { tx in try StoreTime.adopt(clock, in: tx) }
-    return SQLiteJobStore(database: database, clock: clock, time: time)
+    let (time, upkeep) = try await database.write { tx in
+      (try StoreTime.adopt(clock, in: tx), JobUpkeep(made: try JobRows.lastingCount(in: tx)))
+    }
+    return SQLiteJobStore(database: database, clock: clock, time: time, upkeep: upkeep)
   }
 
   /// Closes the database; a store opened in a shared database closes that.
@@ -192,7 +196,11 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func reap(limit: Int) async throws -> Int {
     // Taken back by power loss it happens again: the start of the machine ends all leases.
-    let count = try await database.writeUnsynced { [self] tx in try rows(tx).reap(limit: limit) }
+    let count = try await database.writeUnsynced { [self] tx in
+      let rows = rows(tx)
+      try rows.keepUp()
+      return try rows.reap(limit: limit)
+    }
     if count > 0 { hub.send(.ready) }
     return count
   }
@@ -217,25 +225,21 @@ public final class SQLiteJobStore: JobStore {
 
   /// Deletes the rows that were kept for tenants and levels without any job; returning jobs make them anew.
   ///
-  /// A lane is one small row for each tenant on each level of each queue that ever had a job: prune when tenants come and
-  /// go by the hundred thousand.
+  /// A lane is one small row for each tenant on each level of each queue. ``reap(limit:)``, which workers call, prunes
+  /// once some thousands came to be; this is for doing it now.
   ///
   /// - Returns: How many rows were deleted.
   /// - Throws: `StorageError`.
   /// - Complexity: O(jobs + lanes) in one transaction: writes wait meanwhile.
   @discardableResult
   public func pruneLanes() async throws -> Int {
-    try await database.write { tx in
-      try tx.execute(
-        "DELETE FROM job_lane WHERE activity = 0 AND waiting = 0 AND lane NOT IN (SELECT lane FROM job)"
-      )
-    }
+    try await database.write { [self] tx in try rows(tx).pruneLanes() }
   }
 
   /// Hints of changes made through this object.
   public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
 
   private func rows(_ transaction: SQLiteTransaction) -> JobRows {
-    JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch)
+    JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch, upkeep: upkeep)
   }
 }
