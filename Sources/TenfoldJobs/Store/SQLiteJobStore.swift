@@ -26,7 +26,7 @@ public final class SQLiteJobStore: JobStore {
   /// Settled when the store is opened.
   private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
-  private let hub = HintHub<JobWakeup>()
+  let hub = HintHub<JobWakeup>()
   private let upkeep: JobUpkeep
 
   private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime, upkeep: JobUpkeep) {
@@ -83,9 +83,7 @@ public final class SQLiteJobStore: JobStore {
   ///   as far as there is room.
   public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
     guard !jobs.isEmpty else { return [] }
-    let outcomes = try await database.write { [self] tx in try rows(tx).enqueue(jobs) }
-    hub.send(.ready)
-    return outcomes
+    return try await database.write { [self] tx in try enqueue(jobs, in: tx) }
   }
 
   /// Accepts jobs in the same transaction as the host's own writes: both happen or neither.
@@ -118,9 +116,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
     guard !settlements.isEmpty else { return [] }
-    let outcomes = try await database.write { [self] tx in try rows(tx).settle(settlements) }
-    hub.send(.settled)
-    return outcomes
+    return try await database.write { [self] tx in try settle(settlements, in: tx) }
   }
 
   /// Ends runs in the same transaction as the jobs' own writes: the effects and the end happen once, together.
@@ -136,7 +132,8 @@ public final class SQLiteJobStore: JobStore {
     _ settlements: [JobSettlement],
     in transaction: SQLiteTransaction
   ) throws -> [SettleOutcome] {
-    // Whoever waits for one of these jobs, or for one that comes after it, looks when the end is there to be seen.
+    // Whoever waits for one of these jobs, or for one that comes after it, looks when the end is there to be seen. The
+    // hint comes from the writer's thread, as it would be later from the caller's, which has to be woken first.
     transaction.onCommit { [hub] in hub.send(.settled) }
     return try rows(transaction).settle(settlements)
   }
@@ -154,17 +151,13 @@ public final class SQLiteJobStore: JobStore {
   ) async throws -> (settled: [SettleOutcome], leases: [JobLease]) {
     let body: @Sendable (SQLiteTransaction) throws -> (settled: [SettleOutcome], leases: [JobLease]) = {
       [self] tx in
-      let rows = rows(tx)
-      let settled = try rows.settle(settlements)
+      let settled = settlements.isEmpty ? [] : try settle(settlements, in: tx)
       guard request.maximum > 0 else { return (settled, []) }
-      return (settled, try picker.withLock { picker in try rows.claim(request, picker: &picker) })
+      return (settled, try picker.withLock { picker in try rows(tx).claim(request, picker: &picker) })
     }
     // A claim that power loss takes back is as good as one whose worker died with the machine: the job runs again, and
     // fences of the next start of the machine are all higher. So a claim alone need not wait for the disk.
-    let result =
-      settlements.isEmpty ? try await database.writeUnsynced(body) : try await database.write(body)
-    if !settlements.isEmpty { hub.send(.settled) }
-    return result
+    return settlements.isEmpty ? try await database.writeUnsynced(body) : try await database.write(body)
   }
 
   /// Lets runs go on for longer and stores what they report.

@@ -4,6 +4,7 @@
 internal import Logging
 import Synchronization
 import TenfoldCore
+internal import TenfoldStorage
 
 /// Runs jobs from a store until told to stop.
 ///
@@ -79,10 +80,14 @@ public final class JobWorker: Sendable {
     try options.validate()
     try thread.start()
     defer { thread.stop() }
+    let hints = (store as? any HintingJobStore).map { store in
+      (hub: store.hub, key: store.hub.subscribe { [signal] _ in signal.yield() })
+    }
+    defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
         group.addTask(executorPreference: thread) { [self] in await beat(on: thread) }
-        group.addTask { [self] in for await _ in store.wakeups { signal.yield() } }
+        if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
         await withDiscardingTaskGroup { jobs in await serve(&jobs, thread) }
         await settleRest()
         state.withLock { $0.isCancelled = true }
