@@ -6,7 +6,14 @@ internal import TenfoldStorage
 /// A store whose hints reach a worker on the thread that makes the change, a change of threads sooner than a stream.
 protocol HintingJobStore: JobStore {
   var hub: HintHub<JobWakeup> { get }
+  /// Where workers wait that want jobs as they come; `nil` where a claim costs too little for that.
+  var waiting: IdleWorkers? { get }
 }
 
-extension SQLiteJobStore: HintingJobStore {}
-extension InMemoryJobStore: HintingJobStore {}
+extension SQLiteJobStore: HintingJobStore {
+  var waiting: IdleWorkers? { idleWorkers }
+}
+
+extension InMemoryJobStore: HintingJobStore {
+  var waiting: IdleWorkers? { nil }
+}

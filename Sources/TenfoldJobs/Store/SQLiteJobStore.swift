@@ -27,6 +27,7 @@ public final class SQLiteJobStore: JobStore {
   private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
   let hub = HintHub<JobWakeup>()
+  let idleWorkers = IdleWorkers()
   private let upkeep: JobUpkeep
 
   private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime, upkeep: JobUpkeep) {
@@ -83,7 +84,12 @@ public final class SQLiteJobStore: JobStore {
   ///   as far as there is room.
   public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
     guard !jobs.isEmpty else { return [] }
-    return try await database.write { [self] tx in try enqueue(jobs, in: tx) }
+    return try await database.write { [self] tx in
+      let outcomes = try rows(tx).enqueue(jobs)
+      try handOut(jobs, tx)
+      tx.onCommit { [hub] in hub.send(.ready) }
+      return outcomes
+    }
   }
 
   /// Accepts jobs in the same transaction as the host's own writes: both happen or neither.
@@ -231,6 +237,16 @@ public final class SQLiteJobStore: JobStore {
 
   /// Hints of changes made through this object.
   public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
+
+  /// Hands out to a worker that waits, in the transaction that accepts these jobs.
+  private func handOut(_ jobs: [NewJob], _ transaction: SQLiteTransaction) throws {
+    guard let worker = idleWorkers.take(for: jobs) else { return }
+    let begin = ContinuousClock.now
+    let leases = try picker.withLock { picker in
+      try rows(transaction).claim(worker.request, picker: &picker)
+    }
+    if !leases.isEmpty { transaction.onCommit { worker.receive(leases, begin) } }
+  }
 
   private func rows(_ transaction: SQLiteTransaction) -> JobRows {
     JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch, upkeep: upkeep)
