@@ -11,6 +11,13 @@ import Testing
 
 @Suite("What was acknowledged survives kill -9")
 struct CrashTests {
+  #if DEBUG
+  private static let rounds = 2
+  #else
+  /// Two hundred for all seeds.
+  private static let rounds = 10
+  #endif
+
   @Test("producer and worker killed at random points", arguments: 1...20)
   func killing(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
@@ -18,7 +25,7 @@ struct CrashTests {
     let path = directory.file("jobs.db")
     let helper = try ChildProgram("JobsCrashHelper")
     let history = JobHistory()
-    for round in 0..<10 {
+    for round in 0..<Self.rounds {
       let note: Comment = "seed \(seed), round \(round)"
       let producer = try helper.start(["produce", path])
       let worker = try helper.start(["work", path])
