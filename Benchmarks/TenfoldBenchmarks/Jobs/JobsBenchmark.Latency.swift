@@ -7,6 +7,8 @@ import TenfoldStorage
 
 extension JobsBenchmark {
   /// From the call of enqueue to the start of the job, with a worker that has nothing else to do.
+  ///
+  /// Beside each job stands one sync after the same pause: what a disk and processors that were idle take for it.
   func latency(_ report: inout BenchmarkReport) async throws {
     let path = folder.file()
     defer { folder.remove(path) }
@@ -17,59 +19,86 @@ extension JobsBenchmark {
     }
     let queue = JobQueue(store: store)
     let meter = NoiseMeter()
-    let syncs = try Self.syncs(folder.path, 300)
-    let waits = try await withThrowingTaskGroup(of: Void.self) { group in
+    var times = Times()
+    let file = try SyncedFile(folder.path + "/sync")
+    for _ in 0..<300 { times.busySyncs.append(try file.append()) }
+    times = try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await worker.run() }
       var iterator = starts.makeAsyncIterator()
-      var waits: [Double] = []
       for number in 0..<330 {
         // Idle means idle: the worker has settled the job before.
         try await Task.sleep(for: .milliseconds(3))
+        let sync = try file.append()
+        try await Task.sleep(for: .milliseconds(3))
         let begin = ContinuousClock.now
         try await queue.enqueue(Noop(number: number))
+        let accepted = (ContinuousClock.now - begin) / .milliseconds(1)
         guard let start = await iterator.next() else { break }
-        if number >= 30 { waits.append((start - begin) / .milliseconds(1)) }
+        guard number >= 30 else { continue }
+        times.idleSyncs.append(sync)
+        times.accepted.append(accepted)
+        times.starts.append((start - begin) / .milliseconds(1))
       }
       worker.drain()
       try await group.waitForAll()
-      return waits.sorted()
+      return times
     }
     await store.close()
-    let noise = meter.othersCPUs()
-    report.add("latency-fdatasync", "time", "ms", .init(values: syncs, othersCPUs: noise))
-    let start = BenchmarkSample(values: waits, othersCPUs: noise)
+    add(times, meter.othersCPUs(), &report)
+  }
+
+  private struct Times {
+    var busySyncs: [Double] = []
+    var idleSyncs: [Double] = []
+    var accepted: [Double] = []
+    var starts: [Double] = []
+  }
+
+  private func add(_ times: Times, _ noise: Double?, _ report: inout BenchmarkReport) {
+    func sample(_ values: [Double]) -> BenchmarkSample { .init(values: values.sorted(), othersCPUs: noise) }
+    let start = sample(times.starts)
+    let sync = sample(times.idleSyncs)
+    report.add("latency-sync-in-a-row", "time", "ms", sample(times.busySyncs))
+    report.add("latency-sync-when-idle", "time", "ms", sync)
+    report.add("latency-idle-accepted", "time", "ms", sample(times.accepted))
     report.add("latency-idle-to-start", "time", "ms", start)
     // What comes on top of the one sync that no queue on a disk can do without.
-    let sync = BenchmarkSample(values: syncs, othersCPUs: noise).median
     for (name, share, bound) in [("p50", 0.5, 0.3), ("p99", 0.99, 2.0)] {
-      let above = BenchmarkSample(values: [start.quantile(share) - sync], othersCPUs: noise)
+      let above = sample([start.quantile(share) - sync.median])
       report.add("latency-above-sync", name, "ms", above, target: .atMost(bound))
     }
   }
+}
+
+/// A file that each write is synced to.
+private final class SyncedFile {
+  private let handle: FileHandle
+  private let path: String
+  private let page = Data(repeating: 7, count: 4096)
+
+  init(_ path: String) throws {
+    guard FileManager.default.createFile(atPath: path, contents: nil),
+      let handle = FileHandle(forWritingAtPath: path)
+    else { throw RawJobs.Failure(description: "can't write to \(path)") }
+    self.path = path
+    self.handle = handle
+  }
+
+  deinit {
+    try? handle.close()
+    try? FileManager.default.removeItem(atPath: path)
+  }
 
   /// Milliseconds that appending 4 KiB and syncing takes.
-  private static func syncs(_ folder: String, _ count: Int) throws -> [Double] {
-    let path = folder + "/sync"
-    guard FileManager.default.createFile(atPath: path, contents: nil),
-      let file = FileHandle(forWritingAtPath: path)
-    else { throw RawJobs.Failure(description: "can't write to \(folder)") }
-    let page = Data(repeating: 7, count: 4096)
-    var times: [Double] = []
-    for _ in 0..<count {
-      let start = ContinuousClock.now
-      try file.write(contentsOf: page)
-      #if canImport(Darwin)
-      let status = fsync(file.fileDescriptor)
-      #else
-      let status = fdatasync(file.fileDescriptor)
-      #endif
-      guard status == 0 else {
-        throw RawJobs.Failure(description: "fdatasync failed")
-      }
-      times.append((ContinuousClock.now - start) / .milliseconds(1))
-    }
-    try file.close()
-    try FileManager.default.removeItem(atPath: path)
-    return times.sorted()
+  func append() throws -> Double {
+    let start = ContinuousClock.now
+    try handle.write(contentsOf: page)
+    #if canImport(Darwin)
+    let status = fsync(handle.fileDescriptor)
+    #else
+    let status = fdatasync(handle.fileDescriptor)
+    #endif
+    guard status == 0 else { throw RawJobs.Failure(description: "a sync failed") }
+    return (ContinuousClock.now - start) / .milliseconds(1)
   }
 }
