@@ -181,7 +181,12 @@ let package = Package(
       path: "Tests/Helpers/BatchCrashHelper",
       swiftSettings: settings
     ),
-    .target(name: "TenfoldTestSupport", path: "Tests/Support", swiftSettings: settings),
+    .target(
+      name: "TenfoldTestSupport",
+      dependencies: ["TenfoldStorage"],
+      path: "Tests/Support",
+      swiftSettings: settings
+    ),
     .target(name: "CTenfoldSanitizers", path: "Tests/CTenfoldSanitizers"),
     .target(name: "CTenfoldFaultVFS", dependencies: ["CTenfoldSQLite"], path: "Tests/CTenfoldFaultVFS"),
     tests("TenfoldCore"),
@@ -200,7 +205,10 @@ let package = Package(
     ),
     tests("TenfoldCache", ["TenfoldCore", "TenfoldStorage", "TenfoldVectors"]),
     tests("TenfoldRouting", ["TenfoldCore"]),
-    tests("TenfoldJobs", ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]),
+    tests(
+      "TenfoldJobs",
+      ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]
+    ),
     tests("Tenfold", ["BatchCrashHelper"]),
     tests("TenfoldCommand", ["Tenfold"]),
   ],

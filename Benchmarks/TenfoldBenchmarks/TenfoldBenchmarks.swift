@@ -9,8 +9,8 @@ struct TenfoldBenchmarks: AsyncParsableCommand {
     commandName: "tenfold-bench",
     abstract: "Measures Tenfold's modules; figures come with the machine they were taken on.",
     subcommands: [
-      EnvironmentCommand.self, InferenceCommand.self, JobsCommand.self, KernelsCommand.self,
-      ColdStartCommand.self,
+      EnvironmentCommand.self, InferenceCommand.self, JobsCommand.self, JobsVictimCommand.self,
+      KernelsCommand.self, ColdStartCommand.self,
     ]
   )
 }

@@ -11,7 +11,14 @@ final class JobHistory: Sendable {
     var fences: [RawJobID: Int64] = [:]
     var ended: [RawJobID: JobState] = [:]
     var running: [String: Set<RawJobID>] = [:]
+    /// The fences of runs that were not given back yet, and the ends of their leases.
+    var held: [RawJobID: (fence: Int64, until: Int64)] = [:]
     var violations: [String] = []
+
+    mutating func leave(_ id: RawJobID) {
+      held[id] = nil
+      for key in running.keys { running[key]?.remove(id) }
+    }
   }
 
   private let state = Mutex(State())
@@ -25,9 +32,17 @@ final class JobHistory: Sendable {
   func accepted(_ id: RawJobID) { state.withLock { _ = $0.accepted.insert(id) } }
 
   /// A worker was given a run; jobs with its key may run `limit` at a time.
-  func started(_ reference: JobLease.Reference, key: String? = nil, limit: Int = 1) {
+  ///
+  /// With `until`, the end of its lease, nobody else may get the job before it has left.
+  func started(_ reference: JobLease.Reference, key: String? = nil, limit: Int = 1, until: Int64? = nil) {
     state.withLock { state in
       let (id, fence) = (reference.id, reference.fence)
+      if let until {
+        if let other = state.held[id] {
+          state.violations.append("job \(id): run \(fence) while run \(other.fence) has it")
+        }
+        state.held[id] = (fence, until)
+      }
       if let key {
         state.running[key, default: []].insert(id)
         let count = state.running[key, default: []].count
@@ -51,9 +66,27 @@ final class JobHistory: Sendable {
         state.violations.append("job \(reference.id) ended by fence \(reference.fence), not its newest")
       }
       state.ended[reference.id] = end
-      for key in state.running.keys { state.running[key]?.remove(reference.id) }
+      state.leave(reference.id)
     }
   }
+
+  /// A run's lease goes on.
+  func extended(_ reference: JobLease.Reference, until: Int64) {
+    state.withLock { $0.held[reference.id] = (reference.fence, until) }
+  }
+
+  /// A run is over, but perhaps not its job.
+  func left(_ id: RawJobID) { state.withLock { $0.leave(id) } }
+
+  /// The jobs whose lease ran out and that nobody has taken back.
+  func overdue(now: Int64) -> [RawJobID] {
+    state.withLock { state in state.held.filter { $0.value.until <= now }.map(\.key) }
+  }
+
+  /// The fence of the run that has a job.
+  func holder(of id: RawJobID) -> Int64? { state.withLock { $0.held[id]?.fence } }
+
+  func violated(_ what: String) { state.withLock { $0.violations.append(what) } }
 
   /// The leases of all runs were declared over.
   func voided() { state.withLock { $0.running = [:] } }

@@ -9,17 +9,6 @@ import Testing
 
 @Suite("A batch survives kill -9")
 struct BatchCrashTests {
-  /// Runs the helper to its end, without holding a thread meanwhile; whether it was killed.
-  private func run(_ arguments: [String], log: String) async throws -> Bool {
-    let process = try HelperProgram("BatchCrashHelper").process(arguments, log: log)
-    return try await withCheckedThrowingContinuation { continuation in
-      process.terminationHandler = { process in
-        continuation.resume(returning: process.terminationReason == .uncaughtSignal)
-      }
-      do { try process.run() } catch { continuation.resume(throwing: error) }
-    }
-  }
-
   @Test("killed at random points, it ends with each line once and in order", arguments: 1...6)
   func killing(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
@@ -31,10 +20,10 @@ struct BatchCrashTests {
       #"{"custom_id":"c\#(number)","body":{"messages":[{"role":"user","content":"q\#(number)"}]}}"#
     }
     try Data(text.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: input))
+    let helper = try ChildProgram("BatchCrashHelper")
     var asked: [Substring: Int] = [:]
     var kills = 0
     for round in 0... {
-      let log = directory.file("log\(round)")
       // Some kills come while lines are taken in, some while they are answered; the last run is left alone.
       let limit: (String, Int)
       switch round {
@@ -43,11 +32,10 @@ struct BatchCrashTests {
       default: limit = ("never", 0)
       }
       let arguments = [directory.file("jobs.db"), input, output, limit.0, "\(limit.1)"]
-      let wasKilled = try await run(arguments, log: log)
-      let lines = try HelperProgram.lines(log)
-      for line in lines where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
-      if !wasKilled {
-        #expect(lines.last == "finished", "seed \(seed)")
+      let end = try await helper.run(arguments)
+      for line in end.lines where line.hasPrefix("asked ") { asked[line.dropFirst(6), default: 0] += 1 }
+      if !end.wasKilled {
+        #expect(end.lines.last == "finished", "seed \(seed)")
         break
       }
       kills += 1

@@ -32,15 +32,20 @@ struct BenchmarkReport {
     if options.json != "-" { Self.show(environment.description + "\n") }
   }
 
-  /// Adds one figure and prints its row.
+  /// Adds one figure and prints its row, with whether the median meets the target.
   mutating func add(
     _ name: String,
     _ metric: String,
     _ unit: String,
     _ sample: BenchmarkSample,
-    parameters: [String: String] = [:]
+    parameters: [String: String] = [:],
+    target: BenchmarkTarget? = nil
   ) {
     var parameters = parameters
+    if let target {
+      parameters["target"] = target.description
+      parameters["verdict"] = target.verdict(on: sample.median)
+    }
     if let others = sample.othersCPUs { parameters["others_cpu"] = Self.short(others) }
     lines.append(
       Line(
@@ -59,13 +64,13 @@ struct BenchmarkReport {
     )
     guard options.json != "-" else { return }
     if lines.count == 1 {
-      Self.show(Self.row(["case", "metric", "median", "p99", "unit", "n", "others' CPUs"]))
+      Self.show(Self.row(["case", "metric", "median", "p99", "unit", "n", "others' CPUs", "target"]))
     }
     Self.show(
       Self.row([
         name, metric, Self.short(sample.median), Self.short(sample.quantile(0.99)), unit,
         "\(sample.values.count)",
-        parameters["others_cpu"] ?? "?",
+        parameters["others_cpu"] ?? "?", target.map { "\($0): \($0.verdict(on: sample.median))" } ?? "",
       ])
     )
   }
@@ -97,7 +102,7 @@ struct BenchmarkReport {
   }
 
   private static func row(_ cells: [String]) -> String {
-    let widths = [26, 16, 10, 10, 8, 5, 12]
+    let widths = [26, 16, 10, 10, 8, 5, 14, 0]
     return zip(cells, widths)
       .map { cell, width in
         cell + String(repeating: " ", count: max(1, width - cell.count))

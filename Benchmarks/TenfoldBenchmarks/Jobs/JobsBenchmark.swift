@@ -65,7 +65,23 @@ struct JobsBenchmark {
     report.add(name, "raw", "jobs/s", .init(values: raws.sorted(), othersCPUs: noise), parameters: parameters)
     // Neighbours in time are compared, as the disk changes its mind.
     let ratios = zip(ours, raws).map { $0 / $1 }.sorted()
-    report.add(name, "ratio", "x raw", .init(values: ratios, othersCPUs: noise), parameters: parameters)
+    report.add(
+      name,
+      "ratio",
+      "x raw",
+      .init(values: ratios, othersCPUs: noise),
+      parameters: parameters,
+      target: target(item, batch, isFull: isFull)
+    )
+  }
+
+  private func target(_ item: JobsCommand.Case, _ batch: Int, isFull: Bool) -> BenchmarkTarget? {
+    guard isFull else { return nil }
+    switch item {
+    case .enqueue where batch == 100: return .atLeast(0.75)
+    case .lifecycle where batch >= 100: return .atLeast(0.6)
+    default: return nil
+    }
   }
 
   /// Jobs a second through a store.
@@ -115,7 +131,7 @@ struct JobsBenchmark {
   }
 
   /// Jobs a second through SQLite's C API, with the same transactions.
-  private func raw(_ item: JobsCommand.Case, _ batch: Int, _ jobs: Int, isFull: Bool) async throws -> Double {
+  func raw(_ item: JobsCommand.Case, _ batch: Int, _ jobs: Int, isFull: Bool) async throws -> Double {
     let path = folder.file()
     defer { folder.remove(path) }
     let store = try await SQLiteJobStore.open(.file(path))
@@ -143,41 +159,6 @@ struct JobsBenchmark {
       done += batch
     }
     return Double(done) / ((ContinuousClock.now - start) / .seconds(1))
-  }
-
-  // MARK: - Many producers
-
-  /// Producers that each wait for their own job to be on the disk.
-  func producers(_ count: Int, _ report: inout BenchmarkReport) async throws {
-    let meter = NoiseMeter()
-    var alone: [Double] = []
-    var many: [Double] = []
-    var ceilings: [Double] = []
-    for repetition in 0...reps {
-      let ceiling = try await raw(.enqueue, 1, 300, isFull: true)
-      let path = folder.file()
-      let store = try await SQLiteJobStore.open(.file(path))
-      let one = try await measure(.enqueue, store, 1, 300)
-      let each = 40
-      let start = ContinuousClock.now
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<count {
-          group.addTask { for _ in 0..<each { _ = try await store.enqueue(new(1)) } }
-        }
-        try await group.waitForAll()
-      }
-      let rate = Double(count * each) / ((ContinuousClock.now - start) / .seconds(1))
-      await store.close()
-      folder.remove(path)
-      guard repetition > 0 else { continue }
-      alone.append(one / ceiling)
-      many.append(rate / ceiling)
-      ceilings.append(ceiling)
-    }
-    let noise = meter.othersCPUs()
-    report.add("producers-raw", "rate", "jobs/s", .init(values: ceilings.sorted(), othersCPUs: noise))
-    report.add("producers-1", "ratio", "x raw", .init(values: alone.sorted(), othersCPUs: noise))
-    report.add("producers-\(count)", "ratio", "x raw", .init(values: many.sorted(), othersCPUs: noise))
   }
 }
 

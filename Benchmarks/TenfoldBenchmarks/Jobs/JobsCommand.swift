@@ -17,8 +17,8 @@ struct JobsCommand: AsyncParsableCommand {
   )
 
   enum Case: String, ExpressibleByArgument, CaseIterable {
-    case enqueue, claim, settle, lifecycle, producers, memory, worker, latency, depth, fairness, keys,
-      recovery
+    case enqueue, claim, settle, lifecycle, producers, memory, footprint, worker, latency, depth, fairness
+    case keys, recovery
   }
 
   @Option(name: .customLong("case"), help: "What to measure; repeat for several, all unless given.")
@@ -32,6 +32,17 @@ struct JobsCommand: AsyncParsableCommand {
 
   @Option(help: "Waiting jobs for the case depth; repeat for several.")
   var depth: [Int] = [1_000, 10_000, 100_000, 1_000_000]
+
+  @Option(
+    help: "Producers that wait for their jobs at the same time, for the case producers; repeat for several."
+  )
+  var producers: [Int] = [1, 16, 256]
+
+  @Option(help: "Jobs for the cases keys and footprint.")
+  var jobs = 1_000_000
+
+  @Option(help: "Seconds of a lease for the case recovery; repeat for several.")
+  var lease: [Double] = [1, 10]
 
   @Option(help: "Bytes of a job's payload.")
   var payload = 256
@@ -54,6 +65,15 @@ struct JobsCommand: AsyncParsableCommand {
     guard depth.allSatisfy({ (100...10_000_000).contains($0) }) else {
       throw ValidationError("--depth must be in 100...10000000.")
     }
+    guard producers.allSatisfy({ (1...10_000).contains($0) }) else {
+      throw ValidationError("--producers must be in 1...10000.")
+    }
+    guard (10_000...10_000_000).contains(jobs) else {
+      throw ValidationError("--jobs must be in 10000...10000000.")
+    }
+    guard lease.allSatisfy({ (0.1...3600).contains($0) }) else {
+      throw ValidationError("--lease must be in 0.1...3600.")
+    }
     guard (0...65_536).contains(payload) else { throw ValidationError("--payload must be in 0...65536.") }
   }
 
@@ -69,14 +89,15 @@ struct JobsCommand: AsyncParsableCommand {
             try await bench.calls(item, batch, durability == "full" ? .full : .relaxed, &report)
           }
         }
-      case .producers: try await bench.producers(256, &report)
+      case .producers: try await bench.producers(producers, &report)
       case .memory: for batch in batch { try await bench.memory(batch, &report) }
+      case .footprint: try await bench.footprint(jobs, &report)
       case .worker: try await bench.worker(&report)
       case .latency: try await bench.latency(&report)
       case .depth: try await bench.depth(depth, &report)
       case .fairness: try await bench.fairness(&report)
-      case .keys: try await bench.keys(&report)
-      case .recovery: try await bench.recovery(&report)
+      case .keys: try await bench.keys(jobs, &report)
+      case .recovery: for lease in lease { try await bench.recovery(lease, &report) }
       }
     }
     try report.finish()

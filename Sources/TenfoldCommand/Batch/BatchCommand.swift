@@ -87,21 +87,29 @@ private struct BatchRun: Sendable {
       schemas: [SQLiteJobStore.schema, BatchInference.schema]
     )
     let store = try await SQLiteJobStore.open(in: database)
-    let model = try await loadModel()
-    do {
-      try await answer(BatchInference(store: store, model: model, options: options))
-    } catch {
-      await model.shutdown()
+    do { try await answer(from: store) } catch {
       await store.close()
       throw error
     }
-    await model.shutdown()
     await store.close()
   }
 
-  private func answer(_ batches: BatchInference) async throws {
-    let submitted = try await batches.submit(input, as: id, for: tenant)
-    let bar = ProgressBar("answering", total: submitted.total)
+  private func answer(from store: SQLiteJobStore) async throws {
+    // Before the model is fetched and loaded: what is wrong with the input shows at once.
+    let intake = BatchInference(store: store, model: AbsentModel(), options: options)
+    let total = try await intake.submit(input, as: id, for: tenant).total
+    let model = try await loadModel()
+    do {
+      try await answer(BatchInference(store: store, model: model, options: options), total)
+    } catch {
+      await model.shutdown()
+      throw error
+    }
+    await model.shutdown()
+  }
+
+  private func answer(_ batches: BatchInference, _ total: Int) async throws {
+    let bar = ProgressBar("answering", total: total)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await batches.answer(input, to: output, as: id, for: tenant) }
       group.addTask {
@@ -128,5 +136,14 @@ private struct BatchRun: Sendable {
       gguf: path,
       options: .init(contextLength: 2048, maximumConcurrentSequences: options.concurrency, id: model)
     )
+  }
+}
+
+/// Stands for the model while lines are only taken in.
+private struct AbsentModel: LanguageModel {
+  let profile = ModelProfile(id: "absent", contextLength: 0)
+
+  func generate(_ request: InferenceRequest) async throws -> GenerationStream {
+    throw ModelError(.missing, "the model was not loaded")
   }
 }

@@ -14,7 +14,7 @@ import TenfoldStorage
 /// ```
 public final class InMemoryJobStore: JobStore {
   private let table = Mutex(JobTable())
-  private let hub = HintHub<JobWakeup>()
+  let hub = HintHub<JobWakeup>()
   private let clock: JobStoreClock
 
   /// Creates an empty store.

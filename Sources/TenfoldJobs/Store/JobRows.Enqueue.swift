@@ -48,6 +48,7 @@ extension JobRows {
         job.id.bytes,
         Int64.max
       )
+      upkeep.note()
     }
     if isFree {
       try offer(lane, runAt: runAt, waiting: 1)

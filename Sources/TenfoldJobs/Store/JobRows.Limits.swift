@@ -54,6 +54,7 @@ extension JobRows {
 
   private func conform(_ key: String, _ cell: RateCell, _ id: RawJobID) throws -> Bool {
     let known = try tx.first("SELECT arrival FROM job_rate WHERE key = ?1", key) { try $0.int64(0) }
+    if known == nil { upkeep.note() }
     let next = cell.arrival(after: known ?? .min, now: now)
     let arrival = next ?? known ?? now
     try tx.execute(

@@ -158,6 +158,32 @@ extension JobRows {
     return expired.count
   }
 
+  // MARK: - Upkeep
+
+  /// How many rows there are that may outlive their jobs.
+  static func lastingCount(in tx: SQLiteTransaction) throws -> Int {
+    try ["job_lane", "job_unique", "job_rate"].reduce(0) { sum, table in
+      sum + (try tx.first("SELECT count(*) FROM \(table)") { try $0.int(0) } ?? 0)
+    }
+  }
+
+  /// Deletes what outlived its jobs, when there may be enough of it.
+  func keepUp() throws {
+    let isDue = try upkeep.begins { try tx.first("SELECT count(*) FROM job") { try $0.int(0) } ?? 0 }
+    guard isDue else { return }
+    try tx.execute("DELETE FROM job_unique WHERE until <= ?1", now)
+    try tx.execute("DELETE FROM job_rate WHERE next_at IS NULL AND arrival <= ?1", now)
+    try pruneLanes()
+  }
+
+  /// Deletes lanes without any job; gives how many.
+  @discardableResult
+  func pruneLanes() throws -> Int {
+    try tx.execute(
+      "DELETE FROM job_lane WHERE activity = 0 AND waiting = 0 AND lane NOT IN (SELECT lane FROM job)"
+    )
+  }
+
   // MARK: - Steps
 
   private func makeReady(_ run: Run, runAt: Int64, crashCount: Int64? = nil) throws {

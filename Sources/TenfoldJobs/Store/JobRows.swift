@@ -31,12 +31,14 @@ final class JobRows {
   let now: Int64
   /// Fences rise above this: a start of the machine, after which claims may have been lost, moves it up.
   let fenceBase: Int64
+  let upkeep: JobUpkeep
   private var prepared: [SQLiteStatement?]
   private var numbers: [LaneKey: Int64] = [:]
   var lanes: [Int64: Lane] = [:]
 
-  init(_ transaction: SQLiteTransaction, now: Int64, epoch: Int64 = 0) {
+  init(_ transaction: SQLiteTransaction, now: Int64, epoch: Int64, upkeep: JobUpkeep) {
     tx = transaction
+    self.upkeep = upkeep
     self.now = now
     fenceBase = epoch << 32
     prepared = Array(repeating: nil, count: JobStatement.allCases.count)
@@ -86,6 +88,7 @@ final class JobRows {
 
   private func makeLane(_ key: LaneKey) throws -> Lane? {
     try makeLevels(key.queue)
+    upkeep.note()
     try tx.execute(
       """
       INSERT INTO job_lane(level, tenant, weight, pass, activity, next_at, waiting)

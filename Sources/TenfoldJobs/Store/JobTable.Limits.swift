@@ -18,9 +18,10 @@ extension JobTable {
   private mutating func conform(_ limit: JobRateLimit, _ record: JobRecord, _ now: Int64) -> Bool {
     let cell = RateCell(limit)
     // Taken out and put back, so that its queue isn't copied.
+    let known = rates.removeValue(forKey: limit.key)
+    if known == nil { upkeep.note() }
     var rate =
-      rates.removeValue(forKey: limit.key)
-      ?? Rate(arrival: .min, interval: cell.interval, tolerance: cell.tolerance)
+      known ?? Rate(arrival: .min, interval: cell.interval, tolerance: cell.tolerance)
     rate.interval = cell.interval
     rate.tolerance = cell.tolerance
     defer { rates[limit.key] = rate }

@@ -51,6 +51,7 @@ extension JobTable {
   }
 
   mutating func reap(limit: Int, now: Int64) -> Int {
+    keepUp(now: now)
     var count = 0
     while count < limit, let entry = leases.first, entry.time <= now {
       leases.removeFirst()

@@ -45,6 +45,7 @@ struct JobTable {
   var rates: [String: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [String: Int64] = [:]
+  let upkeep = JobUpkeep()
   private var laneCount = 0
   private var picker = PriorityPicker()
 
@@ -67,6 +68,7 @@ struct JobTable {
     if let key = options.uniqueKey {
       if let holder = unique[key], holder.until > now { return .duplicate(of: holder.id) }
       unique[key] = UniqueKey(id: job.id, until: .max)
+      upkeep.note()
     }
     let runAt = now.advanced(by: max(.zero, options.delay))
     let record = JobRecord(job, lane: lane, runAt: runAt)
@@ -100,6 +102,7 @@ struct JobTable {
     let level = levels[options.queue, default: []][options.priority.rawValue]
     if let lane = level.lanes[options.tenant] { return lane }
     laneCount += 1
+    upkeep.note()
     let lane = JobLane(
       level: level,
       tenant: options.tenant,
@@ -216,6 +219,21 @@ struct JobTable {
       let record = entry.record
       if record.isForgotten(now: now), records[record.id] === record { records[record.id] = nil }
     }
+  }
+
+  /// Drops what outlived its jobs, when there may be enough of it; tenants and keys that return are made anew.
+  mutating func keepUp(now: Int64) {
+    guard upkeep.begins(jobs: { records.count }) else { return }
+    forget(now: now)
+    let used = Set(records.values.map { ObjectIdentifier($0.lane) })
+    for level in levels.values.joined() {
+      level.lanes = level.lanes.filter { _, lane in
+        lane.activity != .idle || lane.waiting > 0 || used.contains(ObjectIdentifier(lane))
+      }
+    }
+    levels = levels.filter { _, levels in levels.contains { !$0.lanes.isEmpty } }
+    unique = unique.filter { $0.value.until > now }
+    rates = rates.filter { $0.value.nextAt != nil || $0.value.arrival > now }
   }
 }
 

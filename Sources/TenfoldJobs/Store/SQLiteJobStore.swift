@@ -26,12 +26,15 @@ public final class SQLiteJobStore: JobStore {
   /// Settled when the store is opened.
   private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
-  private let hub = HintHub<JobWakeup>()
+  let hub = HintHub<JobWakeup>()
+  let idleWorkers = IdleWorkers()
+  private let upkeep: JobUpkeep
 
-  private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime) {
+  private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime, upkeep: JobUpkeep) {
     self.database = database
     self.clock = clock
     self.time = time
+    self.upkeep = upkeep
   }
 
   /// Opens a store of its own file.
@@ -64,8 +67,10 @@ public final class SQLiteJobStore: JobStore {
     in database: SQLiteDatabase,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
-    let time = try await database.write { tx in try StoreTime.adopt(clock, in: tx) }
-    return SQLiteJobStore(database: database, clock: clock, time: time)
+    let (time, upkeep) = try await database.write { tx in
+      (try StoreTime.adopt(clock, in: tx), JobUpkeep(made: try JobRows.lastingCount(in: tx)))
+    }
+    return SQLiteJobStore(database: database, clock: clock, time: time, upkeep: upkeep)
   }
 
   /// Closes the database; a store opened in a shared database closes that.
@@ -79,9 +84,12 @@ public final class SQLiteJobStore: JobStore {
   ///   as far as there is room.
   public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
     guard !jobs.isEmpty else { return [] }
-    let outcomes = try await database.write { [self] tx in try rows(tx).enqueue(jobs) }
-    hub.send(.ready)
-    return outcomes
+    return try await database.write { [self] tx in
+      let outcomes = try rows(tx).enqueue(jobs)
+      try handOut(jobs, tx)
+      tx.onCommit { [hub] in hub.send(.ready) }
+      return outcomes
+    }
   }
 
   /// Accepts jobs in the same transaction as the host's own writes: both happen or neither.
@@ -114,9 +122,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
     guard !settlements.isEmpty else { return [] }
-    let outcomes = try await database.write { [self] tx in try rows(tx).settle(settlements) }
-    hub.send(.settled)
-    return outcomes
+    return try await database.write { [self] tx in try settle(settlements, in: tx) }
   }
 
   /// Ends runs in the same transaction as the jobs' own writes: the effects and the end happen once, together.
@@ -132,7 +138,8 @@ public final class SQLiteJobStore: JobStore {
     _ settlements: [JobSettlement],
     in transaction: SQLiteTransaction
   ) throws -> [SettleOutcome] {
-    // Whoever waits for one of these jobs, or for one that comes after it, looks when the end is there to be seen.
+    // Whoever waits for one of these jobs, or for one that comes after it, looks when the end is there to be seen. The
+    // hint comes from the writer's thread, as it would be later from the caller's, which has to be woken first.
     transaction.onCommit { [hub] in hub.send(.settled) }
     return try rows(transaction).settle(settlements)
   }
@@ -150,17 +157,13 @@ public final class SQLiteJobStore: JobStore {
   ) async throws -> (settled: [SettleOutcome], leases: [JobLease]) {
     let body: @Sendable (SQLiteTransaction) throws -> (settled: [SettleOutcome], leases: [JobLease]) = {
       [self] tx in
-      let rows = rows(tx)
-      let settled = try rows.settle(settlements)
+      let settled = settlements.isEmpty ? [] : try settle(settlements, in: tx)
       guard request.maximum > 0 else { return (settled, []) }
-      return (settled, try picker.withLock { picker in try rows.claim(request, picker: &picker) })
+      return (settled, try picker.withLock { picker in try rows(tx).claim(request, picker: &picker) })
     }
     // A claim that power loss takes back is as good as one whose worker died with the machine: the job runs again, and
     // fences of the next start of the machine are all higher. So a claim alone need not wait for the disk.
-    let result =
-      settlements.isEmpty ? try await database.writeUnsynced(body) : try await database.write(body)
-    if !settlements.isEmpty { hub.send(.settled) }
-    return result
+    return settlements.isEmpty ? try await database.writeUnsynced(body) : try await database.write(body)
   }
 
   /// Lets runs go on for longer and stores what they report.
@@ -192,7 +195,11 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func reap(limit: Int) async throws -> Int {
     // Taken back by power loss it happens again: the start of the machine ends all leases.
-    let count = try await database.writeUnsynced { [self] tx in try rows(tx).reap(limit: limit) }
+    let count = try await database.writeUnsynced { [self] tx in
+      let rows = rows(tx)
+      try rows.keepUp()
+      return try rows.reap(limit: limit)
+    }
     if count > 0 { hub.send(.ready) }
     return count
   }
@@ -217,25 +224,31 @@ public final class SQLiteJobStore: JobStore {
 
   /// Deletes the rows that were kept for tenants and levels without any job; returning jobs make them anew.
   ///
-  /// A lane is one small row for each tenant on each level of each queue that ever had a job: prune when tenants come and
-  /// go by the hundred thousand.
+  /// A lane is one small row for each tenant on each level of each queue. ``reap(limit:)``, which workers call, prunes
+  /// once some thousands came to be; this is for doing it now.
   ///
   /// - Returns: How many rows were deleted.
   /// - Throws: `StorageError`.
   /// - Complexity: O(jobs + lanes) in one transaction: writes wait meanwhile.
   @discardableResult
   public func pruneLanes() async throws -> Int {
-    try await database.write { tx in
-      try tx.execute(
-        "DELETE FROM job_lane WHERE activity = 0 AND waiting = 0 AND lane NOT IN (SELECT lane FROM job)"
-      )
-    }
+    try await database.write { [self] tx in try rows(tx).pruneLanes() }
   }
 
   /// Hints of changes made through this object.
   public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
 
+  /// Hands out to a worker that waits, in the transaction that accepts these jobs.
+  private func handOut(_ jobs: [NewJob], _ transaction: SQLiteTransaction) throws {
+    guard let worker = idleWorkers.take(for: jobs) else { return }
+    let begin = ContinuousClock.now
+    let leases = try picker.withLock { picker in
+      try rows(transaction).claim(worker.request, picker: &picker)
+    }
+    if !leases.isEmpty { transaction.onCommit { worker.receive(leases, begin) } }
+  }
+
   private func rows(_ transaction: SQLiteTransaction) -> JobRows {
-    JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch)
+    JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch, upkeep: upkeep)
   }
 }

@@ -4,6 +4,7 @@
 internal import Logging
 import Synchronization
 import TenfoldCore
+internal import TenfoldStorage
 
 /// Runs jobs from a store until told to stop.
 ///
@@ -22,6 +23,9 @@ public final class JobWorker: Sendable {
   private struct State {
     var finished: [JobSettlement] = []
     var abandoned: [JobLease.Reference] = []
+    /// Leases that came without being claimed, and the place where this worker waits for more.
+    var arrived: [JobLease] = []
+    var ticket: Int?
     var active = 0
     var isDraining = false
     var isCancelled = false
@@ -79,10 +83,14 @@ public final class JobWorker: Sendable {
     try options.validate()
     try thread.start()
     defer { thread.stop() }
+    let hints = (store as? any HintingJobStore).map { store in
+      (hub: store.hub, key: store.hub.subscribe { [signal] _ in signal.yield() })
+    }
+    defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
         group.addTask(executorPreference: thread) { [self] in await beat(on: thread) }
-        group.addTask { [self] in for await _ in store.wakeups { signal.yield() } }
+        if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
         await withDiscardingTaskGroup { jobs in await serve(&jobs, thread) }
         await settleRest()
         state.withLock { $0.isCancelled = true }
@@ -103,6 +111,7 @@ public final class JobWorker: Sendable {
     var waiting: [JobLease] = []
     var nextReap = ContinuousClock.now
     while await events.next() != nil, !Task.isCancelled, !state.withLock({ $0.isDraining }) {
+      waiting += takeArrived()
       let free = state.withLock { options.concurrency - $0.active }
       start(&waiting, upTo: free, &jobs)
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
@@ -114,18 +123,15 @@ public final class JobWorker: Sendable {
           _ = try await store.reap(limit: 100)
           nextReap = begin + min(options.lease / 3, .seconds(1))
         }
-        let request = ClaimRequest(
-          queues: options.queues,
-          maximum: max(0, room),
-          leaseFor: options.lease,
-          workerID: options.workerID
-        )
-        let (settled, leases) = try await store.settleAndClaim(batch, request)
+        let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         book(batch, settled)
         for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
         waiting += leases
         start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
-        if leases.count < room { try await scheduleLook(on: thread) }
+        if leases.count < room {
+          wait(for: room - leases.count)
+          try await scheduleLook(on: thread)
+        }
         state.withLock { $0.storeFailures = 0 }
       } catch {
         let failures = state.withLock { state in
@@ -138,10 +144,56 @@ public final class JobWorker: Sendable {
         thread.arm(.look, at: .now + pause) { [signal] in signal.yield() }
       }
     }
+    waiting += await takeLastArrived()
     state.withLock { state in
       state.isDraining = true
       state.finished += waiting.map { JobSettlement($0.reference, .release(after: .zero)) }
     }
+  }
+
+  private func request(_ maximum: Int) -> ClaimRequest {
+    ClaimRequest(
+      queues: options.queues,
+      maximum: maximum,
+      leaseFor: options.lease,
+      workerID: options.workerID
+    )
+  }
+
+  // MARK: - Jobs that come by themselves
+
+  private var place: IdleWorkers? { (store as? any HintingJobStore)?.waiting }
+
+  /// Lets the store hand jobs over as they are enqueued.
+  private func wait(for count: Int) {
+    guard let place else { return }
+    let ticket = place.wait(request(count)) { [self] leases, begin in
+      for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
+      state.withLock { $0.arrived += leases }
+      signal.yield()
+    }
+    state.withLock { $0.ticket = ticket }
+  }
+
+  private func takeArrived() -> [JobLease] {
+    let ticket = state.withLock { state in
+      defer { state.ticket = nil }
+      return state.ticket
+    }
+    if let ticket { place?.leave(ticket) }
+    return state.withLock { state in
+      defer { state.arrived = [] }
+      return state.arrived
+    }
+  }
+
+  /// What has come, also from a commit that is under way.
+  private func takeLastArrived() async -> [JobLease] {
+    let arrived = takeArrived()
+    guard place != nil else { return arrived }
+    // The store is done with earlier commits when this returns, whether it fails or not.
+    _ = try? await store.settleAndClaim([], request(0))
+    return arrived + takeArrived()
   }
 
   /// Arranges to look again when a delayed job is due, a lease expires, or another process may have enqueued.

@@ -7,7 +7,7 @@ import Synchronization
 package final class HintHub<Hint: Sendable>: Sendable {
   private struct State {
     var next = 0
-    var continuations: [Int: AsyncStream<Hint>.Continuation] = [:]
+    var receivers: [Int: @Sendable (Hint) -> Void] = [:]
   }
 
   private let state = Mutex(State())
@@ -18,20 +18,31 @@ package final class HintHub<Hint: Sendable>: Sendable {
   /// A stream of its own for one waiter; it ends with the waiter's task.
   package func stream() -> AsyncStream<Hint> {
     AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-      let key = state.withLock { state in
-        state.next += 1
-        state.continuations[state.next] = continuation
-        return state.next
-      }
-      continuation.onTermination = { [weak self] _ in
-        _ = self?.state.withLock { $0.continuations.removeValue(forKey: key) }
-      }
+      let key = subscribe { continuation.yield($0) }
+      continuation.onTermination = { [weak self] _ in self?.unsubscribe(key) }
     }
+  }
+
+  /// Calls `receiver` with every hint on the thread that gives it, which saves a waiter one change of threads.
+  ///
+  /// - Parameter receiver: Must not block.
+  /// - Returns: What to give to ``unsubscribe(_:)``.
+  package func subscribe(_ receiver: @escaping @Sendable (Hint) -> Void) -> Int {
+    state.withLock { state in
+      state.next += 1
+      state.receivers[state.next] = receiver
+      return state.next
+    }
+  }
+
+  /// Ends a subscription.
+  package func unsubscribe(_ key: Int) {
+    _ = state.withLock { $0.receivers.removeValue(forKey: key) }
   }
 
   /// Gives a hint to every waiter.
   package func send(_ hint: Hint) {
-    let continuations = state.withLock { Array($0.continuations.values) }
-    for continuation in continuations { continuation.yield(hint) }
+    let receivers = state.withLock { Array($0.receivers.values) }
+    for receiver in receivers { receiver(hint) }
   }
 }

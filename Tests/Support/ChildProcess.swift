@@ -1,0 +1,83 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldStorage
+
+/// A process that was started, and what it has written so far.
+public final class ChildProcess {
+  private struct Text {
+    var bytes = Data()
+    var lineCount = 0
+    private var chunks: AsyncStream<Data>.AsyncIterator
+
+    /// Reads a pipe on a thread of its own and closes it at its end.
+    init(_ pipe: Pipe) throws {
+      let (chunks, continuation) = AsyncStream<Data>.makeStream()
+      let handle = pipe.fileHandleForReading
+      try DedicatedThread.start(name: "child-output") {
+        while true {
+          let chunk = handle.availableData
+          if chunk.isEmpty { break }
+          continuation.yield(chunk)
+        }
+        try? handle.close()
+        continuation.finish()
+      }
+      self.chunks = chunks.makeAsyncIterator()
+    }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Waits for more; `false` once there is no more.
+    mutating func read() async -> Bool {
+      guard let chunk = await chunks.next(isolation: #isolation) else { return false }
+      bytes += chunk
+      lineCount += chunk.count { $0 == 0x0A }
+      return true
+    }
+  }
+
+  private let process: Process
+  private var output: Text
+  private var errors: Text
+  private let exit: AsyncStream<Void>
+
+  init(_ process: Process) throws {
+    self.process = process
+    let (outputPipe, errorPipe) = (Pipe(), Pipe())
+    process.standardOutput = outputPipe
+    process.standardError = errorPipe
+    let (exit, exited) = AsyncStream<Void>.makeStream()
+    self.exit = exit
+    process.terminationHandler = { _ in exited.finish() }
+    try process.run()
+    output = try Text(outputPipe)
+    errors = try Text(errorPipe)
+  }
+
+  /// Waits until its output has so many lines, or ends.
+  public func reaches(lines count: Int) async {
+    while output.lineCount < count, await output.read() {}
+  }
+
+  /// Waits until its error output holds a text, or ends.
+  public func complains(_ text: String) async {
+    while !errors.text.contains(text), await errors.read() {}
+  }
+
+  public func send(signal: Int32) { kill(process.processIdentifier, signal) }
+
+  /// Waits for its end, without holding a thread meanwhile.
+  public func ended() async -> ChildProgram.Ending {
+    while await output.read() {}
+    while await errors.read() {}
+    for await _ in exit {}
+    return ChildProgram.Ending(
+      status: process.terminationStatus,
+      wasKilled: process.terminationReason == .uncaughtSignal,
+      output: output.text,
+      errors: errors.text
+    )
+  }
+}

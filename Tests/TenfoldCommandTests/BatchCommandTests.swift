@@ -1,0 +1,85 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldTestSupport
+import Testing
+
+@Suite("tenfold batch, as a user runs it: what it refuses")
+struct BatchCommandTests {
+  let folder: CommandFolder
+
+  init() throws { folder = try CommandFolder() }
+
+  /// No model is there and none may be fetched.
+  private func batch(_ more: String...) async throws -> ChildProgram.Ending {
+    try await folder.tenfold(
+      ["batch", folder.file("in.jsonl"), folder.file("out.jsonl"), "--file", folder.file("batch.db")] + more,
+      environment: ["TENFOLD_MODELS": folder.file("models"), "TENFOLD_OFFLINE": "1"]
+    )
+  }
+
+  static let line = #"{"custom_id":"a","body":{"messages":[{"role":"user","content":"Hello"}]}}"#
+
+  @Test("an input that isn't there, before a model is looked for")
+  func missingInput() async throws {
+    let end = try await batch()
+    #expect(end.status == 1 && end.output == "")
+    #expect(end.errors.hasPrefix("error (inputOutput): \(folder.file("in.jsonl")) can't be opened"))
+    #expect(!folder.exists("out.jsonl") && !folder.exists("models"))
+  }
+
+  @Test("an input with a bad line, whose number it tells")
+  func badLine() async throws {
+    try folder.write("\(Self.line)\n{\"custom_id\":\n", to: "in.jsonl")
+    let end = try await batch()
+    #expect(end.status == 1 && end.output == "")
+    #expect(end.errors.hasPrefix("error (malformedLine) in line 2: "))
+    #expect(!folder.exists("out.jsonl"))
+  }
+
+  @Test("an input without lines")
+  func empty() async throws {
+    try folder.write("\n\n", to: "in.jsonl")
+    let end = try await batch()
+    #expect(end.status == 1 && end.errors.hasPrefix("error (emptyInput): "))
+  }
+
+  @Test("another input under a name that is taken")
+  func changed() async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    // Taken in, though there is no model to answer it.
+    #expect(try await batch("--id", "nightly").errors.contains("SmolLM2-135M-Instruct"))
+    try folder.write(
+      Self.line + "\n" + Self.line.replacingOccurrences(of: "\"a\"", with: "\"b\""),
+      to: "in.jsonl"
+    )
+    let end = try await batch("--id", "nightly")
+    #expect(end.status == 1 && end.errors.hasPrefix("error (inputChanged): batch “nightly” was begun with"))
+  }
+
+  @Test("a model that isn't known")
+  func unknownModel() async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    let end = try await batch("--model", "no-such-model")
+    #expect(end.status == 1 && end.output == "")
+    #expect(end.errors.contains("error (") && end.errors.contains("no-such-model"))
+    #expect(!folder.exists("out.jsonl"))
+  }
+
+  @Test("a file of something else for what is done")
+  func otherFile() async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    try folder.write(String(repeating: "not a database ", count: 500), to: "batch.db")
+    let end = try await batch()
+    #expect(end.status == 1 && end.errors.hasPrefix("error (corrupt): "))
+  }
+
+  @Test("options outside their range, with the usage", arguments: ["0", "257", "many"])
+  func options(concurrency: String) async throws {
+    let end = try await batch("--concurrency", concurrency)
+    #expect(end.status == 64 && end.output == "")
+    #expect(end.errors.contains("concurrency") && end.errors.contains("Usage: tenfold batch"))
+    #expect(!folder.exists("batch.db"))
+  }
+}

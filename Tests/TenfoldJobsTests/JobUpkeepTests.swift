@@ -1,0 +1,102 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+import TenfoldStorage
+import TenfoldTestSupport
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldJobs
+
+@Suite("What outlives its jobs goes")
+struct JobUpkeepTests {
+  private static let tenants = 3 * JobUpkeep.minimum
+
+  /// One short job for each tenant, each with a unique key and a rate of its own.
+  private static func job(_ number: Int) -> NewJob {
+    NewJob(
+      name: "brief",
+      payload: [],
+      options: JobOptions(
+        queue: QueueName("q\(number % 3)"),
+        tenant: TenantID("t\(number)"),
+        uniqueKey: "u\(number)",
+        uniqueRetention: .seconds(1),
+        rateLimit: JobRateLimit(key: "r\(number)", count: 1, per: .seconds(1)),
+        resultRetention: .zero
+      )
+    )
+  }
+
+  private static let request = ClaimRequest(queues: ["q0", "q1", "q2"], maximum: 500)
+
+  @Test("tenants, keys and rates that come once leave no lasting trace in memory, those in use stay")
+  func memory() throws {
+    var table = JobTable()
+    var now: Int64 = 1
+    let lasting = NewJob(name: "dead", payload: [], options: JobOptions(tenant: "lasting"))
+    _ = try table.enqueue([lasting], now: now)
+    let lease = try #require(table.claim(ClaimRequest(maximum: 1), now: now).first)
+    _ = table.settle(JobSettlement(lease.reference, .dead(error: "x")), now: now)
+    var most = 0
+    for begin in stride(from: 0, to: Self.tenants, by: 500) {
+      _ = try table.enqueue((begin..<begin + 500).map(Self.job), now: now)
+      for lease in table.claim(Self.request, now: now) {
+        _ = table.settle(JobSettlement(lease.reference, .done(result: nil)), now: now)
+      }
+      now += 2_000_000_000
+      _ = table.reap(limit: 100, now: now)
+      let lanes = table.levels.values.joined().reduce(0) { $0 + $1.lanes.count }
+      most = max(most, lanes, table.unique.count, table.rates.count)
+    }
+    #expect(table.records.count == 1)
+    #expect(most <= JobUpkeep.minimum + 500)
+    #expect(table.levels[.standard]?.contains { $0.lanes["lasting"] != nil } == true)
+    table.control(.replay([lasting.id]), now: now)
+    #expect(table.claim(ClaimRequest(maximum: 1), now: now).map(\.tenant) == ["lasting"])
+  }
+
+  @Test("… and in SQLite, also when each thousand comes from another process")
+  func sqlite() async throws {
+    let directory = try TemporaryDirectory()
+    let clock = ManualStoreClock()
+    var most = 0
+    for begin in stride(from: 0, to: Self.tenants, by: 1024) {
+      let store = try await SQLiteJobStore.open(
+        .file(directory.file("jobs.db")),
+        options: .init(durability: .relaxed),
+        clock: clock.clock
+      )
+      if begin == 0 {
+        _ = try await store.enqueue([
+          NewJob(
+            name: "late",
+            payload: [],
+            options: JobOptions(delay: .seconds(1_000_000), tenant: "lasting")
+          )
+        ])
+      }
+      _ = try await store.enqueue((begin..<begin + 1024).map(Self.job))
+      var leases = try await store.claim(Self.request)
+      while !leases.isEmpty {
+        _ = try await store.settle(leases.map { JobSettlement($0.reference, .done(result: nil)) })
+        leases = try await store.claim(Self.request)
+      }
+      clock.advance(by: .seconds(2))
+      _ = try await store.reap(limit: 100)
+      let counts = try await store.database.read { tx in
+        try ["job_lane", "job_unique", "job_rate"].map { table in
+          try tx.first("SELECT count(*) FROM \(table)") { try $0.int(0) } ?? 0
+        }
+      }
+      most = max(most, counts.max() ?? 0)
+      await store.close()
+    }
+    #expect(most > 1000 && most <= JobUpkeep.minimum + 1024)
+    let store = try await SQLiteJobStore.open(.file(directory.file("jobs.db")), clock: clock.clock)
+    clock.advance(by: .seconds(1_000_000))
+    #expect(try await store.claim(ClaimRequest(maximum: 5)).map(\.tenant) == ["lasting"])
+    await store.close()
+  }
+}
