@@ -49,6 +49,27 @@ struct DemoSystemsTests {
     for entry in calibration.models.values { #expect(entry.offset.isFinite && (0...1).contains(entry.auroc)) }
   }
 
+  @Test("what was measured goes to the cascade, other questions by their surface")
+  func routing() async throws {
+    let candidates = [("cascade", ModelTier.small), ("large", .large)].map {
+      RouteCandidate(profile: ModelProfile(id: $0.0, contextLength: 4096, tier: $0.1))
+    }
+    func first(_ question: String, _ choices: [String]) async throws -> String? {
+      let request = InferenceRequest(
+        prompt: .text(question),
+        options: try GenerationOptions(maxTokens: 4, choices: choices),
+        context: RequestContext(tenant: "t"),
+        question: question
+      )
+      return await DemoRouting().decide(request, among: candidates).order.first
+    }
+    let hard =
+      "Explain step by step why the proof of 3 * 7 = 21 differs from that of 8 / 2 = 4, compare both, and derive why"
+    #expect(try await first(hard, []) == "large")
+    #expect(try await first(hard, DemoPrompt.claimChoices) == "cascade")
+    #expect(try await first("What is it?", []) == "cascade")
+  }
+
   /// Finds the same passage for everything.
   private struct OnePassage: Retriever {
     func retrieve(_ query: RetrievalQuery) async throws -> RetrievalResult {

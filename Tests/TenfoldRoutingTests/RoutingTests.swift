@@ -347,6 +347,15 @@ struct CascadeModelTests {
     #expect(answer.summary.provenance.modelCalls.map(\.model) == ["small"])
   }
 
+  @Test("a router tells a busy cascade from its large model")
+  func tier() async throws {
+    let cascade = try make(0.9).profile
+    #expect(cascade.tier == .small && cascade.price == large.profile.price)
+    let candidates = [RouteCandidate(profile: cascade, inFlight: 9), RouteCandidate(profile: large.profile)]
+    let request = InferenceRequest("q", tenant: "t")
+    #expect(await ComplexityRoutingPolicy().decide(request, among: candidates).order == ["c", "large"])
+  }
+
   @Test("an unsure answer is replaced, and both calls are paid for and told")
   func escalates() async throws {
     let request = InferenceRequest("q", tenant: "t")

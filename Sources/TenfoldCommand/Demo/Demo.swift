@@ -101,14 +101,14 @@ struct Demo: Sendable {
       "\nReplaying \(workload.requests.count) requests of \(command.clients) clients, seed \(options.seed)."
     )
     let naiveBar = ProgressBar("naive system", total: workload.requests.count)
-    let naiveResult = try await replay.run(naive) { naiveBar.show($0) }
+    let naiveResult = try await replay.run(naive, as: "naive") { naiveBar.show($0) }
     naiveBar.finish()
 
-    _ = try await system.cache.removeAll(of: "demo")
+    _ = try await system.cache.removeAll(of: "tenfold")
     system.stages.reset()
     let tenfoldBar = ProgressBar("Tenfold", total: workload.requests.count)
     let tenfoldResult = try await withBackground(system.cache) {
-      try await replay.run(system.pipeline) { tenfoldBar.show($0) }
+      try await replay.run(system.pipeline, as: "tenfold") { tenfoldBar.show($0) }
     }
     tenfoldBar.finish()
 

@@ -42,7 +42,8 @@ public final class CascadeModel: LanguageModel {
     }
   }
 
-  /// What is known of the composition.
+  /// What is known of the composition: the tier is the small model's, which answers first, so that a router tells it from the
+  /// large model alone; the price is the large one's.
   public let profile: ModelProfile
   private let small: any LanguageModel
   private let large: any LanguageModel
@@ -73,7 +74,9 @@ public final class CascadeModel: LanguageModel {
     for (name, share) in shares where !(0...1).contains(share) {
       throw RequestError(.invalidOption, "\(name) is \(share); it must be in 0...1.")
     }
-    self.profile = try ModelProfile.composed(id: id, of: [small.profile, large.profile])
+    var profile = try ModelProfile.composed(id: id, of: [small.profile, large.profile])
+    profile.tier = small.profile.tier
+    self.profile = profile
     self.small = small
     self.large = large
     self.confidence = confidence

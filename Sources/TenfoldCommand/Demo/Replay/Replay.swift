@@ -8,7 +8,6 @@ import Tenfold
 struct Replay: Sendable {
   let requests: [WorkloadRequest]
   let clients: Int
-  let tenant: TenantID = "demo"
 
   struct Result: Sendable {
     var outcomes: [ReplayOutcome]
@@ -20,10 +19,16 @@ struct Replay: Sendable {
   ///
   /// - Parameters:
   ///   - model: What answers.
+  ///   - tenant: Who asks. An engine keeps the beginnings of prompts for each tenant alone, so a tenant for each system
+  ///     keeps one from answering out of another's work.
   ///   - progress: Told how many answers have come.
   /// - Returns: The outcomes in the workload's order, and what they took.
   /// - Throws: `CancellationError` when the task is cancelled; a single failure is an outcome.
-  func run(_ model: any LanguageModel, progress: @escaping @Sendable (Int) -> Void) async throws -> Result {
+  func run(
+    _ model: any LanguageModel,
+    as tenant: TenantID,
+    progress: @escaping @Sendable (Int) -> Void
+  ) async throws -> Result {
     let counters = ReplayCounters()
     let cpuBegin = ProcessUsage.cpuTime
     let begin = ContinuousClock.now
@@ -35,7 +40,7 @@ struct Replay: Sendable {
             let index = counters.takeNext()
             guard index < requests.count else { return mine }
             try Task.checkCancellation()
-            mine.append((index, try await ask(requests[index], model)))
+            mine.append((index, try await ask(requests[index], model, tenant)))
             progress(counters.countDone())
           }
         }
@@ -49,7 +54,11 @@ struct Replay: Sendable {
     )
   }
 
-  private func ask(_ workload: WorkloadRequest, _ model: any LanguageModel) async throws -> ReplayOutcome {
+  private func ask(
+    _ workload: WorkloadRequest,
+    _ model: any LanguageModel,
+    _ tenant: TenantID
+  ) async throws -> ReplayOutcome {
     let request = try workload.request(tenant: tenant)
     let begin = ContinuousClock.now
     var first: Duration?

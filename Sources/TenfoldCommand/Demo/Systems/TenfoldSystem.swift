@@ -47,7 +47,7 @@ struct TenfoldSystem: Sendable {
           largeAccuracy: { [id = large.profile.id] in calibration.accuracy(id, $0) }
         )
       )
-      model = try RoutedModel(id: "demo", models: [cascade, large], policy: ComplexityRoutingPolicy())
+      model = try RoutedModel(id: "demo", models: [cascade, large], policy: DemoRouting())
     }
 
     costBook = CostBook()
