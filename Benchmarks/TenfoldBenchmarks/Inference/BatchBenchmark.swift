@@ -6,6 +6,7 @@ import Tenfold
 /// How much more do several answers yield together than one after the other? Peer: llama.cpp's batched decode.
 struct BatchBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   private static let counts = [1, 2, 4, 8, 16, 32]
   private static let tokens = 48
@@ -17,6 +18,7 @@ struct BatchBenchmark {
         threads: report.options.threads,
         contextLength: 512,
         maximumConcurrentSequences: 32,
+        precision: precision,
         speculation: .off
       )
     )
@@ -33,7 +35,7 @@ struct BatchBenchmark {
         "throughput",
         "tok/s",
         BenchmarkSample(values: values.sorted(), othersCPUs: meter.othersCPUs()),
-        parameters: ["sequences": "\(count)"]
+        parameters: ["sequences": "\(count)", "precision": "\(precision)"]
       )
     }
     await model.shutdown()

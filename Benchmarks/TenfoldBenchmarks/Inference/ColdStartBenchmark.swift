@@ -11,6 +11,7 @@ import Tenfold
 /// is in the page cache after the first, which does not count.
 struct ColdStartBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   func run(_ report: inout BenchmarkReport) throws {
     guard let executable = Bundle.main.executableURL else { return }
@@ -20,7 +21,9 @@ struct ColdStartBenchmark {
     for repetition in 0..<report.options.reps + 1 {
       let process = Process()
       process.executableURL = executable
-      process.arguments = ["cold-start", path, "--threads", "\(report.options.threads)"]
+      process.arguments = [
+        "cold-start", path, "--threads", "\(report.options.threads)", "--precision", "\(precision)",
+      ]
       let pipe = Pipe()
       process.standardOutput = pipe
       let start = ContinuousClock.now
@@ -63,9 +66,13 @@ struct ColdStartCommand: AsyncParsableCommand {
 
   @Argument var path: String
   @Option var threads = 1
+  @Option var precision = PrecisionArgument.high
 
   func run() async throws {
-    let model = try await LocalLanguageModel.load(gguf: path, options: .init(threads: threads))
+    let model = try await LocalLanguageModel.load(
+      gguf: path,
+      options: .init(threads: threads, precision: precision.value)
+    )
     let request = InferenceRequest("Hello", tenant: "bench", options: try GenerationOptions(maxTokens: 1))
     _ = try await model.respond(to: request)
     // The parent stops its clock at the first byte.

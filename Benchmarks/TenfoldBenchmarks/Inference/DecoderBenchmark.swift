@@ -7,6 +7,7 @@ import Tenfold
 /// How fast does a decoder read a prompt and write an answer? Peer: llama.cpp with the same token ids.
 struct DecoderBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   func run(_ report: inout BenchmarkReport, decodes: Bool) throws {
     var model: DecoderModel?
@@ -14,7 +15,13 @@ struct DecoderBenchmark {
     let load = try BenchmarkSample.seconds { model = try DecoderModel(file) }
     guard let model else { return }
     report.add("load", "time", "ms", BenchmarkSample(values: [load * 1e3], othersCPUs: nil))
-    let session = try DecoderSession(model, contextLength: 1_024, threads: report.options.threads)
+    let session = try DecoderSession(
+      model,
+      contextLength: 1_024,
+      threads: report.options.threads,
+      precision: precision
+    )
+    let parameters = ["depth": "0", "precision": "\(precision)"]
     let vocabulary = model.vocabularySize
     func token(_ index: Int) -> Int32 { Int32(100 + (index * 7_919) % (vocabulary - 200)) }
     if decodes {
@@ -25,7 +32,7 @@ struct DecoderBenchmark {
         }
         return 128 / time
       }
-      report.add("tg128", "throughput", "tok/s", sample, parameters: ["depth": "0"])
+      report.add("tg128", "throughput", "tok/s", sample, parameters: parameters)
     } else {
       for count in [128, 512] {
         let tokens = (0..<count).map(token)
@@ -33,7 +40,7 @@ struct DecoderBenchmark {
           session.rewind()
           return Double(count) / (try BenchmarkSample.seconds { try session.evaluate(tokens) { _ in } })
         }
-        report.add("pp\(count)", "throughput", "tok/s", sample)
+        report.add("pp\(count)", "throughput", "tok/s", sample, parameters: parameters)
       }
     }
   }

@@ -6,18 +6,19 @@ import Tenfold
 /// How much does a long context slow the next token down? Peer: llama.cpp at the same depths.
 struct DepthBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   private static let depths = [0, 1_024, 4_096]
   private static let tokens = 32
 
   func run(_ report: inout BenchmarkReport) throws {
     let model = try DecoderModel(GGUFFile(path: path))
-    for precision in [KeyValuePrecision.float16, .int8] { try run(model, precision, &report) }
+    for keyValues in [KeyValuePrecision.float16, .int8] { try run(model, keyValues, &report) }
   }
 
   private func run(
     _ model: DecoderModel,
-    _ precision: KeyValuePrecision,
+    _ keyValuePrecision: KeyValuePrecision,
     _ report: inout BenchmarkReport
   ) throws {
     let limit = model.configuration.contextLength
@@ -26,10 +27,12 @@ struct DepthBenchmark {
       model,
       contextLength: min(limit, (depths.last ?? 0) + Self.tokens),
       threads: report.options.threads,
-      keyValuePrecision: precision
+      precision: precision,
+      keyValuePrecision: keyValuePrecision
     )
-    let suffix = precision == .int8 ? "-kv-int8" : ""
+    let suffix = keyValuePrecision == .int8 ? "-kv-int8" : ""
 
+    func parameters(_ depth: Int) -> [String: String] { ["depth": "\(depth)", "precision": "\(precision)"] }
     let vocabulary = model.vocabularySize
     func token(_ index: Int) -> Int32 { Int32(100 + (index * 7_919) % (vocabulary - 200)) }
     var atStart = Double.nan
@@ -47,10 +50,10 @@ struct DepthBenchmark {
         return Double(Self.tokens) / time
       }
       if depth == 0 { atStart = sample.median }
-      report.add("decode@\(depth)\(suffix)", "throughput", "tok/s", sample, parameters: ["depth": "\(depth)"])
+      report.add("decode@\(depth)\(suffix)", "throughput", "tok/s", sample, parameters: parameters(depth))
       guard depth > 0 else { continue }
       let ratio = BenchmarkSample(values: [sample.median / atStart], othersCPUs: nil)
-      report.add("decode@\(depth)\(suffix)", "of depth 0", "x", ratio, parameters: ["depth": "\(depth)"])
+      report.add("decode@\(depth)\(suffix)", "of depth 0", "x", ratio, parameters: parameters(depth))
     }
   }
 }

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Foundation
+import Tenfold
 
 struct InferenceCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,7 +17,10 @@ struct InferenceCommand: AsyncParsableCommand {
       prefix: the time to the first token of a prompt of which 90 % was seen before, and a replay of conversations.
       structured: decoding within a JSON schema beside decoding freely. speculation: guessing tokens beside making them \
       one by one. cold-start: from the start of a process to its first token, and its memory.
-      perplexity: how well a text is predicted; it needs --perplexity FILE, which alone runs nothing else.
+      perplexity: how well a text is predicted, in each precision; it needs --perplexity FILE, which alone runs nothing \
+      else.
+      Of the precisions, standard rounds activations as llama.cpp does, to compare like with like; high is the engine's \
+      default and up to twice the arithmetic.
       """
   )
 
@@ -36,6 +40,9 @@ struct InferenceCommand: AsyncParsableCommand {
 
   @Option(help: "A text whose perplexity is measured.")
   var perplexity: String?
+
+  @Option(help: "How finely activations are rounded.")
+  var precision = PrecisionArgument.high
 
   @Option(parsing: .upToNextOption, help: "Arrivals a second for the load case.")
   var rate = [1.0, 2, 4]
@@ -65,18 +72,21 @@ struct InferenceCommand: AsyncParsableCommand {
       try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
       return
     }
-    let decoder = DecoderBenchmark(path: try path(default: "SmolLM2-135M-Instruct"))
+    let decoder = DecoderBenchmark(
+      path: try path(default: "SmolLM2-135M-Instruct"),
+      precision: precision.value
+    )
     let file = try decoder.filePath()
     switch item {
     case .encoder: break
     case .prefill, .decode: try decoder.run(&report, decodes: item == .decode)
-    case .depth: try DepthBenchmark(path: file).run(&report)
-    case .batch: try await BatchBenchmark(path: file).run(&report)
-    case .load: try await LoadBenchmark(path: file, rates: rate).run(&report)
-    case .prefix: try await PrefixBenchmark(path: file).run(&report)
-    case .structured: try await StructuredBenchmark(path: file).run(&report)
-    case .speculation: try await SpeculationBenchmark(path: file).run(&report)
-    case .coldStart: try ColdStartBenchmark(path: file).run(&report)
+    case .depth: try DepthBenchmark(path: file, precision: precision.value).run(&report)
+    case .batch: try await BatchBenchmark(path: file, precision: precision.value).run(&report)
+    case .load: try await LoadBenchmark(path: file, precision: precision.value, rates: rate).run(&report)
+    case .prefix: try await PrefixBenchmark(path: file, precision: precision.value).run(&report)
+    case .structured: try await StructuredBenchmark(path: file, precision: precision.value).run(&report)
+    case .speculation: try await SpeculationBenchmark(path: file, precision: precision.value).run(&report)
+    case .coldStart: try ColdStartBenchmark(path: file, precision: precision.value).run(&report)
     case .perplexity:
       guard let perplexity else { return }
       try PerplexityBenchmark(path: file, text: perplexity).run(&report)
@@ -95,5 +105,17 @@ struct InferenceCommand: AsyncParsableCommand {
       )
     }
     return stored
+  }
+}
+
+/// A precision as an argument.
+enum PrecisionArgument: String, CaseIterable, ExpressibleByArgument {
+  case high, standard
+
+  var value: DecoderPrecision {
+    switch self {
+    case .high: .high
+    case .standard: .standard
+    }
   }
 }

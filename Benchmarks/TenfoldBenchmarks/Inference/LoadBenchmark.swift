@@ -10,6 +10,7 @@ import Tenfold
 /// 600 words, most of them few; answers 8 to 64 tokens; three tenants share the engine.
 struct LoadBenchmark {
   let path: String
+  let precision: DecoderPrecision
   /// Requests a second.
   let rates: [Double]
 
@@ -26,7 +27,7 @@ struct LoadBenchmark {
     for rate in rates {
       let model = try await LocalLanguageModel.load(
         gguf: path,
-        options: .init(threads: report.options.threads, contextLength: 2_048)
+        options: .init(threads: report.options.threads, contextLength: 2_048, precision: precision)
       )
       _ = try await answer(model, Arrival(number: -1, wait: .zero, words: 50, tokens: 8))
       let meter = NoiseMeter()
@@ -41,7 +42,7 @@ struct LoadBenchmark {
           metric,
           unit,
           BenchmarkSample(values: values.sorted(), othersCPUs: others),
-          parameters: ["rate": "\(rate)", "requests": "\(usages.count)"]
+          parameters: ["rate": "\(rate)", "requests": "\(usages.count)", "precision": "\(precision)"]
         )
       }
       add("first token", "ms", usages.map { $0.timeToFirstToken / .milliseconds(1) })

@@ -8,6 +8,7 @@ import Tenfold
 /// The replay has the shape of a public trace of conversations: some 37 % of all prompt blocks occurred before.
 struct PrefixBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   private static let blockLength = 32
   private static let words = [
@@ -25,7 +26,10 @@ struct PrefixBenchmark {
     let ideal = Self.reusable(prompts.map { tokenizer.encode($0) })
     let cold = try await replay(prompts, report.options.threads, reuses: false)
     let warm = try await replay(prompts, report.options.threads, reuses: true)
-    let parameters = ["requests": "\(prompts.count)", "shared": BenchmarkReport.short(ideal.share)]
+    let parameters = [
+      "requests": "\(prompts.count)", "shared": BenchmarkReport.short(ideal.share),
+      "precision": "\(precision)",
+    ]
     func one(_ value: Double) -> BenchmarkSample { BenchmarkSample(values: [value], othersCPUs: nil) }
     let reused = 100 * Double(warm.cached) / Double(ideal.tokens)
     report.add("prefix-replay", "reused/reusable", "%", one(reused), parameters: parameters)
@@ -123,7 +127,8 @@ struct PrefixBenchmark {
         threads: threads,
         contextLength: 2_048,
         keyValueCacheBytes: 1 << 30,
-        prefixCacheBytes: reuses ? nil : 0
+        prefixCacheBytes: reuses ? nil : 0,
+        precision: precision
       )
     )
   }

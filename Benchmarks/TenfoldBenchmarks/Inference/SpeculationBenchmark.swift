@@ -6,6 +6,7 @@ import Tenfold
 /// What does guessing tokens save, and what does it cost where nothing can be guessed? Peer: the same engine without.
 struct SpeculationBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   private static let tasks = [
     (
@@ -33,7 +34,12 @@ struct SpeculationBenchmark {
     for (name, speculation) in [("off", DecoderSpeculation.off), ("on", .promptLookup)] {
       let model = try await LocalLanguageModel.load(
         gguf: path,
-        options: .init(threads: report.options.threads, contextLength: 2_048, speculation: speculation)
+        options: .init(
+          threads: report.options.threads,
+          contextLength: 2_048,
+          precision: precision,
+          speculation: speculation
+        )
       )
       for (task, prompt) in Self.tasks {
         var (drafted, accepted) = (0, 0)
@@ -51,7 +57,8 @@ struct SpeculationBenchmark {
         report.add("speculation-\(task)", name, "tok/s", sample)
         guard drafted > 0 else { continue }
         let share = BenchmarkSample(values: [100 * Double(accepted) / Double(drafted)], othersCPUs: nil)
-        report.add("speculation-\(task)", "came true", "%", share, parameters: ["drafted": "\(drafted)"])
+        let parameters = ["drafted": "\(drafted)", "precision": "\(precision)"]
+        report.add("speculation-\(task)", "came true", "%", share, parameters: parameters)
       }
       await model.shutdown()
     }
@@ -59,7 +66,8 @@ struct SpeculationBenchmark {
       let pairs = zip(speeds["\(task) on"] ?? [], speeds["\(task) off"] ?? [])
       let ratios = BenchmarkSample(values: pairs.map { $0 / $1 }.sorted(), othersCPUs: nil)
       let isSame = Set(answers[task] ?? []).count == 1
-      report.add("speculation-\(task)", "on/off", "x", ratios, parameters: ["same_answers": "\(isSame)"])
+      let parameters = ["same_answers": "\(isSame)", "precision": "\(precision)"]
+      report.add("speculation-\(task)", "on/off", "x", ratios, parameters: parameters)
       guard isSame else {
         throw ModelError(.invalidOption, "The answers to \(task) differ; this is a defect.")
       }

@@ -6,6 +6,7 @@ import Tenfold
 /// What does a JSON schema cost? Peer: the same engine answering freely.
 struct StructuredBenchmark {
   let path: String
+  let precision: DecoderPrecision
 
   private static let schema = #"""
     {"type": "array", "minItems": 30, "items": {"type": "object", "properties": {
@@ -17,7 +18,12 @@ struct StructuredBenchmark {
     let model = try await LocalLanguageModel.load(
       gguf: path,
       // Without guesses, which come true more often within a schema and would hide its cost.
-      options: .init(threads: report.options.threads, contextLength: 1_024, speculation: .off)
+      options: .init(
+        threads: report.options.threads,
+        contextLength: 1_024,
+        precision: precision,
+        speculation: .off
+      )
     )
     for temperature in [Float(0), 0.8] {
       var speeds: [String: [Double]] = [:]
@@ -37,7 +43,7 @@ struct StructuredBenchmark {
           speeds[name, default: []].append(Double(usage.completionTokens - 1) / time)
         }
       }
-      let parameters = ["temperature": "\(temperature)"]
+      let parameters = ["temperature": "\(temperature)", "precision": "\(precision)"]
       let ratios = zip(speeds["schema"] ?? [], speeds["free"] ?? []).map { $0 / $1 }
       for (name, values, unit) in [
         ("free", speeds["free"] ?? [], "tok/s"), ("schema", speeds["schema"] ?? [], "tok/s"),
