@@ -1,8 +1,9 @@
 // Tenfold kernels: attention with AVX2, FMA and F16C.
 // SPDX-License-Identifier: Apache-2.0
 //
-// registers  4 queries x 16 columns = 8 accumulators, 2 for the halves just widened, 1 broadcast query element
-// peak       8 FMAs of 8 lanes for 2 conversions and 4 broadcasts
+// registers  4 queries x 16 columns = 8 accumulators (3 queries x 32 = 12), 2 for the halves just widened, 1 broadcast query
+//            element
+// peak       8 FMAs of 8 lanes for 2 conversions and 4 broadcasts (12 for 4 and 6)
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <math.h>
@@ -14,6 +15,7 @@
 
 #define TILE_QUERIES 4
 #define TILE_VECTORS 1
+#define WIDE_QUERIES 3
 #define TENFOLD_TILE_CASES TENFOLD_CASE(1) TENFOLD_CASE(2) TENFOLD_CASE(3) TENFOLD_CASE(4)
 
 TENFOLD_INLINE v16 load_half16(const uint16_t *p) {

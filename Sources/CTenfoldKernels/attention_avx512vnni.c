@@ -16,6 +16,7 @@
 
 #define TILE_QUERIES 8
 #define TILE_VECTORS 2
+#define WIDE_QUERIES 0
 #define TENFOLD_TILE_CASES                                                            \
   TENFOLD_CASE(1) TENFOLD_CASE(2) TENFOLD_CASE(3) TENFOLD_CASE(4) TENFOLD_CASE(5) TENFOLD_CASE(6) \
   TENFOLD_CASE(7) TENFOLD_CASE(8)

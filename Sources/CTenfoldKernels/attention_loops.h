@@ -7,7 +7,8 @@
 //          both are the same tile: C[queries][32] += A[queries][n] * B[n][32], A fp32, B half or int8; the scales of
 //          int8 go to the scores and to p
 // needs    from the including file: load_half16(const uint16_t *) and store_half(float *, uint16_t *, count);
-//          TILE_QUERIES x TILE_VECTORS accumulators of 16 floats stay in registers
+//          TILE_QUERIES x TILE_VECTORS accumulators of 16 floats stay in registers, and where fewer queries leave room,
+//          WIDE_QUERIES x 2
 // over-read none: pages are whole
 #pragma once
 #include "elementwise_vectors.h"
@@ -15,6 +16,7 @@
 
 #define QUERIES 8
 #define PAGE TENFOLD_PAGE_LENGTH
+#define STRETCH TENFOLD_STRETCH_LENGTH
 
 typedef int8_t i8v __attribute__((ext_vector_type(16)));
 
@@ -28,23 +30,21 @@ TENFOLD_INLINE v16 load_page16(const uint8_t *p, const size_t size) {
 
 TENFOLD_INLINE void tile_fixed(
   const float *a, size_t a_stride, size_t n, const uint8_t *b, size_t b_stride, float *c, size_t c_stride,
-  const size_t queries, const int accumulate, const size_t size) {
-  v16 sums[TILE_QUERIES][TILE_VECTORS];
+  const size_t queries, const size_t vectors, const int accumulate, const size_t size) {
+  v16 sums[TILE_QUERIES][2];
   for (size_t q = 0; q < queries; q++) {
-    for (size_t v = 0; v < TILE_VECTORS; v++) {
+    for (size_t v = 0; v < vectors; v++) {
       sums[q][v] = accumulate ? load16(c + q * c_stride + 16 * v) : (v16)(0.0f);
     }
   }
   for (size_t k = 0; k < n; k++, b += b_stride * size) {
-    v16 column[TILE_VECTORS];
-    for (size_t v = 0; v < TILE_VECTORS; v++) column[v] = load_page16(b + 16 * v * size, size);
-    for (size_t q = 0; q < queries; q++) {
-      v16 scalar = (v16)(a[q * a_stride + k]);
-      for (size_t v = 0; v < TILE_VECTORS; v++) sums[q][v] = scalar * column[v] + sums[q][v];
+    for (size_t v = 0; v < vectors; v++) {
+      v16 column = load_page16(b + 16 * v * size, size);
+      for (size_t q = 0; q < queries; q++) sums[q][v] = (v16)(a[q * a_stride + k]) * column + sums[q][v];
     }
   }
   for (size_t q = 0; q < queries; q++) {
-    for (size_t v = 0; v < TILE_VECTORS; v++) store16(c + q * c_stride + 16 * v, sums[q][v]);
+    for (size_t v = 0; v < vectors; v++) store16(c + q * c_stride + 16 * v, sums[q][v]);
   }
 }
 
@@ -52,17 +52,19 @@ TENFOLD_INLINE void tile_fixed(
 TENFOLD_INLINE void multiply_page(
   const float *a, size_t a_stride, size_t n, const uint8_t *b, size_t b_stride, float *c, size_t c_stride,
   size_t queries, const int accumulate, const size_t size) {
-  for (size_t column = 0; column < 32; column += 16 * TILE_VECTORS) {
-    for (size_t q = 0; q < queries; q += TILE_QUERIES) {
-      size_t count = queries - q < TILE_QUERIES ? queries - q : TILE_QUERIES;
-      const float *aq = a + q * a_stride;
-      float *cq = c + q * c_stride + column;
-      switch (count) {
+  for (size_t q = 0; q < queries; q += TILE_QUERIES) {
+    size_t count = queries - q < TILE_QUERIES ? queries - q : TILE_QUERIES;
+    const float *aq = a + q * a_stride;
+    float *cq = c + q * c_stride;
+#define TENFOLD_TILE(N, VECTORS) \
+  for (size_t v = 0; v < 2; v += VECTORS) \
+    tile_fixed(aq, a_stride, n, b + 16 * v * size, b_stride, cq + 16 * v, c_stride, N, VECTORS, accumulate, size);
+    switch (count) {
 #define TENFOLD_CASE(N) \
-  case N: tile_fixed(aq, a_stride, n, b + column * size, b_stride, cq, c_stride, N, accumulate, size); break;
-        TENFOLD_TILE_CASES
+  case N: TENFOLD_TILE(N, (N <= WIDE_QUERIES ? 2 : TILE_VECTORS)) break;
+      TENFOLD_TILE_CASES
 #undef TENFOLD_CASE
-      }
+#undef TENFOLD_TILE
     }
   }
 }
@@ -103,60 +105,167 @@ TENFOLD_INLINE void scale_page(float *scores, size_t queries, const float *scale
   }
 }
 
-TENFOLD_INLINE void attend_pages(const tenfold_attention_span *s, const size_t size) {
-  const size_t length = s->head_length, stride = tenfold_value_stride(length), total = s->rows * s->group;
-  float queries[QUERIES * TENFOLD_MAX_HEAD_LENGTH], sums[QUERIES * TENFOLD_MAX_HEAD_LENGTH];
-  float scores[QUERIES * PAGE], maxima[QUERIES], totals[QUERIES];
+/// Up to 8 queries that walk the pages together.
+typedef struct query_block {
+  size_t count, longest;
   size_t visible[QUERIES];
+  float queries[QUERIES * TENFOLD_MAX_HEAD_LENGTH];
+  // Of the last stretch.
+  float scores[QUERIES * PAGE], maxima[QUERIES], totals[QUERIES], sums[QUERIES * TENFOLD_MAX_HEAD_LENGTH];
+} query_block;
+
+TENFOLD_INLINE void take_queries(const tenfold_attention_span *s, size_t first, query_block *block) {
+  const size_t length = s->head_length, rest = s->rows * s->group - first;
+  block->count = rest < QUERIES ? rest : QUERIES;
+  block->longest = 0;
+  for (size_t q = 0; q < block->count; q++) {
+    size_t row = (first + q) / s->group, head = (first + q) % s->group;
+    const float *query = s->queries + row * s->query_stride + head * length;
+    for (size_t i = 0; i < length; i++) block->queries[q * length + i] = query[i] * s->scale;
+    block->visible[q] = s->first_position + row + 1;
+    if (block->visible[q] > block->longest) block->longest = block->visible[q];
+  }
+}
+
+/// Softens the stretch that begins at a position, and sums its values.
+TENFOLD_INLINE void walk_pages(
+  const tenfold_attention_span *s, query_block *block, size_t begin, const size_t size) {
+  const size_t length = s->head_length, stride = tenfold_value_stride(length), count = block->count;
+  size_t end = block->longest < begin + STRETCH ? block->longest : begin + STRETCH;
+  float *scores = block->scores, *sums = block->sums;
+  memset(sums, 0, count * stride * sizeof(float));
+  for (size_t q = 0; q < count; q++) {
+    block->maxima[q] = -INFINITY;
+    block->totals[q] = 0;
+  }
+  for (size_t base = begin; base < end; base += PAGE) {
+    const uint16_t *page = s->memory + (size_t)s->pages[base / PAGE] * s->page_stride;
+    const uint8_t *keys = (const uint8_t *)(page + s->key_offset);
+    const uint8_t *values = (const uint8_t *)(page + s->value_offset);
+    multiply_page(block->queries, length, length, keys, PAGE, scores, PAGE, count, 0, size);
+    if (size == 1) scale_page(scores, count, (const float *)(const void *)(keys + length * PAGE));
+    for (size_t q = 0; q < count; q++) {
+      if (block->visible[q] <= base) {
+        memset(scores + q * PAGE, 0, PAGE * sizeof(float));
+        continue;
+      }
+      size_t seen = block->visible[q] - base < PAGE ? block->visible[q] - base : PAGE;
+      float factor = soften_page(scores + q * PAGE, seen, &block->maxima[q], &block->totals[q]);
+      if (factor != 1) {
+        float *row = sums + q * stride;
+        for (size_t i = 0; i < stride; i += 16) store16(row + i, load16(row + i) * factor);
+      }
+    }
+    // Scales of positions that nobody sees yet may be anything; their products are not used.
+    if (size == 1) scale_page(scores, count, (const float *)(const void *)(values + stride * PAGE));
+    size_t used = end - base < PAGE ? end - base : PAGE;
+    for (size_t column = 0; column < stride; column += 32) {
+      multiply_page(scores, PAGE, used, values + column * size, stride, sums + column, stride, count, 1, size);
+    }
+  }
+}
+
+// Compiled once each, so that all callers get the same bits.
+static __attribute__((noinline)) void walk_halves(const tenfold_attention_span *s, query_block *block, size_t begin) {
+  walk_pages(s, block, begin, 2);
+}
+
+static __attribute__((noinline)) void walk_bytes(const tenfold_attention_span *s, query_block *block, size_t begin) {
+  walk_pages(s, block, begin, 1);
+}
+
+TENFOLD_INLINE void walk_stretch(
+  const tenfold_attention_span *s, query_block *block, size_t begin, const size_t size) {
+  if (size == 1) walk_bytes(s, block, begin);
+  else walk_halves(s, block, begin);
+}
+
+/// Adds a stretch to the stretches before it: maximum, total and `stride` sums.
+TENFOLD_INLINE void merge_stretch(
+  float *maximum, float *total, float *sums, float new_maximum, float new_total, const float *new_sums, size_t stride) {
+// Rounded the same wherever it is inlined.
+#pragma clang fp contract(off)
+  float largest = new_maximum > *maximum ? new_maximum : *maximum;
+  float old_factor = exp16((v16)(*maximum - largest)).x, new_factor = exp16((v16)(new_maximum - largest)).x;
+  *maximum = largest;
+  *total = *total * old_factor + new_total * new_factor;
+  for (size_t i = 0; i < stride; i += 16)
+    store16(sums + i, load16(sums + i) * old_factor + load16(new_sums + i) * new_factor);
+}
+
+TENFOLD_INLINE void put_output(const tenfold_attention_span *s, size_t query, float total, const float *sums) {
+  const size_t length = s->head_length;
+  float *output = s->outputs + query / s->group * s->output_stride + query % s->group * length;
+  float factor = 1.0f / total;
+  for (size_t i = 0; i < length; i++) output[i] = sums[i] * factor;
+}
+
+TENFOLD_INLINE void attend_pages(const tenfold_attention_span *s, const size_t size) {
+  const size_t stride = tenfold_value_stride(s->head_length), total = s->rows * s->group;
+  query_block block;
+  float maxima[QUERIES], totals[QUERIES], sums[QUERIES * TENFOLD_MAX_HEAD_LENGTH];
   for (size_t first = 0; first < total; first += QUERIES) {
-    size_t count = total - first < QUERIES ? total - first : QUERIES, longest = 0;
-    for (size_t q = 0; q < count; q++) {
-      size_t row = (first + q) / s->group, head = (first + q) % s->group;
-      const float *query = s->queries + row * s->query_stride + head * length;
-      for (size_t i = 0; i < length; i++) queries[q * length + i] = query[i] * s->scale;
-      memset(sums + q * stride, 0, stride * sizeof(float));
-      visible[q] = s->first_position + row + 1;
-      if (visible[q] > longest) longest = visible[q];
-      maxima[q] = -INFINITY;
-      totals[q] = 0;
-    }
-    for (size_t base = 0; base < longest; base += PAGE) {
-      const uint16_t *page = s->memory + (size_t)s->pages[base / PAGE] * s->page_stride;
-      const uint8_t *keys = (const uint8_t *)(page + s->key_offset);
-      const uint8_t *values = (const uint8_t *)(page + s->value_offset);
-      multiply_page(queries, length, length, keys, PAGE, scores, PAGE, count, 0, size);
-      if (size == 1) scale_page(scores, count, (const float *)(const void *)(keys + length * PAGE));
-      for (size_t q = 0; q < count; q++) {
-        if (visible[q] <= base) {
-          memset(scores + q * PAGE, 0, PAGE * sizeof(float));
-          continue;
-        }
-        size_t seen = visible[q] - base < PAGE ? visible[q] - base : PAGE;
-        float factor = soften_page(scores + q * PAGE, seen, &maxima[q], &totals[q]);
-        if (factor != 1) {
-          float *row = sums + q * stride;
-          for (size_t i = 0; i < stride; i += 16) store16(row + i, load16(row + i) * factor);
-        }
+    take_queries(s, first, &block);
+    for (size_t begin = 0; begin < block.longest; begin += STRETCH) {
+      walk_stretch(s, &block, begin, size);
+      if (begin == 0) {
+        memcpy(maxima, block.maxima, sizeof maxima);
+        memcpy(totals, block.totals, sizeof totals);
+        memcpy(sums, block.sums, block.count * stride * sizeof(float));
+        continue;
       }
-      // Scales of positions that nobody sees yet may be anything; their products are not used.
-      if (size == 1) scale_page(scores, count, (const float *)(const void *)(values + stride * PAGE));
-      size_t used = longest - base < PAGE ? longest - base : PAGE;
-      for (size_t column = 0; column < stride; column += 32) {
-        multiply_page(
-          scores, PAGE, used, values + column * size, stride, sums + column, stride, count, 1, size);
+      for (size_t q = 0; q < block.count; q++) {
+        if (block.visible[q] <= begin) continue;
+        merge_stretch(
+          &maxima[q], &totals[q], sums + q * stride, block.maxima[q], block.totals[q], block.sums + q * stride, stride);
       }
     }
-    for (size_t q = 0; q < count; q++) {
-      size_t row = (first + q) / s->group, head = (first + q) % s->group;
-      float *output = s->outputs + row * s->output_stride + head * length;
-      float factor = 1.0f / totals[q];
-      for (size_t i = 0; i < length; i++) output[i] = sums[q * stride + i] * factor;
+    for (size_t q = 0; q < block.count; q++) put_output(s, first + q, totals[q], sums + q * stride);
+  }
+}
+
+TENFOLD_INLINE void attend_one_stretch(
+  const tenfold_attention_span *s, size_t stretch, float *partials, const size_t size) {
+  const size_t stride = tenfold_value_stride(s->head_length), total = s->rows * s->group;
+  query_block block;
+  for (size_t first = 0; first < total; first += QUERIES) {
+    take_queries(s, first, &block);
+    if (block.longest <= stretch * STRETCH) continue;
+    walk_stretch(s, &block, stretch * STRETCH, size);
+    for (size_t q = 0; q < block.count; q++) {
+      float *partial = partials + (stretch * total + first + q) * tenfold_partial_length(s->head_length);
+      partial[0] = block.maxima[q];
+      partial[1] = block.totals[q];
+      memcpy(partial + 2, block.sums + q * stride, stride * sizeof(float));
     }
   }
 }
 
 static void attend(const tenfold_attention_span *s) { attend_pages(s, 2); }
 static void attend_int8(const tenfold_attention_span *s) { attend_pages(s, 1); }
+static void attend_stretch(const tenfold_attention_span *s, size_t stretch, float *partials) {
+  attend_one_stretch(s, stretch, partials, 2);
+}
+static void attend_stretch_int8(const tenfold_attention_span *s, size_t stretch, float *partials) {
+  attend_one_stretch(s, stretch, partials, 1);
+}
+
+static void merge_stretches(const tenfold_attention_span *s, const float *partials) {
+  const size_t stride = tenfold_value_stride(s->head_length), total = s->rows * s->group;
+  const size_t length = tenfold_partial_length(s->head_length);
+  float sums[TENFOLD_MAX_HEAD_LENGTH];
+  for (size_t query = 0; query < total; query++) {
+    const float *partial = partials + query * length;
+    float maximum = partial[0], sum = partial[1];
+    memcpy(sums, partial + 2, stride * sizeof(float));
+    size_t visible = s->first_position + query / s->group + 1;
+    for (size_t begin = STRETCH; begin < visible; begin += STRETCH) {
+      partial += total * length;
+      merge_stretch(&maximum, &sum, sums, partial[0], partial[1], partial + 2, stride);
+    }
+    put_output(s, query, sum, sums);
+  }
+}
 
 static void store_key(const float *key, size_t head_length, uint16_t *page_keys, size_t slot) {
   uint16_t halves[TENFOLD_MAX_HEAD_LENGTH];
@@ -202,4 +311,5 @@ static void store_value_int8(const float *value, size_t head_length, uint16_t *p
 }
 
 #define TENFOLD_ATTENTION_TABLE(NAME) \
-  {NAME, attend, store_key, store_value, attend_int8, store_key_int8, store_value_int8}
+  {NAME, attend, store_key, store_value, attend_int8, store_key_int8, store_value_int8, attend_stretch, \
+   attend_stretch_int8, merge_stretches}

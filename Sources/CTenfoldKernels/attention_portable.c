@@ -4,6 +4,7 @@
 
 #define TILE_QUERIES 2
 #define TILE_VECTORS 1
+#define WIDE_QUERIES 0
 #define TENFOLD_TILE_CASES TENFOLD_CASE(1) TENFOLD_CASE(2)
 
 typedef uint16_t u16v __attribute__((ext_vector_type(16)));

@@ -123,7 +123,7 @@ typedef struct row_block {
   const float *scales, *scaled_sums;
   const int32_t *negated_sums;
   size_t value_stride, block_stride;
-  __m256 sums[3][2];
+  __m256 sums[6][2];
 } row_block;
 
 TENFOLD_INLINE row_block rows_at(const tenfold_block_activations *view, size_t row) {
@@ -139,7 +139,8 @@ TENFOLD_INLINE void expand_of(
   float *scales) {
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
-  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32)
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32) {
+    prefetch_codes(block, bits);
     for (int h = 0; h < 2; h++) {
       __m256 pair[2];
       for (int p = 0; p < 4; p++) {
@@ -152,6 +153,7 @@ TENFOLD_INLINE void expand_of(
       _mm256_storeu_ps(scales + 8 * h, pair[0]);
       _mm256_storeu_ps(scales + 16 + 8 * h, pair[1]);
     }
+  }
 }
 
 #define ALL_FORMATS(CALL) \

@@ -32,7 +32,7 @@ extension LocalLanguageModel {
     try options.check()
     let file = try GGUFFile(path: path)
     let vocabulary = try GGUFVocabulary(file.metadata)
-    let model = try DecoderModel(file, progress: progress)
+    let model = try DecoderModel(file, packedWeights: options.packedWeights, progress: progress)
     guard vocabulary.count <= model.vocabularySize else {
       throw ModelError(
         .invalidTokenizer,

@@ -22,6 +22,8 @@ extension LocalLanguageModel {
     public var maximumQueuedRequests: Int
     /// How much of the engine tenants get relative to others when there is not room for all; 1 for those not named.
     public var tenantWeights: [TenantID: Double]
+    /// Whether packed weights are kept in a file, for a quicker start.
+    public var packedWeights: PackedWeightsCache
     /// How finely activations are rounded.
     public var precision: DecoderPrecision
     /// How finely keys and values are kept.
@@ -46,7 +48,8 @@ extension LocalLanguageModel {
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
       tenantWeights: [TenantID: Double] = [:],
-      precision: DecoderPrecision = .high,
+      packedWeights: PackedWeightsCache = .off,
+      precision: DecoderPrecision = .standard,
       keyValuePrecision: KeyValuePrecision = .float16,
       speculation: DecoderSpeculation = .promptLookup,
       id: String? = nil,
@@ -61,6 +64,7 @@ extension LocalLanguageModel {
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
       self.tenantWeights = tenantWeights
+      self.packedWeights = packedWeights
       self.precision = precision
       self.keyValuePrecision = keyValuePrecision
       self.speculation = speculation

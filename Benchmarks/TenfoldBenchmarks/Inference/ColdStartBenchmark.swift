@@ -8,12 +8,20 @@ import Tenfold
 /// How long does a new process take to its first token, and what does it hold then? Peer: llama.cpp's first token.
 ///
 /// Each repetition is a process of its own that loads the model, answers with one token and tells its figures; the file
-/// is in the page cache after the first, which does not count.
+/// is in the page cache after the first, which does not count. It is done again with packed weights kept in a file, which
+/// the first repetition writes.
 struct ColdStartBenchmark {
   let path: String
   let precision: DecoderPrecision
 
   func run(_ report: inout BenchmarkReport) throws {
+    try run("cold-start", arguments: [], &report)
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try run("cold-start-packed", arguments: ["--packed", folder], &report)
+  }
+
+  private func run(_ name: String, arguments: [String], _ report: inout BenchmarkReport) throws {
     guard let executable = Bundle.main.executableURL else { return }
     var times: [Double] = []
     var figures: [String: [Double]] = [:]
@@ -21,9 +29,10 @@ struct ColdStartBenchmark {
     for repetition in 0..<report.options.reps + 1 {
       let process = Process()
       process.executableURL = executable
-      process.arguments = [
-        "cold-start", path, "--threads", "\(report.options.threads)", "--precision", "\(precision)",
-      ]
+      process.arguments =
+        [
+          "cold-start", path, "--threads", "\(report.options.threads)", "--precision", "\(precision)",
+        ] + arguments
       let pipe = Pipe()
       process.standardOutput = pipe
       let start = ContinuousClock.now
@@ -43,7 +52,7 @@ struct ColdStartBenchmark {
     func add(_ metric: String, _ unit: String, _ values: [Double]) {
       guard !values.isEmpty else { return }
       report.add(
-        "cold-start",
+        name,
         metric,
         unit,
         BenchmarkSample(values: values.sorted(), othersCPUs: unit == "ms" ? meter.othersCPUs() : nil)
@@ -66,12 +75,17 @@ struct ColdStartCommand: AsyncParsableCommand {
 
   @Argument var path: String
   @Option var threads = 1
-  @Option var precision = PrecisionArgument.high
+  @Option var precision = PrecisionArgument.standard
+  @Option var packed: String?
 
   func run() async throws {
     let model = try await LocalLanguageModel.load(
       gguf: path,
-      options: .init(threads: threads, precision: precision.value)
+      options: .init(
+        threads: threads,
+        packedWeights: packed.map { .folder($0) } ?? .off,
+        precision: precision.value
+      )
     )
     let request = InferenceRequest("Hello", tenant: "bench", options: try GenerationOptions(maxTokens: 1))
     _ = try await model.respond(to: request)

@@ -13,19 +13,20 @@ struct InferenceCommand: AsyncParsableCommand {
       encoder: one text of 16, 64, 128 and 256 tokens, and 32 texts of mixed lengths, in int8 and in floats.
       prefill: 128 and 512 tokens at once. decode: 128 tokens one by one from an empty context. depth: 32 tokens one by \
       one after 0, 1,024 and 4,096. Token ids are fixed and nothing is sampled.
-      batch: 1 to 32 answers at once. load: arrivals at given rates, whether the engine keeps up or not.
+      batch: 1 to 32 answers at once. load: arrivals at given rates, whether the engine keeps up or not. \
+      soak: minutes of them at 80 % of what it can do.
       prefix: the time to the first token of a prompt of which 90 % was seen before, and a replay of conversations.
       structured: decoding within a JSON schema beside decoding freely. speculation: guessing tokens beside making them \
       one by one. cold-start: from the start of a process to its first token, and its memory.
       perplexity: how well a text is predicted, in each precision; it needs --perplexity FILE, which alone runs nothing \
       else.
-      Of the precisions, standard rounds activations as llama.cpp does, to compare like with like; high is the engine's \
-      default and up to twice the arithmetic.
+      Of the precisions, standard rounds activations as llama.cpp does and is the engine's default; high is up to twice \
+      the arithmetic.
       """
   )
 
   enum Case: String, CaseIterable, ExpressibleByArgument {
-    case encoder, prefill, decode, depth, batch, load, prefix, structured, speculation, perplexity
+    case encoder, prefill, decode, depth, batch, load, soak, prefix, structured, speculation, perplexity
     case coldStart = "cold-start"
   }
 
@@ -42,16 +43,22 @@ struct InferenceCommand: AsyncParsableCommand {
   var perplexity: String?
 
   @Option(help: "How finely activations are rounded.")
-  var precision = PrecisionArgument.high
+  var precision = PrecisionArgument.standard
 
   @Option(parsing: .upToNextOption, help: "Arrivals a second for the load case.")
   var rate = [1.0, 2, 4]
+
+  @Option(help: "Minutes of the soak case.")
+  var minutes = 10
 
   @OptionGroup var options: BenchmarkOptions
 
   func validate() throws {
     guard rate.allSatisfy({ $0 > 0 && $0 <= 1e4 }) else {
       throw ValidationError("--rate must be in 0...10000.")
+    }
+    guard (1...10_000).contains(minutes) else {
+      throw ValidationError("--minutes must be in 1...10000.")
     }
     guard perplexity != nil || !cases.contains(.perplexity) else {
       throw ValidationError("The perplexity case needs --perplexity FILE.")
@@ -83,6 +90,7 @@ struct InferenceCommand: AsyncParsableCommand {
     case .depth: try DepthBenchmark(path: file, precision: precision.value).run(&report)
     case .batch: try await BatchBenchmark(path: file, precision: precision.value).run(&report)
     case .load: try await LoadBenchmark(path: file, precision: precision.value, rates: rate).run(&report)
+    case .soak: try await SoakBenchmark(path: file, precision: precision.value, minutes: minutes).run(&report)
     case .prefix: try await PrefixBenchmark(path: file, precision: precision.value).run(&report)
     case .structured: try await StructuredBenchmark(path: file, precision: precision.value).run(&report)
     case .speculation: try await SpeculationBenchmark(path: file, precision: precision.value).run(&report)

@@ -7,8 +7,9 @@
 // In 8 bits each head of a position has a scale of its own, its largest magnitude / 127:
 //   keys    int8 [head_length][32], then 32 float scales
 //   values  int8 [32][value_stride], then 32 float scales
-// Scores, soft-max and sums are fp32. Each query walks the pages in order with a running maximum; the order of its
-// additions depends on its own position only, so neither chunking nor batching changes a bit of the result.
+// Scores, soft-max and sums are fp32. Each query walks the pages in order with a running maximum that begins anew with
+// every stretch of 256 positions; stretches are merged in order. The order of a query's additions depends on its own
+// position only, so neither chunking nor batching nor spreading stretches over threads changes a bit of the result.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@
 #pragma clang assume_nonnull begin
 
 #define TENFOLD_PAGE_LENGTH 32
+/// Positions that are softened together.
+#define TENFOLD_STRETCH_LENGTH 256
 /// The longest head that the kernels take.
 #define TENFOLD_MAX_HEAD_LENGTH 256
 
@@ -57,6 +60,12 @@ typedef struct tenfold_attention_kernels {
   void (*attend_int8)(const tenfold_attention_span *span);
   void (*store_key_int8)(const float *key, size_t head_length, uint16_t *page_keys, size_t slot);
   void (*store_value_int8)(const float *value, size_t head_length, uint16_t *page_values, size_t slot);
+  /// The part of `attend` that belongs to stretch n, positions 256 n ..< 256 (n + 1), for other threads to do the others:
+  /// for each query that sees the stretch, `partials[n][query]` receives the maximum, the total and the sums.
+  void (*attend_stretch)(const tenfold_attention_span *span, size_t stretch, float *partials);
+  void (*attend_stretch_int8)(const tenfold_attention_span *span, size_t stretch, float *partials);
+  /// Merges the stretches into the outputs; together the same bits as `attend`.
+  void (*merge_stretches)(const tenfold_attention_span *span, const float *partials);
 } tenfold_attention_kernels;
 
 /// The kernels for an instruction set by its name; `portable` for a name that is not compiled in.
@@ -64,5 +73,8 @@ const tenfold_attention_kernels *tenfold_attention_named(const char *name);
 
 /// Values between the values of two positions.
 static inline size_t tenfold_value_stride(size_t head_length) { return (head_length + 31) / 32 * 32; }
+
+/// Floats of one query's part of one stretch.
+static inline size_t tenfold_partial_length(size_t head_length) { return 2 + tenfold_value_stride(head_length); }
 
 #pragma clang assume_nonnull end

@@ -134,7 +134,12 @@ private struct BatchRun: Sendable {
     }
     return try await LocalLanguageModel.load(
       gguf: path,
-      options: .init(contextLength: 2048, maximumConcurrentSequences: options.concurrency, id: model)
+      options: .init(
+        contextLength: 2048,
+        maximumConcurrentSequences: options.concurrency,
+        packedWeights: models.packedWeights,
+        id: model
+      )
     )
   }
 }

@@ -42,10 +42,17 @@ struct DemoModels: Sendable {
       vocabularyPath: encoderFiles.path(of: "vocab.txt"),
       options: .init(threads: threads)
     )
-    async let small = model(smallFiles, id: smallID, tier: .small, prices: prices, threads: threads)
+    async let small = model(
+      smallFiles,
+      from: store,
+      id: smallID,
+      tier: .small,
+      prices: prices,
+      threads: threads
+    )
     var large: LocalLanguageModel?
     if let largeFiles, let id = size.largeID {
-      large = try await model(largeFiles, id: id, tier: .large, prices: prices, threads: threads)
+      large = try await model(largeFiles, from: store, id: id, tier: .large, prices: prices, threads: threads)
     }
     return try await Self(embedder: embedder, small: small, large: large)
   }
@@ -66,6 +73,7 @@ struct DemoModels: Sendable {
 
   private static func model(
     _ files: ModelFiles,
+    from store: ModelStore,
     id: String,
     tier: ModelTier,
     prices: PriceList,
@@ -83,6 +91,7 @@ struct DemoModels: Sendable {
         threads: threads,
         contextLength: 2048,
         maximumConcurrentSequences: 8,
+        packedWeights: store.packedWeights,
         id: id,
         tier: tier,
         price: prices.localModel

@@ -61,35 +61,69 @@ struct DecoderLoadPlan {
     }
   }
 
-  /// Packs every matrix and gives the file's pages back.
+  /// Packs every matrix, or reads what was packed before, and gives the file's pages back.
+  ///
+  /// All matrices lie side by side in one piece of memory, as huge pages are larger than many a matrix.
   mutating func pack(
     on pool: WorkerPool,
     instructionSet: InstructionSet,
+    cache: PackedWeightsCache,
+    progress: (@Sendable (Double) -> Void)?
+  ) throws(ModelError) -> PackedWeightsOrigin {
+    let source = cache.path == nil ? nil : PackedWeightsLayout.Source(of: file.mappedFile)
+    var layout = PackedWeightsLayout(instructionSet: instructionSet, source: source)
+    for matrix in matrices { try layout.add(matrix.tensor, as: matrix.format) }
+    let memory = try ModelError.wrapping("Packed weights") { () throws(KernelError) in
+      try AlignedBuffer<UInt8>(count: layout.byteCount)
+    }
+    let kept = cache.path.flatMap { PackedWeightsFile(in: $0, for: layout) }
+    var problem: ModelError?
+    do throws(ModelError) {
+      if let kept, try kept.read(into: memory, on: pool, progress: progress) {
+        try make(layout, memory, on: pool, instructionSet: instructionSet, isPacked: true, progress: nil)
+        return PackedWeightsOrigin(isCached: true, problem: nil)
+      }
+    } catch {
+      problem = error
+    }
+    try make(layout, memory, on: pool, instructionSet: instructionSet, isPacked: false, progress: progress)
+    do throws(ModelError) { try kept?.write(memory, on: pool) } catch { problem = error }
+    return PackedWeightsOrigin(isCached: false, problem: problem)
+  }
+
+  /// Makes the layers, each in its part of the memory, and packs them if they are not packed yet.
+  private mutating func make(
+    _ layout: PackedWeightsLayout,
+    _ memory: AlignedBuffer<UInt8>,
+    on pool: WorkerPool,
+    instructionSet: InstructionSet,
+    isPacked: Bool,
     progress: (@Sendable (Double) -> Void)?
   ) throws(ModelError) {
     // The largest first, so that no thread is left with it at the end.
-    let work = matrices.sorted { $0.tensor.byteCount > $1.tensor.byteCount }
-    let total = Double(work.reduce(0) { $0 + $1.tensor.byteCount })
+    let work = zip(matrices, layout.matrices).sorted { $0.1.count > $1.1.count }
+    let total = Double(layout.byteCount)
     let state = Mutex<(done: Int, layers: [String: any LinearLayer], error: ModelError?)>((0, [:], nil))
     pool.run(work.count) { index in
       guard state.withLock({ $0.error == nil }) else { return }
-      let matrix = work[index]
+      let (matrix, place) = work[index]
+      let part = AlignedBuffer<UInt8>(partOf: memory, at: place.offset, count: place.count)
       let result = Result { () throws(ModelError) in
-        try Self.pack(matrix.tensor, as: matrix.format, instructionSet: instructionSet)
+        try Self.make(matrix, in: part, isPacked: isPacked, instructionSet: instructionSet)
       }
       let done = state.withLock { state in
         switch result {
         case .success(let layer): state.layers[matrix.tensor.name] = layer
         case .failure(let error): state.error = error
         }
-        state.done += matrix.tensor.byteCount
+        state.done += place.count
         return state.done
       }
       progress?(Double(done) / total)
     }
-    let (packed, error) = state.withLock { ($0.layers, $0.error) }
+    let (made, error) = state.withLock { ($0.layers, $0.error) }
     if let error { throw error }
-    layers = packed
+    layers = made
   }
 
   /// The output matrix: its own, or the embedding's where the model ties them.
@@ -161,18 +195,30 @@ struct DecoderLoadPlan {
     return DecoderProjection(layer: layer, bias: try vector(name + ".bias", count: layer.outputWidth))
   }
 
-  private static func pack(
-    _ tensor: GGUFTensor,
-    as format: WeightFormat,
+  private static func make(
+    _ matrix: Matrix,
+    in memory: AlignedBuffer<UInt8>,
+    isPacked: Bool,
     instructionSet: InstructionSet
   ) throws(ModelError) -> any LinearLayer {
-    try ModelError.wrapping("Tensor \(tensor.name)") { () throws(KernelError) in
-      try unsafe tensor.withUnsafeBytes { (bytes) throws(KernelError) in
+    let tensor = matrix.tensor
+    return try ModelError.wrapping("Tensor \(tensor.name)") { () throws(KernelError) in
+      guard !isPacked else {
+        return try LinearLayerFactory.adopt(
+          packed: memory,
+          format: matrix.format,
+          rows: tensor.rows,
+          columns: tensor.columns,
+          instructionSet: instructionSet
+        )
+      }
+      return try unsafe tensor.withUnsafeBytes { (bytes) throws(KernelError) in
         let layer = try unsafe LinearLayerFactory.make(
-          format: format,
+          format: matrix.format,
           bytes: bytes,
           rows: tensor.rows,
           columns: tensor.columns,
+          in: memory,
           instructionSet: instructionSet
         )
         unsafe giveBack(bytes)

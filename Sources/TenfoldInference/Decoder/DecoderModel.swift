@@ -19,6 +19,8 @@ public final class DecoderModel: Sendable {
   public let instructionSet: InstructionSet
   /// The bytes of packed weights that a step streams through memory.
   public let streamedByteCount: Int
+  /// Whether the weights were packed at this start or read as they were packed before.
+  public let packedWeightsOrigin: PackedWeightsOrigin
   let blocks: [DecoderBlock]
   let outputNorm: AlignedBuffer<Float>
   let head: any LinearLayer
@@ -35,6 +37,7 @@ public final class DecoderModel: Sendable {
   ///   - file: The model file.
   ///   - threads: How many threads pack; `nil` for all that this process may use.
   ///   - instructionSet: The kernels; `nil` for those of this process.
+  ///   - packedWeights: Where packed weights are kept for the next start.
   ///   - progress: Receives the share that is done, 0 to 1, on any of the threads.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/unsupported``, ``ModelError/Code/missing``,
   ///   ``ModelError/Code/invalidHeader``, ``ModelError/Code/invalidTensor`` or ``ModelError/Code/storageFull``; the
@@ -43,6 +46,7 @@ public final class DecoderModel: Sendable {
     _ file: GGUFFile,
     threads: Int? = nil,
     instructionSet: InstructionSet? = nil,
+    packedWeights: PackedWeightsCache = .off,
     progress: (@Sendable (Double) -> Void)? = nil
   ) throws(ModelError) {
     let set = try ModelError.wrapping("Choosing kernels") { () throws(KernelError) in
@@ -52,7 +56,12 @@ public final class DecoderModel: Sendable {
     let configuration = try DecoderArchitectures.configuration(of: file)
     var plan = try DecoderLoadPlan(file, configuration)
     let pool = WorkerPool(threads: threads)
-    try plan.pack(on: pool, instructionSet: set, progress: progress)
+    packedWeightsOrigin = try plan.pack(
+      on: pool,
+      instructionSet: set,
+      cache: packedWeights,
+      progress: progress
+    )
     self.configuration = configuration
     self.instructionSet = set
     self.embedding = plan.embedding

@@ -23,7 +23,7 @@ extension DecoderRunner {
       Product(block.value, values.base, c.keyValueWidth, precision: precision),
     ])
     storeKeysAndValues(step, block: index, rows: rows)
-    attendSpans(step, block: index)
+    try attendSpans(step, block: index)
     // Rounding here makes 3 % of the error that 8 bits everywhere would make, so 8 bits do.
     try unsafe quantise(
       attended.base,
@@ -70,40 +70,6 @@ extension DecoderRunner {
           base + memory.valueOffset(block: index, head: head),
           slot
         )
-      }
-    }
-  }
-
-  /// Weighs the values of each span's positions by its rows' queries.
-  private func attendSpans(_ step: DecoderStep, block index: Int) {
-    let c = model.configuration
-    let attendSpan =
-      unsafe memory.precision == .int8 ? attention.pointee.attend_int8 : attention.pointee.attend
-    let group = c.headCount / c.keyValueHeadCount
-    pool.run(units.count) { number in
-      let unit = units[number]
-      let span = step.spans[unit.span]
-      unsafe span.pages.withUnsafeBufferPointer { pages in
-        guard let pages = pages.baseAddress else { return }
-        let offset = unit.rows.lowerBound * c.queryWidth + unit.head * group * c.headLength
-        // Every position up to the rows' own has its page, and its keys and values were stored above or earlier.
-        var task = unsafe tenfold_attention_span(
-          queries: queries.base + offset,
-          query_stride: c.queryWidth,
-          outputs: attended.base + offset,
-          output_stride: c.queryWidth,
-          rows: unit.rows.count,
-          group: group,
-          head_length: c.headLength,
-          memory: memory.base,
-          pages: pages,
-          page_stride: memory.pageStride,
-          key_offset: memory.keyOffset(block: index, head: unit.head),
-          value_offset: memory.valueOffset(block: index, head: unit.head),
-          first_position: span.firstPosition + unit.rows.lowerBound - span.rows.lowerBound,
-          scale: 1 / Float(c.headLength).squareRoot()
-        )
-        unsafe attendSpan(&task)
       }
     }
   }

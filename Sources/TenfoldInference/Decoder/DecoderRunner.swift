@@ -10,13 +10,6 @@ import TenfoldKernels
 /// into steps, or on the number of threads.
 @safe
 final class DecoderRunner {
-  /// Rows and columns of attention that one thread takes at once.
-  struct AttentionUnit {
-    var span: Int
-    var head: Int
-    var rows: Range<Int>
-  }
-
   let model: DecoderModel
   let memory: KeyValueMemory
   /// The most rows of a step.
@@ -52,6 +45,8 @@ final class DecoderRunner {
   var isPaired = false
   let floatActivations: Activations
   var units: [AttentionUnit] = []
+  /// What units spread over threads leave of each stretch; grows to the most that was needed.
+  var partials: AlignedBuffer<Float>
   var rowPositions: [Int] = []
   var rowSpans: [Int] = []
 
@@ -70,7 +65,7 @@ final class DecoderRunner {
     positions: Int,
     maximumRows: Int,
     maximumLogitRows: Int,
-    precision: DecoderPrecision = .high,
+    precision: DecoderPrecision = .standard,
     pool: WorkerPool
   ) throws(ModelError) {
     let c = model.configuration
@@ -109,6 +104,8 @@ final class DecoderRunner {
         try Activations(capacity: 2, width: widest, instructionSet: model.instructionSet),
         try AlignedBuffer(count: isHigh ? 2 * stride : 0)
       )
+    }
+    partials = try ModelError.wrapping("Step buffers") { () throws(KernelError) in try AlignedBuffer(count: 0)
     }
     (gates, remainders) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       (
@@ -177,7 +174,6 @@ final class DecoderRunner {
   }
 
   func prepare(_ step: DecoderStep) {
-    units.removeAll(keepingCapacity: true)
     rowPositions.removeAll(keepingCapacity: true)
     rowSpans.removeAll(keepingCapacity: true)
     for (number, span) in step.spans.enumerated() {
@@ -186,13 +182,8 @@ final class DecoderRunner {
         rowPositions.append(span.firstPosition + row - span.rows.lowerBound)
         rowSpans.append(number)
       }
-      for head in 0..<model.configuration.keyValueHeadCount {
-        for start in stride(from: span.rows.lowerBound, to: span.rows.upperBound, by: 32) {
-          let rows = start..<min(start + 32, span.rows.upperBound)
-          units.append(AttentionUnit(span: number, head: head, rows: rows))
-        }
-      }
     }
+    prepareAttention(step)
   }
 
   /// Moves the rows that go on to the front.

@@ -37,7 +37,7 @@ public final class DecoderSession {
     contextLength: Int,
     threads: Int? = nil,
     stepLength: Int = 512,
-    precision: DecoderPrecision = .high,
+    precision: DecoderPrecision = .standard,
     keyValuePrecision: KeyValuePrecision = .float16
   ) throws(ModelError) {
     guard (1...model.configuration.contextLength).contains(contextLength), (1...4_096).contains(stepLength)

@@ -39,6 +39,9 @@ public struct ModelStore: Sendable {
     marks = VerifiedMarks(layout: layout)
   }
 
+  /// A place for packed weights beside the models; ``prune(dryRun:)`` removes those whose model file is gone.
+  public var packedWeights: PackedWeightsCache { .folder(layout.packed) }
+
   /// The models that the store knows: the manifest's and those that were added.
   ///
   /// - Returns: All entries, with a host's own sources in front.

@@ -25,16 +25,22 @@ package final class BlockLinearLayer: LinearLayer {
   private let tileRows: Int
   private let instructionSet: InstructionSet
 
-  /// Packs rows as they stand in a file.
+  /// The bytes of a packed matrix.
+  static func packedByteCount(_ format: tenfold_block_format, outputWidth: Int, inputWidth: Int) -> Int {
+    (outputWidth + Int(TENFOLD_PANEL_WIDTH) - 1) / Int(TENFOLD_PANEL_WIDTH)
+      * tenfold_block_panel_bytes(format, inputWidth)
+  }
+
+  /// Takes memory for the packed weights, which are there already or come with ``pack(_:rowBytes:)``.
   init(
     format: WeightFormat,
     blockFormat: tenfold_block_format,
-    bytes: UnsafePointer<UInt8>,
-    rowBytes: Int,
+    packed: AlignedBuffer<UInt8>,
     outputWidth: Int,
     inputWidth: Int,
     instructionSet: InstructionSet
-  ) throws(KernelError) {
+  ) {
+    self.packed = packed
     self.format = format
     self.blockFormat = blockFormat
     self.inputWidth = inputWidth
@@ -45,10 +51,13 @@ package final class BlockLinearLayer: LinearLayer {
     unsafe self.rowKernels = backend.rows.pointee
     fewRows = kernels.direct_rows > 0 ? kernels.direct_rows : 3
     tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
-    let panels = (outputWidth + panelWidth - 1) / panelWidth
     panelBytes = tenfold_block_panel_bytes(blockFormat, inputWidth)
-    packed = try AlignedBuffer(count: panels * panelBytes)
-    for panel in 0..<panels {
+    precondition(packed.count == panelCount * panelBytes, "the memory does not fit the packed weights")
+  }
+
+  /// Packs rows as they stand in a file.
+  func pack(_ bytes: UnsafePointer<UInt8>, rowBytes: Int) {
+    for panel in 0..<panelCount {
       let first = panel * panelWidth
       unsafe tenfold_block_pack_panel(
         blockFormat,
@@ -139,6 +148,29 @@ package final class BlockLinearLayer: LinearLayer {
     }
   }
 
+  /// A stretch of unpacked weights, and the sums of the rows that meet it.
+  @safe
+  private struct Stretch {
+    let codes: UnsafeMutablePointer<UInt8>
+    let scales: UnsafeMutablePointer<Float>
+    let sums: UnsafeMutablePointer<Float>
+    /// The most blocks of 32 of each panel.
+    let capacity: Int
+    var panels = 0..<0
+    var blocks = 0..<0
+    var rows = 0..<0
+
+    static func byteCount(group: Int, capacity: Int, sums: Int) -> Int { sums * 4 + group * capacity * 640 }
+
+    init(_ base: UnsafeMutableRawPointer, group: Int, capacity: Int) {
+      self.capacity = capacity
+      let stretch = group * capacity
+      unsafe codes = base.assumingMemoryBound(to: UInt8.self)
+      unsafe scales = (base + stretch * 512).assumingMemoryBound(to: Float.self)
+      unsafe sums = (base + stretch * 640).assumingMemoryBound(to: Float.self)
+    }
+  }
+
   /// Several rows: a stretch of the weights is unpacked once and used by many rows, 64 to 192 as a tile is wide.
   private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue)
   {
@@ -146,56 +178,35 @@ package final class BlockLinearLayer: LinearLayer {
     let blocks = activations.blocks
     let group = kernels.max_panels
     let width = group * panelWidth
-    let rowBlock = rowBlock
-    let sumCount = min(rows, rowBlock) * width
     let chunk = max(1, min(Self.blockChunk, blocks))
-    let bytes = sumCount * 4 + group * chunk * (512 + 128)
+    let bytes = Stretch.byteCount(group: group, capacity: chunk, sums: min(rows, rowBlock) * width)
     unsafe withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
-      let codes = unsafe base.assumingMemoryBound(to: UInt8.self)
-      let scales = unsafe (base + group * chunk * 512).assumingMemoryBound(to: Float.self)
-      let sums = unsafe (base + group * chunk * 640).assumingMemoryBound(to: Float.self)
+      var stretch = unsafe Stretch(base, group: group, capacity: chunk)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
-        let end = min(panels.upperBound, start + group)
+        stretch.panels = start..<min(panels.upperBound, start + group)
         let column = start * panelWidth
+        let columns = min(outputWidth, stretch.panels.upperBound * panelWidth) - column
         for row in stride(from: 0, to: rows, by: rowBlock) {
-          let rowEnd = min(rows, row + rowBlock)
-          unsafe sums.update(repeating: 0, count: (rowEnd - row) * width)
+          stretch.rows = row..<min(rows, row + rowBlock)
+          unsafe stretch.sums.update(repeating: 0, count: stretch.rows.count * width)
           for block in stride(from: 0, to: blocks, by: chunk) {
-            let count = min(chunk, blocks - block)
-            for panel in start..<end {
-              unsafe kernels.expand(
-                blockFormat,
-                packed.base + panel * panelBytes,
-                blocks,
-                block,
-                count,
-                codes + (panel - start) * chunk * 512,
-                scales + (panel - start) * chunk * 32
-              )
-            }
-            for tile in stride(from: row, to: rowEnd, by: tileRows) {
-              var view = unsafe activations.blockView(row: tile, block: block)
-              unsafe kernels.tile(
-                blockFormat,
-                codes,
-                chunk * 512,
-                scales,
-                chunk * 32,
-                end - start,
-                count,
-                &view,
-                min(tileRows, rowEnd - tile),
-                sums + (tile - row) * width,
-                width
-              )
+            stretch.blocks = block..<min(blocks, block + chunk)
+            expand(stretch)
+            for tile in stride(from: row, to: stretch.rows.upperBound, by: tileRows) {
+              let tile = tile..<min(stretch.rows.upperBound, tile + tileRows)
+              // The last blocks' sums go to the output next.
+              if stretch.blocks.upperBound == blocks {
+                unsafe tenfold_prefetch_output(&finish, tile.lowerBound, tile.count, column, columns)
+              }
+              multiply(activations, tile, stretch)
             }
           }
           unsafe rowKernels.finish_float(
-            sums,
+            stretch.sums,
             width,
-            rowEnd - row,
-            min(outputWidth, end * panelWidth) - column,
+            stretch.rows.count,
+            columns,
             row,
             column,
             &finish
@@ -203,5 +214,39 @@ package final class BlockLinearLayer: LinearLayer {
         }
       }
     }
+  }
+
+  /// Unpacks a stretch of the weights.
+  private func expand(_ stretch: Stretch) {
+    for (number, panel) in stretch.panels.enumerated() {
+      unsafe kernels.expand(
+        blockFormat,
+        packed.base + panel * panelBytes,
+        inputWidth / 32,
+        stretch.blocks.lowerBound,
+        stretch.blocks.count,
+        stretch.codes + number * stretch.capacity * 512,
+        stretch.scales + number * stretch.capacity * 32
+      )
+    }
+  }
+
+  /// Adds the products of a tile of rows and a stretch of the weights to the sums.
+  private func multiply(_ activations: Activations, _ tile: Range<Int>, _ stretch: Stretch) {
+    let width = kernels.max_panels * panelWidth
+    var view = unsafe activations.blockView(row: tile.lowerBound, block: stretch.blocks.lowerBound)
+    unsafe kernels.tile(
+      blockFormat,
+      stretch.codes,
+      stretch.capacity * 512,
+      stretch.scales,
+      stretch.capacity * 32,
+      stretch.panels.count,
+      stretch.blocks.count,
+      &view,
+      tile.count,
+      stretch.sums + (tile.lowerBound - stretch.rows.lowerBound) * width,
+      width
+    )
   }
 }

@@ -16,16 +16,22 @@ package final class FloatLinearLayer: LinearLayer {
   private let rowKernels: tenfold_row_kernels
   private let instructionSet: InstructionSet
 
-  /// Packs rows as they stand in a file.
+  /// The bytes of a packed matrix.
+  static func packedByteCount(_ format: WeightFormat, outputWidth: Int, inputWidth: Int) -> Int {
+    (outputWidth + Int(TENFOLD_PANEL_WIDTH) - 1) / Int(TENFOLD_PANEL_WIDTH)
+      * (inputWidth * format.bytesPerBlock * Int(TENFOLD_PANEL_WIDTH))
+  }
+
+  /// Takes memory for the packed weights, which are there already or come with ``pack(_:rowBytes:)``.
   init(
     format: WeightFormat,
     floatFormat: tenfold_float_format,
-    bytes: UnsafePointer<UInt8>,
-    rowBytes: Int,
+    packed: AlignedBuffer<UInt8>,
     outputWidth: Int,
     inputWidth: Int,
     instructionSet: InstructionSet
-  ) throws(KernelError) {
+  ) {
+    self.packed = packed
     self.format = format
     self.floatFormat = floatFormat
     self.inputWidth = inputWidth
@@ -34,10 +40,13 @@ package final class FloatLinearLayer: LinearLayer {
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.floats.pointee
     unsafe self.rowKernels = backend.rows.pointee
-    let panels = (outputWidth + panelWidth - 1) / panelWidth
     panelBytes = inputWidth * format.bytesPerBlock * panelWidth
-    packed = try AlignedBuffer(count: panels * panelBytes)
-    for panel in 0..<panels {
+    precondition(packed.count == panelCount * panelBytes, "the memory does not fit the packed weights")
+  }
+
+  /// Packs rows as they stand in a file.
+  func pack(_ bytes: UnsafePointer<UInt8>, rowBytes: Int) {
+    for panel in 0..<panelCount {
       let first = panel * panelWidth
       unsafe tenfold_float_pack_panel(
         floatFormat,

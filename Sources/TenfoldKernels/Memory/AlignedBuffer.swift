@@ -28,6 +28,8 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   @unsafe package let base: UnsafeMutablePointer<Element>
   @unsafe private let allocation: UnsafeMutableRawPointer
   private let mappedBytes: Int
+  /// The buffer that this one is a part of.
+  private let owner: AlignedBuffer<UInt8>?
 
   private static var hugePage: Int { 2 << 20 }
 
@@ -44,6 +46,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
       )
     }
     self.count = count
+    owner = nil
     if bytes >= Self.hugePage {
       let mapped = bytes + Self.hugePage
       let address = unsafe mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | mapAnonymous, -1, 0)
@@ -71,7 +74,28 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     }
   }
 
+  /// A part of another buffer, which lives as long as this one.
+  ///
+  /// - Parameters:
+  ///   - owner: The whole buffer.
+  ///   - offset: Where the part begins, a multiple of 64 bytes.
+  ///   - count: The elements of the part, which lies inside `owner`.
+  package init(partOf owner: AlignedBuffer<UInt8>, at offset: Int, count: Int) {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+    precondition(
+      count >= 0 && !overflow && offset >= 0 && offset.isMultiple(of: 64) && offset <= owner.count
+        && bytes <= owner.count - offset,
+      "a part of \(count) elements at \(offset) lies outside a buffer of \(owner.count) bytes"
+    )
+    self.count = count
+    self.owner = owner
+    mappedBytes = 0
+    unsafe allocation = UnsafeMutableRawPointer(owner.base) + offset
+    unsafe base = allocation.bindMemory(to: Element.self, capacity: max(count, 1))
+  }
+
   deinit {
+    guard owner == nil else { return }
     if mappedBytes > 0 {
       unsafe munmap(allocation, mappedBytes)
     } else {

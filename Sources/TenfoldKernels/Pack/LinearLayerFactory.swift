@@ -9,6 +9,9 @@ internal import CTenfoldKernels
 /// let layer = try LinearLayerFactory.make(format: .q8_0, bytes: tensor, rows: 49_152, columns: 576)
 /// ```
 public enum LinearLayerFactory {
+  /// Counts up whenever the packed form of any format changes, so that packed weights kept in files are made anew.
+  package static let packedLayoutVersion = 1
+
   /// The longest row of int8 weights: its sum of products still fits 32 bits.
   public static let maximumInt8Width = 131_072
 
@@ -32,38 +35,110 @@ public enum LinearLayerFactory {
     columns: Int,
     instructionSet: InstructionSet? = nil
   ) throws(KernelError) -> any LinearLayer {
-    let set = try InstructionSet.resolve(instructionSet)
+    // Before memory is taken for what may be a damaged file's idea of its size.
+    _ = try unsafe checkedRowBytes(format: format, bytes: bytes, rows: rows, columns: columns)
+    let memory = try AlignedBuffer<UInt8>(
+      count: packedByteCount(format: format, rows: rows, columns: columns)
+    )
+    return try unsafe make(
+      format: format,
+      bytes: bytes,
+      rows: rows,
+      columns: columns,
+      in: memory,
+      instructionSet: instructionSet
+    )
+  }
+
+  /// Packs a weight matrix into memory of the caller's, ``packedByteCount(format:rows:columns:)`` bytes.
+  package static func make(
+    format: WeightFormat,
+    bytes: UnsafeRawBufferPointer,
+    rows: Int,
+    columns: Int,
+    in memory: AlignedBuffer<UInt8>,
+    instructionSet: InstructionSet? = nil
+  ) throws(KernelError) -> any LinearLayer {
     let rowBytes = try unsafe checkedRowBytes(format: format, bytes: bytes, rows: rows, columns: columns)
-    // An empty matrix still needs some address to offset from; nothing is read through it.
-    let empty: [UInt8] = [0]
-    return try unsafe empty.withUnsafeBufferPointer { (fallback) throws(KernelError) -> any LinearLayer in
-      let base = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? fallback.baseAddress
-      guard let base = unsafe base else { throw KernelError(.invalidShape, "the weights have no address") }
-      switch format.kind {
-      case .block(let raw):
-        return try unsafe BlockLinearLayer(
-          format: format,
-          blockFormat: tenfold_block_format(rawValue: raw),
-          bytes: base,
-          rowBytes: rowBytes,
-          outputWidth: rows,
-          inputWidth: columns,
-          instructionSet: set
-        )
-      case .float(let raw):
-        return try unsafe FloatLinearLayer(
-          format: format,
-          floatFormat: tenfold_float_format(rawValue: raw),
-          bytes: base,
-          rowBytes: rowBytes,
-          outputWidth: rows,
-          inputWidth: columns,
-          instructionSet: set
-        )
-      case .int8:
-        throw KernelError(.unsupportedFormat, "int8 needs scales: make the layer from floats with makeInt8")
-      }
+    let layer = try adopt(
+      packed: memory,
+      format: format,
+      rows: rows,
+      columns: columns,
+      instructionSet: instructionSet
+    )
+    // An empty matrix has no address, and nothing to pack.
+    guard let base = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return layer }
+    switch layer {
+    case let layer as BlockLinearLayer: unsafe layer.pack(base, rowBytes: rowBytes)
+    case let layer as FloatLinearLayer: unsafe layer.pack(base, rowBytes: rowBytes)
+    default: preconditionFailure("\(format) has a layer of a kind that packs nothing")
     }
+    return layer
+  }
+
+  /// Makes a layer of weights that are packed already, for the same instruction set and by the same
+  /// ``packedLayoutVersion``.
+  package static func adopt(
+    packed: AlignedBuffer<UInt8>,
+    format: WeightFormat,
+    rows: Int,
+    columns: Int,
+    instructionSet: InstructionSet? = nil
+  ) throws(KernelError) -> any LinearLayer {
+    let set = try InstructionSet.resolve(instructionSet)
+    let expected = try packedByteCount(format: format, rows: rows, columns: columns)
+    guard packed.count == expected else {
+      throw KernelError(
+        .invalidShape,
+        "\(packed.count) bytes are not a packed \(format) matrix of \(rows) x \(columns)"
+      )
+    }
+    switch format.kind {
+    case .block(let raw):
+      return BlockLinearLayer(
+        format: format,
+        blockFormat: tenfold_block_format(rawValue: raw),
+        packed: packed,
+        outputWidth: rows,
+        inputWidth: columns,
+        instructionSet: set
+      )
+    case .float(let raw):
+      return FloatLinearLayer(
+        format: format,
+        floatFormat: tenfold_float_format(rawValue: raw),
+        packed: packed,
+        outputWidth: rows,
+        inputWidth: columns,
+        instructionSet: set
+      )
+    case .int8: throw int8NeedsScales()
+    }
+  }
+
+  /// The bytes that a matrix takes once it is packed, on any instruction set.
+  package static func packedByteCount(
+    format: WeightFormat,
+    rows: Int,
+    columns: Int
+  ) throws(KernelError) -> Int {
+    _ = try checkedRowBytes(format: format, rows: rows, columns: columns)
+    switch format.kind {
+    case .block(let raw):
+      return BlockLinearLayer.packedByteCount(
+        tenfold_block_format(rawValue: raw),
+        outputWidth: rows,
+        inputWidth: columns
+      )
+    case .float:
+      return FloatLinearLayer.packedByteCount(format, outputWidth: rows, inputWidth: columns)
+    case .int8: throw int8NeedsScales()
+    }
+  }
+
+  private static func int8NeedsScales() -> KernelError {
+    KernelError(.unsupportedFormat, "int8 needs scales: make the layer from floats with makeInt8")
   }
 
   /// Quantises float weights to int8 with one scale per output column (symmetric, largest value to 127) and packs them.
@@ -138,6 +213,22 @@ public enum LinearLayerFactory {
     rows: Int,
     columns: Int
   ) throws(KernelError) -> Int {
+    let rowBytes = try checkedRowBytes(format: format, rows: rows, columns: columns)
+    guard bytes.count == rowBytes * rows else {
+      throw KernelError(
+        .invalidShape,
+        "\(bytes.count) bytes are not \(rows) \(format) rows of \(rowBytes) bytes: the file is damaged"
+      )
+    }
+    return rowBytes
+  }
+
+  /// The bytes of a row on disk, where the whole matrix is of a possible size.
+  private static func checkedRowBytes(
+    format: WeightFormat,
+    rows: Int,
+    columns: Int
+  ) throws(KernelError) -> Int {
     guard rows >= 0, columns >= 0, columns <= 1 << 24 else {
       throw KernelError(.invalidShape, "a matrix of \(rows) rows and \(columns) columns is not possible")
     }
@@ -149,11 +240,8 @@ public enum LinearLayerFactory {
     }
     let (total, overflow) = rowBytes.multipliedReportingOverflow(by: rows)
     // The packed form is at most 4 times as large as the source.
-    guard !overflow, total < Int.max / 8, bytes.count == total else {
-      throw KernelError(
-        .invalidShape,
-        "\(bytes.count) bytes are not \(rows) \(format) rows of \(rowBytes) bytes: the file is damaged"
-      )
+    guard !overflow, total < Int.max / 8 else {
+      throw KernelError(.invalidShape, "\(rows) \(format) rows of \(rowBytes) bytes are not possible")
     }
     return rowBytes
   }

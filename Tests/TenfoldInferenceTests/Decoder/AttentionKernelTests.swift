@@ -32,7 +32,9 @@ struct AttentionKernelTests {
     Shape(length: 64, group: 3, rows: 1, position: 31), Shape(length: 64, group: 3, rows: 40, position: 0),
     Shape(length: 64, group: 7, rows: 5, position: 95), Shape(length: 80, group: 1, rows: 9, position: 33),
     Shape(length: 96, group: 4, rows: 2, position: 64), Shape(length: 128, group: 6, rows: 11, position: 150),
-    Shape(length: 256, group: 1, rows: 8, position: 32),
+    Shape(length: 256, group: 1, rows: 8, position: 32), Shape(length: 64, group: 3, rows: 1, position: 255),
+    Shape(length: 32, group: 3, rows: 4, position: 254), Shape(length: 64, group: 2, rows: 1, position: 700),
+    Shape(length: 40, group: 7, rows: 3, position: 511),
   ]
 
   /// Two key-value heads on scattered pages; unused slots hold NaN, which must not come through.
@@ -60,6 +62,13 @@ struct AttentionKernelTests {
     let storeKey = unsafe shape.isInt8 ? kernels.pointee.store_key_int8 : kernels.pointee.store_key
     let storeValue = unsafe shape.isInt8 ? kernels.pointee.store_value_int8 : kernels.pointee.store_value
     let attend = unsafe shape.isInt8 ? kernels.pointee.attend_int8 : kernels.pointee.attend
+    let attendStretch =
+      unsafe shape.isInt8 ? kernels.pointee.attend_stretch_int8 : kernels.pointee.attend_stretch
+    let stretches = (total + Int(TENFOLD_STRETCH_LENGTH) - 1) / Int(TENFOLD_STRETCH_LENGTH)
+    var partials = [Float](
+      repeating: .nan,
+      count: stretches * shape.rows * shape.group * tenfold_partial_length(length)
+    )
     unsafe memory.withUnsafeMutableBufferPointer { memory in
       let base = memory.baseAddress!
       for head in 0..<2 {
@@ -101,6 +110,11 @@ struct AttentionKernelTests {
                 scale: 0.25
               )
               unsafe attend(&span)
+              let whole = unsafe Array(outputs)
+              // Stretch by stretch, in any order, gives the same bits.
+              for stretch in (0..<stretches).reversed() { unsafe attendStretch(&span, stretch, &partials) }
+              unsafe kernels.pointee.merge_stretches(&span, partials)
+              #expect(unsafe zip(whole, outputs).allSatisfy { $0.bitPattern == $1.bitPattern })
             }
           }
         }

@@ -31,6 +31,11 @@ struct SyntheticModel {
 
   let contents = Contents()
 
+  /// Writes the file where it stays.
+  func write(to path: String) throws {
+    try build(omitting: [], metadata: [:], shape: [:]).write(to: URL(fileURLWithPath: path))
+  }
+
   /// Writes the file, changed by `edit`, and opens it.
   func open(
     omitting: Set<String> = [],

@@ -43,6 +43,15 @@ struct StoreCleaner {
       _ = consume lock
     }
 
+    for name in layout.names(in: layout.packed) {
+      let path = "\(layout.packed)/\(name)"
+      guard let source = PackedWeightsFile.source(ofFileAt: path) else {
+        found(path, "not a whole file of packed weights")
+        continue
+      }
+      if FileStamp.ofFile(at: source) == nil { found(path, "packed from a model file that is gone") }
+    }
+
     for name in layout.names(in: layout.quarantine) {
       found("\(layout.quarantine)/\(name)", "had the wrong contents")
     }

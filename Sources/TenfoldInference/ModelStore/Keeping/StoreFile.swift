@@ -58,20 +58,47 @@ struct StoreFile: ~Copyable {
     guard let start = off_t(exactly: offset), count >= 0 else { throw Self.error("read", path, EOVERFLOW) }
     var failure: CInt = 0
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      guard let base = buffer.baseAddress else { return }
-      while filled < count {
-        let got = unsafe pread(descriptor, base + filled, count - filled, start + off_t(filled))
-        if got == 0 { break }
-        if got < 0 {
-          if errno == EINTR { continue }
-          failure = errno
-          break
-        }
-        filled += got
-      }
+      filled = unsafe Self.fill(UnsafeMutableRawBufferPointer(buffer), descriptor, start, &failure)
     }
     guard failure == 0 else { throw Self.error("read", path, failure) }
     return bytes
+  }
+
+  /// Fills memory from an open file; any number of threads may read it at once.
+  static func read(
+    _ descriptor: CInt,
+    _ path: String,
+    at offset: Int,
+    into bytes: UnsafeMutableRawBufferPointer
+  ) throws(ModelError) {
+    var failure: CInt = 0
+    let count = unsafe fill(bytes, descriptor, off_t(offset), &failure)
+    guard failure == 0 else { throw Self.error("read", path, failure) }
+    guard count == bytes.count else {
+      throw ModelError(.truncated, "\(path) ends at \(offset + count); it was shortened while it was read.")
+    }
+  }
+
+  /// Reads until the buffer is full, the file ends or an error that is left in `failure`; returns the bytes read.
+  private static func fill(
+    _ buffer: UnsafeMutableRawBufferPointer,
+    _ descriptor: CInt,
+    _ start: off_t,
+    _ failure: inout CInt
+  ) -> Int {
+    guard let base = buffer.baseAddress else { return 0 }
+    var filled = 0
+    while filled < buffer.count {
+      let got = unsafe pread(descriptor, base + filled, buffer.count - filled, start + off_t(filled))
+      if got == 0 { break }
+      if got < 0 {
+        if errno == EINTR { continue }
+        failure = errno
+        break
+      }
+      filled += got
+    }
+    return filled
   }
 
   /// Cuts the file to a length and puts the file position there.

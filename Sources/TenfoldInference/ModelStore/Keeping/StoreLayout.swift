@@ -10,6 +10,7 @@ import Foundation
 /// files/<model>/<file name>   a relative link to the blob, or a file that someone put there
 /// partial/<hex>.part, .json   an unfinished download and how far it is
 /// quarantine/                 what had the wrong size or hash
+/// packed/<hex>-<set>.tfw      weights packed for a CPU, which can be made again
 /// locks/<hex>.lock            one lock per blob
 /// verified/<hex>.json         which file had that hash when it was last read whole
 /// models.json                 the entries that a host added
@@ -21,6 +22,7 @@ struct StoreLayout: Sendable {
   var files: String { root + "/files" }
   var partials: String { root + "/partial" }
   var quarantine: String { root + "/quarantine" }
+  var packed: String { root + "/packed" }
   var locks: String { root + "/locks" }
   var verified: String { root + "/verified" }
   var userManifest: String { root + "/models.json" }

@@ -1,0 +1,122 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import CTenfoldKernels
+import TenfoldKernels
+
+extension DecoderRunner {
+  /// Rows of a span and one key-value head, which one thread takes at once.
+  struct AttentionUnit {
+    var span: Int
+    var head: Int
+    var rows: Range<Int>
+    /// Stretches of positions that its rows see.
+    var stretches: Int
+  }
+
+  /// A stretch of a unit, for one thread.
+  struct AttentionPiece {
+    var unit: Int
+    var stretch: Int
+    /// Where the unit's partial results begin.
+    var partials: Int
+  }
+
+  /// Cuts spans into units.
+  func prepareAttention(_ step: DecoderStep) {
+    units.removeAll(keepingCapacity: true)
+    let length = Int(TENFOLD_STRETCH_LENGTH)
+    for (number, span) in step.spans.enumerated() {
+      for head in 0..<model.configuration.keyValueHeadCount {
+        for start in stride(from: span.rows.lowerBound, to: span.rows.upperBound, by: 32) {
+          let rows = start..<min(start + 32, span.rows.upperBound)
+          let visible = span.firstPosition + rows.upperBound - span.rows.lowerBound
+          units.append(
+            AttentionUnit(span: number, head: head, rows: rows, stretches: (visible + length - 1) / length)
+          )
+        }
+      }
+    }
+  }
+
+  /// Weighs the values of each span's positions by its rows' queries.
+  ///
+  /// Where there are fewer units than would keep all threads busy, long contexts are spread over threads by stretches;
+  /// that changes no bit.
+  func attendSpans(_ step: DecoderStep, block index: Int) throws(ModelError) {
+    let isInt8 = memory.precision == .int8
+    let attendAll = unsafe isInt8 ? attention.pointee.attend_int8 : attention.pointee.attend
+    let attendStretch =
+      unsafe isInt8 ? attention.pointee.attend_stretch_int8 : attention.pointee.attend_stretch
+    let isSpread =
+      pool.threadCount > 1 && units.count < 4 * pool.threadCount && units.contains { $0.stretches > 1 }
+    guard isSpread else {
+      pool.run(units.count) { number in
+        unsafe withTask(units[number], step, block: index) { unsafe attendAll($0) }
+      }
+      return
+    }
+    let c = model.configuration
+    let group = c.headCount / c.keyValueHeadCount
+    let partialLength = tenfold_partial_length(c.headLength)
+    var pieces: [AttentionPiece] = []
+    var size = 0
+    for (number, unit) in units.enumerated() {
+      for stretch in 0..<unit.stretches {
+        pieces.append(AttentionPiece(unit: number, stretch: stretch, partials: size))
+      }
+      size += unit.stretches * unit.rows.count * group * partialLength
+    }
+    if partials.count < size {
+      partials = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+        try AlignedBuffer(count: size + size / 2)
+      }
+    }
+    pool.run(pieces.count) { number in
+      let piece = pieces[number]
+      unsafe withTask(units[piece.unit], step, block: index) { task in
+        unsafe attendStretch(task, piece.stretch, partials.base + piece.partials)
+      }
+    }
+    let firsts = pieces.filter { $0.stretch == 0 }
+    pool.run(firsts.count) { number in
+      unsafe withTask(units[firsts[number].unit], step, block: index) { task in
+        unsafe attention.pointee.merge_stretches(task, partials.base + firsts[number].partials)
+      }
+    }
+  }
+
+  /// Calls `body` with a unit as the kernels take it.
+  private func withTask(
+    _ unit: AttentionUnit,
+    _ step: DecoderStep,
+    block index: Int,
+    _ body: (UnsafePointer<tenfold_attention_span>) -> Void
+  ) {
+    let c = model.configuration
+    let group = c.headCount / c.keyValueHeadCount
+    let span = step.spans[unit.span]
+    unsafe span.pages.withUnsafeBufferPointer { pages in
+      guard let pages = pages.baseAddress else { return }
+      let offset = unit.rows.lowerBound * c.queryWidth + unit.head * group * c.headLength
+      // Every position up to the rows' own has its page, and its keys and values were stored above or earlier.
+      var task = unsafe tenfold_attention_span(
+        queries: queries.base + offset,
+        query_stride: c.queryWidth,
+        outputs: attended.base + offset,
+        output_stride: c.queryWidth,
+        rows: unit.rows.count,
+        group: group,
+        head_length: c.headLength,
+        memory: memory.base,
+        pages: pages,
+        page_stride: memory.pageStride,
+        key_offset: memory.keyOffset(block: index, head: unit.head),
+        value_offset: memory.valueOffset(block: index, head: unit.head),
+        first_position: span.firstPosition + unit.rows.lowerBound - span.rows.lowerBound,
+        scale: 1 / Float(c.headLength).squareRoot()
+      )
+      unsafe body(&task)
+    }
+  }
+}
