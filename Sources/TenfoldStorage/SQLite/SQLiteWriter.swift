@@ -79,55 +79,30 @@ final class SQLiteWriter: Sendable {
     var actions: [Int: [@Sendable () -> Void]] = [:]
     /// Set when the writer can't be trusted any more.
     var broken: StorageError?
+
+    /// Decides that the first operations failed, each with its own error where it has one.
+    mutating func failAll(_ count: Int, _ error: any Error) {
+      handled = count
+      committed = 0
+      for index in 0..<count where failures[index] == nil { failures[index] = error }
+    }
   }
 
   private func run(_ group: ArraySlice<SQLiteOperation>, _ connection: SQLiteConnection) -> Outcome {
     var outcome = Outcome()
-    func failAll(_ count: Int, _ error: any Error) {
-      outcome.handled = count
-      outcome.committed = 0
-      for index in 0..<count where outcome.failures[index] == nil { outcome.failures[index] = error }
-    }
     do { try connection.run("BEGIN IMMEDIATE") } catch {
-      failAll(group.count, error)
+      outcome.failAll(group.count, error)
       return outcome
     }
     let isAlone = group.count == 1
     for operation in group {
-      let index = outcome.handled
       outcome.handled += 1
-      let transaction = SQLiteTransaction(connection)
-      defer { transaction.end() }
       do {
-        if !isAlone { try connection.run("SAVEPOINT operation") }
-        if let error = operation.run(transaction) {
-          transaction.end()
-          outcome.failures[index] = error
-          // Some failures (disk full, I/O) make SQLite undo the whole transaction: then nothing before this
-          // operation is there any more either.
-          if connection.isAutocommit {
-            let lost = StorageError(
-              .rolledBack,
-              "another operation of the same commit failed and undid the transaction; retry",
-              underlying: error
-            )
-            let reason: any Error = (error as? StorageError)?.code == .storageFull ? error : lost
-            failAll(outcome.handled, reason)
-            return outcome
-          }
-          if isAlone { break }
-          try connection.run("ROLLBACK TO operation")
-          try connection.run("RELEASE operation")
-          continue
-        }
-        transaction.end()
-        if !transaction.commitActions.isEmpty { outcome.actions[index] = transaction.commitActions }
-        if !isAlone { try connection.run("RELEASE operation") }
-        outcome.committed += 1
+        guard try run(operation, isAlone: isAlone, connection, &outcome) else { return outcome }
       } catch {
         // A savepoint statement failed: the state of the transaction is unknown, so none of it counts.
         if !connection.isAutocommit { try? connection.run("ROLLBACK") }
-        failAll(outcome.handled, error)
+        outcome.failAll(outcome.handled, error)
         return outcome
       }
     }
@@ -135,6 +110,49 @@ final class SQLiteWriter: Sendable {
       try? connection.run("ROLLBACK")
       return outcome
     }
+    commit(group.count, connection, &outcome)
+    return outcome
+  }
+
+  /// Runs the operation that was counted last; `false` when nothing is left of the transaction.
+  private func run(
+    _ operation: SQLiteOperation,
+    isAlone: Bool,
+    _ connection: SQLiteConnection,
+    _ outcome: inout Outcome
+  ) throws -> Bool {
+    let index = outcome.handled - 1
+    let transaction = SQLiteTransaction(connection)
+    defer { transaction.end() }
+    if !isAlone { try connection.run("SAVEPOINT operation") }
+    let error = operation.run(transaction)
+    transaction.end()
+    guard let error else {
+      if !transaction.commitActions.isEmpty { outcome.actions[index] = transaction.commitActions }
+      if !isAlone { try connection.run("RELEASE operation") }
+      outcome.committed += 1
+      return true
+    }
+    outcome.failures[index] = error
+    // Some failures (disk full, I/O) make SQLite undo the whole transaction: then nothing before this operation is there
+    // any more either.
+    if connection.isAutocommit {
+      let lost = StorageError(
+        .rolledBack,
+        "another operation of the same commit failed and undid the transaction; retry",
+        underlying: error
+      )
+      outcome.failAll(outcome.handled, (error as? StorageError)?.code == .storageFull ? error : lost)
+      return false
+    }
+    if !isAlone {
+      try connection.run("ROLLBACK TO operation")
+      try connection.run("RELEASE operation")
+    }
+    return true
+  }
+
+  private func commit(_ count: Int, _ connection: SQLiteConnection, _ outcome: inout Outcome) {
     do { try connection.run("COMMIT") } catch {
       if !connection.isAutocommit { try? connection.run("ROLLBACK") }
       // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
@@ -146,8 +164,7 @@ final class SQLiteWriter: Sendable {
           sqliteCode: status
         )
       }
-      failAll(group.count, error)
+      outcome.failAll(count, error)
     }
-    return outcome
   }
 }
