@@ -24,31 +24,24 @@ final class SQLiteWriter: Sendable {
     self.canSkipSync = canSkipSync
   }
 
+  /// What lasts from one group to the next.
+  private struct Condition {
+    /// Set when the writer can't be trusted any more.
+    var broken: StorageError?
+    /// Whether commits wait for the disk now.
+    var syncs = true
+  }
+
   /// Serves the mailbox until it is closed and empty; owns `connection` and closes it at the end.
   func serve(_ connection: SQLiteConnection) {
     let commits = Counter(label: "tenfold.storage.commits")
     let groupSize = Recorder(label: "tenfold.storage.group_size")
-    var broken: StorageError?
-    var syncs = true
+    var condition = Condition()
     while let waiting = mailbox.takeAll() {
       var rest = waiting[...]
       while !rest.isEmpty {
         let group = rest.prefix(maximumGroupSize)
-        if let broken {
-          rest = rest.dropFirst(group.count)
-          for operation in group { operation.finish(failure: broken) }
-          continue
-        }
-        if canSkipSync, group.contains(where: \.needsSync) != syncs {
-          syncs.toggle()
-          // A later synced commit syncs the whole log, with the frames of those that were not.
-          do { try connection.executeScript("PRAGMA synchronous = \(syncs ? "FULL" : "NORMAL")") } catch {
-            syncs = true
-            broken = error
-            continue
-          }
-        }
-        let outcome = run(group, connection)
+        let outcome = decide(group, connection, &condition)
         rest = rest.dropFirst(outcome.handled)
         statistics.withLock {
           if outcome.committed > 0 { $0.commits += 1 }
@@ -59,14 +52,71 @@ final class SQLiteWriter: Sendable {
           commits.increment()
           groupSize.record(outcome.committed)
         }
-        broken = outcome.broken
         for (index, operation) in group.prefix(outcome.handled).enumerated() {
           if outcome.failures[index] == nil { for action in outcome.actions[index] ?? [] { action() } }
           operation.finish(failure: outcome.failures[index])
         }
+        tidy(connection, &condition)
       }
     }
     connection.close()
+  }
+
+  /// Does what callers need not wait for.
+  private func tidy(_ connection: SQLiteConnection, _ condition: inout Condition) {
+    guard condition.broken == nil else { return }
+    do {
+      try connection.checkpointIfDue()
+      // The next synced commit finds it done.
+      if !condition.syncs, mailbox.count == 0 { try sync(true, connection, &condition) }
+    } catch {
+      // The log holds what didn't get into the file, unless it is the sync that failed.
+      if let status = error.sqliteCode, Self.failedSync.contains(status) {
+        condition.broken = Self.failure(ofSync: error, status, connection)
+      }
+    }
+  }
+
+  private func sync(
+    _ syncs: Bool,
+    _ connection: SQLiteConnection,
+    _ condition: inout Condition
+  ) throws(StorageError) {
+    try connection.executeScript("PRAGMA synchronous = \(syncs ? "FULL" : "NORMAL")")
+    condition.syncs = syncs
+  }
+
+  private func decide(
+    _ group: ArraySlice<SQLiteOperation>,
+    _ connection: SQLiteConnection,
+    _ condition: inout Condition
+  ) -> Outcome {
+    let needsSync = group.contains(where: \.needsSync)
+    if condition.broken == nil, canSkipSync, needsSync != condition.syncs {
+      // A later synced commit syncs the whole log, with the frames of those that were not.
+      do { try sync(needsSync, connection, &condition) } catch { condition.broken = error }
+    }
+    if let broken = condition.broken {
+      var outcome = Outcome()
+      outcome.failAll(group.count, broken)
+      return outcome
+    }
+    let outcome = run(group, connection)
+    condition.broken = outcome.broken
+    return outcome
+  }
+
+  private static func failure(
+    ofSync error: any Error,
+    _ status: Int32,
+    _ connection: SQLiteConnection
+  ) -> StorageError {
+    StorageError(
+      .inputOutput,
+      "a sync of \(connection.path) failed: writes are refused until the database is reopened",
+      underlying: error,
+      sqliteCode: status
+    )
   }
 
   private struct Outcome {
@@ -157,12 +207,7 @@ final class SQLiteWriter: Sendable {
       if !connection.isAutocommit { try? connection.run("ROLLBACK") }
       // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
       if let status = error.sqliteCode, Self.failedSync.contains(status) {
-        outcome.broken = StorageError(
-          .inputOutput,
-          "a sync of \(connection.path) failed: writes are refused until the database is reopened",
-          underlying: error,
-          sqliteCode: status
-        )
+        outcome.broken = Self.failure(ofSync: error, status, connection)
       }
       outcome.failAll(count, error)
     }
