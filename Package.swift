@@ -171,7 +171,7 @@ let package = Package(
     // Tests, and the processes that they kill.
     .executableTarget(
       name: "JobsCrashHelper",
-      dependencies: ["TenfoldJobs", "TenfoldStorage"],
+      dependencies: ["TenfoldCore", "TenfoldJobs", "TenfoldStorage"],
       path: "Tests/Helpers/JobsCrashHelper",
       swiftSettings: settings
     ),

@@ -84,8 +84,9 @@ struct CrashTests {
     // "ready", then "started".
     await worker.reaches(lines: 2)
     worker.send(signal: SIGSTOP)
-    // Its lease runs out by the machine's clock.
-    while try await store.reap(limit: 1) == 0 { try await Task.sleep(for: .milliseconds(2)) }
+    // As if its lease had run out, which need not be waited for.
+    try await store.database.write { tx in try tx.execute("UPDATE job SET until = 0 WHERE state = 1") }
+    #expect(try await store.reap(limit: 1) == 1)
     let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
     #expect(lease.reference.fence == 2 && lease.crashCount == 1)
     worker.send(signal: SIGCONT)

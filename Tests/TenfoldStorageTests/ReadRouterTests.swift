@@ -50,8 +50,39 @@ struct ReadRouterTests {
     ReadRouter(
       primary: primary.replica,
       replicas: [a.replica, b.replica],
-      options: .init(maximumWait: wait, lookInterval: .seconds(1), rest: .seconds(10), time: time.source)
+      options: .init(
+        maximumWait: wait,
+        lookInterval: .seconds(1),
+        rest: .seconds(10),
+        positionTimeout: nil,
+        time: time.source
+      )
     )
+  }
+
+  @Test("a replica that doesn't say how far it is doesn't hold a read up, and rests")
+  func hanging() async throws {
+    let asked = Mutex(0)
+    let (never, _) = AsyncStream<Void>.makeStream()
+    let hanging = ReadReplica("hanging", source: a) {
+      asked.withLock { $0 += 1 }
+      for await _ in never {}
+      throw CancellationError()
+    }
+    let router = ReadRouter(
+      primary: primary.replica,
+      replicas: [hanging],
+      options: .init(maximumWait: .zero, rest: .seconds(10), positionTimeout: .seconds(1), time: time.source)
+    )
+    try await withThrowingTaskGroup(of: String.self) { group in
+      group.addTask { try await place(router, .includes(WriteToken(1))) }
+      await time.waitForSleepers()
+      time.advance(by: .seconds(1))
+      let first = try await group.next()
+      #expect(first == "primary")
+    }
+    #expect(try await place(router, .includes(WriteToken(1))) == "primary")
+    #expect(asked.withLock { $0 } == 1)
   }
 
   private func place(_ router: ReadRouter<Place>, _ consistency: ReadConsistency) async throws -> String {

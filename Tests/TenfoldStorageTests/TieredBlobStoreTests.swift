@@ -237,6 +237,28 @@ struct TieredBlobStoreTests {
     await #expect { _ = try await store.get(key) } throws: { ($0 as? StorageError)?.code == .corrupt }
   }
 
+  @Test("what a tier left behind that is configured no more doesn't keep others from being swept")
+  func absentTier() async throws {
+    let catalog = try await catalog()
+    let old = try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("old", store: InMemoryBlobStore()), BlobTier("hot", store: hot)],
+      options: .init(grace: .zero, wallClock: { [clock] in clock.nanoseconds })
+    )
+    for number in 0..<5 {
+      try await old.put([1], at: BlobKey("k\(number)"))
+      try await old.move(BlobKey("k\(number)"), to: "hot")
+    }
+    let store = try store(catalog)
+    clock.advance(601)
+    for number in 0..<5 { try await store.delete(BlobKey("k\(number)")) }
+    clock.advance(601)
+    // Five objects of the tier that is gone come first and would fill the limit.
+    #expect(try await store.sweep(limit: 3) == 3)
+    #expect(try await store.sweep(limit: 3) == 2)
+    #expect(try await hot.keys().isEmpty)
+  }
+
   @Test("a tenant's blobs are gone at once, nobody else's are")
   func erasure() async throws {
     let store = try store(try await catalog())

@@ -18,7 +18,7 @@ struct JobsCommand: AsyncParsableCommand {
 
   enum Case: String, ExpressibleByArgument, CaseIterable {
     case enqueue, claim, settle, lifecycle, producers, memory, footprint, worker, latency, depth, fairness
-    case keys, recovery
+    case keys, recovery, idle
   }
 
   @Option(name: .customLong("case"), help: "What to measure; repeat for several, all unless given.")
@@ -97,6 +97,7 @@ struct JobsCommand: AsyncParsableCommand {
       case .depth: try await bench.depth(depth, &report)
       case .fairness: try await bench.fairness(&report)
       case .keys: try await bench.keys(jobs, &report)
+      case .idle: try await bench.idle(&report)
       case .recovery: for lease in lease { try await bench.recovery(lease, &report) }
       }
     }

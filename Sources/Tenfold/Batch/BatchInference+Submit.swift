@@ -2,10 +2,53 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import TenfoldCore
-import TenfoldJobs
+public import TenfoldJobs
 import TenfoldStorage
 
 extension BatchInference {
+  /// Takes batches in without a model: what is wrong with the input shows before one is loaded, and other machines answer.
+  ///
+  /// ```swift
+  /// let intake = BatchInference.Intake(store: store)
+  /// try await intake.submit("questions.jsonl", as: "nightly", for: "acme")
+  /// ```
+  public struct Intake: Sendable {
+    /// Where the lines' jobs go.
+    public let store: SQLiteJobStore
+    /// How batches are taken in.
+    public let options: Options
+    private var database: SQLiteDatabase { store.database }
+
+    /// Creates the intake of a store; nothing runs yet.
+    ///
+    /// - Parameters:
+    ///   - store: A store whose database was opened with ``BatchInference/schema`` among its schemas.
+    ///   - options: How batches are taken in; queue and attempts must be those of whoever answers.
+    public init(store: SQLiteJobStore, options: Options = Options()) {
+      self.store = store
+      self.options = options
+    }
+  }
+
+  /// Takes in a file, as ``Intake/submit(_:as:for:)`` does.
+  ///
+  /// - Parameters:
+  ///   - input: A file of JSON lines; blank lines are passed over.
+  ///   - id: The batch's name.
+  ///   - tenant: Whose batch it is.
+  /// - Returns: The counts so far.
+  /// - Throws: As ``Intake/submit(_:as:for:)``.
+  @discardableResult
+  public func submit(
+    _ input: String,
+    as id: BatchID,
+    for tenant: TenantID
+  ) async throws -> BatchProgress {
+    try await Intake(store: store, options: options).submit(input, as: id, for: tenant)
+  }
+}
+
+extension BatchInference.Intake {
   /// Takes in a file: when this returns, every line is in the database and has its job.
   ///
   /// The lines' jobs can be answered while the rest is taken in. Submitting the same file under the same name again does
@@ -16,7 +59,7 @@ extension BatchInference {
   ///   - id: The batch's name.
   ///   - tenant: Whose batch it is: its share of the queue, its budget, its caches.
   /// - Returns: The counts so far.
-  /// - Throws: ``BatchError``: of the first bad line when ``Options/badLines`` is ``BadLines/refuse``, then nothing is taken
+  /// - Throws: ``BatchError``: of the first bad line when ``BatchInference/Options/badLines`` is ``BatchInference/BadLines/refuse``, then nothing is taken
   ///   in; or with code ``BatchError/Code/emptyInput``, ``BatchError/Code/inputChanged``,
   ///   ``BatchError/Code/cancelled`` or ``BatchError/Code/inputOutput``. `StorageError`, `CancellationError`.
   /// - Complexity: Reads the file twice, O(bytes); when bad lines are refused all `custom_id`s are in memory at once.
@@ -37,7 +80,7 @@ extension BatchInference {
       try Task.checkCancellation()
       let position = batch.position
       let piece = try await DedicatedThread.run(name: "tenfold-batch") {
-        try file.lines(from: position, count: Self.pageSize)
+        try file.lines(from: position, count: BatchInference.pageSize)
       }
       batch = try await take(piece.lines, from: position, to: piece.next, of: id)
     }

@@ -96,7 +96,7 @@ private struct BatchRun: Sendable {
 
   private func answer(from store: SQLiteJobStore) async throws {
     // Before the model is fetched and loaded: what is wrong with the input shows at once.
-    let intake = BatchInference(store: store, model: AbsentModel(), options: options)
+    let intake = BatchInference.Intake(store: store, options: options)
     let total = try await intake.submit(input, as: id, for: tenant).total
     let model = try await loadModel()
     do {
@@ -141,14 +141,5 @@ private struct BatchRun: Sendable {
         id: model
       )
     )
-  }
-}
-
-/// Stands for the model while lines are only taken in.
-private struct AbsentModel: LanguageModel {
-  let profile = ModelProfile(id: "absent", contextLength: 0)
-
-  func generate(_ request: InferenceRequest) async throws -> GenerationStream {
-    throw ModelError(.missing, "the model was not loaded")
   }
 }

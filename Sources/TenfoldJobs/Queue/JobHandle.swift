@@ -20,7 +20,7 @@ public struct JobHandle<Work: DurableJob>: Sendable {
 
   /// Waits until the job has ended and gives its output.
   ///
-  /// It wakes with the store's hints; while another process may be settling the job it also looks twice a second.
+  /// It wakes with the store's hints; where another process may be settling the job it also looks twice a second.
   /// Cancelling the waiting task ends the waiting, not the job.
   public var value: Work.Output {
     get async throws {
@@ -35,13 +35,14 @@ public struct JobHandle<Work: DurableJob>: Sendable {
           return nil
         }
         group.addTask { [self] in
-          while true {
+          while store.isShared {
             try await Task.sleep(for: .milliseconds(500))
             if let output = try await look() { return output }
           }
+          return nil
         }
         defer { group.cancelAll() }
-        while let output = try await group.next() {
+        for try await output in group {
           if let output { return output }
         }
         throw CancellationError()

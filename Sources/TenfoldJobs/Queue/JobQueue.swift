@@ -122,7 +122,7 @@ public struct JobQueue: Sendable {
     }
   }
 
-  /// Waits for a hint, or half a second, as other processes give none.
+  /// Waits for a hint, or half a second, as claims and other processes give none.
   private static func hint(_ wakeups: AsyncStream<JobWakeup>) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { for await _ in wakeups { return } }

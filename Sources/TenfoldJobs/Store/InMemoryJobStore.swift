@@ -110,6 +110,9 @@ public final class InMemoryJobStore: JobStore {
     return table.withLock { $0.observe(query, now: now) }
   }
 
+  /// Nobody else can reach this memory.
+  public var isShared: Bool { false }
+
   /// Hints that something changed.
   public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
 }

@@ -73,6 +73,11 @@ public protocol JobStore: Sendable {
   /// A store that other processes also write to may miss their changes, so workers look again now and then.
   var wakeups: AsyncStream<JobWakeup> { get }
 
+  /// Whether jobs can be changed otherwise than through this object, so that whoever waits has to look now and then.
+  ///
+  /// `true` unless an implementation says otherwise; where it is `false` nothing is polled.
+  var isShared: Bool { get }
+
   /// Ends runs and hands out jobs in one step; the default makes two calls.
   ///
   /// - Parameters:
@@ -87,6 +92,9 @@ public protocol JobStore: Sendable {
 }
 
 extension JobStore {
+  /// A store may be used by others too.
+  public var isShared: Bool { true }
+
   /// Ends runs, then hands out jobs, in two calls.
   ///
   /// - Parameters:

@@ -22,6 +22,8 @@ public import TenfoldStorage
 public final class SQLiteJobStore: JobStore {
   /// The database, for the host's own tables in the same file.
   public let database: SQLiteDatabase
+  /// Whether other processes may use the file; where not, nothing is polled.
+  public let isShared: Bool
   private let clock: JobStoreClock
   /// Settled when the store is opened.
   private let time: StoreTime
@@ -30,8 +32,15 @@ public final class SQLiteJobStore: JobStore {
   let idleWorkers = IdleWorkers()
   private let upkeep: JobUpkeep
 
-  private init(database: SQLiteDatabase, clock: JobStoreClock, time: StoreTime, upkeep: JobUpkeep) {
+  private init(
+    database: SQLiteDatabase,
+    isShared: Bool,
+    clock: JobStoreClock,
+    time: StoreTime,
+    upkeep: JobUpkeep
+  ) {
     self.database = database
+    self.isShared = isShared
     self.clock = clock
     self.time = time
     self.upkeep = upkeep
@@ -42,16 +51,20 @@ public final class SQLiteJobStore: JobStore {
   /// - Parameters:
   ///   - location: A file, or memory for tests.
   ///   - options: How to open it.
+  ///   - isShared: Whether other processes may use the file meanwhile. `false` turns polling off: workers and waiting
+  ///     tasks then wake for this object's changes alone. Memory is never shared.
   ///   - clock: Where the time comes from.
   /// - Returns: The store.
   /// - Throws: `StorageError`, as `SQLiteDatabase.open` does.
   public static func open(
     _ location: SQLiteDatabase.Location,
     options: SQLiteDatabase.Options = .init(),
+    isShared: Bool = true,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
     try await open(
       in: try await SQLiteDatabase.open(location, schemas: [schema], options: options),
+      isShared: isShared,
       clock: clock
     )
   }
@@ -60,17 +73,25 @@ public final class SQLiteJobStore: JobStore {
   ///
   /// - Parameters:
   ///   - database: The database, also used by the host.
+  ///   - isShared: Whether other processes, or other stores over the same file, may change jobs meanwhile.
   ///   - clock: Where the time comes from.
   /// - Returns: The store.
   /// - Throws: `StorageError`.
   public static func open(
     in database: SQLiteDatabase,
+    isShared: Bool = true,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
     let (time, upkeep) = try await database.write { tx in
       (try StoreTime.adopt(clock, in: tx), JobUpkeep(made: try JobRows.lastingCount(in: tx)))
     }
-    return SQLiteJobStore(database: database, clock: clock, time: time, upkeep: upkeep)
+    return SQLiteJobStore(
+      database: database,
+      isShared: isShared && database.location != .inMemory,
+      clock: clock,
+      time: time,
+      upkeep: upkeep
+    )
   }
 
   /// Closes the database; a store opened in a shared database closes that.

@@ -14,7 +14,9 @@ extension JobWorker {
     public var prefetch: Int
     /// How long a job of a worker that died stays with it; renewed every third of this while a job runs.
     public var lease: Duration
-    /// How often to look for what other processes enqueued; `nil` when only this process uses the store.
+    /// How often to look for what other processes enqueued; `nil` for never.
+    ///
+    /// A store that is not shared (``JobStore/isShared``) is never polled.
     public var pollInterval: Duration?
     /// How long to wait after a failed run.
     public var retry: RetryPolicy

@@ -13,6 +13,10 @@ internal import TenfoldStorage
 /// back what had not begun, cancels what runs (which can save a checkpoint and leave; it doesn't count as an attempt),
 /// and returns when all of it is settled. ``drain(grace:)`` lets what runs finish first.
 ///
+/// **When it wakes.** For a job, by the store's hint; every third of a lease, but only while it holds leases; when a
+/// delayed job is due or the lease of a lost worker ends; and every ``Options/pollInterval`` where other processes may use
+/// the store (``JobStore/isShared``). A worker without work on a store of its own wakes for nothing.
+///
 /// ```swift
 /// let worker = JobWorker(store: store) { handlers in
 ///   handlers.handle(EmbedDocuments.self) { job, context in try await embed(job.documents) }
@@ -40,7 +44,7 @@ public final class JobWorker: Sendable {
   private let events: AsyncStream<Void>
   private let signal: AsyncStream<Void>.Continuation
   private let logger = Logger(label: "tenfold.jobs")
-  private let thread = HeartbeatThread()
+  private let thread: HeartbeatThread
   private let counters = SettlementCounters()
 
   /// Creates a worker; nothing runs before ``run()``.
@@ -49,9 +53,18 @@ public final class JobWorker: Sendable {
   ///   - store: Where the jobs are.
   ///   - options: How to work.
   ///   - register: Names the kinds of jobs and how to run them.
-  public init(
+  public convenience init(
     store: any JobStore,
     options: Options = Options(),
+    handlers register: (inout JobHandlers) -> Void
+  ) {
+    self.init(store: store, options: options, thread: HeartbeatThread(), handlers: register)
+  }
+
+  init(
+    store: any JobStore,
+    options: Options,
+    thread: HeartbeatThread,
     handlers register: (inout JobHandlers) -> Void
   ) {
     var handlers = JobHandlers()
@@ -59,6 +72,7 @@ public final class JobWorker: Sendable {
     self.store = store
     self.options = options
     self.handlers = handlers.handlers
+    self.thread = thread
     // Events only say "look again", so one waiting event stands for any number.
     (events, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
@@ -72,7 +86,7 @@ public final class JobWorker: Sendable {
   public func drain(grace: Duration? = nil) {
     state.withLock { $0.isDraining = true }
     signal.yield()
-    if let grace { thread.arm(.grace, at: .now + grace) { [running] in running.preempt() } }
+    if let grace { thread.arm(.grace, at: thread.now + grace) { [running] in running.preempt() } }
   }
 
   /// Runs jobs until the task is cancelled or ``drain(grace:)`` is called; run it once.
@@ -89,13 +103,13 @@ public final class JobWorker: Sendable {
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
-        group.addTask(executorPreference: thread) { [self] in await beat(on: thread) }
+        group.addTask(executorPreference: thread) { [self] in await beat() }
         if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
-        await withDiscardingTaskGroup { jobs in await serve(&jobs, thread) }
+        await withDiscardingTaskGroup { jobs in await serve(&jobs) }
         await settleRest()
         state.withLock { $0.isCancelled = true }
-        // The heartbeat looks at the flag when it wakes: don't wait a third of a lease for that.
-        thread.hasten(.heartbeat)
+        // The heartbeat looks at the flag when it wakes, which may be never.
+        thread.bringForward(.heartbeat, to: thread.now)
         group.cancelAll()
       }
     } onCancel: {
@@ -105,7 +119,7 @@ public final class JobWorker: Sendable {
 
   // MARK: - The loop
 
-  private func serve(_ jobs: inout DiscardingTaskGroup, _ thread: HeartbeatThread) async {
+  private func serve(_ jobs: inout DiscardingTaskGroup) async {
     signal.yield()
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
@@ -125,12 +139,12 @@ public final class JobWorker: Sendable {
         }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         book(batch, settled)
-        for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
+        hold(leases, since: begin)
         waiting += leases
         start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
         if leases.count < room {
           wait(for: room - leases.count)
-          try await scheduleLook(on: thread)
+          try await scheduleLook()
         }
         state.withLock { $0.storeFailures = 0 }
       } catch {
@@ -141,7 +155,7 @@ public final class JobWorker: Sendable {
         }
         logger.error("the job store failed, trying again", metadata: ["error": "\(error)"])
         let pause = Duration.milliseconds(50 << min(failures, 7))
-        thread.arm(.look, at: .now + pause) { [signal] in signal.yield() }
+        thread.arm(.look, at: thread.now + pause) { [signal] in signal.yield() }
       }
     }
     waiting += await takeLastArrived()
@@ -171,6 +185,8 @@ public final class JobWorker: Sendable {
       for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
       state.withLock { $0.arrived += leases }
       signal.yield()
+      // Last, as it may wake a second thread: the job comes first.
+      armHeartbeat()
     }
     state.withLock { $0.ticket = ticket }
   }
@@ -197,11 +213,14 @@ public final class JobWorker: Sendable {
   }
 
   /// Arranges to look again when a delayed job is due, a lease expires, or another process may have enqueued.
-  private func scheduleLook(on thread: HeartbeatThread) async throws {
+  private func scheduleLook() async throws {
     let due = try await store.observe(.init(queues: options.queues, countsJobs: false)).untilNextDue
     // A job that is due but was not handed out waits for its key or its queue: don't spin on it.
-    let pause = [due.map { max($0, .milliseconds(5)) }, options.pollInterval].compactMap { $0 }.min()
-    if let pause { thread.arm(.look, at: .now + pause) { [signal] in signal.yield() } }
+    let poll = store.isShared ? options.pollInterval : nil
+    guard let pause = [due.map { max($0, .milliseconds(5)) }, poll].compactMap({ $0 }).min() else {
+      return thread.disarm(.look)
+    }
+    thread.arm(.look, at: thread.now + pause) { [signal] in signal.yield() }
   }
 
   private func start(_ waiting: inout [JobLease], upTo count: Int, _ jobs: inout DiscardingTaskGroup) {
@@ -287,12 +306,24 @@ public final class JobWorker: Sendable {
 
   // MARK: - Heartbeat
 
-  private func beat(on thread: HeartbeatThread) async {
+  private func hold(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
+    guard !leases.isEmpty else { return }
+    for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
+    armHeartbeat()
+  }
+
+  /// Lets a heartbeat come, as there is a lease now.
+  ///
+  /// Without one none is due; after the last lease one more may come.
+  private func armHeartbeat() { thread.bringForward(.heartbeat, to: thread.now + options.lease / 3) }
+
+  private func beat() async {
     while !state.withLock({ $0.isCancelled }) {
       await withCheckedContinuation { continuation in
-        thread.arm(.heartbeat, at: .now + options.lease / 3) { continuation.resume() }
-        // The end may have come between the look at the flag and the arming.
-        if state.withLock({ $0.isCancelled }) { thread.hasten(.heartbeat) }
+        thread.arm(.heartbeat, at: nil) { continuation.resume() }
+        // A lease, or the end, may have come before the arming.
+        if running.count > 0 { armHeartbeat() }
+        if state.withLock({ $0.isCancelled }) { thread.bringForward(.heartbeat, to: thread.now) }
       }
       let runs = running.beat()
       if !runs.isEmpty {

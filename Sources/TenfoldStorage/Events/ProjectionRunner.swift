@@ -17,7 +17,8 @@ public struct ProjectionRunner: Sendable {
   private let log: SQLiteEventLog
   private let projections: [any Projection]
   private let batch: Int
-  private let pollInterval: Duration
+  private let pollInterval: Duration?
+  private let retryPause: Duration
   private let time: TimeSource
 
   /// Creates a runner; nothing runs before ``run()``.
@@ -26,19 +27,23 @@ public struct ProjectionRunner: Sendable {
   ///   - log: The log, with the projections' tables in its database.
   ///   - projections: The versions that shall answer.
   ///   - batch: Events for each transaction, at least 1.
-  ///   - pollInterval: How often to look for what other processes appended, and to try again what failed.
+  ///   - pollInterval: How often to look for what other processes appended; `nil` when only this value and its copies
+  ///     append: then nothing wakes between appends.
+  ///   - retryPause: How long to wait at most before a projection that failed is tried again.
   ///   - time: What the polling waits on.
   public init(
     log: SQLiteEventLog,
     projections: [any Projection],
     batch: Int = 500,
-    pollInterval: Duration = .seconds(1),
+    pollInterval: Duration? = .seconds(1),
+    retryPause: Duration = .seconds(1),
     time: TimeSource = .system
   ) {
     self.log = log
     self.projections = projections
     self.batch = batch
     self.pollInterval = pollInterval
+    self.retryPause = retryPause
     self.time = time
   }
 
@@ -50,25 +55,31 @@ public struct ProjectionRunner: Sendable {
     while true {
       // The stream comes first, so that no append between catching up and waiting is missed.
       let hints = log.hints
+      var hasFailed = false
       for projection in projections {
         do { try await log.takeOver(projection, batch: batch) } catch {
           try Task.checkCancellation()
+          hasFailed = true
           logger.error(
             "a projection failed, trying again later",
             metadata: ["projection": "\(projection.name).\(projection.version)", "error": "\(error)"]
           )
         }
       }
-      try await hint(hints, atMost: pollInterval, time: time)
+      try await hint(
+        hints,
+        atMost: hasFailed ? min(retryPause, pollInterval ?? retryPause) : pollInterval,
+        time: time
+      )
     }
   }
 }
 
-/// Waits for a hint, or until a time has passed.
-func hint(_ hints: AsyncStream<Void>, atMost pause: Duration, time: TimeSource) async throws {
+/// Waits for a hint, or until a time has passed, if there is one.
+func hint(_ hints: AsyncStream<Void>, atMost pause: Duration?, time: TimeSource) async throws {
   try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { for await _ in hints { return } }
-    group.addTask { try await time.sleep(until: time.now + pause) }
+    if let pause { group.addTask { try await time.sleep(until: time.now + pause) } }
     defer { group.cancelAll() }
     try await group.next()
   }

@@ -167,7 +167,7 @@ extension SQLiteEventLog {
     ) { try $0.int64(0) } ?? 0
   }
 
-  private static func current(_ name: String, in tx: SQLiteTransaction) throws -> CurrentProjection? {
+  static func current(_ name: String, in tx: SQLiteTransaction) throws -> CurrentProjection? {
     try tx.first(
       """
       SELECT c.version, coalesce(p.position, 0) FROM projection_current AS c

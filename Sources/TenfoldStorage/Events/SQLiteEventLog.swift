@@ -97,10 +97,7 @@ public struct SQLiteEventLog: EventLog {
   /// - Returns: Its sequence, 0 when there never was an event.
   /// - Throws: ``StorageError``.
   public func latest() async throws -> Int64 {
-    try await database.read { tx in
-      // The counter outlives events that were erased or trimmed.
-      try tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'") { try $0.int64(0) } ?? 0
-    }
+    try await database.read { tx in try Self.latest(in: tx) }
   }
 
   /// Deletes the events of a tenant and appends one that says so, in one commit.
@@ -139,6 +136,11 @@ public struct SQLiteEventLog: EventLog {
 
   /// Hints of events appended through this value and its copies.
   public var hints: AsyncStream<Void> { appended.stream() }
+
+  static func latest(in tx: SQLiteTransaction) throws -> Int64 {
+    // The counter outlives events that were erased or trimmed.
+    try tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'") { try $0.int64(0) } ?? 0
+  }
 
   static func events(
     after sequence: Int64,

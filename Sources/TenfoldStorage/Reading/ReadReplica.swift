@@ -8,6 +8,8 @@ public struct ReadReplica<Source: Sendable>: Sendable {
   /// What is read from: a database, a connection pool, an index.
   public var source: Source
   /// The sequence of the last write that it shows; it never goes back.
+  ///
+  /// It must end when its task is cancelled: a router gives up on an answer that takes too long by cancelling it.
   public var position: @Sendable () async throws -> Int64
 
   /// Creates a replica.

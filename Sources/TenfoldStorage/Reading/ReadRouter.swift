@@ -24,6 +24,8 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     public var lookInterval: Duration
     /// How long a replica rests after a failure; doubled with each further one, up to 64 times.
     public var rest: Duration
+    /// How long a replica may take to say how far it has come before it counts as failed; `nil` for any time.
+    public var positionTimeout: Duration?
     /// Where the time comes from.
     public var time: TimeSource
 
@@ -33,16 +35,19 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     ///   - maximumWait: How long a read waits for a replica to come far enough.
     ///   - lookInterval: How long to wait between two looks at the replicas' positions.
     ///   - rest: How long a replica rests after a failure.
+    ///   - positionTimeout: How long a replica may take to say how far it has come.
     ///   - time: Where the time comes from.
     public init(
       maximumWait: Duration = .milliseconds(20),
       lookInterval: Duration = .milliseconds(2),
       rest: Duration = .seconds(1),
+      positionTimeout: Duration? = .milliseconds(100),
       time: TimeSource = .system
     ) {
       self.maximumWait = maximumWait
       self.lookInterval = lookInterval
       self.rest = rest
+      self.positionTimeout = positionTimeout
       self.time = time
     }
   }
@@ -120,10 +125,10 @@ public final class ReadRouter<Source: Sendable>: Sendable {
   /// - Returns: The lags by the replicas' names.
   /// - Throws: When the primary can't be asked.
   public func lags() async throws -> [String: Int64?] {
-    let newest = try await primary.position()
+    let newest = try await position(of: primary)
     var lags: [String: Int64?] = [:]
     for replica in replicas {
-      let position = try? await replica.position()
+      let position = try? await position(of: replica)
       lags.updateValue(position.map { max(0, newest - $0) }, forKey: replica.name)
     }
     return lags
@@ -146,7 +151,7 @@ public final class ReadRouter<Source: Sendable>: Sendable {
       if let known { return known }
       for candidate in candidates {
         do {
-          let position = try await replicas[candidate].position()
+          let position = try await position(of: replicas[candidate])
           state.withLock { $0.seen(position, of: candidate) }
           if position >= requirement { return candidate }
         } catch {
@@ -164,11 +169,29 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     let now = options.time.now
     if let known = state.withLock({ $0.requirement(consistency, now: now) }) { return known }
     // No look at the primary is new enough: this one is.
-    guard let position = try? await primary.position() else {
+    guard let position = try? await position(of: primary) else {
       try Task.checkCancellation()
       return nil
     }
     state.withLock { $0.sampled(position, at: now) }
     return position
+  }
+
+  /// How far a place has come, if it says so in time.
+  private func position(of place: ReadReplica<Source>) async throws -> Int64 {
+    guard let timeout = options.positionTimeout else { return try await place.position() }
+    let time = options.time
+    return try await withThrowingTaskGroup(of: Int64?.self) { group in
+      group.addTask { try await place.position() }
+      group.addTask {
+        try await time.sleep(until: time.now + timeout)
+        return nil
+      }
+      defer { group.cancelAll() }
+      guard let position = try await group.next() ?? nil else {
+        throw StorageError(.busy, "\(place.name) didn't say within \(timeout) how far it has come")
+      }
+      return position
+    }
   }
 }

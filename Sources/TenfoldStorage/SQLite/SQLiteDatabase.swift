@@ -244,6 +244,7 @@ extension SQLiteConnection {
     try transaction.execute("PRAGMA temp_store = MEMORY")
     try transaction.execute("PRAGMA cache_size = -\(options.cacheSizeInBytes >> 10)")
     try transaction.execute("PRAGMA journal_size_limit = 67108864")
+    if !isInMemory { deferCheckpoints() }
     if let maximum = options.maximumSizeInBytes {
       let pageSize = try transaction.first("PRAGMA page_size") { row in try row.int(0) } ?? 4096
       try transaction.execute("PRAGMA max_page_count = \(max(1, maximum / max(1, pageSize)))")

@@ -24,31 +24,24 @@ final class SQLiteWriter: Sendable {
     self.canSkipSync = canSkipSync
   }
 
+  /// What lasts from one group to the next.
+  private struct Condition {
+    /// Set when the writer can't be trusted any more.
+    var broken: StorageError?
+    /// Whether commits wait for the disk now.
+    var syncs = true
+  }
+
   /// Serves the mailbox until it is closed and empty; owns `connection` and closes it at the end.
   func serve(_ connection: SQLiteConnection) {
     let commits = Counter(label: "tenfold.storage.commits")
     let groupSize = Recorder(label: "tenfold.storage.group_size")
-    var broken: StorageError?
-    var syncs = true
+    var condition = Condition()
     while let waiting = mailbox.takeAll() {
       var rest = waiting[...]
       while !rest.isEmpty {
         let group = rest.prefix(maximumGroupSize)
-        if let broken {
-          rest = rest.dropFirst(group.count)
-          for operation in group { operation.finish(failure: broken) }
-          continue
-        }
-        if canSkipSync, group.contains(where: \.needsSync) != syncs {
-          syncs.toggle()
-          // A later synced commit syncs the whole log, with the frames of those that were not.
-          do { try connection.executeScript("PRAGMA synchronous = \(syncs ? "FULL" : "NORMAL")") } catch {
-            syncs = true
-            broken = error
-            continue
-          }
-        }
-        let outcome = run(group, connection)
+        let outcome = decide(group, connection, &condition)
         rest = rest.dropFirst(outcome.handled)
         statistics.withLock {
           if outcome.committed > 0 { $0.commits += 1 }
@@ -59,14 +52,71 @@ final class SQLiteWriter: Sendable {
           commits.increment()
           groupSize.record(outcome.committed)
         }
-        broken = outcome.broken
         for (index, operation) in group.prefix(outcome.handled).enumerated() {
           if outcome.failures[index] == nil { for action in outcome.actions[index] ?? [] { action() } }
           operation.finish(failure: outcome.failures[index])
         }
+        tidy(connection, &condition)
       }
     }
     connection.close()
+  }
+
+  /// Does what callers need not wait for.
+  private func tidy(_ connection: SQLiteConnection, _ condition: inout Condition) {
+    guard condition.broken == nil else { return }
+    do {
+      try connection.checkpointIfDue()
+      // The next synced commit finds it done.
+      if !condition.syncs, mailbox.count == 0 { try sync(true, connection, &condition) }
+    } catch {
+      // The log holds what didn't get into the file, unless it is the sync that failed.
+      if let status = error.sqliteCode, Self.failedSync.contains(status) {
+        condition.broken = Self.failure(ofSync: error, status, connection)
+      }
+    }
+  }
+
+  private func sync(
+    _ syncs: Bool,
+    _ connection: SQLiteConnection,
+    _ condition: inout Condition
+  ) throws(StorageError) {
+    try connection.executeScript("PRAGMA synchronous = \(syncs ? "FULL" : "NORMAL")")
+    condition.syncs = syncs
+  }
+
+  private func decide(
+    _ group: ArraySlice<SQLiteOperation>,
+    _ connection: SQLiteConnection,
+    _ condition: inout Condition
+  ) -> Outcome {
+    let needsSync = group.contains(where: \.needsSync)
+    if condition.broken == nil, canSkipSync, needsSync != condition.syncs {
+      // A later synced commit syncs the whole log, with the frames of those that were not.
+      do { try sync(needsSync, connection, &condition) } catch { condition.broken = error }
+    }
+    if let broken = condition.broken {
+      var outcome = Outcome()
+      outcome.failAll(group.count, broken)
+      return outcome
+    }
+    let outcome = run(group, connection)
+    condition.broken = outcome.broken
+    return outcome
+  }
+
+  private static func failure(
+    ofSync error: any Error,
+    _ status: Int32,
+    _ connection: SQLiteConnection
+  ) -> StorageError {
+    StorageError(
+      .inputOutput,
+      "a sync of \(connection.path) failed: writes are refused until the database is reopened",
+      underlying: error,
+      sqliteCode: status
+    )
   }
 
   private struct Outcome {
@@ -79,55 +129,30 @@ final class SQLiteWriter: Sendable {
     var actions: [Int: [@Sendable () -> Void]] = [:]
     /// Set when the writer can't be trusted any more.
     var broken: StorageError?
+
+    /// Decides that the first operations failed, each with its own error where it has one.
+    mutating func failAll(_ count: Int, _ error: any Error) {
+      handled = count
+      committed = 0
+      for index in 0..<count where failures[index] == nil { failures[index] = error }
+    }
   }
 
   private func run(_ group: ArraySlice<SQLiteOperation>, _ connection: SQLiteConnection) -> Outcome {
     var outcome = Outcome()
-    func failAll(_ count: Int, _ error: any Error) {
-      outcome.handled = count
-      outcome.committed = 0
-      for index in 0..<count where outcome.failures[index] == nil { outcome.failures[index] = error }
-    }
     do { try connection.run("BEGIN IMMEDIATE") } catch {
-      failAll(group.count, error)
+      outcome.failAll(group.count, error)
       return outcome
     }
     let isAlone = group.count == 1
     for operation in group {
-      let index = outcome.handled
       outcome.handled += 1
-      let transaction = SQLiteTransaction(connection)
-      defer { transaction.end() }
       do {
-        if !isAlone { try connection.run("SAVEPOINT operation") }
-        if let error = operation.run(transaction) {
-          transaction.end()
-          outcome.failures[index] = error
-          // Some failures (disk full, I/O) make SQLite undo the whole transaction: then nothing before this
-          // operation is there any more either.
-          if connection.isAutocommit {
-            let lost = StorageError(
-              .rolledBack,
-              "another operation of the same commit failed and undid the transaction; retry",
-              underlying: error
-            )
-            let reason: any Error = (error as? StorageError)?.code == .storageFull ? error : lost
-            failAll(outcome.handled, reason)
-            return outcome
-          }
-          if isAlone { break }
-          try connection.run("ROLLBACK TO operation")
-          try connection.run("RELEASE operation")
-          continue
-        }
-        transaction.end()
-        if !transaction.commitActions.isEmpty { outcome.actions[index] = transaction.commitActions }
-        if !isAlone { try connection.run("RELEASE operation") }
-        outcome.committed += 1
+        guard try run(operation, isAlone: isAlone, connection, &outcome) else { return outcome }
       } catch {
         // A savepoint statement failed: the state of the transaction is unknown, so none of it counts.
         if !connection.isAutocommit { try? connection.run("ROLLBACK") }
-        failAll(outcome.handled, error)
+        outcome.failAll(outcome.handled, error)
         return outcome
       }
     }
@@ -135,19 +160,56 @@ final class SQLiteWriter: Sendable {
       try? connection.run("ROLLBACK")
       return outcome
     }
+    commit(group.count, connection, &outcome)
+    return outcome
+  }
+
+  /// Runs the operation that was counted last; `false` when nothing is left of the transaction.
+  private func run(
+    _ operation: SQLiteOperation,
+    isAlone: Bool,
+    _ connection: SQLiteConnection,
+    _ outcome: inout Outcome
+  ) throws -> Bool {
+    let index = outcome.handled - 1
+    let transaction = SQLiteTransaction(connection)
+    defer { transaction.end() }
+    if !isAlone { try connection.run("SAVEPOINT operation") }
+    let error = operation.run(transaction)
+    transaction.end()
+    guard let error else {
+      if !transaction.commitActions.isEmpty { outcome.actions[index] = transaction.commitActions }
+      if !isAlone { try connection.run("RELEASE operation") }
+      outcome.committed += 1
+      return true
+    }
+    outcome.failures[index] = error
+    // Some failures (disk full, I/O) make SQLite undo the whole transaction: then nothing before this operation is there
+    // any more either.
+    if connection.isAutocommit {
+      let lost = StorageError(
+        .rolledBack,
+        "another operation of the same commit failed and undid the transaction; retry",
+        underlying: error
+      )
+      outcome.failAll(outcome.handled, (error as? StorageError)?.code == .storageFull ? error : lost)
+      return false
+    }
+    if !isAlone {
+      try connection.run("ROLLBACK TO operation")
+      try connection.run("RELEASE operation")
+    }
+    return true
+  }
+
+  private func commit(_ count: Int, _ connection: SQLiteConnection, _ outcome: inout Outcome) {
     do { try connection.run("COMMIT") } catch {
       if !connection.isAutocommit { try? connection.run("ROLLBACK") }
       // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
       if let status = error.sqliteCode, Self.failedSync.contains(status) {
-        outcome.broken = StorageError(
-          .inputOutput,
-          "a sync of \(connection.path) failed: writes are refused until the database is reopened",
-          underlying: error,
-          sqliteCode: status
-        )
+        outcome.broken = Self.failure(ofSync: error, status, connection)
       }
-      failAll(group.count, error)
+      outcome.failAll(count, error)
     }
-    return outcome
   }
 }

@@ -35,8 +35,9 @@ public final class WriteBehind: Sendable {
     public var batch: Int
     /// Writes that may wait for the sink before new ones have to wait too; `nil` for no limit.
     public var maximumLag: Int64?
-    /// How often to look for what other processes wrote or applied.
-    public var pollInterval: Duration
+    /// How often to look for what other processes wrote or applied; `nil` when this process alone does: then nothing
+    /// wakes between writes.
+    public var pollInterval: Duration?
     /// How long to wait after the sink failed.
     public var retryPause: Duration
     /// What the waiting waits on.
@@ -53,7 +54,7 @@ public final class WriteBehind: Sendable {
     public init(
       batch: Int = 500,
       maximumLag: Int64? = nil,
-      pollInterval: Duration = .seconds(1),
+      pollInterval: Duration? = .seconds(1),
       retryPause: Duration = .seconds(1),
       time: TimeSource = .system
     ) {
@@ -113,7 +114,7 @@ public final class WriteBehind: Sendable {
   public func wait(for token: WriteToken) async throws {
     while gate.position < token.sequence {
       gate.advance(to: try await sink.position())
-      let pause = options.pollInterval
+      guard let pause = options.pollInterval else { return try await gate.wait(for: token.sequence) }
       if try await gate.wait(for: token.sequence, atMost: pause, time: options.time) { return }
     }
   }

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
 import TenfoldJobs
 import TenfoldStorage
 
@@ -12,13 +13,14 @@ import Musl
 import Darwin
 #endif
 
-/// The process that the crash tests kill or stop: `produce|work|hold FILE`. It writes a line for each thing that was
+/// The process that the crash tests kill or stop: `produce|work|hold|record FILE`. It writes a line for each thing that was
 /// acknowledged.
 @main
 struct JobsCrashHelper {
   static func main() async throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3 else { return say("usage: JobsCrashHelper produce|work|hold FILE") }
+    guard arguments.count == 3 else { return say("usage: JobsCrashHelper produce|work|hold|record FILE") }
+    if arguments[1] == "record" { return try await record(arguments[2]) }
     let store = try await SQLiteJobStore.open(.file(arguments[2]))
     say("ready")
     switch arguments[1] {
@@ -44,6 +46,32 @@ struct JobsCrashHelper {
           }
         }
       }
+      try await group.waitForAll()
+    }
+  }
+
+  /// Books calls and adds turns from several tasks, while another brings the totals up to date.
+  private static func record(_ path: String) async throws {
+    let database = try await SQLiteDatabase.open(.file(path), schemas: [SQLiteEventLog.schema])
+    let log = SQLiteEventLog(database: database)
+    let (ledger, memory) = (SQLiteUsageLedger(log: log), SQLiteConversationMemory(log: log))
+    let call = ModelCall(model: "m", tier: .small, usage: TokenUsage(completionTokens: 1), cost: .zero)
+    say("ready")
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<4 {
+        group.addTask {
+          let conversation = ConversationID("c\(number)")
+          var turn = try await memory.turns(of: conversation, for: "a", last: .max, .newest).count
+          while true {
+            try await ledger.book([UsageEntry(tenant: "a", request: RequestID(), call: call)])
+            say("booked")
+            try await memory.append([ConversationTurn(.user("\(turn)"))], to: conversation, of: "a")
+            say("turn \(number) \(turn)")
+            turn += 1
+          }
+        }
+      }
+      group.addTask { while true { _ = try await ledger.totals(of: "a") } }
       try await group.waitForAll()
     }
   }

@@ -71,7 +71,11 @@ extension TieredBlobStore {
   @discardableResult
   public func sweep(limit: Int = 1000) async throws -> Int {
     let now = options.wallClock()
-    let due = try await catalog.read { tx in try BlobCatalog.due(now, limit: max(0, limit), in: tx) }
+    // What lies in a tier that is configured no more is left out here, lest it fill the limit for ever.
+    let names = tiers.map(\.name)
+    let due = try await catalog.read { tx in
+      try BlobCatalog.due(now, tiers: names, limit: max(0, limit), in: tx)
+    }
     return try await delete(due)
   }
 

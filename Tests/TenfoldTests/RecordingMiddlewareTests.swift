@@ -1,0 +1,100 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldTestSupport
+import TenfoldTesting
+import Testing
+
+@testable import Tenfold
+
+private struct Broken: Error {}
+
+@Suite("What requests used and asked is kept behind the reader's back")
+struct RecordingMiddlewareTests {
+  private func ask(_ question: String, _ recording: RecordingMiddleware, fails: Bool = false) async throws {
+    let price = ModelPrice(dollarsPerMillionPromptTokens: 1, dollarsPerMillionCompletionTokens: 1)
+    let model = ScriptedLanguageModel(profile: ModelProfile(id: "m", contextLength: 99, price: price)) { _ in
+      fails ? .failure(Broken()) : .text("two words")
+    }
+    let pipeline = Pipeline(model: model, middlewares: [recording])
+    _ = try await pipeline.respond(to: InferenceRequest(question, tenant: "acme"))
+  }
+
+  @Test("what was noted is on disk once the writer was stopped")
+  func kept() async throws {
+    let directory = try TemporaryDirectory()
+    let database = try await SQLiteDatabase.open(
+      .file(directory.file("records.db")),
+      schemas: [SQLiteEventLog.schema]
+    )
+    let log = SQLiteEventLog(database: database)
+    let (ledger, queries) = (SQLiteUsageLedger(log: log), SQLiteQueryLog(log: log))
+    let recording = RecordingMiddleware(ledger: ledger, queries: queries, options: .init(wallClock: { 7 }))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await #expect(throws: CancellationError.self) { try await recording.run() } }
+      for _ in 0..<3 { try await ask("why?", recording) }
+      await #expect(throws: Broken.self) { try await ask("how?", recording, fails: true) }
+      group.cancelAll()
+    }
+    #expect(try await ledger.totals(of: "acme")["m"]?.calls == 3)
+    #expect(try await ledger.totals(of: "acme")["m"]?.completionTokens == 6)
+    #expect(try await queries.frequent(of: "acme", since: 0, limit: 9) == [.init(text: "why?", count: 3)])
+    #expect(try await queries.recent(of: "acme", limit: 1).first?.source == "model_small")
+    #expect(recording.droppedCount == 0)
+    await database.close()
+  }
+
+  @Test("a full queue drops what comes, and counts it")
+  func full() async throws {
+    let queries = InMemoryQueryLog()
+    let recording = RecordingMiddleware(ledger: nil, queries: queries, options: .init(capacity: 2))
+    for number in 0..<5 { try await ask("\(number)", recording) }
+    #expect(recording.droppedCount == 3)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await recording.run() }
+      group.cancelAll()
+    }
+    #expect(try await queries.recent(of: "acme", limit: 9).map(\.text) == ["1", "0"])
+  }
+
+  /// A query log that fails some times.
+  private final class Flaky: QueryLog {
+    let inner = InMemoryQueryLog()
+    let failures = Mutex(2)
+
+    func record(_ queries: [LoggedQuery]) async throws {
+      let fails = failures.withLock { failures in
+        failures -= 1
+        return failures >= 0
+      }
+      if fails { throw StorageError(.busy, "scripted") }
+      try await inner.record(queries)
+    }
+    func recent(of tenant: TenantID, limit: Int) async throws -> [LoggedQuery] {
+      try await inner.recent(of: tenant, limit: limit)
+    }
+    func frequent(of tenant: TenantID, since time: Int64, limit: Int) async throws -> [FrequentQuery] {
+      try await inner.frequent(of: tenant, since: time, limit: limit)
+    }
+    func forget(before time: Int64) async throws { try await inner.forget(before: time) }
+    func erase(_ tenant: TenantID) async throws { try await inner.erase(tenant) }
+  }
+
+  @Test("what failed is written again, and what didn't isn't")
+  func retrying() async throws {
+    let (ledger, queries, time) = (InMemoryUsageLedger(), Flaky(), ManualTime())
+    let recording = RecordingMiddleware(ledger: ledger, queries: queries, options: .init(time: time.source))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try? await recording.run() }
+      try await ask("why?", recording)
+      for _ in 0..<2 {
+        await time.waitForSleepers()
+        time.advance(by: .seconds(1))
+      }
+      group.cancelAll()
+    }
+    #expect(try await ledger.totals(of: "acme")["m"]?.calls == 1)
+    #expect(try await queries.recent(of: "acme", limit: 9).map(\.text) == ["why?"])
+  }
+}
