@@ -97,11 +97,12 @@ static void block_codes(tenfold_block_format format, const uint8_t *row, size_t 
   }
 }
 
-/// Four codes at once; a bias of 128 flips the top bit of each byte, and there is no other.
+/// Adds the bias to four codes at once, each byte for itself: the top bits without what is carried into them.
 static void put_quad(uint8_t *target, const uint8_t *codes, uint8_t byte_bias) {
+  const uint32_t tops = 0x80808080u, bias = byte_bias * 0x01010101u;
   uint32_t word;
   memcpy(&word, codes, 4);
-  word ^= byte_bias * 0x01010101u;
+  word = ((word & ~tops) + (bias & ~tops)) ^ ((word ^ bias) & tops);
   memcpy(target, &word, 4);
 }
 
@@ -202,7 +203,7 @@ void tenfold_i8_pack_panel(
     const uint8_t *row = (const uint8_t *)rows + c * row_stride;
     size_t j = 0;
     for (; j + 4 <= k; j += 4) put_quad(panel + 64 + j * 16 + c * 4, row + j, byte_bias);
-    for (; j < k; j++) panel[64 + j / 4 * 64 + c * 4 + j % 4] = row[j] ^ byte_bias;
+    for (; j < k; j++) panel[64 + j / 4 * 64 + c * 4 + j % 4] = (uint8_t)(row[j] + byte_bias);
   }
 }
 

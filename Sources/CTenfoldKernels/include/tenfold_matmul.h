@@ -7,7 +7,7 @@
 // the element inside a quad (0...3): k = 32 b + 4 q + i.
 //
 // Codes, byte -> element:
-//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c) plus `byte_bias` of the backend (0 or 128)
+//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c) plus `byte_bias` of the table (0, 64, 128)
 //   4-bit  byte ((4 b + p) * 16 + c) * 4 + i, low nibble          = code(32 b + 8 p + i, c)
 //                                             high nibble         = code(32 b + 8 p + 4 + i, c)
 //          (eight elements of one column, p = 0: bytes 4c, 4c+1, 4c+2, 4c+3 hold e0|e4<<4, e1|e5<<4, e2|e6<<4, e3|e7<<4)
@@ -203,6 +203,9 @@ typedef struct tenfold_backend {
   const tenfold_float_kernels *floats;
   const tenfold_row_kernels *rows;
   const struct tenfold_scan_kernels *scan;
+  /// Like `i8`, for weights whose codes all lie in -64...64, where that makes a faster product; panels are packed with this
+  /// table's bias.
+  const tenfold_i8_kernels *_Nullable narrow_i8;
 } tenfold_backend;
 
 /// The backends compiled in, best first; `portable` is always the last.
