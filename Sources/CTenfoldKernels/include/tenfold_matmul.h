@@ -21,6 +21,7 @@
 //   Q4_1 Q5_1        f16 scale[b][16], f16 offset[b][16] side by side             w = scale * code + offset
 //   Q4_K Q5_K        per 256: f16 d[16], f16 m[16], u8 scale[8][16], u8 min[8][16] w = d scale code - m min
 //   Q6_K             per 256: f16 d[16], 32 bytes of padding, s8 scale[16][16]    w = d scale * (code - 32)
+//   Q3_K             the same, with codes of 3 bits in 4                          w = d scale * (code - 4)
 //   int8             f32 scale[16]                                                w = scale * code
 // Columns past n have zero scales and codes. Nothing here reads or writes outside the ranges it documents.
 #pragma once
@@ -44,6 +45,7 @@ typedef enum tenfold_block_format {
   TENFOLD_Q4_K = 5,
   TENFOLD_Q5_K = 6,
   TENFOLD_Q6_K = 7,
+  TENFOLD_Q3_K = 8,
 } tenfold_block_format;
 
 typedef enum tenfold_float_format { TENFOLD_F32 = 0, TENFOLD_F16 = 1, TENFOLD_BF16 = 2 } tenfold_float_format;
@@ -147,7 +149,7 @@ typedef struct tenfold_block_kernels {
     tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
     size_t rows, float *sums, size_t sums_stride);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
-  /// scale[16], offset[16] (for Q6_K scale[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
+  /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
   void (*expand)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
     float *scales);
