@@ -5,7 +5,7 @@
 ///
 /// Without VNNI, an x86-64 processor multiplies bytes by an instruction that saturates at 16 bits. Codes of 8 bits need an
 /// extra instruction to stay exact there; codes of 7 bits don't, and their products are 1.1 to 1.7 times as fast on AVX2,
-/// 1.45 times in the geometric mean (`tenfold-bench kernels --format int8 --reduced`). All other sets are equally fast with
+/// 1.4 times in the geometric mean (`tenfold-bench kernels --format int8 --reduced`). All other sets are equally fast with
 /// both. Sums are exact either way, and the same on all sets.
 ///
 /// ```swift
