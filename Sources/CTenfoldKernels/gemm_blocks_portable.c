@@ -53,8 +53,10 @@ static void expand_codes(tenfold_block_format format, const uint8_t *block, uint
   if (bits == 5)
     for (size_t j = 0; j < 512; j++) codes[j] |= (uint8_t)((block[256 + j / 8] >> (j % 8) & 1) << 4);
   if (bits == 6)
-    for (size_t j = 0; j < 512; j++)
-      codes[j] |= (uint8_t)((block[256 + j / 256 * 64 + j % 64] >> (j / 64 % 4 * 2) & 3) << 4);
+    for (size_t h = 0; h < 2; h++)
+      for (size_t j = 0; j < 4; j++)
+        for (size_t i = 0; i < 64; i++)
+          codes[256 * h + 64 * j + i] |= (uint8_t)((block[256 + 64 * h + i] >> 2 * j & 3) << 4);
 }
 
 static void expand(
