@@ -31,7 +31,7 @@ extern const tenfold_row_kernels tenfold_rows_portable;
 extern const tenfold_scan_kernels tenfold_scan_portable;
 
 #if defined(__x86_64__)
-extern const tenfold_i8_kernels tenfold_i8_avx2, tenfold_i8_avxvnni, tenfold_i8_avx512vnni;
+extern const tenfold_i8_kernels tenfold_i8_avx2, tenfold_narrow_i8_avx2, tenfold_i8_avxvnni, tenfold_i8_avx512vnni;
 extern const tenfold_block_kernels tenfold_blocks_avx2, tenfold_blocks_avxvnni, tenfold_blocks_avx512vnni;
 extern const tenfold_float_kernels tenfold_floats_avx2, tenfold_floats_avx512vnni;
 extern const tenfold_row_kernels tenfold_rows_avx2, tenfold_rows_avx512vnni;

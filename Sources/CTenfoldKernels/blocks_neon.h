@@ -14,29 +14,6 @@ void tenfold_blocks_neon_gemv(
   tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
   float *sums, size_t sums_stride);
 
-/// How sums become floats.
-enum { CENTRED, OFFSET, HALVES };
-
-TENFOLD_INLINE int kind_of(tenfold_block_format format) {
-  if (format == TENFOLD_Q6_K) return HALVES;
-  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
-}
-
-TENFOLD_INLINE int bits_of(tenfold_block_format format) {
-  switch (format) {
-  case TENFOLD_Q8_0: return 8;
-  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
-  case TENFOLD_Q6_K: return 6;
-  default: return 4;
-  }
-}
-
-TENFOLD_INLINE int32_t zero_of(tenfold_block_format format) {
-  return format == TENFOLD_Q4_0 ? 8 : format == TENFOLD_Q5_0 ? 16 : format == TENFOLD_Q6_K ? 32 : 0;
-}
-
-TENFOLD_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
-
 TENFOLD_INLINE float32x4_t halves_at(const uint8_t *bytes) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(bytes))); }
 
 TENFOLD_INLINE uint8x8_t four_bytes_at(const uint8_t *bytes) {
@@ -66,7 +43,7 @@ TENFOLD_INLINE void block_scales(
     scales[0] = vmulq_f32(halves_at(super), unsigned_at(part));
     scales[1] = vnegq_f32(vmulq_f32(halves_at(super + 32), unsigned_at(part + 128)));
     break;
-  case TENFOLD_Q6_K:
+  case TENFOLD_Q6_K: case TENFOLD_Q3_K:
     part += b % 8 * 16;
     scales[0] = vmulq_f32(halves_at(super), signed_at(part));
     scales[1] = vmulq_f32(halves_at(super), signed_at(part + 16));
@@ -121,18 +98,6 @@ TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *neg
 /// Keeps the compiler from moving work across: it would start more sums than there are registers.
 #define IN_ORDER(vector) __asm__ volatile("" : "+w"(vector))
 
-#define ALL_FORMATS(CALL) \
-  switch (format) { \
-  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
-  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
-  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
-  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
-  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
-  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
-  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
-  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
-  }
-
 /// For tiles, which see unpacked codes: formats differ in kind and zero only.
 #define ALL_KINDS(CALL) \
   switch (format) { \
@@ -140,6 +105,7 @@ TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *neg
   case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
   case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
   case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  case TENFOLD_Q3_K: CALL(TENFOLD_Q3_K); break; \
   default: CALL(TENFOLD_Q4_1); break; \
   }
 

@@ -26,11 +26,12 @@ static uint16_t half_at(const uint8_t *bytes) { return (uint16_t)(bytes[0] | byt
 
 static float half_float_at(const uint8_t *bytes) { return tenfold_half_to_float(half_at(bytes)); }
 
-const tenfold_format_traits tenfold_traits[8] = {
+const tenfold_format_traits tenfold_traits[9] = {
   [TENFOLD_Q8_0] = {34, 32, 512, 8, 0}, [TENFOLD_Q4_0] = {18, 32, 256, 4, 8},
   [TENFOLD_Q4_1] = {20, 32, 256, 4, 0}, [TENFOLD_Q5_0] = {22, 32, 320, 5, 16},
   [TENFOLD_Q5_1] = {24, 32, 320, 5, 0}, [TENFOLD_Q4_K] = {144, 256, 256, 4, 0},
   [TENFOLD_Q5_K] = {176, 256, 320, 5, 0}, [TENFOLD_Q6_K] = {210, 256, 384, 6, 32},
+  [TENFOLD_Q3_K] = {110, 256, 256, 4, 4},
 };
 
 size_t tenfold_block_disk_bytes(tenfold_block_format format) { return tenfold_traits[format].disk_bytes; }
@@ -41,7 +42,7 @@ size_t tenfold_block_scale_bytes(tenfold_block_format format, size_t k) {
   size_t bytes;
   switch (format) {
   case TENFOLD_Q4_1: case TENFOLD_Q5_1: bytes = k / 32 * 64; break;
-  case TENFOLD_Q4_K: case TENFOLD_Q5_K: case TENFOLD_Q6_K: bytes = k / 256 * 320; break;
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K: case TENFOLD_Q6_K: case TENFOLD_Q3_K: bytes = k / 256 * 320; break;
   default: bytes = k / 32 * 32; break;
   }
   return (bytes + 63) & ~(size_t)63;
@@ -60,6 +61,12 @@ static void k_scale_min(const uint8_t *packed, int j, uint8_t *scale, uint8_t *m
     *scale = (uint8_t)((packed[j + 4] & 15) | (packed[j - 4] >> 6 << 4));
     *min = (uint8_t)((packed[j + 4] >> 4) | (packed[j] >> 6 << 4));
   }
+}
+
+/// The scale number `j` (0...15) of a Q3_K super-block's 12 packed bytes, 6 bits that stand for -32...31.
+static int8_t q3_scale(const uint8_t *packed, int j) {
+  int low = packed[j % 8] >> (j < 8 ? 0 : 4) & 15, high = packed[8 + j % 4] >> j / 4 * 2 & 3;
+  return (int8_t)((low | high << 4) - 32);
 }
 
 /// Codes of block `b` (32 elements) of one row; 8-bit codes come as two's complement bytes.
@@ -88,6 +95,12 @@ static void block_codes(tenfold_block_format format, const uint8_t *row, size_t 
     for (int j = 0; j < 32; j++) codes[j] = (uint8_t)((low[j] >> shift & 15) | (high[j] >> pair & 3) << 4);
     return;
   }
+  if (format == TENFOLD_Q3_K) {
+    // 32 bytes of third bits, bit `part` of each, then 64 bytes of low pairs.
+    const uint8_t *low = super + 32 + part / 4 * 32;
+    for (int j = 0; j < 32; j++) codes[j] = (uint8_t)((low[j] >> part % 4 * 2 & 3) | (super[j] >> part & 1) << 2);
+    return;
+  }
   const uint8_t *nibbles = super + traits->disk_bytes - 128 + part / 2 * 32;
   const uint8_t *fifth = super + 16;
   int shift = part % 2 * 4;
@@ -97,11 +110,12 @@ static void block_codes(tenfold_block_format format, const uint8_t *row, size_t 
   }
 }
 
-/// Four codes at once; a bias of 128 flips the top bit of each byte, and there is no other.
+/// Adds the bias to four codes at once, each byte for itself: the top bits without what is carried into them.
 static void put_quad(uint8_t *target, const uint8_t *codes, uint8_t byte_bias) {
+  const uint32_t tops = 0x80808080u, bias = byte_bias * 0x01010101u;
   uint32_t word;
   memcpy(&word, codes, 4);
-  word ^= byte_bias * 0x01010101u;
+  word = ((word & ~tops) + (bias & ~tops)) ^ ((word ^ bias) & tops);
   memcpy(target, &word, 4);
 }
 
@@ -127,6 +141,10 @@ static void pack_scales(tenfold_block_format format, const uint8_t *row, size_t 
     case TENFOLD_Q6_K:
       put_half(panel, s * 160 + c, half_at(block + 208));
       for (int j = 0; j < 16; j++) panel[s * 320 + 64 + (size_t)j * 16 + c] = block[192 + j];
+      break;
+    case TENFOLD_Q3_K:
+      put_half(panel, s * 160 + c, half_at(block + 108));
+      for (int j = 0; j < 16; j++) panel[s * 320 + 64 + (size_t)j * 16 + c] = (uint8_t)q3_scale(block + 96, j);
       break;
     default: put_half(panel, s * 16 + c, half_at(block)); break;
     }
@@ -174,9 +192,11 @@ void tenfold_block_dequantize(tenfold_block_format format, const uint8_t *row, s
       for (int j = 0; j < 32; j++) output[32 * b + (size_t)j] = scale * (float)(int8_t)codes[j];
       continue;
     }
-    if (format == TENFOLD_Q6_K) {
+    if (format == TENFOLD_Q6_K || format == TENFOLD_Q3_K) {
       for (int j = 0; j < 32; j++) {
-        float sub = half_float_at(block + 208) * (float)(int8_t)block[192 + 2 * part + j / 16];
+        int run = 2 * part + j / 16;
+        float sub = format == TENFOLD_Q6_K ? half_float_at(block + 208) * (float)(int8_t)block[192 + run]
+                                           : half_float_at(block + 108) * (float)q3_scale(block + 96, run);
         output[32 * b + (size_t)j] = sub * (float)(codes[j] - zero);
       }
       continue;
@@ -202,7 +222,7 @@ void tenfold_i8_pack_panel(
     const uint8_t *row = (const uint8_t *)rows + c * row_stride;
     size_t j = 0;
     for (; j + 4 <= k; j += 4) put_quad(panel + 64 + j * 16 + c * 4, row + j, byte_bias);
-    for (; j < k; j++) panel[64 + j / 4 * 64 + c * 4 + j % 4] = row[j] ^ byte_bias;
+    for (; j < k; j++) panel[64 + j / 4 * 64 + c * 4 + j % 4] = (uint8_t)(row[j] + byte_bias);
   }
 }
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/tenfold_matmul.h"
+
 typedef struct tenfold_format_traits {
   uint16_t disk_bytes;        ///< bytes of a block in the file
   uint16_t elements;          ///< elements of a block in the file: 32 or 256
@@ -12,4 +14,54 @@ typedef struct tenfold_format_traits {
   uint8_t zero;               ///< code that stands for zero
 } tenfold_format_traits;
 
-extern const tenfold_format_traits tenfold_traits[8];
+extern const tenfold_format_traits tenfold_traits[9];
+
+// What the block kernels of all instruction sets ask of a format. Their loops are instances for one format each, so these
+// are constants there.
+#define TENFOLD_FORMAT_INLINE static inline __attribute__((always_inline, unused))
+
+/// How sums become floats: with a scale, with a scale and an offset, with a scale for each half of a block.
+enum { CENTRED, OFFSET, HALVES };
+
+TENFOLD_FORMAT_INLINE int kind_of(tenfold_block_format format) {
+  if (format == TENFOLD_Q6_K || format == TENFOLD_Q3_K) return HALVES;
+  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
+}
+
+/// Bits of a packed code.
+TENFOLD_FORMAT_INLINE int bits_of(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q8_0: return 8;
+  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
+  case TENFOLD_Q6_K: return 6;
+  default: return 4;
+  }
+}
+
+/// The code that stands for zero; codes of 8 bits have theirs from the backend's bias.
+TENFOLD_FORMAT_INLINE int zero_of(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q4_0: return 8;
+  case TENFOLD_Q5_0: return 16;
+  case TENFOLD_Q6_K: return 32;
+  case TENFOLD_Q3_K: return 4;
+  default: return 0;
+  }
+}
+
+/// Bytes of a packed block of 16 columns.
+TENFOLD_FORMAT_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
+
+/// Calls an instance for one format.
+#define ALL_FORMATS(CALL) \
+  switch (format) { \
+  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
+  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
+  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
+  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
+  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
+  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
+  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
+  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  case TENFOLD_Q3_K: CALL(TENFOLD_Q3_K); break; \
+  }

@@ -9,29 +9,6 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(TENFOLD_AVX2, apply_to = function)
 
-/// How sums become floats.
-enum { CENTRED, OFFSET, HALVES };
-
-TENFOLD_INLINE int kind_of(tenfold_block_format format) {
-  if (format == TENFOLD_Q6_K) return HALVES;
-  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
-}
-
-TENFOLD_INLINE int bits_of(tenfold_block_format format) {
-  switch (format) {
-  case TENFOLD_Q8_0: return 8;
-  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
-  case TENFOLD_Q6_K: return 6;
-  default: return 4;
-  }
-}
-
-TENFOLD_INLINE int zero_of(tenfold_block_format format) {
-  return format == TENFOLD_Q4_0 ? 8 : format == TENFOLD_Q5_0 ? 16 : format == TENFOLD_Q6_K ? 32 : 0;
-}
-
-TENFOLD_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
-
 /// Asks for the codes a few blocks ahead of `block`; past the end of the weights that does nothing. Streamed weights then
 /// come 1.1 to 1.3 times as fast on a Zen 3, whose prefetcher starts anew at every panel; 2 to 8 KB ahead did less.
 TENFOLD_INLINE void prefetch_codes(const uint8_t *block, int bits) {
@@ -64,7 +41,7 @@ TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *pan
     scales[0] = _mm256_mul_ps(halves_at(super), unsigned_at(part));
     scales[1] = _mm256_sub_ps(_mm256_setzero_ps(), _mm256_mul_ps(halves_at(super + 32), unsigned_at(part + 128)));
     break;
-  case TENFOLD_Q6_K:
+  case TENFOLD_Q6_K: case TENFOLD_Q3_K:
     part += b % 8 * 16;
     scales[0] = _mm256_mul_ps(halves_at(super), signed_at(part));
     scales[1] = _mm256_mul_ps(halves_at(super), signed_at(part + 16));
@@ -155,18 +132,6 @@ TENFOLD_INLINE void expand_of(
     }
   }
 }
-
-#define ALL_FORMATS(CALL) \
-  switch (format) { \
-  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
-  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
-  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
-  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
-  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
-  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
-  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
-  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
-  }
 
 #pragma clang attribute pop
 #endif

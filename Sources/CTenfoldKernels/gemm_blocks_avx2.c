@@ -1,7 +1,8 @@
 /* GGUF block weights x int8 activations per 32, AVX2.
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
- * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
+ * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
+ * per half block of 16.
  * Every path goes through `add_block` in this order, so a row does not depend on the rows beside it.
  *
  * A panel's 16 columns are two halves of 8 lanes. vpmaddubsw (u8 codes x s8 activations) gives 16-bit pair sums, which stay
@@ -44,8 +45,8 @@ TENFOLD_INLINE void add_block(
   int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[2][2],
   size_t b, row_block *rows) {
   const __m256i ones = _mm256_set1_epi16(1);
-  int bits = bits_of(format), group = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   int parts = kind_of(format) == HALVES ? 2 : 1, length = 8 / parts;
+  int bits = bits_of(format), group = bits == 4 ? length : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   __m256i narrow[6][2], total[6][2];
 #pragma clang loop unroll(full)
   for (int p = 0; p < 4; p++) {

@@ -1,7 +1,8 @@
 /* GGUF block weights x int8 activations per 32, AVX-512 VNNI.
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
- * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
+ * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
+ * per half block of 16.
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 4 rows x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd
@@ -19,29 +20,16 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(TENFOLD_AVX512_VNNI, apply_to = function)
 
-/// How sums become floats.
-enum { CENTRED, OFFSET, HALVES };
-
-TENFOLD_INLINE int kind_of(tenfold_block_format format) {
-  if (format == TENFOLD_Q6_K) return HALVES;
-  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
-}
-
-TENFOLD_INLINE int bits_of(tenfold_block_format format) {
-  switch (format) {
-  case TENFOLD_Q8_0: return 8;
-  case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
-  case TENFOLD_Q6_K: return 6;
-  default: return 4;
-  }
-}
-
 /// log2 of the code that stands for zero.
 TENFOLD_INLINE unsigned zero_shift(tenfold_block_format format) {
-  return format == TENFOLD_Q8_0 ? 7 : format == TENFOLD_Q6_K ? 5 : format == TENFOLD_Q5_0 ? 4 : 3;
+  switch (format) {
+  case TENFOLD_Q8_0: return 7;
+  case TENFOLD_Q6_K: return 5;
+  case TENFOLD_Q5_0: return 4;
+  case TENFOLD_Q3_K: return 2;
+  default: return 3;
+  }
 }
-
-TENFOLD_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
 
 TENFOLD_INLINE __m512 halves_at(const uint8_t *bytes) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)bytes));
@@ -68,7 +56,7 @@ TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *pan
     scales[1] = _mm512_sub_ps(
       _mm512_setzero_ps(), _mm512_mul_ps(halves_at(super + 32), unsigned_at(part + 128)));
     break;
-  case TENFOLD_Q6_K:
+  case TENFOLD_Q6_K: case TENFOLD_Q3_K:
     part = super + 64 + b % 8 * 32;
     scales[0] = _mm512_mul_ps(halves_at(super), signed_at(part));
     scales[1] = _mm512_mul_ps(halves_at(super), signed_at(part + 16));
@@ -275,18 +263,6 @@ TENFOLD_INLINE void tiles_of(
   }
 }
 
-#define ALL_FORMATS(CALL) \
-  switch (format) { \
-  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
-  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
-  case TENFOLD_Q4_1: CALL(TENFOLD_Q4_1); break; \
-  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
-  case TENFOLD_Q5_1: CALL(TENFOLD_Q5_1); break; \
-  case TENFOLD_Q4_K: CALL(TENFOLD_Q4_K); break; \
-  case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
-  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
-  }
-
 static void gemv(
   tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
   float *sums, size_t sums_stride) {
@@ -311,6 +287,7 @@ static void tile(
   case TENFOLD_Q4_0: TILES(TENFOLD_Q4_0); break;
   case TENFOLD_Q5_0: TILES(TENFOLD_Q5_0); break;
   case TENFOLD_Q6_K: TILES(TENFOLD_Q6_K); break;
+  case TENFOLD_Q3_K: TILES(TENFOLD_Q3_K); break;
   default: TILES(TENFOLD_Q4_1); break;
   }
 }

@@ -3,7 +3,7 @@
  * The same steps in the same order as the AVX2 file: per block of 32, row and column
  *   i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);  with an offset  s = fma(offset, da * sum_k a, s).
  * vpdpbusd adds four products of u8 codes and s8 activations to 32 bits, so the integer sum starts at -zero * sum_k a and is
- * one chain of 8 (Q6_K: 2 of 4) a block.
+ * one chain of 8 (Q6_K and Q3_K: 2 of 4) a block.
  *
  * gemv    1 or 2 rows x 16 columns from packed bytes
  * tile    3 rows x 16 columns of expanded codes: 6 integer and 6 float sums, 2 codes, 1 broadcast; fewer rows have their own

@@ -1,7 +1,8 @@
 /* GGUF block weights x int8 activations per 32, NEON with dot products.
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
- * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K does the first line per half block of 16.
+ * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
+ * per half block of 16.
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 3 rows x 16 columns from packed bytes, 4 columns (one vector) at a time: up to 12 float sums, 6 vectors of

@@ -1,6 +1,6 @@
 /* GGUF block weights x int8 activations per 32, plain C.
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s += i * (scale * da);
- * with an offset also               s += offset * (da * sum_k a).   Q6_K does this per half block of 16.
+ * with an offset also               s += offset * (da * sum_k a).   Q6_K and Q3_K do this per half block of 16.
  * layout  tenfold_matmul.h; 8-bit codes are two's complement (bias 0)
  * tails   none: k is a multiple of 32, absent columns have zero scales.  over-read: none */
 // SPDX-License-Identifier: Apache-2.0
@@ -8,10 +8,6 @@
 
 #include "backends.h"
 #include "formats.h"
-
-static bool has_offset(tenfold_block_format format) {
-  return format == TENFOLD_Q4_1 || format == TENFOLD_Q5_1 || format == TENFOLD_Q4_K || format == TENFOLD_Q5_K;
-}
 
 static float half_at(const uint8_t *bytes) {
   uint16_t bits;
@@ -31,7 +27,7 @@ static void expand_scales(tenfold_block_format format, const uint8_t *panel, siz
       scales[c] = half_at(super + 2 * c) * (float)super[64 + b % 8 * 16 + c];
       scales[16 + c] = -(half_at(super + 32 + 2 * c) * (float)super[192 + b % 8 * 16 + c]);
       break;
-    case TENFOLD_Q6_K:
+    case TENFOLD_Q6_K: case TENFOLD_Q3_K:
       scales[c] = half_at(super + 2 * c) * (float)(int8_t)super[64 + b % 8 * 32 + c];
       scales[16 + c] = half_at(super + 2 * c) * (float)(int8_t)super[80 + b % 8 * 32 + c];
       break;
@@ -57,8 +53,10 @@ static void expand_codes(tenfold_block_format format, const uint8_t *block, uint
   if (bits == 5)
     for (size_t j = 0; j < 512; j++) codes[j] |= (uint8_t)((block[256 + j / 8] >> (j % 8) & 1) << 4);
   if (bits == 6)
-    for (size_t j = 0; j < 512; j++)
-      codes[j] |= (uint8_t)((block[256 + j / 256 * 64 + j % 64] >> (j / 64 % 4 * 2) & 3) << 4);
+    for (size_t h = 0; h < 2; h++)
+      for (size_t j = 0; j < 4; j++)
+        for (size_t i = 0; i < 64; i++)
+          codes[256 * h + 64 * j + i] |= (uint8_t)((block[256 + 64 * h + i] >> 2 * j & 3) << 4);
 }
 
 static void expand(
@@ -90,12 +88,12 @@ static void add_block(
   }
   float da = view->scales[at], sum = view->scaled_sums[at];
   for (size_t c = 0; c < 16; c++) {
-    if (format == TENFOLD_Q6_K) {
+    if (kind_of(format) == HALVES) {
       sums[c] += (float)half[0][c] * (scales[c] * da);
       sums[c] += (float)half[1][c] * (scales[16 + c] * da);
     } else {
       sums[c] += (float)(half[0][c] + half[1][c]) * (scales[c] * da);
-      if (has_offset(format)) sums[c] += scales[16 + c] * sum;
+      if (kind_of(format) == OFFSET) sums[c] += scales[16 + c] * sum;
     }
   }
 }

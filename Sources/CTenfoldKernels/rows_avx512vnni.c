@@ -107,7 +107,7 @@ TENFOLD_INLINE void store(__m512 s, __mmask16 mask, size_t row, size_t column, c
     s = _mm512_mul_ps(s, _mm512_maskz_loadu_ps(mask, e->multiplier + row * e->multiplier_stride + column));
   if (e->residual)
     s = _mm512_add_ps(s, _mm512_maskz_loadu_ps(mask, e->residual + row * e->residual_stride + column));
-  _mm512_mask_storeu_ps(e->output + row * e->output_stride + column, mask, s);
+  _mm512_mask_storeu_ps(tenfold_output_at(e, row, column), mask, s);
 }
 
 static void finish_float(

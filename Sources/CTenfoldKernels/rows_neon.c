@@ -133,7 +133,7 @@ TENFOLD_INLINE void finish(float32x4_t s, size_t count, size_t row, size_t colum
   else if (e->activation == TENFOLD_ACTIVATION_SILU) s = silu(s);
   if (e->multiplier) s = vmulq_f32(s, load_some(e->multiplier + row * e->multiplier_stride + column, count));
   if (e->residual) s = vaddq_f32(s, load_some(e->residual + row * e->residual_stride + column, count));
-  store_some(e->output + row * e->output_stride + column, s, count);
+  store_some(tenfold_output_at(e, row, column), s, count);
 }
 
 static void finish_float(

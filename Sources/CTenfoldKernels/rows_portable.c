@@ -61,7 +61,7 @@ static void finish_float(
   const tenfold_epilogue *e) {
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < columns; c++)
-      e->output[(first_row + r) * e->output_stride + first_column + c] =
+      *tenfold_output_at(e, first_row + r, first_column + c) =
         finish(sums[r * sums_stride + c], first_row + r, first_column + c, e);
 }
 
@@ -72,7 +72,7 @@ static void finish_i8(
     for (size_t c = 0; c < columns; c++) {
       const float *scales = (const float *)(const void *)(column_scales + c / 16 * column_scale_stride);
       float s = (float)sums[r * sums_stride + c] * (row_scales[first_row + r] * scales[c % 16]);
-      e->output[(first_row + r) * e->output_stride + first_column + c] =
+      *tenfold_output_at(e, first_row + r, first_column + c) =
         finish(s, first_row + r, first_column + c, e);
     }
 }

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
 #include "avx2.h"
+#include "scan_masked.h"
 
 #if defined(__x86_64__)
 #pragma clang attribute push(TENFOLD_AVX2, apply_to = function)
@@ -45,7 +46,11 @@ static void dot_i8(
   }
 }
 
+TENFOLD_MASKED_SCAN(dot_float_masked, dot_float, float, float)
+TENFOLD_MASKED_SCAN(dot_i8_masked, dot_i8, int8_t, int32_t)
+
 #pragma clang attribute pop
 
-const tenfold_scan_kernels tenfold_scan_avx2 = {.dot_float = dot_float, .dot_i8 = dot_i8};
+const tenfold_scan_kernels tenfold_scan_avx2 = {
+  .dot_float = dot_float, .dot_i8 = dot_i8, .dot_float_masked = dot_float_masked, .dot_i8_masked = dot_i8_masked};
 #endif

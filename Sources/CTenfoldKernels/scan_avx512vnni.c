@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
 #include "avx512.h"
+#include "scan_masked.h"
 
 #if defined(__x86_64__)
 #pragma clang attribute push(TENFOLD_AVX512_VNNI, apply_to = function)
@@ -33,6 +34,18 @@ static void dot_float(
   for (; r < count; r++) floats_of(1, query, rows + r * stride, stride, dimension, output + r);
 }
 
+/// By dpbusd too, as a scan by mask asks for it once a run of rows.
+TENFOLD_INLINE int32_t sum_of(const int8_t *q, size_t dimension) {
+  __m512i acc = _mm512_setzero_si512(), ones = _mm512_set1_epi8(1);
+  size_t j = 0;
+  for (; j + 64 <= dimension; j += 64) acc = _mm512_dpbusd_epi32(acc, ones, _mm512_loadu_si512(q + j));
+  if (j < dimension) {
+    __mmask64 mask = ((__mmask64)1 << (dimension - j)) - 1;
+    acc = _mm512_dpbusd_epi32(acc, ones, _mm512_maskz_loadu_epi8(mask, q + j));
+  }
+  return _mm512_reduce_add_epi32(acc);
+}
+
 TENFOLD_INLINE void bytes_of(
   int R, const int8_t *q, int32_t correction, const int8_t *rows, size_t stride, size_t dimension, int32_t *output) {
   __m512i acc[4], flip = _mm512_set1_epi8((char)0x80);
@@ -59,14 +72,17 @@ TENFOLD_INLINE void bytes_of(
 
 static void dot_i8(
   const int8_t *query, const int8_t *rows, size_t stride, size_t count, size_t dimension, int32_t *output) {
-  int32_t correction = 0;
+  int32_t correction = 128 * sum_of(query, dimension);
   size_t r = 0;
-  for (size_t j = 0; j < dimension; j++) correction += 128 * (int32_t)query[j];
   for (; r + 4 <= count; r += 4) bytes_of(4, query, correction, rows + r * stride, stride, dimension, output + r);
   for (; r < count; r++) bytes_of(1, query, correction, rows + r * stride, stride, dimension, output + r);
 }
 
+TENFOLD_MASKED_SCAN(dot_float_masked, dot_float, float, float)
+TENFOLD_MASKED_SCAN(dot_i8_masked, dot_i8, int8_t, int32_t)
+
 #pragma clang attribute pop
 
-const tenfold_scan_kernels tenfold_scan_avx512vnni = {.dot_float = dot_float, .dot_i8 = dot_i8};
+const tenfold_scan_kernels tenfold_scan_avx512vnni = {
+  .dot_float = dot_float, .dot_i8 = dot_i8, .dot_float_masked = dot_float_masked, .dot_i8_masked = dot_i8_masked};
 #endif

@@ -6,6 +6,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
 #include "neon.h"
+#include "scan_masked.h"
 
 #if defined(__aarch64__)
 #pragma clang attribute push(TENFOLD_NEON, apply_to = function)
@@ -74,7 +75,11 @@ static void dot_i8(
   for (; r < count; r++) bytes_of(1, query, rows + r * stride, stride, dimension, output + r);
 }
 
+TENFOLD_MASKED_SCAN(dot_float_masked, dot_float, float, float)
+TENFOLD_MASKED_SCAN(dot_i8_masked, dot_i8, int8_t, int32_t)
+
 #pragma clang attribute pop
 
-const tenfold_scan_kernels tenfold_scan_neon = {.dot_float = dot_float, .dot_i8 = dot_i8};
+const tenfold_scan_kernels tenfold_scan_neon = {
+  .dot_float = dot_float, .dot_i8 = dot_i8, .dot_float_masked = dot_float_masked, .dot_i8_masked = dot_i8_masked};
 #endif

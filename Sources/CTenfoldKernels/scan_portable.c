@@ -2,6 +2,7 @@
  * dot_float keeps 16 partial sums (element j in sum j % 16) and adds them pairwise at the end.  over-read: none */
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
+#include "scan_masked.h"
 
 static void dot_float(
   const float *query, const float *rows, size_t stride, size_t count, size_t dimension, float *output) {
@@ -26,4 +27,8 @@ static void dot_i8(
   }
 }
 
-const tenfold_scan_kernels tenfold_scan_portable = {.dot_float = dot_float, .dot_i8 = dot_i8};
+TENFOLD_MASKED_SCAN(dot_float_masked, dot_float, float, float)
+TENFOLD_MASKED_SCAN(dot_i8_masked, dot_i8, int8_t, int32_t)
+
+const tenfold_scan_kernels tenfold_scan_portable = {
+  .dot_float = dot_float, .dot_i8 = dot_i8, .dot_float_masked = dot_float_masked, .dot_i8_masked = dot_i8_masked};

@@ -206,12 +206,15 @@ public enum LinearLayerContract {
           guard let base = output.baseAddress else { return }
           let step = panelsPerCall ?? layer.panelCount
           for first in Swift.stride(from: 0, to: layer.panelCount, by: step) {
+            // Every other call names the column that its output starts with.
+            var part = extra.isEmpty ? .none : epilogue
+            part.firstColumn = first / step % 2 == 1 ? first * layer.panelWidth : 0
             unsafe layer.multiply(
               activations,
               panels: first..<min(layer.panelCount, first + step),
-              into: base + 4,
+              into: base + (4 + part.firstColumn),
               outputStride: stride,
-              epilogue: extra.isEmpty ? .none : epilogue
+              epilogue: part
             )
           }
         }

@@ -148,7 +148,7 @@ static void check_shape(
 void check_blocks(const tenfold_backend *backend) {
   static const size_t small[] = {0, 32, 64, 96, 160, 544}, large[] = {0, 256, 512, 768};
   size_t most = 16 * backend->blocks->max_panels;
-  for (int format = TENFOLD_Q8_0; format <= TENFOLD_Q6_K; format++) {
+  for (int format = TENFOLD_Q8_0; format <= TENFOLD_Q3_K; format++) {
     tenfold_block_format f = (tenfold_block_format)format;
     bool of_256 = file_formats[f].elements == 256;
     const size_t *lengths = of_256 ? large : small;

@@ -2,26 +2,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness.h"
 
-enum { RANDOM, LOWEST_TIMES_HIGHEST, LOWEST_TIMES_LOWEST, PATTERNS };
+enum { RANDOM, LOWEST_TIMES_HIGHEST, LOWEST_TIMES_LOWEST, HIGHEST_TIMES_HIGHEST, PATTERNS };
 
+/// Codes lie in -largest...largest, but for 128 in all that a byte holds.
 static void check_shape(
-  const tenfold_i8_kernels *kernels, const char *name, size_t rows, size_t columns, size_t k, int pattern, size_t shift) {
+  const tenfold_i8_kernels *kernels, const char *name, int largest, size_t rows, size_t columns, size_t k, int pattern,
+  size_t shift) {
   size_t panels = (columns + 15) / 16, panel_bytes = 64 + (k + 3) / 4 * 64, width = 16 * panels;
   size_t stride = (k + 63) / 64 * 64 + 64 * (k % 2);
-  begin_case("int8 %s: %zu x %zu x %zu, pattern %d, shift %zu", name, rows, columns, k, pattern, shift);
+  begin_case(
+    "int8 %s: codes to %d, %zu x %zu x %zu, pattern %d, shift %zu", name, largest, rows, columns, k, pattern, shift);
   seed(rows * 131 + columns * 17 + k);
   int8_t *weights = guarded(columns * k), *values = guarded(rows * stride + shift);
   uint8_t *packed = guarded(panels * panel_bytes);
   float *scales = guarded_floats(columns);
   int32_t *negated = guarded(rows * 4), *sums = guarded(rows * width * 4);
   fill_units(scales, columns, 1);
-  for (size_t i = 0; i < columns * k; i++) weights[i] = pattern == RANDOM ? (int8_t)next_bits() : -128;
+  for (size_t i = 0; i < columns * k; i++)
+    weights[i] = pattern == HIGHEST_TIMES_HIGHEST                ? (int8_t)(largest == 128 ? 127 : largest)
+                 : pattern != RANDOM                             ? (int8_t)-largest
+                 : largest == 128                                ? (int8_t)next_bits()
+                                                                 : (int8_t)((int)below(2 * (size_t)largest + 1) - largest);
   memset(values, 0, rows * stride + shift);
   for (size_t r = 0; r < rows; r++) {
     negated[r] = 0;
     for (size_t j = 0; j < k; j++) {
-      int8_t value = pattern == LOWEST_TIMES_HIGHEST ? 127 : pattern == LOWEST_TIMES_LOWEST ? -127
-                                                           : (int8_t)((int)below(255) - 127);
+      int8_t value = pattern == RANDOM ? (int8_t)((int)below(255) - 127) : pattern == LOWEST_TIMES_LOWEST ? -127 : 127;
       values[r * stride + j] = value;
       negated[r] -= value;
     }
@@ -45,20 +51,24 @@ static void check_shape(
   }
 }
 
-void check_i8(const tenfold_backend *backend) {
-  const tenfold_i8_kernels *kernels = backend->i8;
+static void check_table(const tenfold_i8_kernels *kernels, const char *name, int largest) {
   static const size_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 19, 20, 31, 32, 33, 61, 64, 127, 577};
   for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows++)
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
       // One row may come with up to 16 panels, several with as many as the table says.
       size_t most = rows == 1 ? 16 : kernels->max_panels;
-      check_shape(kernels, backend->name, rows, 16 * most, lengths[i], RANDOM, 0);
-      check_shape(kernels, backend->name, rows, 1 + below(16 * most), lengths[i], RANDOM, 1 + below(63));
+      check_shape(kernels, name, largest, rows, 16 * most, lengths[i], RANDOM, 0);
+      check_shape(kernels, name, largest, rows, 1 + below(16 * most), lengths[i], RANDOM, 1 + below(63));
     }
   for (int pattern = 1; pattern < PATTERNS; pattern++)
     for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows += 7) {
-      check_shape(kernels, backend->name, rows, 15, 4099, pattern, 3);
+      check_shape(kernels, name, largest, rows, 15, 4099, pattern, 3);
       // The longest row whose sums fit in 32 bits.
-      check_shape(kernels, backend->name, rows, 2, 131071, pattern, 0);
+      check_shape(kernels, name, largest, rows, 2, 131071, pattern, 0);
     }
+}
+
+void check_i8(const tenfold_backend *backend) {
+  check_table(backend->i8, backend->name, 128);
+  if (backend->narrow_i8) check_table(backend->narrow_i8, backend->name, 64);
 }

@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file_formats.h"
 
-const file_format file_formats[8] = {
+const file_format file_formats[9] = {
   [TENFOLD_Q8_0] = {"Q8_0", 32, 34, 0, -1, false, 32},   [TENFOLD_Q4_0] = {"Q4_0", 32, 18, 0, -1, false, 32},
   [TENFOLD_Q4_1] = {"Q4_1", 32, 20, 0, 2, true, 32},     [TENFOLD_Q5_0] = {"Q5_0", 32, 22, 0, -1, false, 32},
   [TENFOLD_Q5_1] = {"Q5_1", 32, 24, 0, 2, true, 32},     [TENFOLD_Q4_K] = {"Q4_K", 256, 144, 0, 2, true, 32},
   [TENFOLD_Q5_K] = {"Q5_K", 256, 176, 0, 2, true, 32},   [TENFOLD_Q6_K] = {"Q6_K", 256, 210, 208, -1, false, 16},
+  [TENFOLD_Q3_K] = {"Q3_K", 256, 110, 108, -1, false, 16},
 };
 
 static float half_float(const uint8_t *bytes) { return (float)half_value((uint16_t)(bytes[0] | bytes[1] << 8)); }
@@ -51,6 +52,16 @@ file_element element_at(tenfold_block_format format, const uint8_t *row, size_t 
     e.code = block[64 * side + 32 * (quarter % 2) + lane] >> quarter / 2 * 4 & 15;
     e.code += (block[128 + 32 * side + lane] >> 2 * quarter & 3) * 16 - 32;
     e.scale *= (float)(int8_t)block[192 + j / 16];
+    break;
+  }
+  case TENFOLD_Q3_K: {
+    // 256 third bits, 256 low pairs, 16 scales of 4 low and 2 high bits, the scale of all.
+    size_t side = j / 128, lane = j % 32, quarter = j % 128 / 32, run = j / 16;
+    e.code = block[32 + 32 * side + lane] >> 2 * quarter & 3;
+    e.code += 4 * bit_of(block, 8 * lane + j / 32) - 4;
+    int scale = block[96 + run % 8] >> run / 8 * 4 & 15;
+    scale += 16 * (block[104 + run % 4] >> run / 4 * 2 & 3);
+    e.scale *= (float)(scale - 32);
     break;
   }
   }

@@ -30,6 +30,7 @@ enum KernelFixtures {
     for start in stride(from: 0, to: count, by: format.bytesPerBlock) {
       switch format {
       case .q6_k: half(start + 208)
+      case .q3_k: half(start + 108)
       case .q4_1, .q5_1, .q4_k, .q5_k:
         half(start)
         half(start + 2)

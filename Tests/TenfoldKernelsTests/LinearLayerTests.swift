@@ -115,10 +115,14 @@ struct LinearLayerTests {
     ]
     #endif
     for (rows, n, k) in shapes {
-      for extreme in [false, true] {
+      // Codes of 8 bits and, for a set that has kernels of their own for them, of 7.
+      for (extreme, narrow) in [(false, false), (true, false), (false, true), (true, true)] {
         var generator = SeededGenerator(UInt64(rows * n * k))
-        let codes = (0..<n * k).map { _ in
-          extreme ? Int8(-128) : Int8(truncatingIfNeeded: generator.next() >> 9)
+        let codes = (0..<n * k).map { index -> Int8 in
+          if narrow {
+            return extreme ? Int8(index % 3 == 0 ? -64 : 64) : Int8(Int(generator.next() % 129) - 64)
+          }
+          return extreme ? Int8(-128) : Int8(truncatingIfNeeded: generator.next() >> 9)
         }
         let x = (0..<rows * k).map { index in
           index % k == 0 || extreme ? Float(127) : Float(Int(generator.next() % 255) - 127)
@@ -142,9 +146,52 @@ struct LinearLayerTests {
             }
           }
         }
-        #expect(sums == expected, "\(set) \(rows)x\(n)x\(k) extreme \(extreme)")
+        #expect(sums == expected, "\(set) \(rows)x\(n)x\(k) extreme \(extreme) narrow \(narrow)")
+        if set.name == "avx2", narrow { #expect(layer.isNarrow) }
       }
     }
+  }
+
+  @Test("of int8 in the reduced range round twice as coarsely", arguments: [Int8Range.full, .reduced])
+  func int8Range(range: Int8Range) throws {
+    // Each row of the layer meets a row of the unit matrix, whose codes are exact: out come the rounded weights.
+    let (rows, columns) = (3, 64)
+    var generator = SeededGenerator(11)
+    let weights = (0..<rows * columns).map { _ in generator.unit() }
+    let unit = (0..<columns * columns).map { Float($0 / columns == $0 % columns ? 127 : 0) }
+    let layer = try LinearLayerFactory.makeInt8(
+      weights: weights.span,
+      rows: rows,
+      columns: columns,
+      range: range
+    )
+    var rounded = [Float](repeating: 0, count: columns * rows)
+    var span = rounded.mutableSpan
+    try layer.apply(unit.span, rows: columns, into: &span)
+    for row in 0..<rows {
+      let step =
+        (weights[row * columns..<(row + 1) * columns].map(\.magnitude).max() ?? 0)
+        / Float(range.largestCode)
+      for column in 0..<columns {
+        let code = rounded[column * rows + row] / 127 / step
+        #expect(abs(code - code.rounded()) < 1e-4 && code.magnitude < Float(range.largestCode) + 0.5)
+        #expect(abs(code * step - weights[row * columns + column]) <= step * 0.501)
+      }
+    }
+    let relativeError = Self.error(of: range)
+    #expect(range == .full ? relativeError < 0.009 : relativeError < 0.018)
+  }
+
+  /// The root mean square of the rounding error of a normally distributed row, relative to that of the row.
+  private static func error(of range: Int8Range) -> Double {
+    var generator = SeededGenerator(12)
+    // Sums of twelve uniform numbers are nearly normal.
+    let row = (0..<1_024).map { _ in (0..<12).reduce(0.0) { sum, _ in sum + Double(generator.unit()) } }
+    let step = (row.map(\.magnitude).max() ?? 0) / Double(range.largestCode)
+    let error = row.reduce(0.0) {
+      $0 + ($1 - ($1 / step).rounded() * step) * ($1 - ($1 / step).rounded() * step)
+    }
+    return (error / row.reduce(0) { $0 + $1 * $1 }).squareRoot()
   }
 
   @Test("take weights at any alignment", arguments: InstructionSet.available)

@@ -73,6 +73,78 @@ struct VectorScanTests {
     }
   }
 
+  @Test(
+    "with a mask scores what it admits as without, and nothing else",
+    arguments: InstructionSet.available,
+    [0, 1, 63, 64, 65, 127, 128, 129, 300]
+  )
+  func masked(set: InstructionSet, count: Int) throws {
+    let dimension = 19
+    var generator = SeededGenerator(UInt64(count) + 7)
+    let query = (0..<dimension).map { _ in generator.unit() }
+    let rows = (0..<count * dimension).map { _ in generator.unit() }
+    let queryCodes = (0..<dimension).map { _ in Int8(truncatingIfNeeded: generator.next() >> 5) }
+    let codes = (0..<count * dimension).map { _ in Int8(truncatingIfNeeded: generator.next() >> 5) }
+    let scales = (0..<count).map { _ in generator.unit() }
+    for density in 0...4 {
+      // Bits past the rows are set too: they must not matter.
+      let mask = (0..<(count + 63) / 64 + density % 2).map { _ -> UInt64 in
+        switch density {
+        case 0: 0
+        case 1: generator.next() & generator.next() & generator.next()
+        case 2: generator.next()
+        case 3: generator.next() | generator.next() | generator.next()
+        default: .max
+        }
+      }
+      var (all, some) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
+      var (allSums, someSums) = (all, all)
+      var span = all.mutableSpan
+      try VectorScan.dot(
+        query: query.span,
+        rows: rows.span,
+        dimension: dimension,
+        into: &span,
+        instructionSet: set
+      )
+      span = some.mutableSpan
+      try VectorScan.dot(
+        query: query.span,
+        rows: rows.span,
+        dimension: dimension,
+        admitting: mask.span,
+        into: &span,
+        instructionSet: set
+      )
+      span = allSums.mutableSpan
+      try VectorScan.dot(
+        query: queryCodes.span,
+        queryScale: 0.5,
+        rows: codes.span,
+        scales: scales.span,
+        dimension: dimension,
+        into: &span,
+        instructionSet: set
+      )
+      span = someSums.mutableSpan
+      try VectorScan.dot(
+        query: queryCodes.span,
+        queryScale: 0.5,
+        rows: codes.span,
+        scales: scales.span,
+        dimension: dimension,
+        admitting: mask.span,
+        into: &span,
+        instructionSet: set
+      )
+      for row in 0..<count {
+        let isAdmitted = mask[row / 64] >> UInt64(row % 64) & 1 == 1
+        #expect(isAdmitted ? some[row] == all[row] : some[row].isNaN)
+        #expect(isAdmitted ? someSums[row] == allSums[row] : someSums[row].isNaN)
+      }
+    }
+  }
+
   @Test("refuses shapes that do not fit")
   func refusals() throws {
     var output: [Float] = [0, 0]
@@ -82,6 +154,16 @@ struct VectorScanTests {
     }
     #expect(throws: KernelError.self) {
       try VectorScan.dot(query: [1].span, rows: [1, 2].span, dimension: 2, into: &span)
+    }
+    let noMask: [UInt64] = []
+    #expect(throws: KernelError.self) {
+      try VectorScan.dot(
+        query: [1].span,
+        rows: [1, 2].span,
+        dimension: 1,
+        admitting: noMask.span,
+        into: &span
+      )
     }
   }
 

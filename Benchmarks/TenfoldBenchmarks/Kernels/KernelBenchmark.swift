@@ -11,25 +11,27 @@ struct KernelBenchmark {
 
   let shape: KernelShape
   let mode: KernelMode
+  private let formatName: String
   /// Several copies where the weights are to come from memory.
   private let layers: [any LinearLayer]
   private let input: [Float]
 
-  init(_ shape: KernelShape, _ format: WeightFormat, mode: KernelMode) throws {
+  init(_ shape: KernelShape, _ format: WeightFormat, range: Int8Range, mode: KernelMode) throws {
     self.shape = shape
     self.mode = mode
-    let first = try Self.layer(format, shape)
+    formatName = format == .int8 && range == .reduced ? "int8-reduced" : format.name
+    let first = try Self.layer(format, shape, range)
     var layers = [first]
     if mode == .stream {
       while layers.reduce(0, { $0 + $1.byteCount }) < Self.streamedBytes {
-        layers.append(try Self.layer(format, shape))
+        layers.append(try Self.layer(format, shape, range))
       }
     }
     self.layers = layers
     input = (0..<shape.rows * shape.inputs).map { Float($0 * 7_919 % 2_001) / 1_000 - 1 }
   }
 
-  var name: String { "\(mode.rawValue)-\(layers[0].format.name)-\(shape)" }
+  var name: String { "\(mode.rawValue)-\(formatName)-\(shape)" }
 
   func explanation(_ pool: WorkerPool) -> String {
     let pieces = PanelSplit(panelCount: layers[0].panelCount, threads: pool.threadCount).count
@@ -59,7 +61,7 @@ struct KernelBenchmark {
       } / Double(count)
     }
     let parameters = [
-      "shape": "\(shape)", "format": layers[0].format.name, "mode": mode.rawValue,
+      "shape": "\(shape)", "format": formatName, "mode": mode.rawValue,
       "bytes": "\(layers[0].byteCount)", "copies": "\(layers.count)",
     ]
     func add(_ metric: String, _ unit: String, _ sample: BenchmarkSample) {
@@ -83,12 +85,21 @@ struct KernelBenchmark {
   }
 
   /// A layer of pseudo-random weights; for block formats, of pseudo-random bytes with small scales.
-  private static func layer(_ format: WeightFormat, _ shape: KernelShape) throws -> any LinearLayer {
+  private static func layer(
+    _ format: WeightFormat,
+    _ shape: KernelShape,
+    _ range: Int8Range
+  ) throws -> any LinearLayer {
     let (rows, columns) = (shape.outputs, shape.inputs)
     if format == .int8 || format == .f32 {
       let weights = (0..<rows * columns).map { Float($0 * 104_729 % 2_003) / 1_001 - 1 }
       if format == .int8 {
-        return try LinearLayerFactory.makeInt8(weights: weights.span, rows: rows, columns: columns)
+        return try LinearLayerFactory.makeInt8(
+          weights: weights.span,
+          rows: rows,
+          columns: columns,
+          range: range
+        )
       }
       // The array lives for the call.
       return try unsafe weights.withUnsafeBytes {

@@ -7,7 +7,7 @@
 // the element inside a quad (0...3): k = 32 b + 4 q + i.
 //
 // Codes, byte -> element:
-//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c) plus `byte_bias` of the backend (0 or 128)
+//   8-bit  byte ((8 b + q) * 16 + c) * 4 + i                      = code(k, c) plus `byte_bias` of the table (0, 64, 128)
 //   4-bit  byte ((4 b + p) * 16 + c) * 4 + i, low nibble          = code(32 b + 8 p + i, c)
 //                                             high nibble         = code(32 b + 8 p + 4 + i, c)
 //          (eight elements of one column, p = 0: bytes 4c, 4c+1, 4c+2, 4c+3 hold e0|e4<<4, e1|e5<<4, e2|e6<<4, e3|e7<<4)
@@ -21,6 +21,7 @@
 //   Q4_1 Q5_1        f16 scale[b][16], f16 offset[b][16] side by side             w = scale * code + offset
 //   Q4_K Q5_K        per 256: f16 d[16], f16 m[16], u8 scale[8][16], u8 min[8][16] w = d scale code - m min
 //   Q6_K             per 256: f16 d[16], 32 bytes of padding, s8 scale[16][16]    w = d scale * (code - 32)
+//   Q3_K             the same, with codes of 3 bits in 4                          w = d scale * (code - 4)
 //   int8             f32 scale[16]                                                w = scale * code
 // Columns past n have zero scales and codes. Nothing here reads or writes outside the ranges it documents.
 #pragma once
@@ -44,6 +45,7 @@ typedef enum tenfold_block_format {
   TENFOLD_Q4_K = 5,
   TENFOLD_Q5_K = 6,
   TENFOLD_Q6_K = 7,
+  TENFOLD_Q3_K = 8,
 } tenfold_block_format;
 
 typedef enum tenfold_float_format { TENFOLD_F32 = 0, TENFOLD_F16 = 1, TENFOLD_BF16 = 2 } tenfold_float_format;
@@ -60,6 +62,8 @@ typedef enum tenfold_activation {
 typedef struct tenfold_epilogue {
   float *output;
   size_t output_stride;
+  /// The column of the result that `output` starts with; the other parts start with column 0.
+  size_t first_column;
   const float *_Nullable bias;
   const float *_Nullable multiplier;
   size_t multiplier_stride;
@@ -68,6 +72,11 @@ typedef struct tenfold_epilogue {
   int32_t activation;
 } tenfold_epilogue;
 
+/// Where the result of a row and a column, from `first_column` on, is stored.
+static inline float *tenfold_output_at(const tenfold_epilogue *epilogue, size_t row, size_t column) {
+  return epilogue->output + row * epilogue->output_stride + (column - epilogue->first_column);
+}
+
 /// Asks for the stored rows of a tile while its sums are computed; else every row that is stored waits for its line, 64
 /// bytes a row apart from each other by a whole row of the output. In the second-level cache they don't drive out the tile's
 /// inputs. Worth 1.05 (1,024 cubed) to 1.25 times (512 x 1,536 x 384) the int8 product's speed on a Zen 3.
@@ -75,7 +84,7 @@ static inline void tenfold_prefetch_output(
   const tenfold_epilogue *epilogue, size_t first_row, size_t rows, size_t first_column, size_t columns) {
   for (size_t r = first_row; r < first_row + rows; r++)
     for (size_t c = first_column; c < first_column + columns; c += 16) {
-      __builtin_prefetch(epilogue->output + r * epilogue->output_stride + c, 1, 2);
+      __builtin_prefetch(tenfold_output_at(epilogue, r, c), 1, 2);
       if (epilogue->residual) __builtin_prefetch(epilogue->residual + r * epilogue->residual_stride + c, 0, 2);
       if (epilogue->multiplier) __builtin_prefetch(epilogue->multiplier + r * epilogue->multiplier_stride + c, 0, 2);
     }
@@ -147,7 +156,7 @@ typedef struct tenfold_block_kernels {
     tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
     size_t rows, float *sums, size_t sums_stride);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
-  /// scale[16], offset[16] (for Q6_K scale[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
+  /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
   void (*expand)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
     float *scales);
@@ -203,6 +212,9 @@ typedef struct tenfold_backend {
   const tenfold_float_kernels *floats;
   const tenfold_row_kernels *rows;
   const struct tenfold_scan_kernels *scan;
+  /// Like `i8`, for weights whose codes all lie in -64...64, where that makes a faster product; panels are packed with this
+  /// table's bias.
+  const tenfold_i8_kernels *_Nullable narrow_i8;
 } tenfold_backend;
 
 /// The backends compiled in, best first; `portable` is always the last.

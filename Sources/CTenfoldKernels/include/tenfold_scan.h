@@ -15,6 +15,14 @@ typedef struct tenfold_scan_kernels {
   /// -128; dimension is at most 131,072.
   void (*dot_i8)(
     const int8_t *query, const int8_t *rows, size_t stride, size_t count, size_t dimension, int32_t *output);
+  /// The same for the rows r whose bit r % 64 of mask[r / 64] is set; the other rows are not read, and their outputs not
+  /// written. Bits from `count` on are ignored.
+  void (*dot_float_masked)(
+    const float *query, const float *rows, size_t stride, size_t count, size_t dimension, const uint64_t *mask,
+    float *output);
+  void (*dot_i8_masked)(
+    const int8_t *query, const int8_t *rows, size_t stride, size_t count, size_t dimension, const uint64_t *mask,
+    int32_t *output);
 } tenfold_scan_kernels;
 
 #pragma clang assume_nonnull end

@@ -11,6 +11,8 @@ package final class Int8LinearLayer: LinearLayer {
   private let packed: AlignedBuffer<UInt8>
   private let panelBytes: Int
   private let kernels: tenfold_i8_kernels
+  /// Whether all codes lie in -64...64 and the instruction set makes use of that.
+  package let isNarrow: Bool
   private let rowKernels: tenfold_row_kernels
   private let instructionSet: InstructionSet
 
@@ -25,7 +27,13 @@ package final class Int8LinearLayer: LinearLayer {
     self.outputWidth = scales.count
     self.instructionSet = instructionSet
     let backend = unsafe instructionSet.backend
-    unsafe self.kernels = backend.i8.pointee
+    if let narrow = unsafe backend.narrow_i8, unsafe Self.areNarrow(codes, count: scales.count * inputWidth) {
+      unsafe self.kernels = narrow.pointee
+      isNarrow = true
+    } else {
+      unsafe self.kernels = backend.i8.pointee
+      isNarrow = false
+    }
     unsafe self.rowKernels = backend.rows.pointee
     let panels = (scales.count + panelWidth - 1) / panelWidth
     panelBytes = 64 + (inputWidth + 3) / 4 * 64
@@ -54,12 +62,19 @@ package final class Int8LinearLayer: LinearLayer {
 
   private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
 
-  /// Rows whose codes stay in half of a second-level cache of 1 MB.
-  private func rowBlock(_ stride: Int) -> Int { max(tileRows, (512 << 10) / stride / tileRows * tileRows) }
+  private static func areNarrow(_ codes: UnsafePointer<Int8>, count: Int) -> Bool {
+    unsafe UnsafeBufferPointer(start: codes, count: count).allSatisfy { -64...64 ~= $0 }
+  }
+
+  /// Rows whose codes stay in half of a second-level cache.
+  private func rowBlock(_ stride: Int) -> Int {
+    max(tileRows, CacheSizes.current.level2 / 2 / stride / tileRows * tileRows)
+  }
 
   package var explanation: String {
     let stride = (inputWidth + 63) & ~63
-    return "int8 with a scale a column, backend \(instructionSet), tile \(tileRows) rows x "
+    return
+      "int8 with a scale a column\(isNarrow ? ", codes of 7 bits" : ""), backend \(instructionSet), tile \(tileRows) rows x "
       + "\(kernels.max_panels * panelWidth) columns x all \(inputWidth), \(rowBlock(stride)) rows a pass over the weights, "
       + "packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
   }

@@ -35,8 +35,9 @@ public protocol LinearLayer: Sendable {
   /// - Parameters:
   ///   - activations: Rows in the form ``activationFormat``, ``inputWidth`` long.
   ///   - panels: Slices below ``panelCount``.
-  ///   - output: Row 0, column 0 of the result `[rows × outputStride]`, row-major, whatever the slices are.
-  ///   - outputStride: Floats from one row to the next, at least ``outputWidth``.
+  ///   - output: Row 0 and column ``Epilogue/firstColumn`` of the result `[rows × outputStride]`, row-major, whatever the
+  ///     slices are.
+  ///   - outputStride: Floats from one row to the next, at least as many as are stored.
   ///   - epilogue: What happens to the sums; its pointers also start at row 0, column 0.
   func multiply(
     _ activations: Activations,

@@ -31,6 +31,10 @@ public struct Epilogue {
   @unsafe public var residual: UnsafePointer<Float>?
   /// Floats from one row of `residual` to the next.
   public var residualStride: Int
+  /// The column of the result that the output starts with, for an output that holds only some of the columns; 0 unless set.
+  ///
+  /// ``bias``, ``multiplier`` and ``residual`` start with column 0 all the same.
+  public var firstColumn = 0
 
   /// The sums as they are.
   public static var none: Epilogue { unsafe Epilogue(bias: nil) }
@@ -57,6 +61,7 @@ public struct Epilogue {
     unsafe tenfold_epilogue(
       output: output,
       output_stride: stride,
+      first_column: firstColumn,
       bias: bias,
       multiplier: multiplier,
       multiplier_stride: multiplierStride,

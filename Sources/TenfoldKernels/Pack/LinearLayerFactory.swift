@@ -19,7 +19,7 @@ public enum LinearLayerFactory {
   ///
   /// - Parameters:
   ///   - format: The format of `bytes`; not ``WeightFormat/int8``, which is made from floats by
-  ///     ``makeInt8(weights:rows:columns:instructionSet:)``.
+  ///     ``makeInt8(weights:rows:columns:range:instructionSet:)``.
   ///   - bytes: `[rows × columns]` as on disk, row-major, any alignment.
   ///   - rows: The output width *n*.
   ///   - columns: The input width *k*, whole blocks of the format.
@@ -141,12 +141,13 @@ public enum LinearLayerFactory {
     KernelError(.unsupportedFormat, "int8 needs scales: make the layer from floats with makeInt8")
   }
 
-  /// Quantises float weights to int8 with one scale per output column (symmetric, largest value to 127) and packs them.
+  /// Quantises float weights to int8 with one scale per output column (symmetric) and packs them.
   ///
   /// - Parameters:
   ///   - weights: `[rows × columns]`, row-major, all finite.
   ///   - rows: The output width *n*.
   ///   - columns: The input width *k*, at most ``maximumInt8Width``.
+  ///   - range: The codes that the weights become; a row's largest gets ``Int8Range/largestCode``.
   ///   - instructionSet: The kernels; `nil` for those of this process.
   /// - Returns: The layer.
   /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidValue``,
@@ -155,9 +156,11 @@ public enum LinearLayerFactory {
     weights: Span<Float>,
     rows: Int,
     columns: Int,
+    range: Int8Range = .full,
     instructionSet: InstructionSet? = nil
   ) throws(KernelError) -> any LinearLayer {
     let set = try InstructionSet.resolve(instructionSet)
+    let most = Float(range.largestCode)
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     guard rows >= 0, columns >= 0, !overflow, weights.count == count else {
       throw KernelError(.invalidShape, "\(weights.count) weights are not \(rows) rows of \(columns)")
@@ -176,11 +179,11 @@ public enum LinearLayerFactory {
         throw KernelError(.invalidValue, "weight row \(row) holds a NaN or an infinity: the file is damaged")
       }
       guard largest > 1e-35 else { continue }
-      scales[row] = largest / 127
-      let inverse = 127 / largest
+      scales[row] = largest / most
+      let inverse = most / largest
       for column in 0..<columns {
         let code = (weights[row * columns + column] * inverse).rounded(.toNearestOrEven)
-        unsafe codes.base[row * columns + column] = Int8(max(-127, min(127, code)))
+        unsafe codes.base[row * columns + column] = Int8(max(-most, min(most, code)))
       }
     }
     return try unsafe makeInt8(codes: codes.base, scales: scales, columns: columns, instructionSet: set)

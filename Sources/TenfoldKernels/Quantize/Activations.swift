@@ -133,6 +133,28 @@ public final class Activations: @unchecked Sendable {
     }
   }
 
+  /// Fills whole blocks of 32 columns of all rows, prepared per block; several threads may fill different columns at once.
+  ///
+  /// `source` holds `[rows × stride]` floats, of these columns alone.
+  package func quantizeBlocks(_ columns: Range<Int>, from source: UnsafePointer<Float>, stride: Int) {
+    precondition(
+      format == .int8PerBlock32 && columns.lowerBound % 32 == 0 && columns.upperBound % 32 == 0
+        && columns.lowerBound >= 0 && columns.upperBound <= width,
+      "columns outside the blocks prepared"
+    )
+    for row in 0..<rows {
+      let first = row * blocks + columns.lowerBound / 32
+      unsafe kernels.quantize_blocks(
+        source + row * stride,
+        columns.count,
+        values + (row * valueStride + columns.lowerBound),
+        scales + first,
+        scaledSums + first,
+        negatedSums + 2 * first
+      )
+    }
+  }
+
   /// Prepares and fills all rows on this thread.
   ///
   /// - Parameters:

@@ -103,12 +103,7 @@ public enum VectorScan {
     instructionSet: InstructionSet = .current
   ) throws(KernelError) {
     try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
-    guard scales.count == output.count, dimension <= LinearLayerFactory.maximumInt8Width else {
-      throw KernelError(
-        .invalidShape,
-        "\(scales.count) scales for \(output.count) rows of \(dimension) (at most 131,072 elements)"
-      )
-    }
+    try check(scales: scales.count, dimension: dimension, outputs: output.count)
     let kernels = unsafe instructionSet.backend.scan.pointee
     let count = output.count
     unsafe query.withUnsafeBufferPointer { q in
@@ -163,7 +158,16 @@ public enum VectorScan {
     return scale
   }
 
-  private static func check(query: Int, rows: Int, dimension: Int, outputs: Int) throws(KernelError) {
+  static func check(scales: Int, dimension: Int, outputs: Int) throws(KernelError) {
+    guard scales == outputs, dimension <= LinearLayerFactory.maximumInt8Width else {
+      throw KernelError(
+        .invalidShape,
+        "\(scales) scales for \(outputs) rows of \(dimension) (at most 131,072 elements)"
+      )
+    }
+  }
+
+  static func check(query: Int, rows: Int, dimension: Int, outputs: Int) throws(KernelError) {
     let (needed, overflow) = outputs.multipliedReportingOverflow(by: dimension)
     guard dimension >= 0, query == dimension, !overflow, rows == needed else {
       throw KernelError(

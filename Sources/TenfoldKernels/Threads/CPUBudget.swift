@@ -109,12 +109,4 @@ public struct CPUBudget: Sendable, CustomStringConvertible {
   private static func firstNumber(_ text: String) -> Double? {
     text.split(whereSeparator: \.isWhitespace).first.flatMap { Double($0) }
   }
-
-  private static func readSmallFile(_ path: String) -> String? {
-    guard let file = unsafe fopen(path, "r") else { return nil }
-    defer { unsafe fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 4_096)
-    let count = unsafe fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes[..<count], as: UTF8.self)
-  }
 }
