@@ -55,7 +55,7 @@ struct DecoderRunnerTests {
   @Test("gives a token after a long context the same bits on any number of threads")
   func longContext() throws {
     let model = try SyntheticModel().load()
-    let tokens = (0..<330).map { Int32(($0 * 37 + $0 / 9) % 128) }
+    let tokens: [Int32] = (0..<330).map { index in Int32((index * 37 + index / 9) % 128) }
     let whole = try logits(of: tokens, model)
     for (step, threads) in [(1, 1), (1, 2), (7, 3), (400, 2)] {
       #expect(try logits(of: tokens, model, step: step, threads: threads) == whole, "\(step) rows, \(threads)")
