@@ -104,7 +104,8 @@ public final class RecordingMiddleware: InferenceMiddleware {
     var batch = Records()
     repeat {
       while true {
-        batch.add(queue.takeAll())
+        // What failed is tried again alone, so that the queue's bound holds for all that waits.
+        if batch.isEmpty { batch = queue.takeAll() }
         if batch.isEmpty { break }
         do { try await write(&batch) } catch {
           logger.error(
