@@ -19,8 +19,7 @@ final class DecoderRunner {
   let elementwise: UnsafePointer<tenfold_elementwise_kernels>
   let attention: UnsafePointer<tenfold_attention_kernels>
   let pool: WorkerPool
-  let rotation: RotationTable
-  let positions: Int
+  var rotation: RotationTable
   let precision: DecoderPrecision
 
   // [rows × width], and likewise the others; the logits are [logit rows × vocabulary].
@@ -72,7 +71,6 @@ final class DecoderRunner {
     self.model = model
     self.memory = memory
     self.pool = pool
-    self.positions = positions
     self.precision = precision
     self.maximumRows = maximumRows
     self.maximumLogitRows = maximumLogitRows
@@ -177,7 +175,7 @@ final class DecoderRunner {
     rowPositions.removeAll(keepingCapacity: true)
     rowSpans.removeAll(keepingCapacity: true)
     for (number, span) in step.spans.enumerated() {
-      precondition(span.firstPosition + span.rows.count <= positions, "A position lies beyond the context.")
+      rotation.fill(span.firstPosition + span.rows.count)
       for row in span.rows {
         rowPositions.append(span.firstPosition + row - span.rows.lowerBound)
         rowSpans.append(number)

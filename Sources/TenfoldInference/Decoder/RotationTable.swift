@@ -11,32 +11,46 @@ import Musl
 import Glibc
 #endif
 
-/// Cosines and sines of every position, computed in double precision and rounded once.
+/// Cosines and sines of positions, computed in double precision and rounded once, when a position is first needed.
 ///
 /// A row holds `length` cosines and then `length` sines in the order of the element-wise kernels.
-struct RotationTable: Sendable {
+struct RotationTable {
   /// Rotated elements of a head.
   let length: Int
+  private let style: DecoderConfiguration.RotationStyle
+  private let frequencies: [Double]
+  private let positions: Int
   private let values: AlignedBuffer<Float>
+  /// Positions whose rows are there.
+  private var filled = 0
 
   init(_ configuration: DecoderConfiguration, positions: Int, factors: [Float]) throws(ModelError) {
     let length = configuration.rotatedLength
-    let half = length / 2
-    let values: AlignedBuffer<Float> = try ModelError.wrapping { () throws(KernelError) in
+    self.length = length
+    self.positions = positions
+    style = configuration.rotationStyle
+    values = try ModelError.wrapping { () throws(KernelError) in
       try AlignedBuffer(count: positions * length * 2)
     }
-    self.length = length
-    self.values = values
-    for index in 0..<half {
+    frequencies = (0..<length / 2).map { index in
       let exponent = -2 * Double(index) / Double(length)
       let divisor = index < factors.count ? Double(factors[index]) : 1
-      let frequency = pow(configuration.rotationBase, exponent) / divisor
-      for position in 0..<positions {
+      return pow(configuration.rotationBase, exponent) / divisor
+    }
+  }
+
+  /// Makes sure of the rows of the first `count` positions; 256 more at a time, so that it is seldom to be done.
+  mutating func fill(_ count: Int) {
+    precondition(count <= positions, "A position lies beyond the context.")
+    guard count > filled else { return }
+    let end = min(positions, (count + 255) / 256 * 256)
+    for position in filled..<end {
+      let row = position * length * 2
+      for (index, frequency) in frequencies.enumerated() {
         let angle = Double(position) * frequency
         let (c, s) = (Float(cos(angle)), Float(sin(angle)))
-        let row = position * length * 2
         // All indices stay below positions * length * 2.
-        switch configuration.rotationStyle {
+        switch style {
         case .pairs:
           unsafe values.base[row + 2 * index] = c
           unsafe values.base[row + 2 * index + 1] = c
@@ -48,9 +62,10 @@ struct RotationTable: Sendable {
         }
       }
     }
+    filled = end
   }
 
-  /// The row of a position below the table's end.
+  /// The row of a position that was filled.
   func row(_ position: Int) -> UnsafePointer<Float> {
     unsafe UnsafePointer(values.base + position * length * 2)
   }
