@@ -4,7 +4,7 @@
 import TenfoldCore
 
 /// The projection behind ``SQLiteConversationMemory``, in the log's file and in replicas: one row for each turn.
-struct ConversationTable: Projection {
+struct ConversationTable: RecordTable {
   static let kind = "turn.v1"
   static let forgotten = "turns-forgotten.v1"
   static let table = "conversation_turn_1"
@@ -22,29 +22,17 @@ struct ConversationTable: Projection {
   func prepare(in tx: SQLiteTransaction) throws { try tx.executeScript(Self.sql) }
 
   func apply(_ event: StoredEvent, in tx: SQLiteTransaction) throws {
-    switch event.kind {
-    case StoredEvent.erasure:
-      try tx.execute("DELETE FROM conversation_turn_1 WHERE tenant = ?1", event.subject)
-    case Self.forgotten:
-      let time = try RecordCoding.decode(Forgetting.self, from: event).before
-      try tx.execute("DELETE FROM conversation_turn_1 WHERE time < ?1", time)
-    case Self.kind:
-      let turn = try RecordCoding.decode(ConversationTurn.self, from: event)
-      try tx.execute(
-        "INSERT INTO conversation_turn_1 VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-        event.sequence,
-        event.tenant.rawValue,
-        event.subject,
-        turn.time,
-        turn.message.role.rawValue,
-        turn.message.content
-      )
-    default: break
-    }
-  }
-
-  func discard(in tx: SQLiteTransaction) throws {
-    try tx.execute("DROP TABLE IF EXISTS conversation_turn_1")
+    guard try !deletes(event, in: tx), event.kind == Self.kind else { return }
+    let turn = try RecordCoding.decode(ConversationTurn.self, from: event)
+    try tx.execute(
+      "INSERT INTO conversation_turn_1 VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+      event.sequence,
+      event.tenant.rawValue,
+      event.subject,
+      turn.time,
+      turn.message.role.rawValue,
+      turn.message.content
+    )
   }
 
   static func turns(

@@ -126,7 +126,7 @@ public struct SQLiteConversationMemory: ConversationMemory {
   /// - Parameter time: The first time that is kept, in nanoseconds since 1970.
   /// - Throws: ``StorageError``; what was deleted by then stays so.
   public func forget(before time: Int64) async throws {
-    try await table.forget(before: time, table: ConversationTable.table, kind: ConversationTable.forgotten)
+    try await table.forget(before: time)
   }
 
   /// Deletes a tenant's events and turns; on disk when this returns.
@@ -136,8 +136,6 @@ public struct SQLiteConversationMemory: ConversationMemory {
   /// - Throws: ``StorageError``.
   @discardableResult
   public func erase(_ tenant: TenantID) async throws -> WriteToken {
-    let token = WriteToken(try await table.log.erase(tenant))
-    try await table.catchUp()
-    return token
+    WriteToken(try await table.erase(tenant))
   }
 }

@@ -4,7 +4,7 @@
 import TenfoldCore
 
 /// The projection behind ``SQLiteQueryLog``: one row for each question.
-struct QueryTable: Projection {
+struct QueryTable: RecordTable {
   static let kind = "query.v1"
   static let forgotten = "queries-forgotten.v1"
   static let table = "query_log_1"
@@ -25,28 +25,19 @@ struct QueryTable: Projection {
   }
 
   func apply(_ event: StoredEvent, in tx: SQLiteTransaction) throws {
-    switch event.kind {
-    case StoredEvent.erasure: try tx.execute("DELETE FROM query_log_1 WHERE tenant = ?1", event.subject)
-    case Self.forgotten:
-      let time = try RecordCoding.decode(Forgetting.self, from: event).before
-      try tx.execute("DELETE FROM query_log_1 WHERE time < ?1", time)
-    case Self.kind:
-      let query = try RecordCoding.decode(LoggedQuery.self, from: event)
-      try tx.execute(
-        "INSERT INTO query_log_1 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        event.sequence,
-        query.tenant.rawValue,
-        query.time,
-        query.request.rawValue,
-        query.text,
-        query.source,
-        query.elapsed.wholeNanoseconds
-      )
-    default: break
-    }
+    guard try !deletes(event, in: tx), event.kind == Self.kind else { return }
+    let query = try RecordCoding.decode(LoggedQuery.self, from: event)
+    try tx.execute(
+      "INSERT INTO query_log_1 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+      event.sequence,
+      query.tenant.rawValue,
+      query.time,
+      query.request.rawValue,
+      query.text,
+      query.source,
+      query.elapsed.wholeNanoseconds
+    )
   }
-
-  func discard(in tx: SQLiteTransaction) throws { try tx.execute("DROP TABLE IF EXISTS query_log_1") }
 
   static func recent(of tenant: TenantID, limit: Int, in tx: SQLiteTransaction) throws -> [LoggedQuery] {
     try tx.query(

@@ -70,7 +70,7 @@ public struct SQLiteQueryLog: QueryLog {
   /// - Parameter time: The first time that is kept, in nanoseconds since 1970.
   /// - Throws: ``StorageError``; what was deleted by then stays so.
   public func forget(before time: Int64) async throws {
-    try await table.forget(before: time, table: QueryTable.table, kind: QueryTable.forgotten)
+    try await table.forget(before: time)
   }
 
   /// Deletes a tenant's events and questions; on disk when this returns.
@@ -78,7 +78,6 @@ public struct SQLiteQueryLog: QueryLog {
   /// - Parameter tenant: Whose records, of all kinds that are in the log.
   /// - Throws: ``StorageError``.
   public func erase(_ tenant: TenantID) async throws {
-    _ = try await table.log.erase(tenant)
-    try await table.catchUp()
+    _ = try await table.erase(tenant)
   }
 }

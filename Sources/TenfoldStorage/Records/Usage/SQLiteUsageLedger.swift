@@ -62,7 +62,6 @@ public struct SQLiteUsageLedger: UsageLedger {
   /// - Parameter tenant: Whose records, of all kinds that are in the log.
   /// - Throws: ``StorageError``.
   public func erase(_ tenant: TenantID) async throws {
-    _ = try await totals.log.erase(tenant)
-    try await totals.catchUp()
+    _ = try await totals.erase(tenant)
   }
 }
