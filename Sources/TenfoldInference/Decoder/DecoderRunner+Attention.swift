@@ -22,9 +22,10 @@ extension DecoderRunner {
     var partials: Int
   }
 
-  /// Cuts spans into units.
-  func prepareAttention(_ step: DecoderStep) {
+  /// Cuts spans into units, and those into stretches where there are fewer than would keep all threads busy.
+  func prepareAttention(_ step: DecoderStep) throws(ModelError) {
     units.removeAll(keepingCapacity: true)
+    pieces.removeAll(keepingCapacity: true)
     let length = Int(TENFOLD_STRETCH_LENGTH)
     for (number, span) in step.spans.enumerated() {
       for head in 0..<model.configuration.keyValueHeadCount {
@@ -37,40 +38,36 @@ extension DecoderRunner {
         }
       }
     }
-  }
-
-  /// Weighs the values of each span's positions by its rows' queries.
-  ///
-  /// Where there are fewer units than would keep all threads busy, long contexts are spread over threads by stretches;
-  /// that changes no bit.
-  func attendSpans(_ step: DecoderStep, block index: Int) throws(ModelError) {
-    let isInt8 = memory.precision == .int8
-    let attendAll = unsafe isInt8 ? attention.pointee.attend_int8 : attention.pointee.attend
-    let attendStretch =
-      unsafe isInt8 ? attention.pointee.attend_stretch_int8 : attention.pointee.attend_stretch
-    let isSpread =
-      pool.threadCount > 1 && units.count < 4 * pool.threadCount && units.contains { $0.stretches > 1 }
-    guard isSpread else {
-      pool.run(units.count) { number in
-        unsafe withTask(units[number], step, block: index) { unsafe attendAll($0) }
-      }
-      return
-    }
+    guard pool.threadCount > 1, units.count < 4 * pool.threadCount,
+      units.contains(where: { $0.stretches > 1 })
+    else { return }
     let c = model.configuration
-    let group = c.headCount / c.keyValueHeadCount
-    let partialLength = tenfold_partial_length(c.headLength)
-    var pieces: [AttentionPiece] = []
+    let partialLength = c.headCount / c.keyValueHeadCount * tenfold_partial_length(c.headLength)
     var size = 0
     for (number, unit) in units.enumerated() {
       for stretch in 0..<unit.stretches {
         pieces.append(AttentionPiece(unit: number, stretch: stretch, partials: size))
       }
-      size += unit.stretches * unit.rows.count * group * partialLength
+      size += unit.stretches * unit.rows.count * partialLength
     }
-    if partials.count < size {
-      partials = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
-        try AlignedBuffer(count: size + size / 2)
+    guard partials.count < size else { return }
+    partials = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+      try AlignedBuffer(count: size + size / 2)
+    }
+  }
+
+  /// Weighs the values of each span's positions by its rows' queries, unit by unit or, where there are pieces, by those;
+  /// that makes no difference to any bit.
+  func attendSpans(_ step: DecoderStep, block index: Int) {
+    let isInt8 = memory.precision == .int8
+    let attendAll = unsafe isInt8 ? attention.pointee.attend_int8 : attention.pointee.attend
+    let attendStretch =
+      unsafe isInt8 ? attention.pointee.attend_stretch_int8 : attention.pointee.attend_stretch
+    guard !pieces.isEmpty else {
+      pool.run(units.count) { number in
+        unsafe withTask(units[number], step, block: index) { unsafe attendAll($0) }
       }
+      return
     }
     pool.run(pieces.count) { number in
       let piece = pieces[number]
@@ -78,10 +75,11 @@ extension DecoderRunner {
         unsafe attendStretch(task, piece.stretch, partials.base + piece.partials)
       }
     }
-    let firsts = pieces.filter { $0.stretch == 0 }
-    pool.run(firsts.count) { number in
-      unsafe withTask(units[firsts[number].unit], step, block: index) { task in
-        unsafe attention.pointee.merge_stretches(task, partials.base + firsts[number].partials)
+    pool.run(pieces.count) { number in
+      let piece = pieces[number]
+      guard piece.stretch == 0 else { return }
+      unsafe withTask(units[piece.unit], step, block: index) { task in
+        unsafe attention.pointee.merge_stretches(task, partials.base + piece.partials)
       }
     }
   }

@@ -23,7 +23,7 @@ extension DecoderRunner {
       Product(block.value, values.base, c.keyValueWidth, precision: precision),
     ])
     storeKeysAndValues(step, block: index, rows: rows)
-    try attendSpans(step, block: index)
+    attendSpans(step, block: index)
     // Rounding here makes 3 % of the error that 8 bits everywhere would make, so 8 bits do.
     try unsafe quantise(
       attended.base,

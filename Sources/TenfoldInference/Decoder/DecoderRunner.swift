@@ -44,6 +44,8 @@ final class DecoderRunner {
   var isPaired = false
   let floatActivations: Activations
   var units: [AttentionUnit] = []
+  /// The units' stretches, where those are spread over threads.
+  var pieces: [AttentionPiece] = []
   /// What units spread over threads leave of each stretch; grows to the most that was needed.
   var partials: AlignedBuffer<Float>
   var rowPositions: [Int] = []
@@ -146,7 +148,7 @@ final class DecoderRunner {
     for (row, token) in step.tokens.enumerated() {
       try unsafe model.embed(token, into: hidden.base + row * c.width)
     }
-    prepare(step)
+    try prepare(step)
     for index in model.blocks.indices {
       if isAbandoned() { return false }
       let isLastBlock = index == model.blocks.count - 1
@@ -171,7 +173,7 @@ final class DecoderRunner {
     }
   }
 
-  func prepare(_ step: DecoderStep) {
+  func prepare(_ step: DecoderStep) throws(ModelError) {
     rowPositions.removeAll(keepingCapacity: true)
     rowSpans.removeAll(keepingCapacity: true)
     for (number, span) in step.spans.enumerated() {
@@ -181,7 +183,7 @@ final class DecoderRunner {
         rowSpans.append(number)
       }
     }
-    prepareAttention(step)
+    try prepareAttention(step)
   }
 
   /// Moves the rows that go on to the front.
