@@ -104,6 +104,21 @@ struct PackedWeightsTests {
     #expect(try load(.folder(packed)).packedWeightsOrigin.isCached)
   }
 
+  @Test("half written by a process that was killed are removed, unless they are new")
+  func leftovers() throws {
+    _ = try load(.folder(packed))
+    let path = try file()
+    try FileManager.default.removeItem(atPath: path)
+    for name in ["old", "new"] { try Data([1]).write(to: URL(fileURLWithPath: "\(path).\(name)")) }
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 1)],
+      ofItemAtPath: path + ".old"
+    )
+    #expect(try load(.folder(packed)).packedWeightsOrigin.problem == nil)
+    #expect(!FileManager.default.fileExists(atPath: path + ".old"))
+    #expect(FileManager.default.fileExists(atPath: path + ".new"))
+  }
+
   @Test("that can't be written don't keep the model from running")
   func unwritable() throws {
     let model = try load(.folder(gguf + "/packed"))
@@ -118,6 +133,8 @@ struct PackedWeightsTests {
     _ = try load(store.packedWeights)
     _ = try await store.prune()
     #expect(try load(store.packedWeights).packedWeightsOrigin.isCached)
+    try Data([1]).write(to: URL(fileURLWithPath: packed + "/x.tfw.half"))
+    #expect(try await store.prune().items.map(\.reason) == ["left by an interrupted write"])
     try FileManager.default.removeItem(atPath: gguf)
     let report = try await store.prune()
     #expect(report.items.map(\.reason) == ["packed from a model file that is gone"])

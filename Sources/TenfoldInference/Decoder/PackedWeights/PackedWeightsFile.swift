@@ -133,6 +133,19 @@ struct PackedWeightsFile {
 
   // MARK: - Writing
 
+  /// What a process that was killed left half written is as large as the weights; one that still writes is done by then.
+  private func removeLeftovers() {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    for other in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    where other.hasPrefix(name + ".") {
+      let leftover = "\(folder)/\(other)"
+      guard let stamp = FileStamp.ofFile(at: leftover), stamp.seconds < Int64(time(nil)) - 3_600 else {
+        continue
+      }
+      try? FileManager.default.removeItem(atPath: leftover)
+    }
+  }
+
   /// Writes the weights, replacing a file of other ones.
   ///
   /// The file isn't flushed to the disk: it can be made anew, and a torn one is found by its checksums.
@@ -164,6 +177,7 @@ struct PackedWeightsFile {
     let sum = unsafe bytes.withUnsafeBytes { unsafe XXH64.checksum($0) }
     var start = Self.magic + little(UInt64(bytes.count)) + little(sum) + bytes
     start += [UInt8](repeating: 0, count: Self.start(headerLength: bytes.count) - start.count)
+    removeLeftovers()
     let fresh = "\(path).\(UUID().uuidString)"
     do throws(ModelError) {
       let file = try StoreFile(fresh, O_WRONLY | O_CREAT | O_EXCL)

@@ -45,6 +45,11 @@ struct StoreCleaner {
 
     for name in layout.names(in: layout.packed) {
       let path = "\(layout.packed)/\(name)"
+      guard name.hasSuffix(".tfw") else {
+        // A process that still writes it runs without, and says so.
+        found(path, "left by an interrupted write")
+        continue
+      }
       guard let source = PackedWeightsFile.source(ofFileAt: path) else {
         found(path, "not a whole file of packed weights")
         continue
