@@ -112,7 +112,9 @@ import TenfoldKernels
         return try EncoderProjection(
           weights,
           magnitudes: magnitudes[index, place],
-          extra: weights.columns / place.columnsPerCopy
+          extra: weights.columns / place.columnsPerCopy,
+          range: place.weightRange(on: set),
+          instructionSet: set
         )
       }
       layers.append(

@@ -1,7 +1,10 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Decides which texts of which callers share a step: first come, first served, within a budget of tokens.
+/// Decides which texts of which calls share a step, within a budget of tokens.
+///
+/// Calls take turns: the one that has had the fewest tokens since it came goes next, so that a question does not wait
+/// until a whole library is embedded. A call that comes later starts level with the one that is furthest behind.
 ///
 /// A pure state machine: it knows numbers of tokens only and neither waits nor computes.
 struct EmbeddingBatcher {
@@ -16,11 +19,15 @@ struct EmbeddingBatcher {
     var tokenCounts: [Int]
     /// The first text that no step has taken.
     var next = 0
+    /// Tokens of texts that no step has taken.
+    var left: Int
+    /// Tokens that steps have taken, beside what it had a right to when it came.
+    var served: Int
   }
 
   /// The most tokens of a step, unless one text alone has more.
   let stepTokens: Int
-  /// The most tokens that wait.
+  /// The most tokens that wait; one call counts for half of it at most, so that a large one leaves room for small ones.
   let waitingLimit: Int
   /// Tokens that wait for a step.
   private(set) var waitingTokens = 0
@@ -36,13 +43,21 @@ struct EmbeddingBatcher {
   /// Whether nothing waits.
   var isEmpty: Bool { waiting.isEmpty }
 
+  private var countedTokens: Int {
+    waiting.reduce(0) { $0 + min($1.left, waitingLimit / 2) }
+  }
+
   /// Adds a request.
   ///
   /// - Returns: False when too much waits already; a request larger than the limit is taken when nothing waits.
   mutating func add(_ id: UInt64, tokenCounts: [Int]) -> Bool {
     let tokens = tokenCounts.reduce(0, +)
-    guard waiting.isEmpty || tokens <= waitingLimit - waitingTokens else { return false }
-    waiting.append(Request(id: id, tokenCounts: tokenCounts))
+    guard waiting.isEmpty || tokens <= waitingLimit - countedTokens else { return false }
+    // One without texts has nothing to wait for; its caller never asks.
+    if !tokenCounts.isEmpty {
+      let served = waiting.map(\.served).min() ?? 0
+      waiting.append(Request(id: id, tokenCounts: tokenCounts, left: tokens, served: served))
+    }
     waitingTokens += tokens
     unfinished[id] = tokenCounts.count
     return true
@@ -52,19 +67,20 @@ struct EmbeddingBatcher {
   mutating func nextStep() -> [Item] {
     var items: [Item] = []
     var room = stepTokens
-    var done = 0
-    search: for position in waiting.indices {
-      while waiting[position].next < waiting[position].tokenCounts.count {
-        let count = waiting[position].tokenCounts[waiting[position].next]
-        guard count <= room || items.isEmpty else { break search }
-        items.append(Item(request: waiting[position].id, index: waiting[position].next))
-        waiting[position].next += 1
-        waitingTokens -= count
-        room -= count
-      }
-      done += 1
+    while let position = waiting.indices.min(by: { waiting[$0].served < waiting[$1].served }) {
+      let request = waiting[position]
+      let count = request.tokenCounts[request.next]
+      // What does not fit is first in the next step.
+      guard count <= room || items.isEmpty else { break }
+      items.append(Item(request: request.id, index: request.next))
+      waiting[position].next += 1
+      waiting[position].left -= count
+      // An empty text has a cost too.
+      waiting[position].served += max(1, count)
+      waitingTokens -= count
+      room -= count
+      if waiting[position].next == request.tokenCounts.count { waiting.remove(at: position) }
     }
-    waiting.removeFirst(done)
     return items
   }
 
@@ -85,7 +101,6 @@ struct EmbeddingBatcher {
   mutating func remove(_ id: UInt64) {
     unfinished[id] = nil
     guard let position = waiting.firstIndex(where: { $0.id == id }) else { return }
-    let request = waiting.remove(at: position)
-    waitingTokens -= request.tokenCounts[request.next...].reduce(0, +)
+    waitingTokens -= waiting.remove(at: position).left
   }
 }

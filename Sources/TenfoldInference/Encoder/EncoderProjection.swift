@@ -29,9 +29,15 @@ struct EncoderProjection: Sendable {
   }
 
   /// Quantises weights to int8.
-  init(_ weights: ProjectionWeights, magnitudes: [Float], extra: Int) throws(ModelError) {
+  init(
+    _ weights: ProjectionWeights,
+    magnitudes: [Float],
+    extra: Int,
+    range: Int8Range,
+    instructionSet: InstructionSet
+  ) throws(ModelError) {
     var split = SplitColumns(magnitudes: magnitudes, weights: weights, extra: extra, smoothing: 0.25)
-    let (codes, scales) = split.quantize(weights)
+    let (codes, scales) = split.quantize(weights, range: range)
     layer = try ModelError.wrapping { () throws(KernelError) in
       try unsafe codes.withUnsafeBufferPointer { (buffer) throws(KernelError) -> any LinearLayer in
         guard let base = buffer.baseAddress else { throw KernelError(.invalidShape, "The matrix is empty.") }
@@ -39,7 +45,7 @@ struct EncoderProjection: Sendable {
           codes: base,
           scales: scales,
           columns: split.total,
-          instructionSet: InstructionSet.selected()
+          instructionSet: instructionSet
         )
       }
     }

@@ -6,7 +6,7 @@ import TenfoldStorage
 
 /// Embeds texts with MiniLM-L6 or another BERT encoder with mean pooling, on threads of its own.
 ///
-/// Texts of concurrent callers share steps up to a budget of tokens, first come, first served. A text's vector has the
+/// Texts of concurrent callers share steps up to a budget of tokens and take turns in them. A text's vector has the
 /// same bits whatever shares its step. Cancelling a call's task takes its waiting texts out.
 ///
 /// ```swift

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CTenfoldKernels
+import TenfoldKernels
 
 #if canImport(Darwin)
 import Darwin
@@ -74,7 +75,12 @@ struct SplitColumns: Sendable {
   }
 
   /// Codes and scales of the matrix in the new columns, `[rows × total]`.
-  mutating func quantize(_ weights: ProjectionWeights) -> (codes: [Int8], scales: [Float]) {
+  mutating func quantize(
+    _ weights: ProjectionWeights,
+    range: Int8Range
+  ) -> (codes: [Int8], scales: [Float]) {
+    let limit = range.largestCode
+    let steps = Float(limit)
     let columns = factors.count
     var codes = [Int8](repeating: 0, count: weights.rows * columns)
     var scales = [Float](repeating: 0, count: weights.rows)
@@ -91,21 +97,21 @@ struct SplitColumns: Sendable {
         largest = max(largest, abs(row[column]))
       }
       guard largest > 1e-30 else { continue }
-      scales[index] = largest / 127
+      scales[index] = largest / steps
       for column in 0..<columns {
         // The copies of a column round differently, so that their mean is nearer to the weight than any of them.
-        let code = max(-127, min(127, (row[column] * 127 / largest + offsets[column]).rounded(.down)))
+        let code = max(-steps, min(steps, (row[column] * steps / largest + offsets[column]).rounded(.down)))
         codes[index * columns + column] = Int8(code)
         sums[index] += Int(code)
       }
     }
-    zeroColumns = ((sums.map(abs).max() ?? 0) + 126) / 127
+    zeroColumns = ((sums.map(abs).max() ?? 0) + limit - 1) / limit
     var all = [Int8](repeating: 0, count: weights.rows * total)
     for index in 0..<weights.rows {
       for column in 0..<columns { all[index * total + column] = codes[index * columns + column] }
       var rest = sums[index]
       for column in 0..<zeroColumns {
-        let share = max(-127, min(127, rest))
+        let share = max(-limit, min(limit, rest))
         all[index * total + columns + column] = Int8(share)
         rest -= share
       }

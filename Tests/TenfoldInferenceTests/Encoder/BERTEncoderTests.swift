@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldKernels
 import Testing
 
 @testable import TenfoldInference
@@ -111,8 +112,12 @@ struct BERTEncoderTests {
     #expect(heads?.code == .invalidOption)
   }
 
-  @Test("copies of a large column bring the weights' product nearer", arguments: 0..<4)
-  func split(seed: Int) throws {
+  @Test(
+    "copies of a large column bring the weights' product nearer",
+    arguments: 0..<4,
+    [Int8Range.full, .reduced]
+  )
+  func split(seed: Int, range: Int8Range) throws {
     // One column is fifty times larger than the rest; without copies its step would swallow them.
     let (rows, columns) = (64, 64)
     var state = UInt64(seed + 1)
@@ -130,8 +135,9 @@ struct BERTEncoderTests {
     x[7] = 50
     func error(_ extra: Int) -> Float {
       var split = SplitColumns(magnitudes: x.map(abs), weights: weights, extra: extra, smoothing: 0.25)
-      let (codes, scales) = split.quantize(weights)
+      let (codes, scales) = split.quantize(weights, range: range)
       #expect(split.total * rows == codes.count)
+      #expect(codes.allSatisfy { Int($0).magnitude <= range.largestCode })
       for row in 0..<rows {
         // The columns of the zero point add up to the others.
         let line = codes[row * split.total..<(row + 1) * split.total].map(Int.init)

@@ -11,7 +11,7 @@ struct EmbeddingBatcherTests {
     EmbeddingBatcher(stepTokens: step, waitingLimit: limit)
   }
 
-  @Test("callers share a step, first come, first served")
+  @Test("callers share a step and take turns")
   func shares() {
     var batcher = batcher()
     let result1 = batcher.add(1, tokenCounts: [4, 4])
@@ -19,16 +19,29 @@ struct EmbeddingBatcherTests {
     let result2 = batcher.add(2, tokenCounts: [2, 3])
     #expect(result2)
     let first = batcher.nextStep()
-    #expect(first == [.init(request: 1, index: 0), .init(request: 1, index: 1), .init(request: 2, index: 0)])
+    #expect(first == [.init(request: 1, index: 0), .init(request: 2, index: 0), .init(request: 2, index: 1)])
     let result3 = batcher.finish(first)
-    #expect(result3 == [1])
+    #expect(result3 == [2])
     let second = batcher.nextStep()
-    #expect(second == [.init(request: 2, index: 1)])
+    #expect(second == [.init(request: 1, index: 1)])
     let result4 = batcher.finish(second)
-    #expect(result4 == [2])
+    #expect(result4 == [1])
     let result5 = batcher.nextStep().isEmpty
     #expect(result5)
     #expect(batcher.waitingTokens == 0)
+  }
+
+  @Test("a question goes into the next step, however large the call before it is")
+  func turns() {
+    var batcher = batcher(10, limit: 100)
+    _ = batcher.add(1, tokenCounts: Array(repeating: 2, count: 5_000))
+    for id in UInt64(2)..<40 {
+      _ = batcher.nextStep()
+      let isTaken = batcher.add(id, tokenCounts: [3])
+      #expect(isTaken)
+      let step = batcher.nextStep()
+      #expect(step.contains(.init(request: id, index: 0)) && step.contains { $0.request == 1 })
+    }
   }
 
   @Test("a text longer than a step gets a step of its own")
@@ -58,15 +71,19 @@ struct EmbeddingBatcherTests {
   @Test("too much waiting work is refused, but never a call on its own")
   func bounded() {
     var batcher = batcher(10, limit: 20)
-    let result10 = batcher.add(1, tokenCounts: [50])
-    #expect(result10)
-    let result11 = batcher.add(2, tokenCounts: [1])
-    #expect(!result11)
-    _ = batcher.nextStep()
-    let result12 = batcher.add(3, tokenCounts: [20])
-    #expect(result12)
-    let result13 = batcher.add(4, tokenCounts: [1])
-    #expect(!result13)
+    let large = batcher.add(1, tokenCounts: [50])
+    #expect(large)
+    // It counts for half.
+    let half = batcher.add(2, tokenCounts: [10])
+    #expect(half)
+    let more = batcher.add(3, tokenCounts: [1])
+    #expect(!more)
+    #expect(batcher.waitingTokens == 60)
+    while !batcher.nextStep().isEmpty {}
+    let others = [batcher.add(4, tokenCounts: [10]), batcher.add(5, tokenCounts: [10])]
+    #expect(others == [true, true])
+    let last = batcher.add(6, tokenCounts: [1])
+    #expect(!last)
   }
 
   @Test("every text is computed exactly once", arguments: 1...20)
