@@ -3,7 +3,7 @@
 
 import Tenfold
 
-/// What does a JSON schema cost? Peer: the same engine answering freely.
+/// What does a JSON schema cost, and what do guesses give back? Peer: the same engine answering freely.
 struct StructuredBenchmark {
   let path: String
   let precision: DecoderPrecision
@@ -15,20 +15,28 @@ struct StructuredBenchmark {
     """#
 
   func run(_ report: inout BenchmarkReport) async throws {
-    let model = try await LocalLanguageModel.load(
-      gguf: path,
-      // Without guesses, which come true more often within a schema and would hide its cost.
-      options: .init(
-        threads: report.options.threads,
-        contextLength: 1_024,
-        precision: precision,
-        speculation: .off
+    func load(_ speculation: DecoderSpeculation) async throws -> LocalLanguageModel {
+      try await LocalLanguageModel.load(
+        gguf: path,
+        options: .init(
+          threads: report.options.threads,
+          contextLength: 1_024,
+          precision: precision,
+          speculation: speculation
+        )
       )
-    )
+    }
+    // Guesses come true more often within a schema and would hide its cost.
+    let plain = try await load(.off)
+    let guessing = try await load(.promptLookup)
+    let schema = ResponseFormat.jsonSchema(Self.schema)
+    let cases = [
+      ("free", plain, ResponseFormat.text), ("schema", plain, schema), ("guessing", guessing, schema),
+    ]
     for temperature in [Float(0), 0.8] {
       var speeds: [String: [Double]] = [:]
       for repetition in 0..<report.options.reps + 1 {
-        for (name, format) in [("free", ResponseFormat.text), ("schema", .jsonSchema(Self.schema))] {
+        for (name, model, format) in cases {
           let options = try GenerationOptions(
             maxTokens: 400,
             temperature: temperature,
@@ -43,16 +51,24 @@ struct StructuredBenchmark {
           speeds[name, default: []].append(Double(usage.completionTokens - 1) / time)
         }
       }
-      let parameters = ["temperature": "\(temperature)", "precision": "\(precision)"]
-      let ratios = zip(speeds["schema"] ?? [], speeds["free"] ?? []).map { $0 / $1 }
-      for (name, values, unit) in [
-        ("free", speeds["free"] ?? [], "tok/s"), ("schema", speeds["schema"] ?? [], "tok/s"),
-        ("schema/free", ratios, "x"),
-      ] {
-        let sample = BenchmarkSample(values: values.sorted(), othersCPUs: nil)
-        report.add("structured-t\(temperature)", name, unit, sample, parameters: parameters)
-      }
+      add(speeds, temperature, to: &report)
     }
-    await model.shutdown()
+    await plain.shutdown()
+    await guessing.shutdown()
+  }
+
+  private func add(_ speeds: [String: [Double]], _ temperature: Float, to report: inout BenchmarkReport) {
+    let parameters = ["temperature": "\(temperature)", "precision": "\(precision)"]
+    func add(_ name: String, _ values: [Double], _ unit: String) {
+      let sample = BenchmarkSample(values: values.sorted(), othersCPUs: nil)
+      report.add("structured-t\(temperature)", name, unit, sample, parameters: parameters)
+    }
+    let free = speeds["free"] ?? []
+    add("free", free, "tok/s")
+    for name in ["schema", "guessing"] {
+      let values = speeds[name] ?? []
+      add(name, values, "tok/s")
+      add("\(name)/free", zip(values, free).map { $0 / $1 }, "x")
+    }
   }
 }

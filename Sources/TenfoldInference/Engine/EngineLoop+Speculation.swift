@@ -17,6 +17,8 @@ extension EngineLoop {
       let draft =
         if let certain = limits.certain {
           drafters[id]?.certain(certain, room: room) ?? []
+        } else if let required = sequences[id]?.requiredTokens(), !required.isEmpty {
+          drafters[id]?.spell(required, besides: rows, room: room) ?? []
         } else {
           drafters[id]?.draft(tokens[id] ?? [], besides: rows, room: room) ?? []
         }

@@ -96,6 +96,13 @@ struct EngineSequence {
     (tokensLeft(contextLength) - 1, constraint?.ending)
   }
 
+  /// The tokens of the text that the answer's format calls for next, as text is usually cut; empty where the model has
+  /// a choice.
+  func requiredTokens() -> [Int32] {
+    guard let text = constraint?.requiredText, !text.isEmpty else { return [] }
+    return (try? vocabulary.encode(text)) ?? []
+  }
+
   /// As much of a guess as can come true.
   func plausible(_ draft: [Int32]) -> [Int32] {
     // Nothing is computed after an end.

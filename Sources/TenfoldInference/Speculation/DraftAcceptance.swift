@@ -6,8 +6,23 @@
 /// A guess is one more row of a pass. With *m* the cost of a further row relative to a pass of one, a pass of *B* rows
 /// costs 1 + *m*(*B* − 1), and a token of it the *B*th part of that. So a guess pays as long as the probability that it
 /// comes true, with all before it, is above *mB* / (1 + *m*(*B* − 1)). The probability is estimated from past guesses,
-/// apart for short, middling and long matches, recent ones counting more.
+/// apart for short, middling and long matches and for what a format calls for, recent ones counting more.
 struct DraftAcceptance: Sendable {
+  /// Where a guess comes from.
+  enum Source: Sendable, Equatable {
+    /// What followed the sequence's last tokens where they stood before; how many of them.
+    case match(length: Int)
+    /// What the answer's format leaves no choice about, in the tokens that text is usually cut into.
+    case format
+
+    fileprivate var record: Int {
+      switch self {
+      case .match(let length): length < 3 ? 0 : length < 6 ? 1 : 2
+      case .format: 3
+      }
+    }
+  }
+
   /// Guesses of one class of matches.
   private struct Record {
     var hits: Double
@@ -32,17 +47,17 @@ struct DraftAcceptance: Sendable {
   /// What remains of a record's weight after another guess: some 30 guesses count.
   private static let memory = 0.97
 
-  private var records = [Record(prior: 0.3), Record(prior: 0.5), Record(prior: 0.7)]
+  private var records = [Record(prior: 0.3), Record(prior: 0.5), Record(prior: 0.7), Record(prior: 0.9)]
 
   /// How many tokens to guess.
   ///
   /// - Parameters:
-  ///   - length: The length of the match.
+  ///   - source: Where the guess comes from.
   ///   - rows: The rows that the pass has anyway, at least one.
   ///   - limit: The most to guess.
   /// - Returns: The number; 0 where guessing does not pay.
-  mutating func draftCount(matching length: Int, besides rows: Int, limit: Int) -> Int {
-    let index = Self.index(length)
+  mutating func draftCount(from source: Source, besides rows: Int, limit: Int) -> Int {
+    let index = source.record
     let count = min(limit, Self.worth(records[index].rate, rows))
     if count > 0 {
       records[index].skipped = 0
@@ -55,8 +70,8 @@ struct DraftAcceptance: Sendable {
   }
 
   /// Notes how many guesses came true, and whether the next one did not.
-  mutating func note(matching length: Int, hits: Int, isMissed: Bool) {
-    let index = Self.index(length)
+  mutating func note(_ source: Source, hits: Int, isMissed: Bool) {
+    let index = source.record
     for isHit in repeatElement(true, count: hits) + (isMissed ? [false] : []) {
       records[index].hits = records[index].hits * Self.memory + (isHit ? 1 : 0)
       records[index].tries = records[index].tries * Self.memory + 1
@@ -70,6 +85,4 @@ struct DraftAcceptance: Sendable {
     guard rate < 1 else { return .max }
     return Int(min(1e3, logarithm(threshold) / logarithm(rate)))
   }
-
-  private static func index(_ length: Int) -> Int { length < 3 ? 0 : length < 6 ? 1 : 2 }
 }

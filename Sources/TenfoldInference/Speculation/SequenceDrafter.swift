@@ -6,8 +6,8 @@ struct SequenceDrafter: Sendable {
   private let limit: Int
   private var lookup = PromptLookup()
   private var acceptance = DraftAcceptance()
-  /// The length of the match that the last guess came from; 0 for a guess that can't fail.
-  private var matched = 0
+  /// Where the last guess came from; `nil` for one that can't fail.
+  private var source: DraftAcceptance.Source?
 
   /// - Parameter limit: The most tokens to guess at once.
   init(limit: Int) { self.limit = limit }
@@ -22,20 +22,40 @@ struct SequenceDrafter: Sendable {
   mutating func draft(_ tokens: [Int32], besides rows: Int, room: Int) -> [Int32] {
     let limit = min(limit, room)
     guard limit > 0, let match = lookup.match(tokens, count: limit) else { return [] }
-    matched = match.length
-    let count = acceptance.draftCount(matching: match.length, besides: rows, limit: limit)
-    return Array(match.draft.prefix(count))
+    return worth(match.draft, from: .match(length: match.length), besides: rows, limit: limit)
+  }
+
+  /// Guesses the tokens of a text that has to come.
+  ///
+  /// - Parameters:
+  ///   - tokens: The text as it is usually cut; the model may cut it otherwise.
+  ///   - rows: The rows that the pass has anyway.
+  ///   - room: The most tokens that have a place.
+  /// - Returns: As much of it as would pay.
+  mutating func spell(_ tokens: [Int32], besides rows: Int, room: Int) -> [Int32] {
+    worth(tokens, from: .format, besides: rows, limit: min(limit, room, tokens.count))
+  }
+
+  private mutating func worth(
+    _ draft: [Int32],
+    from source: DraftAcceptance.Source,
+    besides rows: Int,
+    limit: Int
+  ) -> [Int32] {
+    guard limit > 0 else { return [] }
+    self.source = source
+    return Array(draft.prefix(acceptance.draftCount(from: source, besides: rows, limit: limit)))
   }
 
   /// Takes a guess that is certain instead.
   mutating func certain(_ tokens: [Int32], room: Int) -> [Int32] {
-    matched = 0
+    source = nil
     return Array(tokens.prefix(max(0, min(limit, room))))
   }
 
   /// Notes how many tokens of the last guess came true, and whether the next one did not.
   mutating func note(hits: Int, isMissed: Bool) {
-    guard matched > 0 else { return }
-    acceptance.note(matching: matched, hits: hits, isMissed: isMissed)
+    guard let source else { return }
+    acceptance.note(source, hits: hits, isMissed: isMissed)
   }
 }

@@ -6,13 +6,21 @@
 /// A state is the set of all places where the text so far can have led, each with the calls it is inside of. States,
 /// their successors and their masks are made when they are first needed and kept, so that an answer soon costs a look
 /// into a table for each byte. Confined to one thread.
+///
+/// Where a text can be understood in ever more ways, as with alternatives that begin alike within each other, only so
+/// many of them are followed: the answer then keeps to its format still, but some of the ways on are closed to it.
 final class GrammarAutomaton {
   /// A state in which the text so far can't go on and can't end.
   static let dead: Int32 = -1
   private static let unknown: Int32 = -2
+  /// The most bytes that ``required(_:)`` looks ahead.
+  static let longestRequirement = 256
   /// How much is kept before ``isLarge``: a mask has a bit for each token, a state four bytes for each byte.
   private static let largestMaskCount = 512
   private static let largestStateCount = 8_192
+  private static let largestFrameCount = 1 << 16
+  /// In how many calls at once a state follows the same place.
+  private static let largestAmbiguity = 256
 
   /// A call that has not returned: where it goes on, and the call around it.
   private struct Frame: Hashable {
@@ -38,6 +46,7 @@ final class GrammarAutomaton {
   private var successors: [Int32] = []
   private var masks: [Int32: TokenMask] = [:]
   private var completions: [Int32: [Int32]?] = [:]
+  private var requirements: [Int32: [UInt8]] = [:]
   private var walk: [Int32]
 
   init(grammar: Grammar, trie: VocabularyTrie) {
@@ -49,13 +58,14 @@ final class GrammarAutomaton {
   /// Whether so much has been kept that starting afresh is better.
   var isLarge: Bool {
     masks.count > Self.largestMaskCount || states.count > Self.largestStateCount
+      || frames.count > Self.largestFrameCount
   }
 
   /// The state before the first byte.
   func start() -> Int32 {
-    var places: Set<Place> = []
-    enter(Place(node: grammar.rules[0], frame: 0), &places)
-    return number(of: places)
+    var entry = Entry()
+    enter(Place(node: grammar.rules[0], frame: 0), &entry)
+    return number(of: entry.places)
   }
 
   /// The state of this automaton that equals one of another for the same grammar.
@@ -119,31 +129,80 @@ final class GrammarAutomaton {
     return tokens
   }
 
+  /// The bytes that come next whatever the model says: names of members, punctuation, constants.
+  ///
+  /// Where a space may stand or not, as after a comma, it stands, as it does in most text.
+  func required(_ state: Int32) -> [UInt8] {
+    if let known = requirements[state] { return known }
+    var bytes: [UInt8] = []
+    var place = state
+    while bytes.count < Self.longestRequirement, let byte = onlyByte(place) {
+      bytes.append(byte)
+      place = next(place, byte)
+    }
+    requirements[state] = bytes
+    return bytes
+  }
+
+  private func onlyByte(_ state: Int32) -> UInt8? {
+    let space: UInt8 = 0x20
+    var only: UInt8?
+    var maySpace = false
+    for place in states[Int(state)] {
+      guard case .bytes(let low, let high, _) = grammar.nodes[Int(place.node)], low == high else {
+        return nil
+      }
+      if low == space {
+        maySpace = true
+      } else if let only, only != low {
+        return nil
+      } else {
+        only = low
+      }
+    }
+    return maySpace ? space : only
+  }
+
   // MARK: - States
 
   private func findNext(_ state: Int32, _ byte: UInt8) -> Int32 {
-    var places: Set<Place> = []
+    var entry = Entry()
     for place in states[Int(state)] {
       if case .bytes(let low, let high, let next) = grammar.nodes[Int(place.node)], low <= byte, byte <= high
       {
-        enter(Place(node: next, frame: place.frame), &places)
+        enter(Place(node: next, frame: place.frame), &entry)
       }
     }
-    let next = places.isEmpty ? Self.dead : number(of: places)
+    let next = entry.places.isEmpty ? Self.dead : number(of: entry.places)
     successors[Int(state) * 256 + Int(byte)] = next
     return next
   }
 
-  /// Adds the places that a place leads to without a byte: those that wait for one, and the end of the text.
-  private func enter(_ place: Place, _ places: inout Set<Place>) {
-    var seen: Set<Place> = []
+  /// A state being made.
+  private struct Entry {
+    /// Those that wait for a byte, and the end of the text.
+    var places: Set<Place> = []
+    private var seen: Set<Place> = []
+    /// How many calls each place was met in.
+    private var counts: [Int32: Int] = [:]
+
+    /// Whether a place is to be followed from here: it is new, and not one of too many.
+    mutating func admits(_ place: Place) -> Bool {
+      guard counts[place.node, default: 0] < GrammarAutomaton.largestAmbiguity,
+        seen.insert(place).inserted
+      else { return false }
+      counts[place.node, default: 0] += 1
+      return true
+    }
+  }
+
+  /// Adds the places that a place leads to without a byte.
+  private func enter(_ place: Place, _ entry: inout Entry) {
     var open = [place]
     while let place = open.popLast() {
-      guard grammar.distances[Int(place.node)] < Grammar.unreachable, seen.insert(place).inserted else {
-        continue
-      }
+      guard grammar.distances[Int(place.node)] < Grammar.unreachable, entry.admits(place) else { continue }
       switch grammar.nodes[Int(place.node)] {
-      case .bytes: places.insert(place)
+      case .bytes: entry.places.insert(place)
       case .fork(let options): open += options.map { Place(node: $0, frame: place.frame) }
       case .call(let rule, let next):
         // A call that ends its own rule returns straight to the caller's caller.
@@ -152,7 +211,7 @@ final class GrammarAutomaton {
         open.append(Place(node: grammar.rules[Int(rule)], frame: frame))
       case .end:
         guard place.frame != 0 else {
-          places.insert(place)
+          entry.places.insert(place)
           continue
         }
         let frame = frames[Int(place.frame)]

@@ -90,6 +90,8 @@ final class GrammarBuilder {
   }
 
   /// `body` at least `minimum` and at most `maximum` times, or without limit.
+  ///
+  /// A body that adds no place, such as an empty text, is not repeated: it would change nothing however often.
   func repeated(
     _ minimum: Int,
     _ maximum: Int?,
@@ -99,13 +101,22 @@ final class GrammarBuilder {
     if let maximum, maximum < minimum { return try oneOf([]) }
     var node = next
     if let maximum {
-      for _ in minimum..<maximum { node = try optional(body(node), then: next) }
+      for _ in minimum..<maximum {
+        let once = try body(node)
+        guard once != node else { break }
+        node = try optional(once, then: next)
+      }
     } else {
       let loop = try add(.fork([]))
-      nodes[Int(loop)] = .fork([try body(loop), next])
+      // The way out first: where the body may be empty both are equally short, and only that one leads on.
+      nodes[Int(loop)] = .fork([next, try body(loop)])
       node = loop
     }
-    for _ in 0..<minimum { node = try body(node) }
+    for _ in 0..<minimum {
+      let once = try body(node)
+      guard once != node else { break }
+      node = once
+    }
     return node
   }
 

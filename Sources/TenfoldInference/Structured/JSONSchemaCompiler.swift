@@ -21,7 +21,7 @@ struct JSONSchemaCompiler {
   private static let objectKeys: Set<String> = ["properties", "required", "additionalProperties"]
   private static let arrayKeys: Set<String> = ["items", "prefixItems", "minItems", "maxItems"]
   private static let stringKeys: Set<String> = ["minLength", "maxLength"]
-  private static let integerKeys: Set<String> = [
+  private static let boundKeys: Set<String> = [
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
   ]
 
@@ -116,14 +116,14 @@ struct JSONSchemaCompiler {
     then next: Int32
   ) throws(RequestError) -> Int32 {
     // With several types each keyword belongs to one of them.
-    let all = Self.objectKeys.union(Self.arrayKeys).union(Self.stringKeys).union(Self.integerKeys)
+    let all = Self.objectKeys.union(Self.arrayKeys).union(Self.stringKeys).union(Self.boundKeys)
     var own: Set<String> = ["type"]
     switch type {
     case "object": own.formUnion(isOnly ? Self.objectKeys : all)
     case "array": own.formUnion(isOnly ? Self.arrayKeys : all)
     case "string": own.formUnion(isOnly ? Self.stringKeys : all)
-    case "integer": own.formUnion(isOnly ? Self.integerKeys : all)
-    case "number": own.formUnion(isOnly ? [] : all.subtracting(Self.integerKeys))
+    case "integer": own.formUnion(isOnly ? Self.boundKeys : all)
+    case "number": own.formUnion(isOnly ? Self.boundKeys : all)
     default: own.formUnion(isOnly ? [] : all)
     }
     try allow(keys, own, path)
@@ -134,7 +134,7 @@ struct JSONSchemaCompiler {
       let minimum = try count(schema, "minLength", path) ?? 0
       return try values.string(minimum, count(schema, "maxLength", path), then: next)
     case "integer": return try integer(schema, path, then: next)
-    case "number": return try values.number(then: next)
+    case "number": return try number(schema, path, then: next)
     case "boolean": return try values.boolean(then: next)
     case "null": return try builder.literal("null", then: next)
     default: return try values.any(depth: Self.freeDepth, then: next)
@@ -245,6 +245,28 @@ struct JSONSchemaCompiler {
     return try builder.literal("[", then: tail)
   }
 
+  private func number(
+    _ schema: JSONDocument,
+    _ path: String,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    func bound(_ name: String, _ strictName: String) throws(RequestError) -> DecimalBound? {
+      guard schema[name] == nil || schema[strictName] == nil else {
+        throw unsupported(path, "\(name) beside \(strictName)")
+      }
+      let isStrict = schema[strictName] != nil
+      let key = isStrict ? strictName : name
+      guard let value = schema[key] else { return nil }
+      guard case .number(let text) = value else { throw invalid("\(path)/\(key)", "must be a number") }
+      guard let bound = DecimalBound(text, isStrict: isStrict) else {
+        throw unsupported(path, "\(key) \(text), which has an exponent or too many digits,")
+      }
+      return bound
+    }
+    let low = try bound("minimum", "exclusiveMinimum")
+    return try values.number(from: low, to: bound("maximum", "exclusiveMaximum"), then: next)
+  }
+
   private func integer(_ schema: JSONDocument, _ path: String, then next: Int32) throws(RequestError) -> Int32
   {
     func bound(_ name: String) throws(RequestError) -> Int? {
@@ -286,8 +308,8 @@ struct JSONSchemaCompiler {
       }
     }
     let additional = schema["additionalProperties"]
-    let names = Set(properties.map(\.name))
-    for name in required where !names.contains(name) {
+    var names = Set(properties.map(\.name))
+    for name in required where names.insert(name).inserted {
       guard additional != .bool(false) else { return try builder.oneOf([]) }
       properties.append(JSONDocument.Member(name: name, value: additional ?? .bool(true)))
     }

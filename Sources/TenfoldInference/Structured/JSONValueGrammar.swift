@@ -8,7 +8,7 @@ final class JSONValueGrammar {
   /// Integers are written with at most 18 digits, which fit into 64 bits.
   static let largestInteger = 999_999_999_999_999_999
 
-  private let builder: GrammarBuilder
+  let builder: GrammarBuilder
   /// The rules of free values by depth.
   private var free: [Int: Int32] = [:]
 
@@ -108,14 +108,14 @@ final class JSONValueGrammar {
     return try builder.oneOf(options)
   }
 
-  private func digits(_ minimum: Int, _ maximum: Int, then next: Int32) throws(RequestError) -> Int32 {
+  func digits(_ minimum: Int, _ maximum: Int, then next: Int32) throws(RequestError) -> Int32 {
     try builder.repeated(minimum, maximum, then: next) { (next) throws(RequestError) in
       try builder.byte(UInt8(ascii: "0")...UInt8(ascii: "9"), then: next)
     }
   }
 
   /// A natural number between two bounds, without leading zeros: an option for each number of digits.
-  private func natural(_ low: Int, _ high: Int, then next: Int32) throws(RequestError) -> Int32 {
+  func natural(_ low: Int, _ high: Int, then next: Int32) throws(RequestError) -> Int32 {
     var options: [Int32] = []
     var first = 0
     var last = 9
@@ -164,22 +164,23 @@ final class JSONValueGrammar {
 
   // MARK: - Names
 
-  /// A name in quotes of letters, digits and underscores that is none of the given ones.
+  /// A name in quotes that is none of the given ones, without escapes.
   func otherName(than names: [String], then next: Int32) throws(RequestError) -> Int32 {
     let end = try builder.literal("\"", then: next)
     let rest = try builder.loop { (loop) throws(RequestError) in
       var options = [end]
       for range in Self.nameBytes { options.append(try builder.byte(range, then: loop)) }
+      options.append(try builder.scalar(Self.nameScalars, then: loop))
       return options
     }
     let start = try otherName(than: names.map { Array($0.utf8) }, isStart: true, end: end, rest: rest)
     return try builder.literal("\"", then: start)
   }
 
-  private static let nameBytes: [ClosedRange<UInt8>] = [
-    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-    UInt8(ascii: "_")...UInt8(ascii: "_"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-  ]
+  /// All of ASCII that stands in a string as it is.
+  private static let nameBytes: [ClosedRange<UInt8>] = [0x20...0x21, 0x23...0x5B, 0x5D...0x7E]
+  /// What is beyond ASCII.
+  private static let nameScalars: [ClosedRange<UInt32>] = [0x80...0xD7FF, 0xE000...0x10FFFF]
 
   /// What is left of a name whose beginning is also that of names with these remainders.
   private func otherName(
@@ -193,6 +194,8 @@ final class JSONValueGrammar {
     // The name may end here unless it is one of them, or empty.
     if !isStart, !names.contains([]) { options.append(end) }
     let taken = Set(names.compactMap(\.first))
+    // Byte by byte a scalar beyond ASCII would be cut; where a listed name has one, no other may stand.
+    if taken.allSatisfy({ $0 < 0x80 }) { options.append(try builder.scalar(Self.nameScalars, then: rest)) }
     for range in Self.nameBytes {
       for byte in range where taken.contains(byte) {
         let remainders = names.filter { $0.first == byte }.map { Array($0.dropFirst()) }

@@ -37,6 +37,13 @@ struct TokenConstraint {
     return !bytes.isEmpty && automaton.next(state, bytes) != GrammarAutomaton.dead
   }
 
+  /// The text that has to come next; empty where there is a choice.
+  var requiredText: String {
+    guard closing == nil else { return "" }
+    // What is not whole scalars can't be cut into tokens as text.
+    return String(validating: automaton.required(state), as: UTF8.self) ?? ""
+  }
+
   /// Whether nothing may follow.
   var isComplete: Bool { automaton.isComplete(state) }
 

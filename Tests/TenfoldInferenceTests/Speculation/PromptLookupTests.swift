@@ -88,10 +88,10 @@ struct DraftAcceptanceTests {
   ) -> Int {
     var drafted = 0
     for _ in 0..<chances {
-      let count = acceptance.draftCount(matching: 8, besides: rows, limit: 8)
+      let count = acceptance.draftCount(from: .match(length: 8), besides: rows, limit: 8)
       drafted += count
       guard count > 0 else { continue }
-      acceptance.note(matching: 8, hits: isHit ? count : 0, isMissed: !isHit)
+      acceptance.note(.match(length: 8), hits: isHit ? count : 0, isMissed: !isHit)
     }
     return drafted
   }
@@ -99,7 +99,7 @@ struct DraftAcceptanceTests {
   @Test("falls to a probe now and then where guesses fail, and comes back when they come true")
   func adapts() {
     var acceptance = DraftAcceptance()
-    #expect(acceptance.draftCount(matching: 8, besides: 1, limit: 8) > 1)
+    #expect(acceptance.draftCount(from: .match(length: 8), besides: 1, limit: 8) > 1)
     _ = guess(&acceptance, chances: 100, isHit: false)
     #expect(guess(&acceptance, chances: 320, isHit: false) <= 320 / DraftAcceptance.probeInterval)
     _ = guess(&acceptance, chances: 2_000, isHit: true)
@@ -110,8 +110,8 @@ struct DraftAcceptanceTests {
   func rows() {
     let counts = [1, 2, 4, 8, 16, 32].map { rows in
       var acceptance = DraftAcceptance()
-      acceptance.note(matching: 8, hits: 20, isMissed: false)
-      return acceptance.draftCount(matching: 8, besides: rows, limit: 31)
+      acceptance.note(.match(length: 8), hits: 20, isMissed: false)
+      return acceptance.draftCount(from: .match(length: 8), besides: rows, limit: 31)
     }
     #expect(counts == counts.sorted(by: >) && counts[0] > counts[3])
   }
@@ -119,15 +119,17 @@ struct DraftAcceptanceTests {
   @Test("keeps apart what short and long matches are good for")
   func classes() {
     var acceptance = DraftAcceptance()
-    for _ in 0..<40 { acceptance.note(matching: 2, hits: 0, isMissed: true) }
-    #expect(acceptance.draftCount(matching: 2, besides: 1, limit: 8) == 0)
-    #expect(acceptance.draftCount(matching: 8, besides: 1, limit: 8) > 0)
+    for _ in 0..<40 { acceptance.note(.match(length: 2), hits: 0, isMissed: true) }
+    #expect(acceptance.draftCount(from: .match(length: 2), besides: 1, limit: 8) == 0)
+    #expect(acceptance.draftCount(from: .match(length: 8), besides: 1, limit: 8) > 0)
+    for _ in 0..<40 { acceptance.note(.match(length: 8), hits: 0, isMissed: true) }
+    #expect(acceptance.draftCount(from: .format, besides: 1, limit: 8) == 8)
   }
 
   @Test("never guesses more than it may", arguments: [0, 1, 3, 8])
   func limit(limit: Int) {
     var acceptance = DraftAcceptance()
-    acceptance.note(matching: 8, hits: 1_000, isMissed: false)
-    #expect(acceptance.draftCount(matching: 8, besides: 1, limit: limit) == limit)
+    acceptance.note(.match(length: 8), hits: 1_000, isMissed: false)
+    #expect(acceptance.draftCount(from: .match(length: 8), besides: 1, limit: limit) == limit)
   }
 }

@@ -72,6 +72,31 @@ struct JSONSchemaCompilerTests {
       not: [".5", "1.", "1e", "00", "1e100", "NaN"]
     ),
     Case(
+      #"{"type": "number", "minimum": 0, "maximum": 1}"#,
+      ["0", "0.0", "0.5", "0.999999", "1", "-0", "-0.0"],
+      not: ["1.0", "1.5", "2", "-0.1", "1e-3", "10"]
+    ),
+    Case(
+      #"{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 12.5}"#,
+      ["0.001", "0.5", "1", "9.99", "12", "12.4", "12.49", "12.0"],
+      not: ["0", "0.0", "-0", "12.5", "12.50", "12.51", "13", "-1", "120"]
+    ),
+    Case(
+      #"{"type": "number", "minimum": -3.25, "maximum": -0.05}"#,
+      ["-3.25", "-3.2", "-3", "-2.999", "-0.05", "-0.06", "-0.1", "-1"],
+      not: ["-3.26", "-4", "0", "-0.04", "-0", "3", "0.05"]
+    ),
+    Case(
+      #"{"type": "number", "exclusiveMaximum": 0}"#,
+      ["-0.1", "-5", "-123456.75"],
+      not: ["0", "-0", "-0.0", "1"]
+    ),
+    Case(
+      #"{"type": ["number", "null"], "minimum": 2.50}"#,
+      ["null", "2.5", "2.51", "3", "100"],
+      not: ["2.4", "2"]
+    ),
+    Case(
       #"{"type": "string"}"#,
       [#""""#, #""a b""#, #""é\n\"\u00e9""#, #""😀""#, #""\ud7ff\uE000""#],
       not: [#"""#, "\"\n\"", #""\x""#, #""\ud800""#, #""\uDFFF""#, #""a"b"#]
@@ -125,6 +150,12 @@ struct JSONSchemaCompilerTests {
       [#"{"z":true}"#, #"{"z":true,"y":false}"#],
       not: ["{}", #"{"y":false}"#]
     ),
+    Case(
+      #"{"type": "object", "properties": {"größe": {"type": "null"}}, "additionalProperties": {"type": "integer"}}"#,
+      [#"{"größe":null}"#, #"{"a b-c":1}"#, #"{"日本":1,"$x.y/z":2}"#, #"{"gro":1}"#],
+      not: [#"{"größe":1}"#, #"{"a\u0062":1}"#, #"{"":1}"#]
+    ),
+    Case(#"{"type": "object", "required": ["a", "a"]}"#, [#"{"a":1}"#], not: [#"{"a":1,"a":1}"#]),
     Case(#"{"anyOf": [{"type": "integer"}, {"const": "none"}]}"#, ["7", #""none""#], not: ["none", "null"]),
     Case(
       ##"{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/tree"}}}, "required": ["value"]}}}"##,
@@ -147,12 +178,105 @@ struct JSONSchemaCompilerTests {
     for text in item.bad { #expect(!StructuredVocabulary.allows(grammar, text), "\(text)") }
   }
 
+  @Test("keeps numbers between their bounds, and allows those that are", arguments: 0..<300)
+  func bounds(seed: UInt64) throws {
+    var random = SamplerRandom(seed: seed)
+    func decimal() -> String {
+      let digits = Int.random(in: 0...3, using: &random)
+      let value = Int.random(in: -2_000...2_000, using: &random) / (Bool.random(using: &random) ? 1 : 40)
+      let scale = [1, 10, 100, 1_000][digits]
+      let (whole, rest) = value.magnitude.quotientAndRemainder(dividingBy: UInt(scale))
+      let fraction = String(rest + UInt(scale)).dropFirst()
+      return (value < 0 ? "-" : "") + "\(whole)" + (digits == 0 ? "" : ".\(fraction)")
+    }
+    func exact(_ text: String) throws -> Decimal { try #require(Decimal(string: text)) }
+    let (low, high) = (decimal(), decimal())
+    let isStrict = (low: Bool.random(using: &random), high: Bool.random(using: &random))
+    let has = (
+      low: Int.random(in: 0..<4, using: &random) > 0, high: Int.random(in: 0..<4, using: &random) > 0
+    )
+    var keys = [#""type": "number""#]
+    if has.low { keys.append("\"\(isStrict.low ? "exclusiveMinimum" : "minimum")\": \(low)") }
+    if has.high { keys.append("\"\(isStrict.high ? "exclusiveMaximum" : "maximum")\": \(high)") }
+    let schema = "{\(keys.joined(separator: ", "))}"
+    let (least, most) = (try exact(low), try exact(high))
+    func isAllowed(_ value: Decimal) -> Bool {
+      (!has.low || (isStrict.low ? value > least : value >= least))
+        && (!has.high || (isStrict.high ? value < most : value <= most))
+    }
+    guard let grammar = try? JSONSchemaCompiler.grammar(schema) else {
+      #expect(
+        has.low && has.high && (least > most || least == most && (isStrict.low || isStrict.high)),
+        "\(schema)"
+      )
+      return
+    }
+    for _ in 0..<40 {
+      let text = decimal()
+      // Zeros at the end may be left out where a bound is near; without them every number is to be had.
+      var short = text
+      if short.contains(".") {
+        while short.hasSuffix("0") { short.removeLast() }
+        if short.hasSuffix(".") { short.removeLast() }
+      }
+      let isIn = isAllowed(try exact(text))
+      #expect(StructuredVocabulary.allows(grammar, short) == isIn, "seed \(seed): \(short) for \(schema)")
+      #expect(isIn || !StructuredVocabulary.allows(grammar, text), "seed \(seed): \(text) for \(schema)")
+    }
+    // A walk at random stays within the bounds.
+    let automaton = StructuredVocabulary.automaton(grammar)
+    for _ in 0..<10 {
+      var (state, text) = (automaton.start(), "")
+      while text.count < 40 {
+        let bytes = (0x2B...0x65).map { UInt8($0) }.filter {
+          automaton.next(state, $0) != GrammarAutomaton.dead
+        }
+        guard let byte = bytes.randomElement(using: &random) else { break }
+        if automaton.accepts(state), Int.random(in: 0..<4, using: &random) == 0 { break }
+        text.unicodeScalars.append(UnicodeScalar(byte))
+        state = automaton.next(state, byte)
+      }
+      guard automaton.accepts(state), !text.contains("e"), !text.contains("E") else { continue }
+      #expect(isAllowed(try exact(text)), "seed \(seed): \(text) for \(schema)")
+    }
+  }
+
+  @Test(
+    "alternatives that begin alike within each other are followed so far and no further",
+    .timeLimit(.minutes(5))
+  )
+  func ambiguity() throws {
+    let depth = 40
+    let rules = (0..<depth).map { level in
+      let inner = level + 1 < depth ? ##"{"$ref": "#/$defs/n\##(level + 1)"}"## : #"{"type": "null"}"#
+      return
+        #""n\#(level)": {"anyOf": [{"type": "object", "properties": {"l": \#(inner), "a": {"type": "null"}},"#
+        + #" "required": ["l", "a"]}, {"type": "object", "properties": {"l": \#(inner), "b": {"type": "null"}},"#
+        + #" "required": ["l", "b"]}]}"#
+    }
+    let schema = ##"{"$ref": "#/$defs/n0", "$defs": {\##(rules.joined(separator: ", "))}}"##
+    let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(schema))
+    var state = automaton.start()
+    for _ in 0..<depth {
+      state = automaton.next(state, Array(#"{"l":"#.utf8))
+      try #require(state != GrammarAutomaton.dead)
+      #expect(!automaton.mask(state).isEmpty)
+    }
+    // Some way out is left; its text satisfies the schema.
+    let ending = StructuredVocabulary.text(try #require(automaton.completion(state)))
+    let text = String(repeating: #"{"l":"#, count: depth) + String(decoding: ending, as: UTF8.self)
+    let document = try JSONDocument(schema)
+    #expect(SchemaOracle.accepts(try JSONDocument(text), document, document))
+  }
+
   @Test(
     "refuses what can't be satisfied",
     arguments: [
       "false", #"{"enum": []}"#, #"{"anyOf": []}"#, #"{"type": "string", "minLength": 3, "maxLength": 2}"#,
       #"{"type": "array", "items": false, "minItems": 1}"#,
       #"{"type": "integer", "minimum": 2, "maximum": 1}"#,
+      #"{"type": "number", "minimum": 0.5, "maximum": 0.4}"#,
+      #"{"type": "number", "exclusiveMinimum": 2, "maximum": 2}"#,
       #"{"type": "array", "minItems": 3, "maxItems": 2}"#, #"{"type": "integer", "enum": ["a"]}"#,
       #"{"type": "object", "required": ["a"], "additionalProperties": false}"#,
       #"{"type": "object", "properties": {"a": false}, "required": ["a"]}"#, ##"{"$ref": "#"}"##,
@@ -169,7 +293,8 @@ struct JSONSchemaCompilerTests {
   @Test(
     "refuses what it can't keep",
     arguments: [
-      #"{"type": "string", "pattern": "a+"}"#, #"{"type": "number", "minimum": 0.5}"#,
+      #"{"type": "string", "pattern": "a+"}"#, #"{"type": "number", "minimum": 5e-1}"#,
+      #"{"type": "number", "minimum": 1, "exclusiveMinimum": 0}"#, #"{"type": "string", "minimum": 0.5}"#,
       #"{"oneOf": [{}, {}]}"#,
       #"{"type": "array", "uniqueItems": true}"#, #"{"type": "object", "minProperties": 1}"#, #"{"not": {}}"#,
       #"{"type": "integer", "multipleOf": 3}"#, #"{"type": "null", "maxLength": 3}"#,
@@ -250,6 +375,32 @@ struct GrammarTextTests {
     ]
     for text in good { #expect(StructuredVocabulary.allows(grammar, text), "\(text)") }
     for text in bad { #expect(!StructuredVocabulary.allows(grammar, text), "\(text)") }
+  }
+
+  @Test(
+    "repeats what may be empty without end or effect",
+    .timeLimit(.minutes(2)),
+    arguments: [
+      "root ::= \"a\" ws* \"b\"\nws ::= [ ]*", #"root ::= "a" (" "?)* "b""#, #"root ::= "a" (" "*)* "b""#,
+      #"root ::= "a" (""{999999}){999999} " "? "b""#, #"root ::= "a" ("" | " "){0,5} "b""#,
+    ]
+  )
+  func emptyRepetition(text: String) throws {
+    let grammar = try GrammarText.grammar(text)
+    #expect(try CompiledFormat(grammar: grammar, trie: StructuredVocabulary.trie).shortestAnswer <= 2)
+    for good in ["ab", "a b"] { #expect(StructuredVocabulary.allows(grammar, good), "\(good)") }
+    for bad in ["a", "b", "a  c"] { #expect(!StructuredVocabulary.allows(grammar, bad), "\(bad)") }
+  }
+
+  @Test("follows an ambiguous rule that calls itself", .timeLimit(.minutes(2)))
+  func ambiguousRule() throws {
+    let automaton = StructuredVocabulary.automaton(
+      try GrammarText.grammar(#"root ::= "a" | "a" root "x" | "a" root "y""#)
+    )
+    var state = automaton.start()
+    for _ in 0..<200 { state = automaton.next(state, [0x61]) }
+    #expect(state != GrammarAutomaton.dead && automaton.completion(state) != nil)
+    #expect(!automaton.mask(state).isEmpty)
   }
 
   /// Forty rules, each of which is twice the next.

@@ -198,6 +198,46 @@ struct TokenConstraintTests {
     }
   }
 
+  @Test("knows the text that has to come, with a space where one may stand")
+  func required() throws {
+    let schema = #"""
+      {"type": "object", "properties": {"name": {"type": "string"}, "kind": {"const": "a b"},
+        "size": {"type": "integer"}}, "required": ["name", "kind", "size"], "additionalProperties": false}
+      """#
+    let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(schema))
+    var state = automaton.start()
+    func required(after text: String) -> String {
+      state = automaton.next(state, Array(text.utf8))
+      return String(decoding: automaton.required(state), as: UTF8.self)
+    }
+    #expect(required(after: "") == #"{"name": ""#)
+    #expect(required(after: #"{"na"#) == #"me": ""#)
+    #expect(required(after: #"me":"x"#) == "")
+    #expect(required(after: "\"") == #", "kind": "a b", "size": "#)
+    #expect(required(after: #","kind":"a b","size":"#) == " ")
+    #expect(required(after: "-") == "")
+    #expect(required(after: "1}") == "")
+    // A text without an end is looked at for a while only.
+    let endless = StructuredVocabulary.automaton(try GrammarText.grammar(#"root ::= "ab" root | "ac""#))
+    #expect(endless.required(endless.start()) == [0x61])
+    let long = StructuredVocabulary.automaton(try GrammarText.grammar(#"root ::= "x"{1000}"#))
+    #expect(long.required(long.start()).count == GrammarAutomaton.longestRequirement)
+  }
+
+  @Test("whatever has to come is allowed", arguments: 0..<60)
+  func requiredIsAllowed(seed: UInt64) throws {
+    var maker = RandomSchema(random: SamplerRandom(seed: seed))
+    let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(maker.schema().text))
+    var state = automaton.start()
+    for _ in 0..<30 {
+      #expect(automaton.next(state, automaton.required(state)) != GrammarAutomaton.dead, "seed \(seed)")
+      let mask = automaton.mask(state)
+      let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
+      guard let token = allowed.randomElement(using: &maker.random) else { break }
+      state = automaton.next(state, StructuredVocabulary.pieces[token])
+    }
+  }
+
   @Test("keeps the text of the largest logit when that is allowed, without making a mask")
   func greedy() throws {
     let grammar = try JSONSchemaCompiler.grammar(#"{"type": "string"}"#)
