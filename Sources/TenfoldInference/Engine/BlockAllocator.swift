@@ -62,6 +62,9 @@ struct BlockAllocator: Sendable {
   /// Pages that sequences hold.
   var usedCount: Int { blocks.count - freeCount }
 
+  /// How long the list of pages kept is, entries out of date included; for tests.
+  var idleEntryCount: Int { idle.count }
+
   /// Takes a page with one reference, or `nil` when all are held.
   mutating func allocate() -> UInt32? {
     guard let block = empty.popLast() ?? forgetOldest() else { return nil }
@@ -100,6 +103,7 @@ struct BlockAllocator: Sendable {
     blocks[index].released = clock
     idle.append((block, clock))
     idleCount += 1
+    dropOutdated()
     if idleCount > idleLimit, let oldest = forgetOldest() { empty.append(oldest) }
   }
 
@@ -132,6 +136,17 @@ struct BlockAllocator: Sendable {
     if blocks[Int(named.block)].references == 0 { idleCount -= 1 }
     blocks[Int(named.block)].references += 1
     return named
+  }
+
+  /// Forgets entries of pages that were taken again since, once there are many: traffic that repeats itself adds one at
+  /// each release.
+  private mutating func dropOutdated() {
+    guard idle.count > 2 * blocks.count + 1_024 else { return }
+    idle.removeAll { entry in
+      let block = blocks[Int(entry.block)]
+      return block.references > 0 || block.released != entry.released || block.prefix == nil
+    }
+    idleHead = 0
   }
 
   private mutating func compact() {

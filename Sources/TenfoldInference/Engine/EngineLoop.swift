@@ -201,7 +201,7 @@ final class EngineLoop {
     }
     let ids = plan.map(\.id)
     let requests = ids.map { sequences[$0]?.request.id ?? $0 }
-    let before = Self.threadTime()
+    let (before, start) = (Self.threadTime(), ContinuousClock.now)
     do throws(ModelError) {
       guard try runner.run(step, isAbandoned: { mailbox.abandons(requests) }) else { return }
     } catch {
@@ -209,6 +209,7 @@ final class EngineLoop {
       return
     }
     charge(plan, since: before)
+    scheduler.didTake(start.duration(to: .now), rows: step.tokens.count)
     statistics.steps += 1
     statistics.computedRows += step.tokens.count
     metrics.record(rows: step.tokens.count, sequences: plan.count)

@@ -3,7 +3,8 @@
 
 /// Decides what each step of the engine computes; pure state, no threads, no clocks.
 ///
-/// Each tick all sequences that wait for one token go first, then pieces of prompts up to a budget of rows. Sequences
+/// Each tick all sequences that wait for one token go first, then pieces of prompts up to a budget of rows, which is what
+/// fits into the time that the waiting ones may have to wait. Sequences
 /// are admitted by priority, within a priority in fair shares between tenants, and within a tenant by when they are due;
 /// they hold pages for all their tokens. When a decoding one finds no page, the least important and latest sequence gives
 /// up its own and is computed again later.
@@ -12,10 +13,12 @@ struct EngineScheduler: Sendable {
   struct Limits: Sendable {
     /// Sequences that hold pages at the same time.
     var maximumSequences = 16
-    /// Prompt rows of a step beside decoding sequences or other prompts.
+    /// The most prompt rows of a step beside decoding sequences or other prompts.
     var sharedPromptRows = 192
-    /// Prompt rows of a step with nothing else to do.
+    /// The most prompt rows of a step with nothing else to do.
     var lonePromptRows = 512
+    /// How long a step with prompts in it may make decoding sequences wait; `nil` for as long as it takes.
+    var timePerToken: Duration?
     /// Guessed rows of a step, all sequences together.
     var draftRows = 32
     /// Pages that are kept for later prompts while no sequence holds them; `nil` for all, 0 to share none at all.
@@ -47,6 +50,7 @@ struct EngineScheduler: Sendable {
   private var allocator: BlockAllocator
   private var waiting = WaitingLine()
   private(set) var shares: FairShares
+  private var passTimes = PassTimes()
   /// In the order of admission.
   private var running: [ScheduledSequence] = []
   private var nextOrder: UInt64 = 0
@@ -153,6 +157,9 @@ struct EngineScheduler: Sendable {
     running[index].publish(to: &allocator)
   }
 
+  /// Notes what a step took by the clock.
+  mutating func didTake(_ duration: Duration, rows: Int) { passTimes.note(rows: rows, duration: duration) }
+
   /// Adds a generated token.
   mutating func append(_ token: Int32, to id: Int) {
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
@@ -213,12 +220,13 @@ struct EngineScheduler: Sendable {
       running[index].draft = []
       index += 1
     }
-    admit(besides: plan.count)
+    let evicted = admit(besides: plan.count)
+    // Their pages may belong to others by now.
+    plan.removeAll { evicted.contains($0.id) }
     let decoding = Set(plan.map(\.id))
     let prompts = running.indices.filter { !decoding.contains(running[$0].id) }
       .sorted { running[$0].isBefore(running[$1], by: shares) }
-    let isAlone = plan.isEmpty && prompts.count == 1
-    var budget = isAlone ? limits.lonePromptRows : limits.sharedPromptRows
+    var budget = promptRows(isAlone: plan.isEmpty && prompts.count == 1, besides: plan)
     var inWork: Set<BlockAllocator.Prefix> = []
     for index in prompts where budget > 0 {
       running[index].reusePrefix(of: &allocator)
@@ -235,6 +243,18 @@ struct EngineScheduler: Sendable {
     return plan
   }
 
+  private func promptRows(isAlone: Bool, besides plan: [Work]) -> Int {
+    let limit = isAlone ? limits.lonePromptRows : limits.sharedPromptRows
+    guard let target = limits.timePerToken else { return limit }
+    // Nobody waits for a token yet, but somebody may come and wait for the first one.
+    let time = plan.isEmpty ? target * 4 : target
+    return passTimes.promptRows(
+      within: time,
+      besides: plan.reduce(0) { $0 + $1.rowCount },
+      limit: limit
+    )
+  }
+
   private func work(_ sequence: ScheduledSequence, count: Int) -> Work {
     Work(
       id: sequence.id,
@@ -248,7 +268,10 @@ struct EngineScheduler: Sendable {
   }
 
   /// Admits waiting sequences in their order while there is room; the first that does not fit stops the rest.
-  private mutating func admit(besides decoding: Int) {
+  ///
+  /// - Returns: The sequences that had to give up their pages to more important ones.
+  private mutating func admit(besides decoding: Int) -> Set<Int> {
+    var evicted: Set<Int> = []
     while var sequence = waiting.first(by: shares), running.count < limits.maximumSequences {
       sequence.reusePrefix(of: &allocator)
       let needed = sequence.pagesNeeded
@@ -257,10 +280,11 @@ struct EngineScheduler: Sendable {
         last.priority < sequence.priority
       {
         preempt(last.id)
+        evicted.insert(last.id)
       }
       guard allocator.freeCount >= needed + running.count, sequence.reserve(from: &allocator) else {
         sequence.release(to: &allocator)
-        return
+        return evicted
       }
       waiting.remove(sequence.id)
       // The whole prompt is charged now, so that one tenant's prompts don't take all places at once.
@@ -268,6 +292,7 @@ struct EngineScheduler: Sendable {
       shares.charge(sequence.tenant, FairShares.promptWork * Double(prompt))
       running.append(sequence)
     }
+    return evicted
   }
 
   private mutating func preemptLeastImportant() -> Int? {

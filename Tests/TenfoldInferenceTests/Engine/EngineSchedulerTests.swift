@@ -64,6 +64,36 @@ struct EngineSchedulerTests {
     #expect(plan.map(\.id) == [1, 2] && plan.map(\.count) == [1, 64])
   }
 
+  @Test("gives prompts as many rows as fit into the time that others may wait")
+  func timePerToken() {
+    var scheduler = scheduler { $0.timePerToken = .milliseconds(100) }
+    for rows in 1...100 { scheduler.didTake(.milliseconds(10 + rows), rows: rows) }
+    add(&scheduler, 1, 300)
+    // Alone, four times that.
+    #expect(step(&scheduler).map(\.count) == [300])
+    add(&scheduler, 2, 200)
+    let plan = step(&scheduler)
+    #expect(plan.map(\.id) == [1, 2] && plan.map(\.count) == [1, 64])
+    // However slow the machine has become, prompts go on.
+    for rows in 1...100 { scheduler.didTake(.seconds(rows), rows: rows) }
+    #expect(step(&scheduler).map(\.count) == [1, 32])
+    scheduler.remove(1)
+    #expect(step(&scheduler).map(\.count) == [32])
+  }
+
+  @Test("takes a decoding sequence out of the step when its pages go to a more important one")
+  func evictedInMidStep() {
+    var scheduler = scheduler(blocks: 4)
+    add(&scheduler, 1, 31, priority: 0)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 100)
+    let plan = step(&scheduler)
+    #expect(plan.map(\.id) == [2] && scheduler.preemptions == 1)
+    scheduler.remove(2)
+    let again = step(&scheduler)
+    #expect(again.map(\.id) == [1] && again.map(\.start) == [0] && again.map(\.count) == [32])
+  }
+
   @Test("serves higher priorities first, equal ones in order of arrival")
   func order() {
     var scheduler = scheduler { $0.maximumSequences = 1 }
@@ -240,6 +270,26 @@ struct EngineSchedulerTests {
     #expect(scheduler.preemptions == 0)
   }
 
+  @Test("keeps books of bounded length while the same prompt comes again and again")
+  func repeatedPrompt() throws {
+    var allocator = BlockAllocator(count: 8)
+    let prefix = BlockAllocator.Prefix(tenant: "a", parent: 0, tokens: Array(0..<32))
+    let taken = allocator.allocate()
+    let page = try #require(taken)
+    _ = allocator.publish(page, as: prefix)
+    allocator.release(page)
+    for _ in 0..<20_000 {
+      let again = allocator.reuse(prefix)
+      #expect(again?.block == page)
+      allocator.release(page)
+    }
+    #expect(allocator.idleEntryCount < 2_000 && allocator.idleCount == 1 && allocator.freeCount == 8)
+    // Taken again in the order of their release.
+    let pages = (0..<8).compactMap { _ in allocator.allocate() }
+    let (more, forgotten) = (allocator.allocate(), allocator.reuse(prefix))
+    #expect(Set(pages).count == 8 && more == nil && forgotten == nil)
+  }
+
   @Test("keeps its books right over random events", arguments: 0..<60)
   func property(seed: UInt64) {
     var random = SamplerRandom(seed: seed)
@@ -277,8 +327,13 @@ struct EngineSchedulerTests {
       let plan = scheduler.plan()
       #expect(alive.isEmpty || !plan.isEmpty, "seed \(seed): nothing is planned")
       #expect(Set(plan.map(\.id)).count == plan.count, "seed \(seed)")
+      var slots: Set<Int> = []
       for work in plan {
         #expect(work.pages.count * 32 >= work.start + work.rowCount, "seed \(seed): a row has no page")
+        for position in work.start..<min(work.start + work.rowCount, work.pages.count * 32) {
+          let slot = Int(work.pages[position / 32]) * 32 + position % 32
+          #expect(slots.insert(slot).inserted, "seed \(seed): two rows are stored in one place")
+        }
         scheduler.didCompute(work)
         guard work.isLast, let count = alive[work.id] else { continue }
         if count + 1 >= blocks * 32 {

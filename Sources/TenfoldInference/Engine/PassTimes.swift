@@ -1,0 +1,62 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Learns what a pass costs by its rows, and says how many prompt rows fit into a time.
+///
+/// A pass reads all weights once and then works for each row, so its time is nearly a line over its rows. The line is
+/// fitted to past passes by least squares, recent ones counting more, as contexts grow and neighbours come and go.
+struct PassTimes: Sendable {
+  /// Prompt rows that a pass carries however slow it is: fewer would read the weights again for little work.
+  static let fewestRows = 32
+  /// What remains of a pass's weight after the next one: some 30 passes count.
+  private static let memory = 0.97
+
+  private var count = 0.0
+  private var sumOfRows = 0.0
+  private var sumOfTimes = 0.0
+  private var sumOfSquares = 0.0
+  private var sumOfProducts = 0.0
+
+  /// Notes a pass.
+  ///
+  /// - Parameters:
+  ///   - rows: All its rows.
+  ///   - duration: What it took by the clock.
+  mutating func note(rows: Int, duration: Duration) {
+    let (rows, time) = (Double(rows), duration / .seconds(1))
+    guard rows > 0, time > 0 else { return }
+    count = count * Self.memory + 1
+    sumOfRows = sumOfRows * Self.memory + rows
+    sumOfTimes = sumOfTimes * Self.memory + time
+    sumOfSquares = sumOfSquares * Self.memory + rows * rows
+    sumOfProducts = sumOfProducts * Self.memory + rows * time
+  }
+
+  /// How many prompt rows a pass may carry.
+  ///
+  /// - Parameters:
+  ///   - target: How long the pass may take.
+  ///   - others: Rows that it has anyway.
+  ///   - limit: The most in any case.
+  /// - Returns: A multiple of ``fewestRows`` or `limit`; `limit` as long as no pass is known.
+  func promptRows(within target: Duration, besides others: Int, limit: Int) -> Int {
+    guard count > 0 else { return limit }
+    let (fixed, perRow) = line
+    let rows = (target / .seconds(1) - fixed) / perRow - Double(others)
+    guard rows < Double(limit) else { return limit }
+    let whole = Int(max(0, rows)) / Self.fewestRows * Self.fewestRows
+    return min(limit, max(Self.fewestRows, whole))
+  }
+
+  /// The time of a pass without rows and of each row, neither negative.
+  private var line: (fixed: Double, perRow: Double) {
+    let even = sumOfTimes / sumOfRows
+    let spread = count * sumOfSquares - sumOfRows * sumOfRows
+    // Passes that are all alike say nothing about the slope; then all of the time counts as the rows'.
+    guard spread > 1e-3 * sumOfRows * sumOfRows else { return (0, even) }
+    let slope = (count * sumOfProducts - sumOfRows * sumOfTimes) / spread
+    let fixed = (sumOfTimes - slope * sumOfRows) / count
+    guard slope > 0, fixed > 0 else { return (0, even) }
+    return (fixed, slope)
+  }
+}
