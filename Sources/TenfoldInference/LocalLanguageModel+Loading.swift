@@ -8,7 +8,8 @@ extension LocalLanguageModel {
   /// pages are given back afterwards. Cancelling the task does not stop a load that has begun.
   ///
   /// - Parameters:
-  ///   - path: The model file: architecture `llama` or `qwen2`, with a byte-pair tokenizer and a ChatML template.
+  ///   - path: The model file: architecture `llama` or `qwen2`, with the byte-pair tokenizer of SmolLM2 or of Qwen 2 and 2.5.
+  ///     Conversations need a ChatML template; raw prompts need none.
   ///   - options: How the model runs.
   ///   - progress: Receives the share that is packed, 0 to 1, on any thread.
   /// - Returns: The running model.
@@ -38,6 +39,11 @@ extension LocalLanguageModel {
         .invalidTokenizer,
         "The tokenizer has \(vocabulary.count) tokens, the model only \(model.vocabularySize); fetch the file again."
       )
+    }
+    var options = options
+    if options.revision == nil {
+      let contents = PackedWeightsLayout.Source.fingerprint(of: file.mappedFile)
+      options.revision = "\(contents)-\(options.precision)-\(options.keyValuePrecision)"
     }
     let name = file.metadata["general.name"]?.string ?? model.configuration.architecture
     return try LocalLanguageModel(model: model, vocabulary: vocabulary, options: options, name: name)

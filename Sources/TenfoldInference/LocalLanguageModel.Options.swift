@@ -10,6 +10,8 @@ extension LocalLanguageModel {
     /// Threads that compute, the engine's own included; `nil` for one less than this process may use, at least one.
     public var threads: Int?
     /// The most tokens of prompt and answer together; `nil` for as many as the model and the key-value memory allow.
+    ///
+    /// A model refuses to load where the memory has no room for a length given here.
     public var contextLength: Int?
     /// The most memory for keys and values; pages that were never used take none.
     public var keyValueCacheBytes: Int
@@ -20,6 +22,12 @@ extension LocalLanguageModel {
     public var maximumConcurrentSequences: Int
     /// Requests accepted and not finished, beyond which new ones are refused as overloaded.
     public var maximumQueuedRequests: Int
+    /// How long new prompts may make answers under way wait for their next token.
+    ///
+    /// Prompts are computed in pieces that fit into it, learnt from the passes before, so that answers keep flowing. More
+    /// time gives prompts larger pieces, of at most 192 tokens, which cost a little less in all. It is no promise: 32
+    /// tokens of prompts go into a pass in any case. The default is the pace of a person who reads along.
+    public var timePerTokenTarget: Duration
     /// How much of the engine tenants get relative to others when there is not room for all; 1 for those not named.
     public var tenantWeights: [TenantID: Double]
     /// Whether packed weights are kept in a file, for a quicker start.
@@ -32,8 +40,9 @@ extension LocalLanguageModel {
     public var speculation: DecoderSpeculation
     /// The model's name within a pipeline; `nil` for the name in the model file.
     public var id: String?
-    /// Part of every cache key; change it whenever answers may change.
-    public var revision: String
+    /// Part of every cache key; `nil` for one made of the model file's contents and of how finely it computes, so that
+    /// answers of another file or setting are never taken for this one's.
+    public var revision: String?
     /// How capable the model is relative to others.
     public var tier: ModelTier
     /// What its work costs.
@@ -47,13 +56,14 @@ extension LocalLanguageModel {
       prefixCacheBytes: Int? = nil,
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
+      timePerTokenTarget: Duration = .milliseconds(200),
       tenantWeights: [TenantID: Double] = [:],
       packedWeights: PackedWeightsCache = .off,
       precision: DecoderPrecision = .standard,
       keyValuePrecision: KeyValuePrecision = .float16,
       speculation: DecoderSpeculation = .promptLookup,
       id: String? = nil,
-      revision: String = "1",
+      revision: String? = nil,
       tier: ModelTier = .small,
       price: ModelPrice = ModelPrice()
     ) {
@@ -63,6 +73,7 @@ extension LocalLanguageModel {
       self.prefixCacheBytes = prefixCacheBytes
       self.maximumConcurrentSequences = maximumConcurrentSequences
       self.maximumQueuedRequests = maximumQueuedRequests
+      self.timePerTokenTarget = timePerTokenTarget
       self.tenantWeights = tenantWeights
       self.packedWeights = packedWeights
       self.precision = precision
@@ -104,6 +115,12 @@ extension LocalLanguageModel {
         speculation.maximumDraftTokens,
         "0...31"
       )
+      guard timePerTokenTarget > .zero else {
+        throw ModelError(
+          .invalidOption,
+          "timePerTokenTarget is \(timePerTokenTarget); it must be longer than nothing."
+        )
+      }
       try check(maximumQueuedRequests >= 1, "maximumQueuedRequests", maximumQueuedRequests, "1 and up")
     }
   }

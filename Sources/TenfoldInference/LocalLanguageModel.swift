@@ -43,6 +43,16 @@ public final class LocalLanguageModel: LanguageModel {
       precision: options.keyValuePrecision
     )
     let capacity = memory.pageCount * BlockAllocator.blockLength
+    if let wanted = options.contextLength, wanted > capacity {
+      let pages = (wanted - 1) / BlockAllocator.blockLength + 1
+      throw ModelError(
+        .invalidOption,
+        """
+        contextLength is \(wanted), but keyValueCacheBytes has room for \(capacity) tokens: give it \
+        \(pages * memory.pageByteCount) bytes, or lower contextLength.
+        """
+      )
+    }
     let context = min(options.contextLength ?? model.configuration.contextLength, capacity)
     guard context <= model.configuration.contextLength else {
       throw ModelError(
@@ -52,6 +62,7 @@ public final class LocalLanguageModel: LanguageModel {
     }
     var limits = EngineScheduler.Limits()
     limits.maximumSequences = options.maximumConcurrentSequences
+    limits.timePerToken = options.timePerTokenTarget
     limits.keptPages = options.prefixCacheBytes.map {
       // Any budget but zero is good for a page.
       $0 == 0 ? 0 : ($0 - 1) / memory.pageByteCount + 1
@@ -60,7 +71,7 @@ public final class LocalLanguageModel: LanguageModel {
     if options.speculation.maximumDraftTokens == 0 { limits.draftRows = 0 }
     self.profile = ModelProfile(
       id: options.id ?? name,
-      revision: options.revision,
+      revision: options.revision ?? "1",
       contextLength: context,
       tier: options.tier,
       price: options.price
@@ -114,6 +125,17 @@ public final class LocalLanguageModel: LanguageModel {
   public func generate(_ request: InferenceRequest) async throws -> GenerationStream {
     try start(request, onToken: nil)
   }
+
+  /// How many tokens a prompt has, with those that the model's chat template adds.
+  ///
+  /// With it a host can shorten a conversation before it is too long for ``profile``'s context.
+  ///
+  /// - Parameter prompt: The prompt.
+  /// - Returns: The number; 0 for a prompt without text or messages.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/unsupported`` for a conversation where the model's template isn't
+  ///   known.
+  /// - Complexity: O(*n*) in the prompt's length; it computes nothing else.
+  public func tokenCount(of prompt: InferencePrompt) throws -> Int { try tokens(of: prompt).count }
 
   /// Stops the engine: streams that are not at their end fail with ``ModelError/Code/engineStopped``.
   ///
@@ -188,12 +210,15 @@ public final class LocalLanguageModel: LanguageModel {
     return stream
   }
 
-  private func encode(_ prompt: InferencePrompt) throws -> [Int32] {
-    let tokens: [Int32]
+  private func tokens(of prompt: InferencePrompt) throws -> [Int32] {
     switch prompt {
-    case .text(let text): tokens = try vocabulary.encode(text)
-    case .chat(let messages): tokens = messages.isEmpty ? [] : try vocabulary.encode(messages)
+    case .text(let text): try vocabulary.encode(text)
+    case .chat(let messages): messages.isEmpty ? [] : try vocabulary.encode(messages)
     }
+  }
+
+  private func encode(_ prompt: InferencePrompt) throws -> [Int32] {
+    let tokens = try tokens(of: prompt)
     guard !tokens.isEmpty else {
       throw RequestError(.emptyRequest, "The prompt is empty; give at least one message or one character.")
     }
@@ -202,6 +227,6 @@ public final class LocalLanguageModel: LanguageModel {
 
   private func makeTrie(_ choices: [String]) throws -> ChoiceTrie? {
     guard !choices.isEmpty else { return nil }
-    return try ChoiceTrie(choices: choices.map(vocabulary.encode), endToken: vocabulary.endTokens.min())
+    return try ChoiceTrie(choices: choices.map(vocabulary.encode), endToken: vocabulary.turnEnd)
   }
 }

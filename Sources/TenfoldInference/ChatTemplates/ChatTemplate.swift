@@ -61,6 +61,20 @@ public struct ChatTemplate: Hashable, Sendable {
         """
       )
     }
+    // What a model is told to begin its turn with belongs to the template, and is not read here.
+    let afterwards = Self.components(of: text, separatedBy: "\(Self.start)assistant\n").last ?? ""
+    guard let next = afterwards.utf8.first,
+      next == UInt8(ascii: "'") || next == UInt8(ascii: "\"")
+        || afterwards.hasPrefix("{%")
+    else {
+      throw ModelError(
+        .unsupported,
+        """
+        The model's chat template puts more into the model's turn than its beginning, which is not supported. \
+        Write the prompt yourself and send it as raw text.
+        """
+      )
+    }
     let opening = "\(Self.start)system\n"
     var system: String?
     // Every system turn the template spells out; the default one has literal text up to its end marker.

@@ -124,6 +124,16 @@ public struct DecoderConfiguration: Hashable, Sendable {
         "Position scaling '\(scaling)' is not supported; use a model without it."
       )
     }
+    // A factor without a type stretches positions linearly, by the older name too.
+    for key in ["rope.scaling.factor", "rope.scale_linear"] where metadata["\(architecture).\(key)"] != nil {
+      let factor = try float(key)
+      guard factor == 0 || factor == 1 else {
+        throw ModelError(
+          .unsupported,
+          "Positions stretched by \(key) = \(factor) are not supported; use a model without it."
+        )
+      }
+    }
     if let experts = metadata["\(architecture).expert_count"]?.int, experts > 0 {
       throw ModelError(.unsupported, "Mixtures of experts are not supported; use a dense model.")
     }

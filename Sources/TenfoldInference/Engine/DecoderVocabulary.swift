@@ -8,6 +8,9 @@ protocol DecoderVocabulary: Sendable {
   /// Tokens that end an answer; their text is not shown.
   var endTokens: Set<Int32> { get }
 
+  /// The token with which the model ends its turn; `nil` if there is none.
+  var turnEnd: Int32? { get }
+
   /// How many tokens there are.
   var count: Int { get }
 

@@ -16,6 +16,7 @@ struct GGUFVocabulary: DecoderVocabulary {
   private static let endings = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>"]
 
   let endTokens: Set<Int32>
+  let turnEnd: Int32?
   private let tokenizer: BytePairTokenizer
   /// A model without a template that we know still answers raw prompts.
   private let template: Result<ChatTemplate, ModelError>
@@ -27,6 +28,8 @@ struct GGUFVocabulary: DecoderVocabulary {
     endTokens = Set(
       Self.endings.compactMap(tokenizer.controlToken) + [tokenizer.endOfSequence].compactMap { $0 }
     )
+    // Files of chat models name the end of a turn here, not that of a text.
+    turnEnd = tokenizer.endOfSequence ?? Self.endings.lazy.compactMap(tokenizer.controlToken).first
   }
 
   var count: Int { tokenizer.vocabularySize }

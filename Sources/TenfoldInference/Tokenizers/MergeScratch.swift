@@ -73,7 +73,7 @@ struct MergeScratch {
     _ vocabulary: borrowing BytePairVocabulary,
     into ids: inout [Int32]
   ) {
-    symbols.removeAll(keepingCapacity: range.count <= 65_536)
+    symbols.removeAll(keepingCapacity: symbols.capacity <= 65_536)
     for index in range { symbols.append(vocabulary.byteIDs[Int(text[index])]) }
     if range.count <= Self.shortLength {
       mergeShort(vocabulary)

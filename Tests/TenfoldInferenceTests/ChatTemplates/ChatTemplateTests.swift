@@ -54,4 +54,14 @@ struct ChatTemplateTests {
     #expect(error?.code == .unsupported)
     #expect(error?.message.contains("ChatML") == true)
   }
+
+  @Test("that put words into the model's mouth are refused")
+  func thinking() {
+    let source = """
+      {% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' }}{% endfor %}
+      {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{% endif %}
+      """
+    let error = #expect(throws: ModelError.self) { _ = try ChatTemplate(source: source) }
+    #expect(error?.code == .unsupported)
+  }
 }

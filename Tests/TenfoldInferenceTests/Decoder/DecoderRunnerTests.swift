@@ -241,7 +241,7 @@ struct DecoderLoadTests {
     arguments: [
       ("attention.head_count", UInt32(0)), ("attention.head_count", 3), ("attention.head_count_kv", 3),
       ("block_count", 0), ("block_count", .max), ("embedding_length", .max), ("feed_forward_length", 1),
-      ("context_length", 0),
+      ("context_length", 0), ("rope.scaling.factor", 4), ("rope.scale_linear", 2),
     ]
   )
   func sizes(key: String, value: UInt32) throws {

@@ -94,6 +94,9 @@ struct SyntheticModel {
       ("attention.head_count_kv", UInt32(keyValueHeads)), ("context_length", UInt32(contextLength)),
     ]
     for index in numbers.indices { numbers[index].1 = metadata[numbers[index].0] ?? numbers[index].1 }
+    for (key, value) in metadata where !numbers.contains(where: { $0.0 == key }) {
+      numbers.append((key, value))
+    }
     put(UInt32(0x4655_4747))
     put(UInt32(3))
     put(UInt64(list.count))
@@ -155,6 +158,7 @@ struct ASCIIVocabulary: DecoderVocabulary {
   }
 
   var endTokens: Set<Int32> = [127]
+  var turnEnd: Int32? { endTokens.min() }
 
   var count: Int { 128 }
 

@@ -123,6 +123,34 @@ struct LocalLanguageModelGoldenTests {
     await guessing.shutdown()
   }
 
+  @Test("spells what a schema calls for in few passes, and answers as without guesses")
+  func schema() async throws {
+    let schema = #"""
+      {"type": "object", "properties": {"destination_airport_code": {"type": "string", "maxLength": 12},
+        "number_of_passengers": {"type": "integer"}, "preferred_departure_time": {"enum": ["morning", "evening"]}},
+        "required": ["destination_airport_code", "number_of_passengers", "preferred_departure_time"]}
+      """#
+    let request = InferenceRequest(
+      "Book a flight to Oslo for three people.",
+      tenant: "golden",
+      options: try .init(maxTokens: 80, responseFormat: .jsonSchema(schema))
+    )
+    let plain = try await load(speculation: .off)
+    let guessing = try await load()
+    #expect(plain.profile.revision == guessing.profile.revision)
+    #expect(plain.profile.revision.hasSuffix("-standard-float16"))
+    let (expected, actual) = (try await ids(plain, request), try await ids(guessing, request))
+    #expect(actual.ids == expected.ids)
+    let statistics = guessing.statistics
+    print(
+      "\(statistics.acceptedTokens) of \(statistics.draftedTokens) guesses came true,",
+      "\(statistics.steps) passes for \(plain.statistics.steps)"
+    )
+    #expect(statistics.steps * 3 < plain.statistics.steps * 2)
+    await plain.shutdown()
+    await guessing.shutdown()
+  }
+
   @Test("is idle soon after its reader has left")
   func leaving() async throws {
     let model = try await load()

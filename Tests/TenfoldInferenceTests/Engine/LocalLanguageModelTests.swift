@@ -225,6 +225,21 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
+  @Test("counts the tokens of a prompt, and refuses a context that its memory can't hold")
+  func lengths() async throws {
+    let model = try LocalLanguageModel.synthetic()
+    #expect(try model.tokenCount(of: .text("0123456789")) == 10)
+    #expect(try model.tokenCount(of: .chat([])) == 0)
+    #expect(try model.tokenCount(of: .chat([.user("ab")])) == "user: ab\n".count)
+    await model.shutdown()
+    let error = #expect(throws: ModelError.self) {
+      _ = try LocalLanguageModel.synthetic(
+        options: .init(threads: 1, contextLength: 500, keyValueCacheBytes: 40_000)
+      )
+    }
+    #expect(error?.code == .invalidOption && error?.message.contains("keyValueCacheBytes") == true)
+  }
+
   @Test("needs one pass for answers that differ in their first token")
   func cheapChoices() async throws {
     let model = try LocalLanguageModel.synthetic()
@@ -408,6 +423,8 @@ struct LocalLanguageModelTests {
     )
     let error = #expect(throws: ModelError.self) { _ = try LocalLanguageModel.synthetic(options: options) }
     #expect(error?.code == .invalidOption)
+    let hurry = LocalLanguageModel.Options(timePerTokenTarget: .zero)
+    #expect(throws: ModelError.self) { _ = try LocalLanguageModel.synthetic(options: hurry) }
   }
 }
 

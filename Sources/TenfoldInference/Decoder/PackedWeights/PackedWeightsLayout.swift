@@ -65,6 +65,11 @@ extension PackedWeightsLayout.Source {
   /// A file that was changed in place with its size and time kept is taken for the same unless a sample shows it.
   init?(of file: MappedFile) {
     guard let stamp = FileStamp.ofFile(at: file.path), stamp.size == UInt64(file.count) else { return nil }
+    self.init(path: file.path, stamp: stamp, fingerprint: Self.fingerprint(of: file))
+  }
+
+  /// The checksum of the head and of the samples.
+  static func fingerprint(of file: MappedFile) -> String {
     let sampleCount = 64
     let sampleLength = min(4_096, file.count)
     var sums: [UInt64] = []
@@ -78,6 +83,6 @@ extension PackedWeightsLayout.Source {
       }
     }
     let sum = unsafe sums.withUnsafeBytes { unsafe XXH64.checksum($0) }
-    self.init(path: file.path, stamp: stamp, fingerprint: String(sum, radix: 16))
+    return String(sum, radix: 16)
   }
 }
