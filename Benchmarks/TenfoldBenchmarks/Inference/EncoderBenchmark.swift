@@ -16,7 +16,7 @@ struct EncoderBenchmark {
 
   func run(_ report: inout BenchmarkReport) throws {
     let file = try SafetensorsFile(path: directory + "/model.safetensors")
-    for precision in [EncoderPrecision.int8, .float32] {
+    for precision in [EncoderPrecision.int8, .int8Reduced, .float32] {
       let load = try BenchmarkSample.take(1) {
         try BenchmarkSample.seconds {
           _ = try BERTEncoder(weights: file, options: .init(precision: precision))

@@ -113,7 +113,7 @@ import TenfoldKernels
           weights,
           magnitudes: magnitudes[index, place],
           extra: weights.columns / place.columnsPerCopy,
-          range: place.weightRange(on: set),
+          range: options.precision.weightRange ?? .full,
           instructionSet: set
         )
       }

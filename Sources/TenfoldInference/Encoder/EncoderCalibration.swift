@@ -1,8 +1,6 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import TenfoldKernels
-
 /// The largest magnitudes that the inputs of each projection took.
 struct EncoderMagnitudes {
   /// A projection of a layer.
@@ -19,12 +17,6 @@ struct EncoderMagnitudes {
       case .attentionOutput: .max
       case .output: 16
       }
-    }
-
-    /// Codes of 7 bits where they make the product faster and cost little: a mean cosine of 0.0001 for the intermediate
-    /// projection of MiniLM-L6, three times that for its output.
-    func weightRange(on set: InstructionSet) -> Int8Range {
-      self == .intermediate && set.name == "avx2" ? .reduced : .full
     }
   }
 

@@ -28,7 +28,7 @@ struct BERTEncoderTests {
   @Test("odd widths work", arguments: [(30, 3, 50), (7, 1, 9), (36, 2, 33)])
   func odd(width: Int, heads: Int, feedForward: Int) throws {
     let weights = SyntheticEncoder(seed: 2, width: width, heads: heads, feedForward: feedForward)
-    for precision in [EncoderPrecision.float32, .int8] {
+    for precision in [EncoderPrecision.float32, .int8, .int8Reduced] {
       let encoder = try BERTEncoder(weights: weights, options: .init(precision: precision, headCount: heads))
       let vector = try encoder.embed([Self.text(9)], threads: 1)
       #expect(Self.cosine(vector[...], weights.oracle(Self.text(9))) > 0.999)
@@ -45,7 +45,7 @@ struct BERTEncoderTests {
 
   @Test(
     "a vector has the same bits alone and among others, on one thread and on two",
-    arguments: [EncoderPrecision.float32, .int8]
+    arguments: [EncoderPrecision.float32, .int8, .int8Reduced]
   )
   func ragged(precision: EncoderPrecision) throws {
     let encoder = try BERTEncoder(
