@@ -28,6 +28,8 @@ typedef struct disk_file {
   unsigned char *bytes;
   int64_t size;
   int64_t capacity;
+  /* The size that SQLite sees. */
+  int64_t length;
   change *first;
   change **last;
 } disk_file;
@@ -38,17 +40,22 @@ struct tenfold_fault_vfs {
   pthread_mutex_t lock;
   disk_file *files;
   tenfold_fault fault;
+  int only_database;
   int64_t until;
   int64_t count;
   int64_t failures;
+  int64_t quota;
 };
 
 typedef struct open_file {
   sqlite3_file base;
   tenfold_fault_vfs *vfs;
   disk_file *disk;
+  int is_database;
   sqlite3_file *real;
 } open_file;
+
+typedef enum operation { READ, WRITE, SYNC } operation;
 
 /* What the disk holds */
 
@@ -135,27 +142,50 @@ static disk_file *find(tenfold_fault_vfs *vfs, const char *path) {
 
 /* Faults */
 
+/* What a fault makes of an operation that it strikes. */
+static int outcome(tenfold_fault fault, operation operation) {
+  switch (fault) {
+  case TENFOLD_FAULT_POWER: return operation == SYNC ? SQLITE_IOERR_FSYNC : SQLITE_IOERR_WRITE;
+  case TENFOLD_FAULT_FULL: return operation == WRITE ? SQLITE_FULL : SQLITE_OK;
+  case TENFOLD_FAULT_WRITE: return operation == WRITE ? SQLITE_IOERR_WRITE : SQLITE_OK;
+  case TENFOLD_FAULT_SYNC: return operation == SYNC ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+  case TENFOLD_FAULT_READ: return SQLITE_IOERR_READ;
+  default: return SQLITE_OK;
+  }
+}
+
 /* The status that the fault gives to an operation, SQLITE_OK for none; the caller holds the lock. */
-static int strike(tenfold_fault_vfs *vfs, int is_sync) {
-  if (vfs->fault == TENFOLD_FAULT_NONE) return SQLITE_OK;
+static int strike(tenfold_fault_vfs *vfs, operation operation, int is_database) {
+  if (vfs->fault == TENFOLD_FAULT_NONE || (operation == READ) != (vfs->fault == TENFOLD_FAULT_READ) ||
+      (vfs->only_database && !is_database)) {
+    return SQLITE_OK;
+  }
   if (vfs->until > 0) {
     vfs->until -= 1;
     return SQLITE_OK;
   }
   if (vfs->count == 0) return SQLITE_OK;
-  int status = SQLITE_OK;
-  switch (vfs->fault) {
-  case TENFOLD_FAULT_POWER: status = is_sync ? SQLITE_IOERR_FSYNC : SQLITE_IOERR_WRITE; break;
-  case TENFOLD_FAULT_FULL: status = is_sync ? SQLITE_OK : SQLITE_FULL; break;
-  case TENFOLD_FAULT_WRITE: status = is_sync ? SQLITE_OK : SQLITE_IOERR_WRITE; break;
-  case TENFOLD_FAULT_SYNC: status = is_sync ? SQLITE_IOERR_FSYNC : SQLITE_OK; break;
-  default: break;
-  }
+  int status = outcome(vfs->fault, operation);
   if (status != SQLITE_OK) {
     vfs->failures += 1;
     if (vfs->count > 0) vfs->count -= 1;
   }
   return status;
+}
+
+/* Makes room for a write, as far as the quota lets it; the caller holds the lock. */
+static int grow(tenfold_fault_vfs *vfs, disk_file *file, int64_t end) {
+  if (end <= file->length) return SQLITE_OK;
+  if (vfs->quota >= 0) {
+    int64_t total = end - file->length;
+    for (disk_file *other = vfs->files; other != NULL; other = other->next) total += other->length;
+    if (total > vfs->quota) {
+      vfs->failures += 1;
+      return SQLITE_FULL;
+    }
+  }
+  file->length = end;
+  return SQLITE_OK;
 }
 
 /* Methods of an open file */
@@ -167,13 +197,17 @@ static int file_close(sqlite3_file *base) {
 
 static int file_read(sqlite3_file *base, void *buffer, int count, sqlite3_int64 offset) {
   open_file *file = (open_file *)base;
-  return file->real->pMethods->xRead(file->real, buffer, count, offset);
+  pthread_mutex_lock(&file->vfs->lock);
+  int status = strike(file->vfs, READ, file->is_database);
+  pthread_mutex_unlock(&file->vfs->lock);
+  return status != SQLITE_OK ? status : file->real->pMethods->xRead(file->real, buffer, count, offset);
 }
 
 static int file_write(sqlite3_file *base, const void *data, int count, sqlite3_int64 offset) {
   open_file *file = (open_file *)base;
   pthread_mutex_lock(&file->vfs->lock);
-  int status = strike(file->vfs, 0);
+  int status = strike(file->vfs, WRITE, file->is_database);
+  if (status == SQLITE_OK && file->disk != NULL) status = grow(file->vfs, file->disk, offset + count);
   if (status == SQLITE_OK && file->disk != NULL) status = remember(file->disk, offset, data, count);
   pthread_mutex_unlock(&file->vfs->lock);
   return status != SQLITE_OK ? status : file->real->pMethods->xWrite(file->real, data, count, offset);
@@ -182,8 +216,9 @@ static int file_write(sqlite3_file *base, const void *data, int count, sqlite3_i
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size) {
   open_file *file = (open_file *)base;
   pthread_mutex_lock(&file->vfs->lock);
-  int status = strike(file->vfs, 0);
+  int status = strike(file->vfs, WRITE, file->is_database);
   if (status == SQLITE_OK && file->disk != NULL) status = remember(file->disk, size, NULL, 0);
+  if (status == SQLITE_OK && file->disk != NULL && size < file->disk->length) file->disk->length = size;
   pthread_mutex_unlock(&file->vfs->lock);
   return status != SQLITE_OK ? status : file->real->pMethods->xTruncate(file->real, size);
 }
@@ -192,7 +227,7 @@ static int file_sync(sqlite3_file *base, int flags) {
   open_file *file = (open_file *)base;
   (void)flags;
   pthread_mutex_lock(&file->vfs->lock);
-  int status = strike(file->vfs, 1);
+  int status = strike(file->vfs, SYNC, file->is_database);
   /* The images stand in for the disk, so the real sync isn't needed. */
   if (status == SQLITE_OK && file->disk != NULL) status = settle(file->disk);
   pthread_mutex_unlock(&file->vfs->lock);
@@ -290,9 +325,11 @@ static int vfs_open(sqlite3_vfs *base, const char *path, sqlite3_file *handle, i
   int status = vfs->real->xOpen(vfs->real, path, file->real, flags, out);
   if (status != SQLITE_OK) return status;
   file->base.pMethods = &methods;
+  file->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
   if (path != NULL) {
     pthread_mutex_lock(&vfs->lock);
     file->disk = find(vfs, path);
+    if (file->disk != NULL) file->real->pMethods->xFileSize(file->real, (sqlite3_int64 *)&file->disk->length);
     pthread_mutex_unlock(&vfs->lock);
     if (file->disk == NULL) {
       file_close(handle);
@@ -306,11 +343,12 @@ static int vfs_open(sqlite3_vfs *base, const char *path, sqlite3_file *handle, i
 static int vfs_delete(sqlite3_vfs *base, const char *path, int sync) {
   tenfold_fault_vfs *vfs = (tenfold_fault_vfs *)base;
   pthread_mutex_lock(&vfs->lock);
-  int status = strike(vfs, 0);
+  int status = strike(vfs, WRITE, 0);
   disk_file *file = status == SQLITE_OK ? find(vfs, path) : NULL;
   if (file != NULL) {
     forget_changes(file);
     cut(file, 0);
+    file->length = 0;
   }
   pthread_mutex_unlock(&vfs->lock);
   return status != SQLITE_OK ? status : vfs->real->xDelete(vfs->real, path, sync);
@@ -351,6 +389,7 @@ tenfold_fault_vfs *tenfold_fault_vfs_create(const char *name) {
   tenfold_fault_vfs *vfs = real != NULL ? calloc(1, sizeof *vfs) : NULL;
   if (vfs == NULL) return NULL;
   pthread_mutex_init(&vfs->lock, NULL);
+  vfs->quota = -1;
   vfs->real = real;
   vfs->base.iVersion = 1;
   vfs->base.szOsFile = (int)sizeof(open_file) + real->szOsFile;
@@ -387,12 +426,29 @@ void tenfold_fault_vfs_destroy(tenfold_fault_vfs *vfs) {
   free(vfs);
 }
 
-void tenfold_fault_vfs_arm(tenfold_fault_vfs *vfs, tenfold_fault fault, int64_t operations, int64_t count) {
+static void arm(tenfold_fault_vfs *vfs, tenfold_fault fault, int64_t operations, int64_t count,
+                int only_database) {
   pthread_mutex_lock(&vfs->lock);
   vfs->fault = fault;
+  vfs->only_database = only_database;
   vfs->until = operations;
   vfs->count = count;
   vfs->failures = 0;
+  pthread_mutex_unlock(&vfs->lock);
+}
+
+void tenfold_fault_vfs_arm(tenfold_fault_vfs *vfs, tenfold_fault fault, int64_t operations, int64_t count) {
+  arm(vfs, fault, operations, count, 0);
+}
+
+void tenfold_fault_vfs_arm_database(tenfold_fault_vfs *vfs, tenfold_fault fault, int64_t operations,
+                                    int64_t count) {
+  arm(vfs, fault, operations, count, 1);
+}
+
+void tenfold_fault_vfs_set_quota(tenfold_fault_vfs *vfs, int64_t bytes) {
+  pthread_mutex_lock(&vfs->lock);
+  vfs->quota = bytes;
   pthread_mutex_unlock(&vfs->lock);
 }
 

@@ -5,7 +5,8 @@ public import Foundation
 
 /// A program of this build, to be run as a process of its own.
 public struct ChildProgram: Sendable {
-  let path: String
+  /// Where it is.
+  public let path: String
 
   public struct Missing: Error, CustomStringConvertible {
     public let description: String
@@ -42,6 +43,15 @@ public struct ChildProgram: Sendable {
       }
     }
     throw Missing(description: "\(name) was not built")
+  }
+
+  /// A program of the system; `nil` where it isn't.
+  public init?(system name: String) {
+    let places = ["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/"]
+    guard let place = places.first(where: { FileManager.default.isExecutableFile(atPath: $0 + name) }) else {
+      return nil
+    }
+    path = place + name
   }
 
   /// Starts the program.

@@ -119,6 +119,45 @@ struct DiskFaultTests {
     await store.close()
   }
 
+  @Test("reads that fail are typed errors, change nothing, and the next ones are answered")
+  func failingReads() async throws {
+    let directory = try TemporaryDirectory()
+    let disk = try #require(FaultDisk())
+    var options = disk.options()
+    // Next to nothing is remembered, so that reads reach the disk.
+    options.cacheSizeInBytes = 64 << 10
+    let path = directory.file("jobs.db")
+    let filled = try await SQLiteJobStore.open(.file(path), options: options)
+    let jobs = (0..<400).map { _ in NewJob(name: "x", payload: [UInt8](repeating: 1, count: 3000)) }
+    _ = try await filled.enqueue(jobs)
+    await filled.close()
+    let store = try await SQLiteJobStore.open(.file(path), options: options)
+    let history = JobHistory()
+    for job in jobs { history.accepted(job.id) }
+    var refusals: [StorageError.Code] = []
+    var ended = 0
+    for round in 0... {
+      if round % 2 == 0 { disk.arm(TENFOLD_FAULT_READ, round % 11, 1) }
+      do {
+        let leases = try await store.claim(ClaimRequest(maximum: 20, leaseFor: .seconds(3600)))
+        for lease in leases { history.started(lease.reference) }
+        disk.heal()
+        let ends = leases.map { JobSettlement($0.reference, .done(result: nil)) }
+        for (end, outcome) in zip(ends, try await store.settle(ends)) where outcome == .applied {
+          history.ended(end.reference, .done)
+          ended += 1
+        }
+        if leases.isEmpty { break }
+      } catch let error as StorageError { refusals.append(error.code) }
+    }
+    #expect(ended == jobs.count)
+    #expect(!refusals.isEmpty && refusals.allSatisfy { $0 == .inputOutput })
+    let dump = try await store.observe(.init(list: .init(limit: 10_000))).listed
+    #expect(history.judge(dump) == [])
+    #expect(try await store.database.problems() == [])
+    await store.close()
+  }
+
   @Test("after a sync that failed nothing is acknowledged until the store is opened again")
   func failedSync() async throws {
     let directory = try TemporaryDirectory()

@@ -33,6 +33,14 @@ import TenfoldStorage
     unsafe tenfold_fault_vfs_arm(vfs, fault, Int64(operations), Int64(count))
   }
 
+  /// Some writes or syncs to come of the main file fail: those that move the log into it.
+  func armDatabase(_ fault: tenfold_fault, _ operations: Int = 0, _ count: Int) {
+    unsafe tenfold_fault_vfs_arm_database(vfs, fault, Int64(operations), Int64(count))
+  }
+
+  /// The files hold so many bytes together from now on; `nil` for no limit.
+  func setQuota(_ bytes: Int?) { unsafe tenfold_fault_vfs_set_quota(vfs, Int64(bytes ?? -1)) }
+
   func heal() { arm(TENFOLD_FAULT_NONE, 0, 0) }
 
   var failures: Int { unsafe Int(tenfold_fault_vfs_failures(vfs)) }

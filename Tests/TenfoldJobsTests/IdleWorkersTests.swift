@@ -5,6 +5,7 @@ import CTenfoldFaultVFS
 import Synchronization
 import TenfoldStorage
 import TenfoldTestSupport
+import TenfoldTesting
 import Testing
 
 @testable import TenfoldJobs
@@ -38,6 +39,125 @@ struct IdleWorkersTests {
     let ends = received.leases.map { JobSettlement($0.reference, .done(result: nil)) }
     #expect(try await store.settle(ends) == [.applied, .applied])
     await store.close()
+  }
+
+  @Test(
+    "a job that goes straight to a worker is as one that was claimed: it expires, is fenced, and ends once"
+  )
+  func straight() async throws {
+    let clock = ManualStoreClock()
+    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    let received = Received()
+    let request = ClaimRequest(maximum: 2, leaseFor: .seconds(10))
+    _ = store.idleWorkers.wait(request) { leases, _ in received.add(leases) }
+    let options = JobOptions(tenant: "a", maximumAttempts: 4, uniqueKey: "u", trace: ["t": "1"])
+    let job = NewJob(name: "x", payload: [7], options: options)
+    var hints = store.wakeups.makeAsyncIterator()
+    _ = try await store.enqueue([job])
+    let lease = try #require(received.leases.first)
+    #expect(lease.reference == .init(id: job.id, fence: 1) && lease.payload == [7] && lease.tenant == "a")
+    #expect(lease.attempt == 1 && lease.maximumAttempts == 4 && lease.trace == ["t": "1"])
+    let stats = try await store.observe(.init())
+    #expect(stats.running == 1 && stats.ready == 0)
+    // The same again is a duplicate by its id, another one by its key; it wakes whoever lost their place for it.
+    _ = store.idleWorkers.wait(request) { leases, _ in received.add(leases) }
+    #expect(try await store.enqueue([job]) == [.duplicate(of: job.id)])
+    #expect(await hints.next() == .ready)
+    _ = store.idleWorkers.wait(request) { leases, _ in received.add(leases) }
+    let twin = NewJob(name: "x", payload: [], options: JobOptions(uniqueKey: "u"))
+    #expect(try await store.enqueue([twin]) == [.duplicate(of: job.id)])
+    #expect(received.leases.count == 1)
+    // Its lease ends as any other: the crash counts, and its worker comes too late.
+    clock.advance(by: .seconds(11))
+    #expect(try await store.extend([lease.reference], by: .seconds(9), updates: [nil]) == [.lost])
+    #expect(try await store.reap(limit: 9) == 1)
+    let next = try #require(try await store.claim(request).first)
+    #expect(next.reference.fence == 2 && next.crashCount == 1 && next.trace == ["t": "1"])
+    let ends = [lease, next].map { JobSettlement($0.reference, .done(result: nil)) }
+    #expect(try await store.settle(ends) == [.fenced, .applied])
+    await store.close()
+  }
+
+  @Test(
+    "a worker that waits gets what a claim would have given it, and the store is left as by a claim",
+    arguments: 1...100
+  )
+  func asAClaim(seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed)
+    let clock = ManualStoreClock()
+    let model = InMemoryJobStore(clock: clock.clock)
+    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    let received = Received()
+    var (held, ids, ticket) = ([JobLease.Reference](), [RawJobID](), Int?.none)
+    for step in 0..<120 {
+      let note: Comment = "seed \(seed), step \(step)"
+      clock.advance(by: .milliseconds(Int.random(in: 0...1500, using: &random)))
+      let request = ClaimRequest(
+        queues: Bool.random(using: &random) ? [.standard] : [.standard, "other"],
+        maximum: Int.random(in: 1...3, using: &random),
+        leaseFor: .seconds(Int.random(in: 2...9, using: &random))
+      )
+      switch Int.random(in: 0..<8, using: &random) {
+      case 0...3:
+        let job = newJob(step, ids, &random)
+        ids.append(job.id)
+        // Someone waits who found nothing.
+        let before = received.leases.count
+        var expected = try await model.claim(request).map(\.reference)
+        #expect(try await store.claim(request).map(\.reference) == expected, note)
+        held += expected
+        guard expected.isEmpty else { continue }
+        ticket = store.idleWorkers.wait(request) { leases, _ in received.add(leases) }
+        #expect(try await model.enqueue([job]) == store.enqueue([job]), note)
+        // Only a job for one of its queues, to be run at once, is looked at in its name.
+        if job.options.delay <= .zero, request.queues.contains(job.options.queue) {
+          expected = try await model.claim(request).map(\.reference)
+        }
+        let got = received.leases.dropFirst(before).map(\.reference)
+        #expect(got == expected, note)
+        held += got
+        if let ticket { store.idleWorkers.leave(ticket) }
+      case 4:
+        let command: JobControl = Bool.random(using: &random) ? .pause(.standard) : .resume(.standard)
+        try await model.control(command)
+        try await store.control(command)
+      case 5: #expect(try await model.reap(limit: 100) == store.reap(limit: 100), note)
+      default:
+        guard let reference = held.randomElement(using: &random) else { continue }
+        let outcome: JobSettlement.Outcome =
+          Bool.random(using: &random) ? .done(result: nil) : .retry(after: .seconds(1), error: "e")
+        let end = JobSettlement(reference, outcome)
+        #expect(try await model.settle([end]) == store.settle([end]), note)
+      }
+      let query = JobStats.Query(jobs: ids)
+      let (left, right) = (try await model.observe(query), try await store.observe(query))
+      #expect(left.ready == right.ready && left.running == right.running && left.dead == right.dead, note)
+      #expect(left.untilNextDue == right.untilNextDue, note)
+      #expect(left.jobs.map(\.state) == right.jobs.map(\.state), note)
+      #expect(left.jobs.map(\.fence) == right.jobs.map(\.fence), note)
+    }
+    await store.close()
+  }
+
+  /// Of one tenant and level: turns between them may differ, as a job that took none leaves them as they were.
+  private func newJob(_ step: Int, _ ids: [RawJobID], _ random: inout SeededGenerator) -> NewJob {
+    func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &random) == 0 }
+    let options = JobOptions(
+      queue: chance(4) ? "other" : .standard,
+      delay: .seconds(chance(3) ? Int.random(in: 1...5, using: &random) : 0),
+      uniqueKey: chance(4) ? "u" : nil,
+      uniqueRetention: .seconds(2),
+      concurrencyKey: chance(4) ? "c" : nil,
+      rateLimit: chance(5) ? JobRateLimit(key: "r", count: 1, per: .seconds(2)) : nil,
+      after: chance(5) ? ids.suffix(1) : [],
+      resultRetention: .seconds(10_000)
+    )
+    return NewJob(
+      id: RawJobID(milliseconds: UInt64(step), using: &random),
+      name: "x",
+      payload: [],
+      options: options
+    )
   }
 
   @Test("nothing comes to workers of other queues, that left, or for later")

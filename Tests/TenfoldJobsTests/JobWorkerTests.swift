@@ -3,6 +3,7 @@
 
 import Synchronization
 import TenfoldStorage
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
@@ -280,6 +281,29 @@ struct JobWorkerTests {
       }
       try await group.waitForAll()
     }
+  }
+
+  @Test("what makes room wakes a producer that waits, where nothing is polled", arguments: [false, true])
+  func room(onDisk: Bool) async throws {
+    let directory = try TemporaryDirectory()
+    let store: any JobStore =
+      onDisk
+      ? try await SQLiteJobStore.open(.file(directory.file("jobs.db")), isShared: false) : InMemoryJobStore()
+    let queue = JobQueue(store: store, maximumDepth: 1, whenFull: .wait)
+    let first = try await queue.enqueue(Square(number: 1))
+    // A claim makes room, and so does a cancellation.
+    for step in 0..<2 {
+      async let next = queue.enqueue(Square(number: 2 + step))
+      if step == 0 {
+        #expect(try await store.claim(ClaimRequest(maximum: 1)).map(\.reference.id) == [first.id.raw])
+      } else {
+        let waiting = try await store.observe(.init(list: .init(state: .ready, limit: 2))).listed
+        try await store.control(.cancel(waiting.prefix(1).map(\.id)))
+      }
+      _ = try await next
+    }
+    #expect(try await store.observe(.init()).ready == 1)
+    if let store = store as? SQLiteJobStore { await store.close() }
   }
 
   @Test("a run whose lease is lost is cancelled and can't settle or save")

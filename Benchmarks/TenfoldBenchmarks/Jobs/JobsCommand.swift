@@ -18,7 +18,7 @@ struct JobsCommand: AsyncParsableCommand {
 
   enum Case: String, ExpressibleByArgument, CaseIterable {
     case enqueue, claim, settle, lifecycle, producers, memory, footprint, worker, latency, depth, fairness
-    case keys, recovery, idle
+    case keys, recovery, idle, beside
   }
 
   @Option(name: .customLong("case"), help: "What to measure; repeat for several, all unless given.")
@@ -47,6 +47,18 @@ struct JobsCommand: AsyncParsableCommand {
   @Option(help: "Bytes of a job's payload.")
   var payload = 256
 
+  @Option(help: "A GGUF file for the case beside, which has a model of fixed cost otherwise.")
+  var model: String?
+
+  @Option(help: "Live requests a second for the case beside; half of what the model can do, say.")
+  var rate: Double?
+
+  @Option(help: "Live requests in a turn of the case beside.")
+  var requests: Int?
+
+  @Flag(help: "Have lines of the case beside answered at once with live requests, not between them.")
+  var shareModel = false
+
   @Flag(help: "Also measure the raw ceiling and report ratios to it.")
   var raw = false
 
@@ -74,6 +86,12 @@ struct JobsCommand: AsyncParsableCommand {
     guard lease.allSatisfy({ (0.1...3600).contains($0) }) else {
       throw ValidationError("--lease must be in 0.1...3600.")
     }
+    guard (0.01...10_000).contains(rate ?? 1) else {
+      throw ValidationError("--rate must be in 0.01...10000.")
+    }
+    guard (10...1_000_000).contains(requests ?? 10) else {
+      throw ValidationError("--requests must be in 10...1000000.")
+    }
     guard (0...65_536).contains(payload) else { throw ValidationError("--payload must be in 0...65536.") }
   }
 
@@ -98,10 +116,23 @@ struct JobsCommand: AsyncParsableCommand {
       case .fairness: try await bench.fairness(&report)
       case .keys: try await bench.keys(jobs, &report)
       case .idle: try await bench.idle(&report)
+      case .beside: try await beside(folder, &report)
       case .recovery: for lease in lease { try await bench.recovery(lease, &report) }
       }
     }
     try report.finish()
+  }
+
+  private func beside(_ folder: ScratchFolder, _ report: inout BenchmarkReport) async throws {
+    let isFixed = model == nil
+    try await BesideBenchmark(
+      folder: folder,
+      path: model,
+      rate: rate ?? (isFixed ? 80 : 4),
+      requests: requests ?? (isFixed ? 1_000 : 200),
+      tokens: isFixed ? 10 : 8,
+      yields: !shareModel
+    ).run(&report)
   }
 }
 

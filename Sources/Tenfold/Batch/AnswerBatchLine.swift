@@ -52,18 +52,22 @@ extension BatchInference {
         limit: options.maximumLineInBytes,
         defaultMaxTokens: options.defaultMaxTokens
       )
-      let completion = try await model.respond(
-        to: InferenceRequest(
-          prompt: request.prompt,
-          options: request.options,
-          context: RequestContext(
-            tenant: work.tenant,
-            priority: .background,
-            id: RequestID("\(work.batchID)-\(job.line)"),
-            cachePolicy: options.cachePolicy
-          )
+      let question = InferenceRequest(
+        prompt: request.prompt,
+        options: request.options,
+        context: RequestContext(
+          tenant: work.tenant,
+          priority: .background,
+          id: RequestID("\(work.batchID)-\(job.line)"),
+          cachePolicy: options.cachePolicy
         )
       )
+      let completion =
+        if let traffic = options.yieldsTo {
+          try await traffic.whileQuiet { [model] in try await model.respond(to: question) }
+        } else {
+          try await model.respond(to: question)
+        }
       return .answer(
         completion,
         isChat: request.isChat,

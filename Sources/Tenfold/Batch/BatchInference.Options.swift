@@ -35,6 +35,8 @@ extension BatchInference {
     public var defaultMaxTokens: Int
     /// Which caches may answer.
     public var cachePolicy: CachePolicy
+    /// The live requests that lines give way to; `nil` answers them beside each other, at background priority.
+    public var yieldsTo: LiveTraffic?
     /// How long a line waits after a refusal that doesn't say how long.
     public var refusalPause: Duration
     /// How often to look for what other processes did.
@@ -57,6 +59,7 @@ extension BatchInference {
     ///   - badLines: What becomes of input lines that hold no valid request.
     ///   - defaultMaxTokens: The token limit of lines that name none.
     ///   - cachePolicy: Which caches may answer.
+    ///   - yieldsTo: The live requests that lines give way to.
     ///   - refusalPause: How long a line waits after a refusal that doesn't say how long.
     ///   - pollInterval: How often to look for what other processes did.
     ///   - retry: How long to wait after a failed run.
@@ -71,6 +74,7 @@ extension BatchInference {
       badLines: BadLines = .refuse,
       defaultMaxTokens: Int = 256,
       cachePolicy: CachePolicy = .standard,
+      yieldsTo: LiveTraffic? = nil,
       refusalPause: Duration = .seconds(1),
       pollInterval: Duration = .milliseconds(500),
       retry: RetryPolicy = RetryPolicy(),
@@ -85,6 +89,7 @@ extension BatchInference {
       self.badLines = badLines
       self.defaultMaxTokens = defaultMaxTokens
       self.cachePolicy = cachePolicy
+      self.yieldsTo = yieldsTo
       self.refusalPause = refusalPause
       self.pollInterval = pollInterval
       self.retry = retry

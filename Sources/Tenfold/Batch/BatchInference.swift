@@ -17,7 +17,8 @@ public import TenfoldStorage
 /// the database's default this holds for loss of power too.
 ///
 /// **Beside live traffic.** Lines are asked with `RequestPriority.background`, so an admission layer turns them away
-/// first; a line that was turned away waits and that costs it no attempt.
+/// first; a line that was turned away waits and that costs it no attempt. With ``Options/yieldsTo`` a line is answered only
+/// while no live request is.
 ///
 /// **On machines that may vanish.** Cancelling the task of ``answer(_:to:as:for:)``, or draining a worker made by
 /// ``makeWorker()`` when the notice comes, stops what is being answered and gives it back without cost.

@@ -16,6 +16,8 @@ public struct PipelineLayers: Sendable {
   public var observation: (any InferenceMiddleware)?
   /// Limits, budgets and shedding at the door.
   public var admission: (any InferenceMiddleware)?
+  /// What was said before; never switched off, as an answer without it is to another question.
+  public var conversation: (any InferenceMiddleware)?
   /// One computation for equal requests in flight.
   public var coalescing: (any InferenceMiddleware)?
   /// Stored answers to the very same request.
@@ -35,14 +37,15 @@ public struct PipelineLayers: Sendable {
   /// - Parameters:
   ///   - model: The model that answers what no layer does.
   ///   - disabled: Techniques whose layers are left out.
-  /// - Returns: Observation, admission, coalescing, exact cache, semantic cache, retrieval, the host's own layers, and
+  /// - Returns: Observation, admission, conversation, coalescing, exact cache, semantic cache, retrieval, the host's own layers, and
   ///   the model, as far as they are set and not disabled.
   public func pipeline(model: any LanguageModel, without disabled: Set<PipelineTechnique> = []) -> Pipeline {
-    let switchable: [(PipelineTechnique, (any InferenceMiddleware)?)] = [
-      (.admission, admission), (.coalescing, coalescing), (.exactCache, exactCache),
-      (.semanticCache, semanticCache), (.retrieval, retrieval),
+    let inner: [(PipelineTechnique, (any InferenceMiddleware)?)] = [
+      (.coalescing, coalescing), (.exactCache, exactCache), (.semanticCache, semanticCache),
+      (.retrieval, retrieval),
     ]
-    let layers = switchable.filter { !disabled.contains($0.0) }.compactMap(\.1)
-    return Pipeline(model: model, middlewares: [observation].compactMap(\.self) + layers + custom)
+    let outer = [observation, disabled.contains(.admission) ? nil : admission, conversation]
+    let layers = inner.filter { !disabled.contains($0.0) }.map(\.1)
+    return Pipeline(model: model, middlewares: (outer + layers).compactMap(\.self) + custom)
   }
 }

@@ -67,6 +67,20 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     var similarity: Float
   }
 
+  /// Forgets everything that a tenant caused: the stored answers, also the exact ones, and the questions' vectors.
+  ///
+  /// - Parameter tenant: The tenant.
+  /// - Returns: How many answers were forgotten.
+  /// - Throws: ``CacheError`` when the store can't be written; the vectors are gone all the same.
+  @discardableResult
+  public func removeAll(of tenant: TenantID) async throws -> Int {
+    index.removeAll(of: tenant)
+    let count = try await cache.removeAll(of: tenant)
+    // What was being stored meanwhile.
+    index.removeAll(of: tenant)
+    return count
+  }
+
   /// Serves the answer to a question of the same meaning, or passes the request on and keeps the answer.
   ///
   /// - Parameters:

@@ -168,6 +168,20 @@ public struct GenerationStream: AsyncSequence, Sendable {
     )
   }
 
+  /// This stream, its summary delivered once `action` has returned.
+  ///
+  /// - Parameter action: Called at most once, on the reader's task, when the whole answer was delivered but for its
+  ///   summary; a reader that leaves earlier, and an error, end the stream without it.
+  /// - Returns: The changed stream; dropping it drops this one.
+  public func beforeSummary(_ action: @escaping @Sendable (GenerationSummary) async -> Void) -> Self {
+    let upstream = reader
+    return Self(pull: {
+      let event = try await upstream.next()
+      if case .finished(let summary)? = event { await action(summary) }
+      return event
+    })
+  }
+
   /// Reads the stream to its end.
   ///
   /// - Returns: The whole answer.

@@ -15,6 +15,8 @@ public struct RequestContext: Sendable {
   public var costCeiling: Money?
   /// Which caches may answer and store.
   public var cachePolicy: CachePolicy
+  /// The conversation that the request goes on with, or `nil` for a question by itself.
+  public var conversation: ConversationID?
   /// The stages that the request went through; shared by every copy of the context.
   public var trace: RequestTrace
 
@@ -26,6 +28,7 @@ public struct RequestContext: Sendable {
     id: RequestID = RequestID(),
     costCeiling: Money? = nil,
     cachePolicy: CachePolicy = .standard,
+    conversation: ConversationID? = nil,
     trace: RequestTrace = RequestTrace()
   ) {
     self.tenant = tenant
@@ -34,6 +37,7 @@ public struct RequestContext: Sendable {
     self.id = id
     self.costCeiling = costCeiling
     self.cachePolicy = cachePolicy
+    self.conversation = conversation
     self.trace = trace
   }
 }

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldStorage
+
 /// Where work is handed in: typed jobs go in, handles come out.
 ///
 /// ```swift
@@ -24,7 +26,8 @@ public struct JobQueue: Sendable {
     public static let refuse = Self(name: "refuse")
     /// Waits until there is room: producers go no faster than workers.
     ///
-    /// Cancelling the task ends the waiting.
+    /// It wakes when jobs are handed out or end; where other processes may do that (``JobStore/isShared``) it also looks
+    /// twice a second. Cancelling the task ends the waiting.
     public static let wait = Self(name: "wait")
   }
 
@@ -112,21 +115,39 @@ public struct JobQueue: Sendable {
 
   /// Hands in when there is room, as ``whenFull`` says.
   private func whenRoom(_ submit: () async throws -> [EnqueueOutcome]) async throws -> [EnqueueOutcome] {
+    guard whenFull == .wait, maximumDepth != nil else { return try await submit() }
     while true {
-      // The stream comes first, so that no change between a refusal and the waiting is missed.
-      let wakeups = whenFull == .wait && maximumDepth != nil ? store.wakeups : nil
+      // The hints come first, so that no change between a refusal and the waiting is missed.
+      let room = RoomHints(store: store)
       do { return try await submit() } catch let error as JobError where error.code == .queueFull {
-        guard let wakeups else { throw error }
-        try await Self.hint(wakeups)
+        try await room.next()
       }
     }
   }
+}
 
-  /// Waits for a hint, or half a second, as claims and other processes give none.
-  private static func hint(_ wakeups: AsyncStream<JobWakeup>) async throws {
+/// What a producer waits for when its queue is full.
+private struct RoomHints {
+  /// Room that this process's own store object makes.
+  private let room: AsyncStream<Void>?
+  private let wakeups: AsyncStream<JobWakeup>?
+  /// Whether room may come without a hint.
+  private let polls: Bool
+
+  init(store: any JobStore) {
+    let hints = (store as? any HintingJobStore)?.room
+    room = hints?.stream()
+    wakeups = hints == nil ? store.wakeups : nil
+    // Other processes give no hints, and a store of the host's may give none when it hands out.
+    polls = store.isShared || hints == nil
+  }
+
+  /// Waits for room, or half a second where it may come without a hint.
+  func next() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { for await _ in wakeups { return } }
-      group.addTask { try await Task.sleep(for: .milliseconds(500)) }
+      if let room { group.addTask { for await _ in room { return } } }
+      if let wakeups { group.addTask { for await _ in wakeups { return } } }
+      if polls { group.addTask { try await Task.sleep(for: .milliseconds(500)) } }
       defer { group.cancelAll() }
       try await group.next()
     }

@@ -15,6 +15,7 @@ import TenfoldStorage
 public final class InMemoryJobStore: JobStore {
   private let table = Mutex(JobTable())
   let hub = HintHub<JobWakeup>()
+  let room = HintHub<Void>()
   private let clock: JobStoreClock
 
   /// Creates an empty store.
@@ -41,7 +42,9 @@ public final class InMemoryJobStore: JobStore {
   /// - Throws: Never.
   public func claim(_ request: ClaimRequest) async throws -> [JobLease] {
     let now = clock.monotonic()
-    return table.withLock { $0.claim(request, now: now) }
+    let leases = table.withLock { $0.claim(request, now: now) }
+    if !leases.isEmpty { room.send(()) }
+    return leases
   }
 
   /// Ends runs.
@@ -53,6 +56,7 @@ public final class InMemoryJobStore: JobStore {
     let now = clock.monotonic()
     let outcomes = table.withLock { table in settlements.map { table.settle($0, now: now) } }
     hub.send(.settled)
+    room.send(())
     return outcomes
   }
 
@@ -97,6 +101,7 @@ public final class InMemoryJobStore: JobStore {
     let now = clock.monotonic()
     table.withLock { $0.control(command, now: now) }
     hub.send(.controlled)
+    room.send(())
   }
 
   /// Looks at queues and jobs.

@@ -6,6 +6,13 @@ import TenfoldStorage
 
 extension JobRows {
   func enqueue(_ jobs: [NewJob]) throws -> [EnqueueOutcome] {
+    try checkDepth(jobs)
+    let outcomes = try jobs.map { try enqueue($0) }
+    try flush()
+    return outcomes
+  }
+
+  func checkDepth(_ jobs: [NewJob]) throws {
     try DepthLimit.check(jobs) { queue in
       try tx.first(
         """
@@ -14,12 +21,10 @@ extension JobRows {
         queue.rawValue
       ) { try $0.int(0) } ?? 0
     }
-    let outcomes = try jobs.map { try enqueue($0) }
-    try flush()
-    return outcomes
   }
 
-  private func enqueue(_ job: NewJob) throws -> EnqueueOutcome {
+  /// Accepts a job, as one that waits or, with `run`, as one that runs: that only where nothing can hold it back.
+  func enqueue(_ job: NewJob, run: DirectRun? = nil) throws -> EnqueueOutcome {
     let options = job.options
     // First: the order in which lanes were first named decides between equals.
     let lane = try lane(options)
@@ -33,7 +38,7 @@ extension JobRows {
     if !options.trace.isEmpty { traits.insert(.trace) }
     if !parents.waiting.isEmpty { traits.insert(.child) }
     let isFree = parents.waiting.isEmpty && parents.failed == nil
-    guard try insert(job, lane, state: isFree ? 0 : 5, runAt, traits) else { return .duplicate(of: job.id) }
+    guard try insert(job, lane, isFree: isFree, runAt, traits, run) else { return .duplicate(of: job.id) }
     if let tick = job.tick {
       try tx.execute(
         "INSERT OR REPLACE INTO job_schedule(name, fired) VALUES(?1, ?2)",
@@ -51,7 +56,7 @@ extension JobRows {
       upkeep.note()
     }
     if isFree {
-      try offer(lane, runAt: runAt, waiting: 1)
+      if run == nil { try offer(lane, runAt: runAt, waiting: 1) }
       return .inserted
     }
     try count(lane, waiting: 1)
@@ -104,23 +109,28 @@ extension JobRows {
   private func insert(
     _ job: NewJob,
     _ lane: Int64,
-    state: Int64,
+    isFree: Bool,
     _ runAt: Int64,
-    _ traits: JobTraits
+    _ traits: JobTraits,
+    _ direct: DirectRun?
   ) throws -> Bool {
     let body = try insertBody(job, traits)
     for _ in 0..<2 {
-      let insert = try statement(.insertJob)
+      let insert = try statement(direct == nil ? .insertJob : .insertRunning)
       try insert.start()
       defer { insert.end() }
       insert.bind(1, high: job.id.high, low: job.id.low)
       insert.bind(2, lane)
-      insert.bind(3, state)
+      if direct == nil { insert.bind(3, isFree ? 0 : 5) }
       insert.bind(4, runAt)
       insert.bind(5, Int64(job.options.maximumAttempts))
       insert.bind(6, traits.rawValue)
       insert.bind(7, max(.zero, job.options.resultRetention).nanoseconds)
       insert.bind(8, body)
+      if let direct {
+        insert.bind(9, direct.until)
+        insert.bind(10, direct.fence)
+      }
       _ = try insert.next()
       if tx.changes == 1 { return true }
       // Known, or only not yet swept out.

@@ -6,7 +6,7 @@ internal import TenfoldStorage
 /// The statements of a job's ordinary life, prepared once a transaction.
 package enum JobStatement: Int, CaseIterable {
   case findLane, insertBody, insertJob, saveLane, activeLanes, dueJobs, claimJob, saveLevel, findRun
-  case endJob, endBody, deleteJob, deleteBody, readyAgain, endedJobs
+  case endJob, endBody, deleteJob, deleteBody, readyAgain, endedJobs, insertRunning, queueState, comesDue
 
   /// The text of the statement.
   package var sql: String {
@@ -50,6 +50,22 @@ package enum JobStatement: Int, CaseIterable {
       "UPDATE job SET state = 0, run_at = ?2, attempt = ?3, crash_count = ?4, park = NULL WHERE id = ?1"
     case .endedJobs:
       "SELECT id, body, traits FROM job WHERE state IN (2, 4) AND until <= ?1 ORDER BY until LIMIT ?2"
+    case .insertRunning:
+      """
+      INSERT INTO job(id, lane, state, run_at, until, fence, attempt, crash_count, max_attempts, cancel, traits, keep,
+        body) VALUES(?1, ?2, 1, ?4, ?9, ?10, 1, 0, ?5, 0, ?6, ?7, ?8) ON CONFLICT DO NOTHING
+      """
+    case .queueState:
+      """
+      SELECT coalesce(max(v.paused), 0), coalesce(max(EXISTS(
+        SELECT 1 FROM job_lane AS l WHERE l.activity = 2 AND l.level = v.level)), 0)
+      FROM job_level AS v WHERE v.queue = ?1
+      """
+    case .comesDue:
+      """
+      SELECT EXISTS(SELECT 1 FROM job_lane WHERE activity = 1 AND next_at <= ?1)
+        OR EXISTS(SELECT 1 FROM job_rate WHERE next_at <= ?1)
+      """
     }
   }
 }

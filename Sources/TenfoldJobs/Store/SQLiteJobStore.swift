@@ -29,6 +29,7 @@ public final class SQLiteJobStore: JobStore {
   private let time: StoreTime
   private let picker = Mutex(PriorityPicker())
   let hub = HintHub<JobWakeup>()
+  let room = HintHub<Void>()
   let idleWorkers = IdleWorkers()
   private let upkeep: JobUpkeep
 
@@ -106,11 +107,15 @@ public final class SQLiteJobStore: JobStore {
   public func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] {
     guard !jobs.isEmpty else { return [] }
     return try await database.write { [self] tx in
-      let outcomes = try rows(tx).enqueue(jobs)
-      try handOut(jobs, tx)
-      tx.onCommit { [hub] in hub.send(.ready) }
-      return outcomes
+      guard let worker = idleWorkers.take(for: jobs) else { return try accept(jobs, tx) }
+      return try handOut(jobs, to: worker, tx)
     }
+  }
+
+  private func accept(_ jobs: [NewJob], _ transaction: SQLiteTransaction) throws -> [EnqueueOutcome] {
+    let outcomes = try rows(transaction).enqueue(jobs)
+    transaction.onCommit { [hub] in hub.send(.ready) }
+    return outcomes
   }
 
   /// Accepts jobs in the same transaction as the host's own writes: both happen or neither.
@@ -161,7 +166,10 @@ public final class SQLiteJobStore: JobStore {
   ) throws -> [SettleOutcome] {
     // Whoever waits for one of these jobs, or for one that comes after it, looks when the end is there to be seen. The
     // hint comes from the writer's thread, as it would be later from the caller's, which has to be woken first.
-    transaction.onCommit { [hub] in hub.send(.settled) }
+    transaction.onCommit { [hub, room] in
+      hub.send(.settled)
+      room.send(())
+    }
     return try rows(transaction).settle(settlements)
   }
 
@@ -180,7 +188,9 @@ public final class SQLiteJobStore: JobStore {
       [self] tx in
       let settled = settlements.isEmpty ? [] : try settle(settlements, in: tx)
       guard request.maximum > 0 else { return (settled, []) }
-      return (settled, try picker.withLock { picker in try rows(tx).claim(request, picker: &picker) })
+      let leases = try picker.withLock { picker in try rows(tx).claim(request, picker: &picker) }
+      if !leases.isEmpty { tx.onCommit { [room] in room.send(()) } }
+      return (settled, leases)
     }
     // A claim that power loss takes back is as good as one whose worker died with the machine: the job runs again, and
     // fences of the next start of the machine are all higher. So a claim alone need not wait for the disk.
@@ -232,6 +242,7 @@ public final class SQLiteJobStore: JobStore {
   public func control(_ command: JobControl) async throws {
     try await database.write { [self] tx in try rows(tx).control(command) }
     hub.send(.controlled)
+    room.send(())
   }
 
   /// Looks at queues and jobs, over a snapshot that doesn't disturb the writer.
@@ -259,14 +270,35 @@ public final class SQLiteJobStore: JobStore {
   /// Hints of changes made through this object.
   public var wakeups: AsyncStream<JobWakeup> { hub.stream() }
 
-  /// Hands out to a worker that waits, in the transaction that accepts these jobs.
-  private func handOut(_ jobs: [NewJob], _ transaction: SQLiteTransaction) throws {
-    guard let worker = idleWorkers.take(for: jobs) else { return }
+  /// Accepts jobs and hands out to a worker that waits, in one transaction.
+  private func handOut(
+    _ jobs: [NewJob],
+    to worker: IdleWorkers.Entry,
+    _ transaction: SQLiteTransaction
+  ) throws -> [EnqueueOutcome] {
     let begin = ContinuousClock.now
+    if jobs.count == 1,
+      let (outcome, lease) = try rows(transaction).enqueueRunning(jobs[0], for: worker.request)
+    {
+      if let lease {
+        // It is nobody else's business, so nobody is told to look.
+        transaction.onCommit { worker.receive([lease], begin) }
+      } else {
+        // The worker's place was taken for nothing: it looks, and waits again.
+        transaction.onCommit { [hub] in hub.send(.ready) }
+      }
+      return [outcome]
+    }
+    let outcomes = try rows(transaction).enqueue(jobs)
     let leases = try picker.withLock { picker in
       try rows(transaction).claim(worker.request, picker: &picker)
     }
-    if !leases.isEmpty { transaction.onCommit { worker.receive(leases, begin) } }
+    transaction.onCommit { [hub, room] in
+      if !leases.isEmpty { worker.receive(leases, begin) }
+      hub.send(.ready)
+      room.send(())
+    }
+    return outcomes
   }
 
   private func rows(_ transaction: SQLiteTransaction) -> JobRows {

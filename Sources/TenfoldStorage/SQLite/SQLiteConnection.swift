@@ -111,9 +111,10 @@ internal import CTenfoldSQLite
     )
   }
 
-  /// Moves a log that has become long into the file, as far as readers let it.
-  func checkpointIfDue() throws(StorageError) {
-    guard log.pages >= Self.pagesBeforeCheckpoint else { return }
+  /// Moves a log that has become long into the file, as far as readers let it; with `needsRoom` a short one too, so that
+  /// its room serves again.
+  func checkpointIfDue(needsRoom: Bool) throws(StorageError) {
+    guard needsRoom || log.pages >= Self.pagesBeforeCheckpoint else { return }
     log.pages = 0
     let status = unsafe sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_PASSIVE, nil, nil)
     // Another process is at it.

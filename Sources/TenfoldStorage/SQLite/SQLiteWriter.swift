@@ -30,6 +30,10 @@ final class SQLiteWriter: Sendable {
     var broken: StorageError?
     /// Whether commits wait for the disk now.
     var syncs = true
+    /// Whether the disk was full, and the log has not been moved into the file since.
+    ///
+    /// A disk can be full long before the log is long enough to be moved, and then holds everything twice.
+    var needsRoom = false
   }
 
   /// Serves the mailbox until it is closed and empty; owns `connection` and closes it at the end.
@@ -66,7 +70,8 @@ final class SQLiteWriter: Sendable {
   private func tidy(_ connection: SQLiteConnection, _ condition: inout Condition) {
     guard condition.broken == nil else { return }
     do {
-      try connection.checkpointIfDue()
+      try connection.checkpointIfDue(needsRoom: condition.needsRoom)
+      condition.needsRoom = false
       // The next synced commit finds it done.
       if !condition.syncs, mailbox.count == 0 { try sync(true, connection, &condition) }
     } catch {
@@ -103,6 +108,9 @@ final class SQLiteWriter: Sendable {
     }
     let outcome = run(group, connection)
     condition.broken = outcome.broken
+    if outcome.failures.values.contains(where: { ($0 as? StorageError)?.code == .storageFull }) {
+      condition.needsRoom = true
+    }
     return outcome
   }
 

@@ -23,7 +23,9 @@ typedef enum tenfold_fault {
   /* Writes fail with an I/O error. */
   TENFOLD_FAULT_WRITE = 3,
   /* Syncs fail. */
-  TENFOLD_FAULT_SYNC = 4
+  TENFOLD_FAULT_SYNC = 4,
+  /* Reads fail with an I/O error; the others leave reads alone. */
+  TENFOLD_FAULT_READ = 5
 } tenfold_fault;
 
 /* Registers a file system under a name of its own; NULL when there is no memory. */
@@ -32,11 +34,17 @@ tenfold_fault_vfs *tenfold_fault_vfs_create(const char *name);
 /* Unregisters it; every database opened with it must be closed. */
 void tenfold_fault_vfs_destroy(tenfold_fault_vfs *vfs);
 
-/* After `operations` more writes, syncs and truncations the fault begins, and ends after `count` operations that it
+/* After `operations` more writes, syncs and truncations (reads, for a fault of reads) the fault begins, and ends after `count` operations that it
  * failed; a negative count never ends. */
 void tenfold_fault_vfs_arm(tenfold_fault_vfs *vfs, tenfold_fault fault, int64_t operations, int64_t count);
 
-/* How many operations failed because of the fault. */
+/* As above, but only for the main database file, which is written when the log is moved into it and at no other time. */
+void tenfold_fault_vfs_arm_database(tenfold_fault_vfs *vfs, tenfold_fault fault, int64_t operations, int64_t count);
+
+/* From now on the files hold so many bytes together, and writes beyond fail with "disk full"; negative for no limit. */
+void tenfold_fault_vfs_set_quota(tenfold_fault_vfs *vfs, int64_t bytes);
+
+/* How many operations failed because of the fault or the quota. */
 int64_t tenfold_fault_vfs_failures(tenfold_fault_vfs *vfs);
 
 /* Decides what the disk holds now and writes it, one file for each, into a folder: 0, or -1 when that failed. Once. */

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TenfoldStorage
 import Testing
 
 @testable import TenfoldInference
@@ -144,11 +145,15 @@ import Testing
   func cancelled() async throws {
     _ = try fixture.write(Array("echo $$ > \"$FAKE_WHEELS/pid\"; exec sleep 600".utf8), to: "pip.sh")
     let store = try store([StoreFixture.file([1], .wheels(Self.parts(1)))])
+    let pipe = fixture.root + "/wheels/pid"
+    try #require(unsafe mkfifo(pipe, 0o600) == 0)
     let task = Task { try await store.ensure("m") }
-    let pidFile = fixture.root + "/wheels/pid"
-    // Another process writes it: there is nothing to await.
-    while (StoreFixture.read(pidFile) ?? []).isEmpty { try await Task.sleep(for: .milliseconds(2)) }
-    let pid = Int32(String(decoding: StoreFixture.read(pidFile) ?? [], as: UTF8.self).filter(\.isNumber)) ?? 0
+    // The read ends when the other process has written.
+    let bytes = try await DedicatedThread.run(name: "pid") {
+      try FileHandle(forReadingFrom: URL(fileURLWithPath: pipe)).readToEnd()
+    }
+    let text = String(decoding: bytes ?? Data(), as: UTF8.self)
+    let pid = try #require(Int32(text.filter(\.isNumber)))
     task.cancel()
     await #expect(throws: CancellationError.self) { try await task.value }
     #expect(kill(pid, 0) != 0)

@@ -1,0 +1,56 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+public import TenfoldCore
+
+/// Erases a tenant elsewhere once it was erased in a log: in a cache, an index, a service.
+///
+/// So one call, ``EventLog/erase(_:)`` or that of any record over the log, reaches everything that follows the log.
+/// Give it to a ``WriteBehind``, whose ``WriteBehind/wait(for:)`` tells when it has come so far.
+///
+/// **Durability.** The position is in the database, and is moved after the erasing: a kill in between erases again, which
+/// is harmless. An erasure that throws is tried again until it is done.
+///
+/// ```swift
+/// let erasures = WriteBehind(log: log, sink: ErasureSink("cache", in: database) { tenant in
+///   try await semanticCache.removeAll(of: tenant)
+/// })
+/// try await erasures.run()  // in the host's service group
+/// ```
+public struct ErasureSink: WriteSink {
+  private let positions: SQLiteWriteSink
+  private let erase: @Sendable (TenantID) async throws -> Void
+
+  /// Creates a sink whose position is in a database that was opened with ``SQLiteWriteSink/schema``.
+  ///
+  /// - Parameters:
+  ///   - name: Different for each sink of the database.
+  ///   - database: Where the position is kept.
+  ///   - erase: Erases a tenant; it can be called again for one that is gone.
+  public init(
+    _ name: String,
+    in database: SQLiteDatabase,
+    erase: @escaping @Sendable (TenantID) async throws -> Void
+  ) {
+    positions = SQLiteWriteSink(name, in: database) { _, _ in }
+    self.erase = erase
+  }
+
+  /// The sequence of the last event whose erasure is done.
+  ///
+  /// - Returns: The position, 0 for none.
+  /// - Throws: ``StorageError``.
+  public func position() async throws -> Int64 { try await positions.position() }
+
+  /// Erases the tenants that events say were erased; other events change nothing.
+  ///
+  /// - Parameter writes: In rising order.
+  /// - Throws: What erasing throws, or ``StorageError``: then they come again.
+  public func apply(_ writes: [StoredEvent]) async throws {
+    let position = try await positions.position()
+    for write in writes where write.sequence > position && write.kind == StoredEvent.erasure {
+      try await erase(TenantID(write.subject))
+    }
+    try await positions.apply(writes)
+  }
+}
