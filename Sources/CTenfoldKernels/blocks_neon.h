@@ -55,37 +55,31 @@ TENFOLD_INLINE void block_scales(
   }
 }
 
-/// Adds bit 4 from the 16 bits at `bits`, one for each byte.
-TENFOLD_INLINE uint8x16_t with_fifth_bits(uint8x16_t codes, const uint8_t *bits) {
-  static const uint8_t spread[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
-  static const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-  uint16_t word;
-  memcpy(&word, bits, 2);
-  uint8x16_t bytes = vqtbl1q_u8(vreinterpretq_u8_u16(vdupq_n_u16(word)), vld1q_u8(spread));
-  return vorrq_u8(codes, vandq_u8(vtstq_u8(bytes, vld1q_u8(bit)), vdupq_n_u8(16)));
-}
-
-/// Quads 2 p and 2 p + 1 of columns 4 h ..< 4 h + 4 of a packed block; codes of up to 6 bits are not negative.
-TENFOLD_INLINE void pair_codes(int bits, const uint8_t *block, int h, int p, int8x16_t codes[2]) {
+/// Quad q of columns 4 h ..< 4 h + 4 of a packed block; codes of up to 6 bits are not negative.
+TENFOLD_INLINE int8x16_t quad_codes(int bits, const uint8_t *block, int h, int q) {
   block += 16 * h;
+#define LINE(L) vld1q_u8(block + 64 * (L))
+  uint8x16_t codes;
   if (bits == 8) {
-    codes[0] = vreinterpretq_s8_u8(vld1q_u8(block + 128 * p));
-    codes[1] = vreinterpretq_s8_u8(vld1q_u8(block + 128 * p + 64));
-    return;
+    codes = LINE(q);
+  } else if (bits == 4) {
+    codes = q % 2 ? vshrq_n_u8(LINE(q / 2), 4) : vandq_u8(LINE(q / 2), vdupq_n_u8(15));
+  } else if (bits == 5 && q < 5) {
+    codes = vandq_u8(LINE(q), vdupq_n_u8(31));
+  } else if (bits == 5 && q < 7) {
+    // The top 3 bits of one line, the top 2 of the next below them.
+    codes = vshrq_n_u8(vsriq_n_u8(LINE(2 * q - 10), LINE(2 * q - 9), 3), 3);
+  } else if (bits == 5) {
+    codes = vsriq_n_u8(LINE(4), vshlq_n_u8(LINE(1), 2), 3);
+    codes = vshrq_n_u8(vsriq_n_u8(codes, vshlq_n_u8(LINE(3), 2), 4), 3);
+  } else if (q % 4 < 3) {
+    codes = vandq_u8(LINE(q / 4 * 3 + q % 4), vdupq_n_u8(63));
+  } else {
+    codes = vsriq_n_u8(LINE(q / 4 * 3), LINE(q / 4 * 3 + 1), 2);
+    codes = vshrq_n_u8(vsriq_n_u8(codes, LINE(q / 4 * 3 + 2), 4), 2);
   }
-  uint8x16_t pair = vld1q_u8(block + 64 * p), low = vandq_u8(pair, vdupq_n_u8(15)), high = vshrq_n_u8(pair, 4);
-  if (bits == 5) {
-    const uint8_t *fifth = block - 14 * h + 256 + 16 * p;
-    low = with_fifth_bits(low, fifth);
-    high = with_fifth_bits(high, fifth + 8);
-  }
-  if (bits == 6) {
-    uint8x16_t mask = vdupq_n_u8(0x30), top = vld1q_u8(block + 256 + p / 2 * 64);
-    low = vbslq_u8(mask, p % 2 ? top : vshlq_n_u8(top, 4), low);
-    high = vbslq_u8(mask, p % 2 ? vshrq_n_u8(top, 2) : vshlq_n_u8(top, 2), high);
-  }
-  codes[0] = vreinterpretq_s8_u8(low);
-  codes[1] = vreinterpretq_s8_u8(high);
+#undef LINE
+  return vreinterpretq_s8_u8(codes);
 }
 
 /// Where the integer sums of a block (of its half `half` for HALVES) start: minus zero times the sum of a.

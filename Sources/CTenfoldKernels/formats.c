@@ -119,6 +119,32 @@ static void put_quad(uint8_t *target, const uint8_t *codes, uint8_t byte_bias) {
   memcpy(target, &word, 4);
 }
 
+/// Packs 32 codes of one column of 4 bits, two quads a line of 64 bytes; then of 5, of 6.
+static void put_4_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int q = 0; q < 8; q += 2)
+    for (int i = 0; i < 4; i++) bytes[32 * q + i] = (uint8_t)(codes[4 * q + i] | codes[4 * q + 4 + i] << 4);
+}
+
+/// Quads 0...4 a line each, above them the bits of quads 5, 6 and 7.
+static void put_5_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int i = 0; i < 4; i++) {
+    uint8_t fifth = codes[20 + i], sixth = codes[24 + i], seventh = codes[28 + i];
+    bytes[i] = (uint8_t)(codes[i] | fifth >> 2 << 5);
+    bytes[64 + i] = (uint8_t)(codes[4 + i] | (seventh >> 1 & 1) << 5 | (fifth & 3) << 6);
+    bytes[128 + i] = (uint8_t)(codes[8 + i] | sixth >> 2 << 5);
+    bytes[192 + i] = (uint8_t)(codes[12 + i] | (seventh & 1) << 5 | (sixth & 3) << 6);
+    bytes[256 + i] = (uint8_t)(codes[16 + i] | seventh >> 2 << 5);
+  }
+}
+
+/// Three quads of each half a line each, above them the fourth.
+static void put_6_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int half = 0; half < 2; half++, bytes += 192, codes += 16)
+    for (int j = 0; j < 3; j++)
+      for (int i = 0; i < 4; i++)
+        bytes[64 * j + i] = (uint8_t)(codes[4 * j + i] | (codes[12 + i] >> (4 - 2 * j) & 3) << 6);
+}
+
 static void put_half(uint8_t *panel, size_t index, uint16_t bits) { memcpy(panel + 2 * index, &bits, 2); }
 
 static void pack_scales(tenfold_block_format format, const uint8_t *row, size_t c, size_t k, uint8_t *panel) {
@@ -167,15 +193,9 @@ void tenfold_block_pack_panel(
         for (int q = 0; q < 8; q++) put_quad(bytes + 64 * q, codes + 4 * q, byte_bias);
         continue;
       }
-      for (int p = 0; p < 4; p++)
-        for (int i = 0; i < 4; i++)
-          bytes[p * 64 + i] = (uint8_t)((codes[8 * p + i] & 15) | (codes[8 * p + 4 + i] & 15) << 4);
-      if (bits == 5)
-        for (int j = 0; j < 32; j++)
-          block[256 + j / 4 * 8 + (int)c / 2] |= (uint8_t)(codes[j] >> 4 << (4 * (c % 2) + (size_t)j % 4));
-      if (bits == 6)
-        for (int j = 0; j < 32; j++)
-          bytes[256 + j / 16 * 64 + j % 4] |= (uint8_t)(codes[j] >> 4 << (j / 4 % 4 * 2));
+      if (bits == 4) put_4_bits(bytes, codes);
+      if (bits == 5) put_5_bits(bytes, codes);
+      if (bits == 6) put_6_bits(bytes, codes);
     }
   }
 }

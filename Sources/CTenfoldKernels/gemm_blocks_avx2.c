@@ -49,31 +49,25 @@ TENFOLD_INLINE void add_block(
   int bits = bits_of(format), group = bits == 4 ? length : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   __m256i narrow[6][2], total[6][2];
 #pragma clang loop unroll(full)
-  for (int p = 0; p < 4; p++) {
-    __m256i codes[2][2];
-    if (source == PACKED)
-      for (int h = 0; h < H; h++) unpack_pair(bits, block, p, first + h, codes[h]);
-#pragma clang loop unroll(full)
-    for (int u = 0; u < 2; u++) {
-      int q = 2 * p + u;
-      if (source == EXPANDED)
-        for (int h = 0; h < H; h++) codes[h][u] = load(block + 64 * q + 32 * (first + h));
-      for (int r = 0; r < R; r++) {
-        __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
-        for (int h = 0; h < H; h++) {
-          __m256i code = codes[h][u];
-          __m256i pairs = bits == 8 ? _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(a, code))
-                                    : _mm256_maddubs_epi16(code, a);
-          narrow[r][h] = q % group == 0 ? pairs : _mm256_add_epi16(narrow[r][h], pairs);
-          if (group > 1) pin(&narrow[r][h]);
-          if (q % group != group - 1) continue;
-          __m256i wide = _mm256_madd_epi16(narrow[r][h], ones);
-          total[r][h] = q % length < group ? wide : _mm256_add_epi32(total[r][h], wide);
-          pin(&total[r][h]);
-        }
+  for (int q = 0; q < 8; q++) {
+    __m256i codes[2];
+    for (int h = 0; h < H; h++)
+      codes[h] = source == PACKED ? unpack_quad(bits, block, q, first + h) : load(block + 64 * q + 32 * (first + h));
+    for (int r = 0; r < R; r++) {
+      __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
+      for (int h = 0; h < H; h++) {
+        __m256i code = codes[h];
+        __m256i pairs = bits == 8 ? _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(a, code))
+                                  : _mm256_maddubs_epi16(code, a);
+        narrow[r][h] = q % group == 0 ? pairs : _mm256_add_epi16(narrow[r][h], pairs);
+        if (group > 1) pin(&narrow[r][h]);
+        if (q % group != group - 1) continue;
+        __m256i wide = _mm256_madd_epi16(narrow[r][h], ones);
+        total[r][h] = q % length < group ? wide : _mm256_add_epi32(total[r][h], wide);
+        pin(&total[r][h]);
       }
-      if (q % length == length - 1) add_scaled(R, H, format, q / length, total, scales[q / length], b, rows);
     }
+    if (q % length == length - 1) add_scaled(R, H, format, q / length, total, scales[q / length], b, rows);
   }
   if (kind_of(format) != OFFSET) return;
   for (int r = 0; r < R; r++) {

@@ -68,35 +68,50 @@ TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *pan
   }
 }
 
+/// bits & mask | rest.
+TENFOLD_INLINE __m512i masked_or(__m512i bits, __m512i mask, __m512i rest) {
+  return _mm512_ternarylogic_epi32(bits, mask, rest, 0xEA);
+}
+
 /// The 8 quads of a packed block as unsigned bytes.
 TENFOLD_INLINE void block_codes(int bits, const uint8_t *block, __m512i codes[8]) {
   if (bits == 8) {
     for (int q = 0; q < 8; q++) codes[q] = _mm512_load_si512(block + 64 * q);
     return;
   }
-  __m512i low = _mm512_set1_epi8(15);
-  for (int p = 0; p < 4; p++) {
-    __m512i pair = _mm512_load_si512(block + 64 * p);
-    codes[2 * p] = _mm512_and_si512(pair, low);
-    codes[2 * p + 1] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), low);
+  if (bits == 4) {
+    __m512i low = _mm512_set1_epi8(15);
+    for (int p = 0; p < 4; p++) {
+      __m512i pair = _mm512_load_si512(block + 64 * p);
+      codes[2 * p] = _mm512_and_si512(pair, low);
+      codes[2 * p + 1] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), low);
+    }
+    return;
   }
   if (bits == 5) {
-    __m512i sixteen = _mm512_set1_epi8(16);
-    for (int q = 0; q < 8; q++) {
-      uint64_t mask;
-      memcpy(&mask, block + 256 + 8 * q, 8);
-      codes[q] = _mm512_mask_add_epi8(codes[q], _cvtu64_mask64(mask), codes[q], sixteen);
+    __m512i line[5], top = _mm512_set1_epi8(0x1C);
+    for (int q = 0; q < 5; q++) {
+      line[q] = _mm512_load_si512(block + 64 * q);
+      codes[q] = _mm512_and_si512(line[q], _mm512_set1_epi8(31));
     }
+    for (int q = 5; q < 7; q++)
+      codes[q] = masked_or(
+        _mm512_srli_epi16(line[2 * q - 10], 3), top,
+        _mm512_and_si512(_mm512_srli_epi16(line[2 * q - 9], 6), _mm512_set1_epi8(3)));
+    __m512i lowest = _mm512_and_si512(_mm512_srli_epi16(line[3], 5), _mm512_set1_epi8(1));
+    lowest = masked_or(_mm512_srli_epi16(line[1], 4), _mm512_set1_epi8(2), lowest);
+    codes[7] = masked_or(_mm512_srli_epi16(line[4], 3), top, lowest);
+    return;
   }
-  if (bits == 6) {
-    __m512i high = _mm512_set1_epi8(0x30);
-    for (int h = 0; h < 2; h++) {
-      __m512i pairs = _mm512_load_si512(block + 256 + 64 * h);
-      __m512i moved[4] = {
-        _mm512_slli_epi16(pairs, 4), _mm512_slli_epi16(pairs, 2), pairs, _mm512_srli_epi16(pairs, 2)};
-      for (int j = 0; j < 4; j++)
-        codes[4 * h + j] = _mm512_ternarylogic_epi32(moved[j], high, codes[4 * h + j], 0xEA);
+  for (int h = 0; h < 2; h++) {
+    __m512i line[3];
+    for (int j = 0; j < 3; j++) {
+      line[j] = _mm512_load_si512(block + 192 * h + 64 * j);
+      codes[4 * h + j] = _mm512_and_si512(line[j], _mm512_set1_epi8(63));
     }
+    __m512i lowest = _mm512_and_si512(_mm512_srli_epi16(line[2], 6), _mm512_set1_epi8(3));
+    lowest = masked_or(_mm512_srli_epi16(line[1], 4), _mm512_set1_epi8(0x0C), lowest);
+    codes[4 * h + 3] = masked_or(_mm512_srli_epi16(line[0], 2), _mm512_set1_epi8(0x30), lowest);
   }
 }
 

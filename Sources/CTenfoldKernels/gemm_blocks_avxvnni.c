@@ -31,27 +31,22 @@ TENFOLD_INLINE void add_block(
   int bits = bits_of(format), length = kind_of(format) == HALVES ? 4 : 8;
   __m256i total[3][2];
 #pragma clang loop unroll(full)
-  for (int p = 0; p < 4; p++) {
-    __m256i codes[2][2];
-    if (source == PACKED)
-      for (int h = 0; h < 2; h++) unpack_pair(bits, block, p, h, codes[h]);
-#pragma clang loop unroll(full)
-    for (int u = 0; u < 2; u++) {
-      int q = 2 * p + u, t = q / length;
-      if (source == EXPANDED)
-        for (int h = 0; h < 2; h++) codes[h][u] = load(block + 64 * q + 32 * h);
-      for (int r = 0; r < R; r++) {
-        size_t at = (size_t)r * rows->block_stride + b;
-        if (q % length == 0)
-          total[r][0] = total[r][1] = _mm256_set1_epi32(start_of(format, t, rows->negated_sums + 2 * at));
-        __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
-        for (int h = 0; h < 2; h++) total[r][h] = _mm256_dpbusd_avx_epi32(total[r][h], codes[h][u], a);
-        if (q % length != length - 1) continue;
-        __m256 da = _mm256_set1_ps(rows->scales[at]);
-        for (int h = 0; h < 2; h++)
-          rows->sums[r][h] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[r][h]), _mm256_mul_ps(scales[t][h], da), rows->sums[r][h]);
-      }
+  for (int q = 0; q < 8; q++) {
+    int t = q / length;
+    __m256i codes[2];
+    for (int h = 0; h < 2; h++)
+      codes[h] = source == PACKED ? unpack_quad(bits, block, q, h) : load(block + 64 * q + 32 * h);
+    for (int r = 0; r < R; r++) {
+      size_t at = (size_t)r * rows->block_stride + b;
+      if (q % length == 0)
+        total[r][0] = total[r][1] = _mm256_set1_epi32(start_of(format, t, rows->negated_sums + 2 * at));
+      __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
+      for (int h = 0; h < 2; h++) total[r][h] = _mm256_dpbusd_avx_epi32(total[r][h], codes[h], a);
+      if (q % length != length - 1) continue;
+      __m256 da = _mm256_set1_ps(rows->scales[at]);
+      for (int h = 0; h < 2; h++)
+        rows->sums[r][h] =
+          _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[r][h]), _mm256_mul_ps(scales[t][h], da), rows->sums[r][h]);
     }
   }
   if (kind_of(format) != OFFSET) return;

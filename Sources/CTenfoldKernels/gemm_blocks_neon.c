@@ -43,23 +43,23 @@ TENFOLD_INLINE void gemv_of(
 #pragma clang loop unroll(full)
     for (int h = 0; h < 4; h++) {
       float32x4_t scales[2];
-      int8x16_t codes[2];
       int32x4_t integer[3][2];
       for (int r = 0; r < R; r++) {
         integer[r][0] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 0));
         if (kind == HALVES) integer[r][1] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 1));
       }
-      // A lane must be a literal. P is the pair of quads, I the chain that it goes to.
-#define PAIR(P) \
-  pair_codes(bits, block, h, P, codes); \
-  if (R > 1) IN_ORDER(codes[0]); \
-  for (int r = 0; r < R; r++) { \
-    int i = kind == HALVES ? P / 2 : 0; \
-    integer[r][i] = vdotq_laneq_s32(integer[r][i], codes[0], a[r][P / 2], P % 2 * 2); \
-    integer[r][i] = vdotq_laneq_s32(integer[r][i], codes[1], a[r][P / 2], P % 2 * 2 + 1); \
+      // A lane must be a literal. Q is the quad, i the chain that it goes to.
+#define QUAD(Q) \
+  { \
+    int8x16_t codes = quad_codes(bits, block, h, Q); \
+    if (R > 1 && Q % 2 == 0) IN_ORDER(codes); \
+    for (int r = 0; r < R; r++) { \
+      int i = kind == HALVES ? Q / 4 : 0; \
+      integer[r][i] = vdotq_laneq_s32(integer[r][i], codes, a[r][Q / 4], Q % 4); \
+    } \
   }
-      PAIR(0) PAIR(1) PAIR(2) PAIR(3)
-#undef PAIR
+      QUAD(0) QUAD(1) QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
+#undef QUAD
       block_scales(format, panel, b, h, scales);
       for (int r = 0; r < R; r++) {
         sum[r][h] = add_scaled(sum[r][h], integer[r][0], scales[0], da[(size_t)r * next + b]);
@@ -98,12 +98,8 @@ TENFOLD_INLINE void expand_of(
       vst1q_f32(scales + 4 * h, pair[0]);
       vst1q_f32(scales + 16 + 4 * h, pair[1]);
 #pragma clang loop unroll(full)
-      for (int p = 0; p < 4; p++) {
-        int8x16_t unpacked[2];
-        pair_codes(bits, block, h, p, unpacked);
-        vst1q_u8(codes + 128 * p + 16 * h, vreinterpretq_u8_s8(unpacked[0]));
-        vst1q_u8(codes + 128 * p + 64 + 16 * h, vreinterpretq_u8_s8(unpacked[1]));
-      }
+      for (int q = 0; q < 8; q++)
+        vst1q_u8(codes + 64 * q + 16 * h, vreinterpretq_u8_s8(quad_codes(bits, block, h, q)));
     }
 }
 

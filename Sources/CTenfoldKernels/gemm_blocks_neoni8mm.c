@@ -32,9 +32,8 @@ TENFOLD_INLINE void expand_of(
       vst1q_f32(scales + 16 + 4 * h, pair[1]);
 #pragma clang loop unroll(full)
       for (int p = 0; p < 4; p++) {
-        int8x16_t unpacked[2];
-        pair_codes(bits, block, h, p, unpacked);
-        int32x4_t even = vreinterpretq_s32_s8(unpacked[0]), odd = vreinterpretq_s32_s8(unpacked[1]);
+        int32x4_t even = vreinterpretq_s32_s8(quad_codes(bits, block, h, 2 * p));
+        int32x4_t odd = vreinterpretq_s32_s8(quad_codes(bits, block, h, 2 * p + 1));
         vst1q_u8(codes + 128 * p + 32 * h, vreinterpretq_u8_s32(vzip1q_s32(even, odd)));
         vst1q_u8(codes + 128 * p + 32 * h + 16, vreinterpretq_u8_s32(vzip2q_s32(even, odd)));
       }

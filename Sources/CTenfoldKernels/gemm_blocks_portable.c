@@ -45,18 +45,25 @@ static void expand_codes(tenfold_block_format format, const uint8_t *block, uint
     memcpy(codes, block, 512);
     return;
   }
-  for (size_t p = 0; p < 4; p++)
+  for (size_t p = 0; bits == 4 && p < 4; p++)
     for (size_t j = 0; j < 64; j++) {
       codes[128 * p + j] = block[64 * p + j] & 15;
       codes[128 * p + 64 + j] = block[64 * p + j] >> 4;
     }
-  if (bits == 5)
-    for (size_t j = 0; j < 512; j++) codes[j] |= (uint8_t)((block[256 + j / 8] >> (j % 8) & 1) << 4);
-  if (bits == 6)
-    for (size_t h = 0; h < 2; h++)
-      for (size_t j = 0; j < 4; j++)
-        for (size_t i = 0; i < 64; i++)
-          codes[256 * h + 64 * j + i] |= (uint8_t)((block[256 + 64 * h + i] >> 2 * j & 3) << 4);
+  if (bits == 5) {
+    for (size_t j = 0; j < 320; j++) codes[j] = block[j] & 31;
+    for (size_t j = 0; j < 64; j++) {
+      uint8_t first = block[64 + j], third = block[192 + j];
+      codes[320 + j] = (uint8_t)(block[j] >> 5 << 2 | first >> 6);
+      codes[384 + j] = (uint8_t)(block[128 + j] >> 5 << 2 | third >> 6);
+      codes[448 + j] = (uint8_t)(block[256 + j] >> 5 << 2 | (first >> 5 & 1) << 1 | (third >> 5 & 1));
+    }
+  }
+  for (size_t h = 0; bits == 6 && h < 2; h++, block += 192, codes += 256) {
+    for (size_t j = 0; j < 192; j++) codes[j] = block[j] & 63;
+    for (size_t j = 0; j < 64; j++)
+      codes[192 + j] = (uint8_t)(block[j] >> 6 << 4 | block[64 + j] >> 6 << 2 | block[128 + j] >> 6);
+  }
 }
 
 static void expand(

@@ -11,10 +11,14 @@
 //   4-bit  byte ((4 b + p) * 16 + c) * 4 + i, low nibble          = code(32 b + 8 p + i, c)
 //                                             high nibble         = code(32 b + 8 p + 4 + i, c)
 //          (eight elements of one column, p = 0: bytes 4c, 4c+1, 4c+2, 4c+3 hold e0|e4<<4, e1|e5<<4, e2|e6<<4, e3|e7<<4)
-//   5-bit  per block 256 bytes of low nibbles as above, then 64 bytes of fifth bits:
-//          64-bit little-endian word q, bit 4 c + i               = bit 4 of code(32 b + 4 q + i, c)
-//   6-bit  per block 256 bytes of low nibbles as above, then 128 bytes of high pairs:
-//          byte (h * 16 + c) * 4 + i, bits 2 j and 2 j + 1        = bits 4, 5 of code(32 b + 16 h + 4 j + i, c)
+//   5-bit  byte ((5 b + l) * 16 + c) * 4 + i, bits 0...4          = e(l), where e(q) = code(32 b + 4 q + i, c); l is 0...4
+//          and above them, l = 0: bits 5...7                      = bits 2...4 of e(5)
+//                          l = 1: bit 5, bits 6 and 7             = bit 1 of e(7), bits 0 and 1 of e(5)
+//                          l = 2: bits 5...7                      = bits 2...4 of e(6)
+//                          l = 3: bit 5, bits 6 and 7             = bit 0 of e(7), bits 0 and 1 of e(6)
+//                          l = 4: bits 5...7                      = bits 2...4 of e(7)
+//   6-bit  byte ((6 b + 3 h + l) * 16 + c) * 4 + i, bits 0...5    = e(4 h + l); h is 0 or 1, l is 0...2
+//          and above them, bits 6 and 7                           = bits 4 - 2 l and 5 - 2 l of e(4 h + 3)
 //
 // Scales stand at the start of a panel, padded to 64 bytes, the codes after them:
 //   Q8_0 Q4_0 Q5_0   f16 scale[b][c]                                              w = scale * (code - zero)
