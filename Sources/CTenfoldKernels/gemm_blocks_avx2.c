@@ -2,7 +2,7 @@
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
  * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
- * per half block of 16.
+ * per half block of 16, Q2_K both.
  * Every path goes through `add_block` in this order, so a row does not depend on the rows beside it.
  *
  * A panel's 16 columns are two halves of 8 lanes. vpmaddubsw (u8 codes x s8 activations) gives 16-bit pair sums, which stay
@@ -31,7 +31,7 @@ TENFOLD_INLINE void add_scaled(
     size_t at = (size_t)r * rows->block_stride + b;
     const int32_t *negated = rows->negated_sums + 2 * at;
     __m256 da = _mm256_set1_ps(rows->scales[at]);
-    int32_t start = zero * (kind_of(format) != HALVES ? negated[0] : t == 0 ? negated[1] : negated[0] - negated[1]);
+    int32_t start = zero * (parts_of(format) == 1 ? negated[0] : t == 0 ? negated[1] : negated[0] - negated[1]);
     for (int h = 0; h < H; h++) {
       __m256i integer = zero == 0 ? total[r][h] : _mm256_add_epi32(total[r][h], _mm256_set1_epi32(start));
       rows->sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), _mm256_mul_ps(scales[h], da), rows->sums[r][h]);
@@ -42,11 +42,11 @@ TENFOLD_INLINE void add_scaled(
 /// Adds block b, R rows x H halves of 8 columns from half `first` on. `scales` holds scale (or that of the first half) and
 /// offset (or that of the second half), each of the same columns.
 TENFOLD_INLINE void add_block(
-  int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[2][2],
+  int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[4][2],
   size_t b, row_block *rows) {
   const __m256i ones = _mm256_set1_epi16(1);
-  int parts = kind_of(format) == HALVES ? 2 : 1, length = 8 / parts;
-  int bits = bits_of(format), group = bits == 4 ? length : bits == 5 ? 4 : bits == 6 ? 2 : 1;
+  int parts = parts_of(format), length = 8 / parts;
+  int bits = bits_of(format), group = bits <= 4 ? length : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   __m256i narrow[6][2], total[6][2];
 #pragma clang loop unroll(full)
   for (int q = 0; q < 8; q++) {
@@ -69,6 +69,14 @@ TENFOLD_INLINE void add_block(
     }
     if (q % length == length - 1) add_scaled(R, H, format, q / length, total, scales[q / length], b, rows);
   }
+  if (kind_of(format) == OFFSET_HALVES)
+    for (int r = 0; r < R; r++) {
+      size_t at = (size_t)r * rows->block_stride + b;
+      for (int h = 0; h < H; h++) {
+        const __m256 offsets[2] = {scales[2][h], scales[3][h]};
+        rows->sums[r][h] = add_half_offsets(rows->sums[r][h], offsets, rows->scales[at], rows->negated_sums + 2 * at);
+      }
+    }
   if (kind_of(format) != OFFSET) return;
   for (int r = 0; r < R; r++) {
     __m256 sum = _mm256_set1_ps(rows->scaled_sums[(size_t)r * rows->block_stride + b]);
@@ -85,12 +93,11 @@ TENFOLD_INLINE void gemv_of(
   for (int r = 0; r < R; r++)
     for (int h = 0; h < H; h++) rows.sums[r][h] = _mm256_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits)) {
-    __m256 scales[2][2];
+    __m256 scales[4][2];
     for (int h = 0; h < H; h++) {
-      __m256 pair[2];
-      block_scales(format, panel, b, first + h, pair);
-      scales[0][h] = pair[0];
-      scales[1][h] = pair[1];
+      __m256 parts[4];
+      block_scales(format, panel, b, first + h, parts);
+      for (size_t i = 0; i < scale_floats(format) / 16; i++) scales[i][h] = parts[i];
     }
     if (first == 0) prefetch_codes(block, bits);
     add_block(R, H, first, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
@@ -133,11 +140,11 @@ TENFOLD_INLINE void tile_of(
   sums += row * sums_stride;
   for (int r = 0; r < R; r++)
     for (int h = 0; h < 2; h++) rows.sums[r][h] = _mm256_loadu_ps(sums + (size_t)r * sums_stride + 8 * h);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += 32) {
-    const __m256 pairs[2][2] = {
-      {_mm256_loadu_ps(scales), _mm256_loadu_ps(scales + 8)},
-      {_mm256_loadu_ps(scales + 16), _mm256_loadu_ps(scales + 24)}};
-    add_block(R, 2, 0, EXPANDED, format, codes, pairs, b, &rows);
+  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
+    __m256 parts[4][2];
+    for (size_t i = 0; i < scale_floats(format) / 16; i++)
+      for (size_t h = 0; h < 2; h++) parts[i][h] = _mm256_loadu_ps(scales + 16 * i + 8 * h);
+    add_block(R, 2, 0, EXPANDED, format, codes, parts, b, &rows);
   }
   for (int r = 0; r < R; r++)
     for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);
