@@ -22,17 +22,19 @@ TENFOLD_INLINE uint8x8_t four_bytes_at(const uint8_t *bytes) {
   return vcreate_u8(word);
 }
 
-TENFOLD_INLINE float32x4_t unsigned_at(const uint8_t *bytes) {
-  return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes_at(bytes)))));
+TENFOLD_INLINE uint32x4_t bytes_at(const uint8_t *bytes) {
+  return vmovl_u16(vget_low_u16(vmovl_u8(four_bytes_at(bytes))));
 }
+
+TENFOLD_INLINE float32x4_t unsigned_at(const uint8_t *bytes) { return vcvtq_f32_u32(bytes_at(bytes)); }
 
 TENFOLD_INLINE float32x4_t signed_at(const uint8_t *bytes) {
   return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four_bytes_at(bytes))))));
 }
 
-/// Scale and offset (or the scales of both half blocks) of block b for columns 4 h ..< 4 h + 4.
+/// Scale and offset (or the scales of both half blocks, then for Q2_K their offsets) of block b for columns 4 h ..< 4 h + 4.
 TENFOLD_INLINE void block_scales(
-  tenfold_block_format format, const uint8_t *panel, size_t b, int h, float32x4_t scales[2]) {
+  tenfold_block_format format, const uint8_t *panel, size_t b, int h, float32x4_t scales[4]) {
   const uint8_t *super = panel + b / 8 * 320 + 8 * h, *part = panel + b / 8 * 320 + 64 + b % 8 * 16 + 4 * h;
   switch (format) {
   case TENFOLD_Q4_1: case TENFOLD_Q5_1:
@@ -48,6 +50,14 @@ TENFOLD_INLINE void block_scales(
     scales[0] = vmulq_f32(halves_at(super), signed_at(part));
     scales[1] = vmulq_f32(halves_at(super), signed_at(part + 16));
     break;
+  case TENFOLD_Q2_K:
+    part += b % 8 * 16;
+    for (int t = 0; t < 2; t++) {
+      uint32x4_t pair = bytes_at(part + 16 * t);
+      scales[t] = vmulq_f32(halves_at(super), vcvtq_f32_u32(vandq_u32(pair, vdupq_n_u32(15))));
+      scales[2 + t] = vnegq_f32(vmulq_f32(halves_at(super + 32), vcvtq_f32_u32(vshrq_n_u32(pair, 4))));
+    }
+    break;
   default:
     scales[0] = halves_at(panel + 32 * b + 8 * h);
     scales[1] = vdupq_n_f32(0);
@@ -55,43 +65,42 @@ TENFOLD_INLINE void block_scales(
   }
 }
 
-/// Adds bit 4 from the 16 bits at `bits`, one for each byte.
-TENFOLD_INLINE uint8x16_t with_fifth_bits(uint8x16_t codes, const uint8_t *bits) {
-  static const uint8_t spread[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
-  static const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-  uint16_t word;
-  memcpy(&word, bits, 2);
-  uint8x16_t bytes = vqtbl1q_u8(vreinterpretq_u8_u16(vdupq_n_u16(word)), vld1q_u8(spread));
-  return vorrq_u8(codes, vandq_u8(vtstq_u8(bytes, vld1q_u8(bit)), vdupq_n_u8(16)));
-}
-
-/// Quads 2 p and 2 p + 1 of columns 4 h ..< 4 h + 4 of a packed block; codes of up to 6 bits are not negative.
-TENFOLD_INLINE void pair_codes(int bits, const uint8_t *block, int h, int p, int8x16_t codes[2]) {
+/// Quad q of columns 4 h ..< 4 h + 4 of a packed block; codes of up to 6 bits are not negative.
+TENFOLD_INLINE int8x16_t quad_codes(int bits, const uint8_t *block, int h, int q) {
   block += 16 * h;
+#define LINE(L) vld1q_u8(block + 64 * (L))
+  uint8x16_t codes;
   if (bits == 8) {
-    codes[0] = vreinterpretq_s8_u8(vld1q_u8(block + 128 * p));
-    codes[1] = vreinterpretq_s8_u8(vld1q_u8(block + 128 * p + 64));
-    return;
+    codes = LINE(q);
+  } else if (bits == 2) {
+    // A shift must be a literal, and not of nothing.
+    codes = LINE(q / 4);
+    codes = q % 4 == 3 ? vshrq_n_u8(codes, 6) : q % 4 == 2 ? vshrq_n_u8(codes, 4) : q % 4 == 1 ? vshrq_n_u8(codes, 2) : codes;
+    codes = vandq_u8(codes, vdupq_n_u8(3));
+  } else if (bits == 4) {
+    codes = q % 2 ? vshrq_n_u8(LINE(q / 2), 4) : vandq_u8(LINE(q / 2), vdupq_n_u8(15));
+  } else if (bits == 5 && q < 5) {
+    codes = vandq_u8(LINE(q), vdupq_n_u8(31));
+  } else if (bits == 5 && q < 7) {
+    // The top 3 bits of one line, the top 2 of the next below them.
+    codes = vshrq_n_u8(vsriq_n_u8(LINE(2 * q - 10), LINE(2 * q - 9), 3), 3);
+  } else if (bits == 5) {
+    codes = vsriq_n_u8(LINE(4), vshlq_n_u8(LINE(1), 2), 3);
+    codes = vshrq_n_u8(vsriq_n_u8(codes, vshlq_n_u8(LINE(3), 2), 4), 3);
+  } else if (q % 4 < 3) {
+    codes = vandq_u8(LINE(q / 4 * 3 + q % 4), vdupq_n_u8(63));
+  } else {
+    codes = vsriq_n_u8(LINE(q / 4 * 3), LINE(q / 4 * 3 + 1), 2);
+    codes = vshrq_n_u8(vsriq_n_u8(codes, LINE(q / 4 * 3 + 2), 4), 2);
   }
-  uint8x16_t pair = vld1q_u8(block + 64 * p), low = vandq_u8(pair, vdupq_n_u8(15)), high = vshrq_n_u8(pair, 4);
-  if (bits == 5) {
-    const uint8_t *fifth = block - 14 * h + 256 + 16 * p;
-    low = with_fifth_bits(low, fifth);
-    high = with_fifth_bits(high, fifth + 8);
-  }
-  if (bits == 6) {
-    uint8x16_t mask = vdupq_n_u8(0x30), top = vld1q_u8(block + 256 + p / 2 * 64);
-    low = vbslq_u8(mask, p % 2 ? top : vshlq_n_u8(top, 4), low);
-    high = vbslq_u8(mask, p % 2 ? vshrq_n_u8(top, 2) : vshlq_n_u8(top, 2), high);
-  }
-  codes[0] = vreinterpretq_s8_u8(low);
-  codes[1] = vreinterpretq_s8_u8(high);
+#undef LINE
+  return vreinterpretq_s8_u8(codes);
 }
 
-/// Where the integer sums of a block (of its half `half` for HALVES) start: minus zero times the sum of a.
+/// Where the integer sums of a block (of its half `half` where each has a scale) start: minus zero times the sum of a.
 TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *negated, int half) {
   int32_t zero = zero_of(format);
-  if (kind_of(format) == HALVES) return zero * (half == 0 ? negated[1] : negated[0] - negated[1]);
+  if (parts_of(format) == 2) return zero * (half == 0 ? negated[1] : negated[0] - negated[1]);
   return zero * negated[0];
 }
 
@@ -106,6 +115,7 @@ TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *neg
   case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
   case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
   case TENFOLD_Q3_K: CALL(TENFOLD_Q3_K); break; \
+  case TENFOLD_Q2_K: CALL(TENFOLD_Q2_K); break; \
   default: CALL(TENFOLD_Q4_1); break; \
   }
 

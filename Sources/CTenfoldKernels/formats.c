@@ -26,12 +26,12 @@ static uint16_t half_at(const uint8_t *bytes) { return (uint16_t)(bytes[0] | byt
 
 static float half_float_at(const uint8_t *bytes) { return tenfold_half_to_float(half_at(bytes)); }
 
-const tenfold_format_traits tenfold_traits[9] = {
+const tenfold_format_traits tenfold_traits[10] = {
   [TENFOLD_Q8_0] = {34, 32, 512, 8, 0}, [TENFOLD_Q4_0] = {18, 32, 256, 4, 8},
   [TENFOLD_Q4_1] = {20, 32, 256, 4, 0}, [TENFOLD_Q5_0] = {22, 32, 320, 5, 16},
   [TENFOLD_Q5_1] = {24, 32, 320, 5, 0}, [TENFOLD_Q4_K] = {144, 256, 256, 4, 0},
   [TENFOLD_Q5_K] = {176, 256, 320, 5, 0}, [TENFOLD_Q6_K] = {210, 256, 384, 6, 32},
-  [TENFOLD_Q3_K] = {110, 256, 256, 4, 4},
+  [TENFOLD_Q3_K] = {110, 256, 256, 4, 4},          [TENFOLD_Q2_K] = {84, 256, 128, 2, 0},
 };
 
 size_t tenfold_block_disk_bytes(tenfold_block_format format) { return tenfold_traits[format].disk_bytes; }
@@ -42,11 +42,15 @@ size_t tenfold_block_scale_bytes(tenfold_block_format format, size_t k) {
   size_t bytes;
   switch (format) {
   case TENFOLD_Q4_1: case TENFOLD_Q5_1: bytes = k / 32 * 64; break;
-  case TENFOLD_Q4_K: case TENFOLD_Q5_K: case TENFOLD_Q6_K: case TENFOLD_Q3_K: bytes = k / 256 * 320; break;
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K: case TENFOLD_Q6_K: case TENFOLD_Q3_K: case TENFOLD_Q2_K:
+    bytes = k / 256 * 320;
+    break;
   default: bytes = k / 32 * 32; break;
   }
   return (bytes + 63) & ~(size_t)63;
 }
+
+size_t tenfold_block_scale_floats(tenfold_block_format format) { return scale_floats(format); }
 
 size_t tenfold_block_panel_bytes(tenfold_block_format format, size_t k) {
   return tenfold_block_scale_bytes(format, k) + k / 32 * tenfold_traits[format].panel_code_bytes;
@@ -101,6 +105,11 @@ static void block_codes(tenfold_block_format format, const uint8_t *row, size_t 
     for (int j = 0; j < 32; j++) codes[j] = (uint8_t)((low[j] >> part % 4 * 2 & 3) | (super[j] >> part & 1) << 2);
     return;
   }
+  if (format == TENFOLD_Q2_K) {
+    // 16 bytes of scales and minimums, then 64 bytes of codes.
+    for (int j = 0; j < 32; j++) codes[j] = super[16 + part / 4 * 32 + j] >> part % 4 * 2 & 3;
+    return;
+  }
   const uint8_t *nibbles = super + traits->disk_bytes - 128 + part / 2 * 32;
   const uint8_t *fifth = super + 16;
   int shift = part % 2 * 4;
@@ -117,6 +126,37 @@ static void put_quad(uint8_t *target, const uint8_t *codes, uint8_t byte_bias) {
   memcpy(&word, codes, 4);
   word = ((word & ~tops) + (bias & ~tops)) ^ ((word ^ bias) & tops);
   memcpy(target, &word, 4);
+}
+
+/// Packs 32 codes of one column of 2 bits, four quads a line of 64 bytes.
+static void put_2_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int j = 0; j < 32; j++) bytes[j / 16 * 64 + j % 4] |= (uint8_t)(codes[j] << (j / 4 % 4 * 2));
+}
+
+/// Two quads a line.
+static void put_4_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int q = 0; q < 8; q += 2)
+    for (int i = 0; i < 4; i++) bytes[32 * q + i] = (uint8_t)(codes[4 * q + i] | codes[4 * q + 4 + i] << 4);
+}
+
+/// Quads 0...4 a line each, above them the bits of quads 5, 6 and 7.
+static void put_5_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int i = 0; i < 4; i++) {
+    uint8_t fifth = codes[20 + i], sixth = codes[24 + i], seventh = codes[28 + i];
+    bytes[i] = (uint8_t)(codes[i] | fifth >> 2 << 5);
+    bytes[64 + i] = (uint8_t)(codes[4 + i] | (seventh >> 1 & 1) << 5 | (fifth & 3) << 6);
+    bytes[128 + i] = (uint8_t)(codes[8 + i] | sixth >> 2 << 5);
+    bytes[192 + i] = (uint8_t)(codes[12 + i] | (seventh & 1) << 5 | (sixth & 3) << 6);
+    bytes[256 + i] = (uint8_t)(codes[16 + i] | seventh >> 2 << 5);
+  }
+}
+
+/// Three quads of each half a line each, above them the fourth.
+static void put_6_bits(uint8_t *bytes, const uint8_t *codes) {
+  for (int half = 0; half < 2; half++, bytes += 192, codes += 16)
+    for (int j = 0; j < 3; j++)
+      for (int i = 0; i < 4; i++)
+        bytes[64 * j + i] = (uint8_t)(codes[4 * j + i] | (codes[12 + i] >> (4 - 2 * j) & 3) << 6);
 }
 
 static void put_half(uint8_t *panel, size_t index, uint16_t bits) { memcpy(panel + 2 * index, &bits, 2); }
@@ -146,6 +186,11 @@ static void pack_scales(tenfold_block_format format, const uint8_t *row, size_t 
       put_half(panel, s * 160 + c, half_at(block + 108));
       for (int j = 0; j < 16; j++) panel[s * 320 + 64 + (size_t)j * 16 + c] = (uint8_t)q3_scale(block + 96, j);
       break;
+    case TENFOLD_Q2_K:
+      put_half(panel, s * 160 + c, half_at(block + 80));
+      put_half(panel, s * 160 + 16 + c, half_at(block + 82));
+      for (int j = 0; j < 16; j++) panel[s * 320 + 64 + (size_t)j * 16 + c] = block[j];
+      break;
     default: put_half(panel, s * 16 + c, half_at(block)); break;
     }
   }
@@ -167,15 +212,10 @@ void tenfold_block_pack_panel(
         for (int q = 0; q < 8; q++) put_quad(bytes + 64 * q, codes + 4 * q, byte_bias);
         continue;
       }
-      for (int p = 0; p < 4; p++)
-        for (int i = 0; i < 4; i++)
-          bytes[p * 64 + i] = (uint8_t)((codes[8 * p + i] & 15) | (codes[8 * p + 4 + i] & 15) << 4);
-      if (bits == 5)
-        for (int j = 0; j < 32; j++)
-          block[256 + j / 4 * 8 + (int)c / 2] |= (uint8_t)(codes[j] >> 4 << (4 * (c % 2) + (size_t)j % 4));
-      if (bits == 6)
-        for (int j = 0; j < 32; j++)
-          bytes[256 + j / 16 * 64 + j % 4] |= (uint8_t)(codes[j] >> 4 << (j / 4 % 4 * 2));
+      if (bits == 2) put_2_bits(bytes, codes);
+      if (bits == 4) put_4_bits(bytes, codes);
+      if (bits == 5) put_5_bits(bytes, codes);
+      if (bits == 6) put_6_bits(bytes, codes);
     }
   }
 }
@@ -198,6 +238,14 @@ void tenfold_block_dequantize(tenfold_block_format format, const uint8_t *row, s
         float sub = format == TENFOLD_Q6_K ? half_float_at(block + 208) * (float)(int8_t)block[192 + run]
                                            : half_float_at(block + 108) * (float)q3_scale(block + 96, run);
         output[32 * b + (size_t)j] = sub * (float)(codes[j] - zero);
+      }
+      continue;
+    }
+    if (format == TENFOLD_Q2_K) {
+      for (int j = 0; j < 32; j++) {
+        uint8_t pair = block[2 * part + j / 16];
+        float sub = half_float_at(block + 80) * (float)(pair & 15), min = half_float_at(block + 82) * (float)(pair >> 4);
+        output[32 * b + (size_t)j] = sub * (float)codes[j] - min;
       }
       continue;
     }

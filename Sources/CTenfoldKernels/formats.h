@@ -14,18 +14,33 @@ typedef struct tenfold_format_traits {
   uint8_t zero;               ///< code that stands for zero
 } tenfold_format_traits;
 
-extern const tenfold_format_traits tenfold_traits[9];
+extern const tenfold_format_traits tenfold_traits[10];
 
 // What the block kernels of all instruction sets ask of a format. Their loops are instances for one format each, so these
 // are constants there.
 #define TENFOLD_FORMAT_INLINE static inline __attribute__((always_inline, unused))
 
-/// How sums become floats: with a scale, with a scale and an offset, with a scale for each half of a block.
-enum { CENTRED, OFFSET, HALVES };
+/// How sums become floats: with a scale, with a scale and an offset, with a scale for each half of a block, with a scale and
+/// an offset for each half.
+enum { CENTRED, OFFSET, HALVES, OFFSET_HALVES };
 
 TENFOLD_FORMAT_INLINE int kind_of(tenfold_block_format format) {
   if (format == TENFOLD_Q6_K || format == TENFOLD_Q3_K) return HALVES;
+  if (format == TENFOLD_Q2_K) return OFFSET_HALVES;
   return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
+}
+
+/// 2 where each half of a block has a scale of its own, else 1.
+TENFOLD_FORMAT_INLINE int parts_of(tenfold_block_format format) { return kind_of(format) >= HALVES ? 2 : 1; }
+
+/// Floats of an expanded block's scales.
+TENFOLD_FORMAT_INLINE size_t scale_floats(tenfold_block_format format) {
+  return kind_of(format) == OFFSET_HALVES ? 64 : 32;
+}
+
+/// What scale times the sum of a half block's activations is; `negated` holds minus the sums of a block and of its first half.
+TENFOLD_FORMAT_INLINE float scaled_half_sum(float scale, const int32_t *negated, int half) {
+  return scale * (float)(half == 0 ? -negated[1] : negated[1] - negated[0]);
 }
 
 /// Bits of a packed code.
@@ -34,6 +49,7 @@ TENFOLD_FORMAT_INLINE int bits_of(tenfold_block_format format) {
   case TENFOLD_Q8_0: return 8;
   case TENFOLD_Q5_0: case TENFOLD_Q5_1: case TENFOLD_Q5_K: return 5;
   case TENFOLD_Q6_K: return 6;
+  case TENFOLD_Q2_K: return 2;
   default: return 4;
   }
 }
@@ -49,8 +65,19 @@ TENFOLD_FORMAT_INLINE int zero_of(tenfold_block_format format) {
   }
 }
 
+/// log2 of that code where it is not 0.
+TENFOLD_FORMAT_INLINE int zero_shift(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q4_0: return 3;
+  case TENFOLD_Q5_0: return 4;
+  case TENFOLD_Q6_K: return 5;
+  case TENFOLD_Q3_K: return 2;
+  default: return 0;
+  }
+}
+
 /// Bytes of a packed block of 16 columns.
-TENFOLD_FORMAT_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bits == 6 ? 384 : bits == 5 ? 320 : 256; }
+TENFOLD_FORMAT_INLINE size_t code_bytes(int bits) { return 64 * (size_t)bits; }
 
 /// Calls an instance for one format.
 #define ALL_FORMATS(CALL) \
@@ -64,4 +91,5 @@ TENFOLD_FORMAT_INLINE size_t code_bytes(int bits) { return bits == 8 ? 512 : bit
   case TENFOLD_Q5_K: CALL(TENFOLD_Q5_K); break; \
   case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
   case TENFOLD_Q3_K: CALL(TENFOLD_Q3_K); break; \
+  case TENFOLD_Q2_K: CALL(TENFOLD_Q2_K); break; \
   }

@@ -2,7 +2,7 @@
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
  * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
- * per half block of 16.
+ * per half block of 16, Q2_K both.
  * Every path goes through `add_block` in this order, so a row does not depend on the rows beside it.
  *
  * A panel's 16 columns are two halves of 8 lanes. vpmaddubsw (u8 codes x s8 activations) gives 16-bit pair sums, which stay
@@ -26,14 +26,15 @@
 TENFOLD_INLINE void add_scaled(
   int R, int H, tenfold_block_format format, int t, __m256i total[6][2], const __m256 scales[2], size_t b,
   row_block *rows) {
-  int zero = zero_of(format);
   for (int r = 0; r < R; r++) {
     size_t at = (size_t)r * rows->block_stride + b;
     const int32_t *negated = rows->negated_sums + 2 * at;
     __m256 da = _mm256_set1_ps(rows->scales[at]);
-    int32_t start = zero * (kind_of(format) != HALVES ? negated[0] : t == 0 ? negated[1] : negated[0] - negated[1]);
+    __m256i start = _mm256_set1_epi32(negated[parts_of(format) == 2 && t == 0]);
+    if (t == 1) start = _mm256_sub_epi32(start, _mm256_set1_epi32(negated[1]));
+    start = _mm256_slli_epi32(start, zero_shift(format));
     for (int h = 0; h < H; h++) {
-      __m256i integer = zero == 0 ? total[r][h] : _mm256_add_epi32(total[r][h], _mm256_set1_epi32(start));
+      __m256i integer = zero_of(format) == 0 ? total[r][h] : _mm256_add_epi32(total[r][h], start);
       rows->sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), _mm256_mul_ps(scales[h], da), rows->sums[r][h]);
     }
   }
@@ -42,39 +43,41 @@ TENFOLD_INLINE void add_scaled(
 /// Adds block b, R rows x H halves of 8 columns from half `first` on. `scales` holds scale (or that of the first half) and
 /// offset (or that of the second half), each of the same columns.
 TENFOLD_INLINE void add_block(
-  int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[2][2],
+  int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[4][2],
   size_t b, row_block *rows) {
   const __m256i ones = _mm256_set1_epi16(1);
-  int parts = kind_of(format) == HALVES ? 2 : 1, length = 8 / parts;
-  int bits = bits_of(format), group = bits == 4 ? length : bits == 5 ? 4 : bits == 6 ? 2 : 1;
+  int parts = parts_of(format), length = 8 / parts;
+  int bits = bits_of(format), group = bits <= 4 ? length : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   __m256i narrow[6][2], total[6][2];
 #pragma clang loop unroll(full)
-  for (int p = 0; p < 4; p++) {
-    __m256i codes[2][2];
-    if (source == PACKED)
-      for (int h = 0; h < H; h++) unpack_pair(bits, block, p, first + h, codes[h]);
-#pragma clang loop unroll(full)
-    for (int u = 0; u < 2; u++) {
-      int q = 2 * p + u;
-      if (source == EXPANDED)
-        for (int h = 0; h < H; h++) codes[h][u] = load(block + 64 * q + 32 * (first + h));
-      for (int r = 0; r < R; r++) {
-        __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
-        for (int h = 0; h < H; h++) {
-          __m256i code = codes[h][u];
-          __m256i pairs = bits == 8 ? _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(a, code))
-                                    : _mm256_maddubs_epi16(code, a);
-          narrow[r][h] = q % group == 0 ? pairs : _mm256_add_epi16(narrow[r][h], pairs);
-          if (group > 1) pin(&narrow[r][h]);
-          if (q % group != group - 1) continue;
-          __m256i wide = _mm256_madd_epi16(narrow[r][h], ones);
-          total[r][h] = q % length < group ? wide : _mm256_add_epi32(total[r][h], wide);
-          pin(&total[r][h]);
-        }
+  for (int q = 0; q < 8; q++) {
+    __m256i codes[2];
+    for (int h = 0; h < H; h++)
+      codes[h] = source == PACKED ? unpack_quad(bits, block, q, first + h) : load(block + 64 * q + 32 * (first + h));
+    for (int r = 0; r < R; r++) {
+      __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
+      for (int h = 0; h < H; h++) {
+        __m256i code = codes[h];
+        __m256i pairs = bits == 8 ? _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(a, code))
+                                  : _mm256_maddubs_epi16(code, a);
+        narrow[r][h] = q % group == 0 ? pairs : _mm256_add_epi16(narrow[r][h], pairs);
+        if (group > 1) pin(&narrow[r][h]);
+        if (q % group != group - 1) continue;
+        __m256i wide = _mm256_madd_epi16(narrow[r][h], ones);
+        total[r][h] = q % length < group ? wide : _mm256_add_epi32(total[r][h], wide);
+        pin(&total[r][h]);
       }
-      if (q % length == length - 1) add_scaled(R, H, format, q / length, total, scales[q / length], b, rows);
     }
+    if (q % length == length - 1) add_scaled(R, H, format, q / length, total, scales[q / length], b, rows);
   }
+  if (kind_of(format) == OFFSET_HALVES)
+    for (int r = 0; r < R; r++) {
+      size_t at = (size_t)r * rows->block_stride + b;
+      for (int h = 0; h < H; h++) {
+        const __m256 offsets[2] = {scales[2][h], scales[3][h]};
+        rows->sums[r][h] = add_half_offsets(rows->sums[r][h], offsets, rows->scales[at], rows->negated_sums + 2 * at);
+      }
+    }
   if (kind_of(format) != OFFSET) return;
   for (int r = 0; r < R; r++) {
     __m256 sum = _mm256_set1_ps(rows->scaled_sums[(size_t)r * rows->block_stride + b]);
@@ -82,54 +85,68 @@ TENFOLD_INLINE void add_block(
   }
 }
 
+/// What a pass over a panel asks memory for: its own codes a little ahead, or so many lines of the next panel a block.
+enum { NEAR = 0 };
+
+/// R rows x H halves of a panel from half `first` on; `next` is moved on over what `lines` a block asked for.
 TENFOLD_INLINE void gemv_of(
-  int R, int H, int first, tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view,
-  size_t row, float *sums, size_t sums_stride) {
+  int R, int H, int first, int lines, tenfold_block_format format, const uint8_t *panel, size_t blocks,
+  const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride, const uint8_t **next) {
   int bits = bits_of(format);
-  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
+  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks), *ahead = *next;
   row_block rows = rows_at(view, row);
   for (int r = 0; r < R; r++)
     for (int h = 0; h < H; h++) rows.sums[r][h] = _mm256_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits)) {
-    __m256 scales[2][2];
+    __m256 scales[4][2];
     for (int h = 0; h < H; h++) {
-      __m256 pair[2];
-      block_scales(format, panel, b, first + h, pair);
-      scales[0][h] = pair[0];
-      scales[1][h] = pair[1];
+      __m256 parts[4];
+      block_scales(format, panel, b, first + h, parts);
+      for (size_t i = 0; i < scale_floats(format) / 16; i++) scales[i][h] = parts[i];
     }
-    if (first == 0) prefetch_codes(block, bits);
+    if (lines == NEAR) prefetch_codes(block, bits);
+    for (int i = 0; i < lines; i++) _mm_prefetch((const char *)(ahead + 64 * i), _MM_HINT_T1);
+    ahead += 64 * lines;
     add_block(R, H, first, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
   }
+  *next = ahead;
   for (int r = 0; r < R; r++)
     for (int h = 0; h < H; h++)
       _mm256_storeu_ps(sums + (row + (size_t)r) * sums_stride + 8 * (first + h), rows.sums[r][h]);
 }
 
-/// All row counts of one format; a panel is read again, from the cache, for every few rows. More rows at once unpack less
-/// often and, unlike `expand`, wait for no memory: 8 rows of streamed Q4_1 take two thirds of the time.
+/// All row counts of one format. A panel is read again, from the cache, for every few rows: more rows at once unpack less
+/// often and, unlike `expand`, wait for no memory, for while a panel is read several times, the passes share in asking for
+/// the next one. With all of that in the first pass, 8 rows of streamed weights took 1.3 to 1.4 times as long.
 TENFOLD_INLINE void gemvs_of(
   tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
   float *sums, size_t sums_stride) {
-  size_t row = 0;
+  const int most = bits_of(format) <= 4 ? 6 : 4;
+  const int half_lines = (bits_of(format) + 1) / 2, quarter_lines = (bits_of(format) + 3) / 4;
+  const uint8_t *next = panel + tenfold_block_panel_bytes(format, 32 * blocks);
+  bool is_once = rows <= (size_t)most + 1;
+#define GEMV(R, H, FIRST, LINES) \
+  gemv_of(R, H, FIRST, LINES, format, panel, blocks, view, row, sums, sums_stride, &next)
 #define HALVES_OF(R) \
-  for (int h = 0; h < 2; h++) gemv_of(R, 1, h, format, panel, blocks, view, row, sums, sums_stride)
-  const size_t most = bits_of(format) == 4 ? 6 : 4;
-  while (rows - row > 2) {
+  for (int h = 0; h < 2; h++) { \
+    if (is_once) GEMV(R, 1, h, half_lines); \
+    else GEMV(R, 1, h, quarter_lines); \
+  }
+  for (size_t row = 0; row < rows;) {
     // As even as they come: 6 and 6, 5 and 5, 4 and 3.
-    size_t left = rows - row, passes = (left + most - 1) / most, count = (left + passes - 1) / passes;
+    size_t left = rows - row, passes = (left + (size_t)most - 1) / (size_t)most, count = (left + passes - 1) / passes;
     switch (count) {
-    case 6: if (most == 6) HALVES_OF(6); break;
-    case 5: if (most == 6) HALVES_OF(5); break;
+    case 6: if (most >= 6) HALVES_OF(6); break;
+    case 5: if (most >= 5) HALVES_OF(5); break;
     case 4: HALVES_OF(4); break;
     case 3: HALVES_OF(3); break;
-    default: gemv_of(2, 2, 0, format, panel, blocks, view, row, sums, sums_stride); break;
+    case 2: GEMV(2, 2, 0, NEAR); break;
+    default: GEMV(1, 2, 0, NEAR); break;
     }
     row += count;
   }
-  if (rows - row == 2) gemv_of(2, 2, 0, format, panel, blocks, view, row, sums, sums_stride);
-  if (rows - row == 1) gemv_of(1, 2, 0, format, panel, blocks, view, row, sums, sums_stride);
 #undef HALVES_OF
+#undef GEMV
 }
 
 TENFOLD_INLINE void tile_of(
@@ -139,11 +156,11 @@ TENFOLD_INLINE void tile_of(
   sums += row * sums_stride;
   for (int r = 0; r < R; r++)
     for (int h = 0; h < 2; h++) rows.sums[r][h] = _mm256_loadu_ps(sums + (size_t)r * sums_stride + 8 * h);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += 32) {
-    const __m256 pairs[2][2] = {
-      {_mm256_loadu_ps(scales), _mm256_loadu_ps(scales + 8)},
-      {_mm256_loadu_ps(scales + 16), _mm256_loadu_ps(scales + 24)}};
-    add_block(R, 2, 0, EXPANDED, format, codes, pairs, b, &rows);
+  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
+    __m256 parts[4][2];
+    for (size_t i = 0; i < scale_floats(format) / 16; i++)
+      for (size_t h = 0; h < 2; h++) parts[i][h] = _mm256_loadu_ps(scales + 16 * i + 8 * h);
+    add_block(R, 2, 0, EXPANDED, format, codes, parts, b, &rows);
   }
   for (int r = 0; r < R; r++)
     for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);
@@ -185,5 +202,6 @@ static void tile(
 #pragma clang attribute pop
 
 const tenfold_block_kernels tenfold_blocks_avx2 = {
-  .byte_bias = 0, .tile_rows = 48, .direct_rows = 12, .max_panels = 1, .gemv = gemv, .expand = expand, .tile = tile};
+  .byte_bias = 0, .tile_rows = 48, .direct_rows = 12, .direct_rows_of_bytes = 48, .max_panels = 1, .gemv = gemv,
+  .expand = expand, .tile = tile};
 #endif

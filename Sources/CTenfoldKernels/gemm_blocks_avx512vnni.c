@@ -2,7 +2,7 @@
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
  * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
- * per half block of 16.
+ * per half block of 16, Q2_K both.
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 4 rows x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd
@@ -20,31 +20,27 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(TENFOLD_AVX512_VNNI, apply_to = function)
 
-/// log2 of the code that stands for zero.
-TENFOLD_INLINE unsigned zero_shift(tenfold_block_format format) {
-  switch (format) {
-  case TENFOLD_Q8_0: return 7;
-  case TENFOLD_Q6_K: return 5;
-  case TENFOLD_Q5_0: return 4;
-  case TENFOLD_Q3_K: return 2;
-  default: return 3;
-  }
+/// log2 of the code that stands for zero, here also of 8 bits.
+TENFOLD_INLINE unsigned start_shift(tenfold_block_format format) {
+  return format == TENFOLD_Q8_0 ? 7 : (unsigned)zero_shift(format);
 }
 
 TENFOLD_INLINE __m512 halves_at(const uint8_t *bytes) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)bytes));
 }
 
-TENFOLD_INLINE __m512 unsigned_at(const uint8_t *bytes) {
-  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes)));
+TENFOLD_INLINE __m512i bytes_at(const uint8_t *bytes) {
+  return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes));
 }
+
+TENFOLD_INLINE __m512 unsigned_at(const uint8_t *bytes) { return _mm512_cvtepi32_ps(bytes_at(bytes)); }
 
 TENFOLD_INLINE __m512 signed_at(const uint8_t *bytes) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes)));
 }
 
-/// Scale and offset (or the scales of both halves) of block b.
-TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *panel, size_t b, __m512 scales[2]) {
+/// Scale and offset (or the scales of both halves, then for Q2_K their offsets) of block b.
+TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *panel, size_t b, __m512 scales[4]) {
   const uint8_t *super = panel + b / 8 * 320, *part = super + 64 + b % 8 * 16;
   switch (format) {
   case TENFOLD_Q4_1: case TENFOLD_Q5_1:
@@ -61,11 +57,24 @@ TENFOLD_INLINE void block_scales(tenfold_block_format format, const uint8_t *pan
     scales[0] = _mm512_mul_ps(halves_at(super), signed_at(part));
     scales[1] = _mm512_mul_ps(halves_at(super), signed_at(part + 16));
     break;
+  case TENFOLD_Q2_K:
+    for (int t = 0; t < 2; t++) {
+      __m512i pair = bytes_at(super + 64 + b % 8 * 32 + 16 * t);
+      scales[t] = _mm512_mul_ps(halves_at(super), _mm512_cvtepi32_ps(_mm512_and_si512(pair, _mm512_set1_epi32(15))));
+      scales[2 + t] = _mm512_sub_ps(
+        _mm512_setzero_ps(), _mm512_mul_ps(halves_at(super + 32), _mm512_cvtepi32_ps(_mm512_srli_epi32(pair, 4))));
+    }
+    break;
   default:
     scales[0] = halves_at(panel + 32 * b);
     scales[1] = _mm512_setzero_ps();
     break;
   }
+}
+
+/// bits & mask | rest.
+TENFOLD_INLINE __m512i masked_or(__m512i bits, __m512i mask, __m512i rest) {
+  return _mm512_ternarylogic_epi32(bits, mask, rest, 0xEA);
 }
 
 /// The 8 quads of a packed block as unsigned bytes.
@@ -74,29 +83,45 @@ TENFOLD_INLINE void block_codes(int bits, const uint8_t *block, __m512i codes[8]
     for (int q = 0; q < 8; q++) codes[q] = _mm512_load_si512(block + 64 * q);
     return;
   }
-  __m512i low = _mm512_set1_epi8(15);
-  for (int p = 0; p < 4; p++) {
-    __m512i pair = _mm512_load_si512(block + 64 * p);
-    codes[2 * p] = _mm512_and_si512(pair, low);
-    codes[2 * p + 1] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), low);
+  if (bits == 2) {
+    for (int q = 0; q < 8; q++)
+      codes[q] = _mm512_and_si512(
+        _mm512_srli_epi16(_mm512_load_si512(block + 64 * (q / 4)), 2 * (unsigned)(q % 4)), _mm512_set1_epi8(3));
+    return;
+  }
+  if (bits == 4) {
+    __m512i low = _mm512_set1_epi8(15);
+    for (int p = 0; p < 4; p++) {
+      __m512i pair = _mm512_load_si512(block + 64 * p);
+      codes[2 * p] = _mm512_and_si512(pair, low);
+      codes[2 * p + 1] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), low);
+    }
+    return;
   }
   if (bits == 5) {
-    __m512i sixteen = _mm512_set1_epi8(16);
-    for (int q = 0; q < 8; q++) {
-      uint64_t mask;
-      memcpy(&mask, block + 256 + 8 * q, 8);
-      codes[q] = _mm512_mask_add_epi8(codes[q], _cvtu64_mask64(mask), codes[q], sixteen);
+    __m512i line[5], top = _mm512_set1_epi8(0x1C);
+    for (int q = 0; q < 5; q++) {
+      line[q] = _mm512_load_si512(block + 64 * q);
+      codes[q] = _mm512_and_si512(line[q], _mm512_set1_epi8(31));
     }
+    for (int q = 5; q < 7; q++)
+      codes[q] = masked_or(
+        _mm512_srli_epi16(line[2 * q - 10], 3), top,
+        _mm512_and_si512(_mm512_srli_epi16(line[2 * q - 9], 6), _mm512_set1_epi8(3)));
+    __m512i lowest = _mm512_and_si512(_mm512_srli_epi16(line[3], 5), _mm512_set1_epi8(1));
+    lowest = masked_or(_mm512_srli_epi16(line[1], 4), _mm512_set1_epi8(2), lowest);
+    codes[7] = masked_or(_mm512_srli_epi16(line[4], 3), top, lowest);
+    return;
   }
-  if (bits == 6) {
-    __m512i high = _mm512_set1_epi8(0x30);
-    for (int h = 0; h < 2; h++) {
-      __m512i pairs = _mm512_load_si512(block + 256 + 64 * h);
-      __m512i moved[4] = {
-        _mm512_slli_epi16(pairs, 4), _mm512_slli_epi16(pairs, 2), pairs, _mm512_srli_epi16(pairs, 2)};
-      for (int j = 0; j < 4; j++)
-        codes[4 * h + j] = _mm512_ternarylogic_epi32(moved[j], high, codes[4 * h + j], 0xEA);
+  for (int h = 0; h < 2; h++) {
+    __m512i line[3];
+    for (int j = 0; j < 3; j++) {
+      line[j] = _mm512_load_si512(block + 192 * h + 64 * j);
+      codes[4 * h + j] = _mm512_and_si512(line[j], _mm512_set1_epi8(63));
     }
+    __m512i lowest = _mm512_and_si512(_mm512_srli_epi16(line[2], 6), _mm512_set1_epi8(3));
+    lowest = masked_or(_mm512_srli_epi16(line[1], 4), _mm512_set1_epi8(0x0C), lowest);
+    codes[4 * h + 3] = masked_or(_mm512_srli_epi16(line[0], 2), _mm512_set1_epi8(0x30), lowest);
   }
 }
 
@@ -106,25 +131,31 @@ TENFOLD_INLINE __m512i broadcast4(const int8_t *x) {
   return _mm512_set1_epi32(word);
 }
 
-/// Where the integer sums of a block (HALVES: of its first and second half) start: minus zero times the sum of a.
+/// Where the integer sums of a block (or of its first and second half) start: minus zero times the sum of a.
 TENFOLD_INLINE void first_sums(tenfold_block_format format, const int32_t *negated, __m512i start[2]) {
-  if (kind_of(format) == OFFSET) {
-    start[0] = _mm512_setzero_si512();
+  if (kind_of(format) == OFFSET || kind_of(format) == OFFSET_HALVES) {
+    start[0] = start[1] = _mm512_setzero_si512();
     return;
   }
   __m512i whole = _mm512_set1_epi32(negated[0]);
   if (kind_of(format) == CENTRED) {
-    start[0] = _mm512_slli_epi32(whole, zero_shift(format));
+    start[0] = _mm512_slli_epi32(whole, start_shift(format));
     return;
   }
   __m512i first = _mm512_set1_epi32(negated[1]);
-  start[0] = _mm512_slli_epi32(first, zero_shift(format));
-  start[1] = _mm512_slli_epi32(_mm512_sub_epi32(whole, first), zero_shift(format));
+  start[0] = _mm512_slli_epi32(first, start_shift(format));
+  start[1] = _mm512_slli_epi32(_mm512_sub_epi32(whole, first), start_shift(format));
 }
 
 /// One step of the float sum; the same for every path.
 TENFOLD_INLINE __m512 add_scaled(__m512 sum, __m512i integer, __m512 scale, const float *da) {
   return _mm512_fmadd_ps(_mm512_cvtepi32_ps(integer), _mm512_mul_ps(scale, _mm512_set1_ps(*da)), sum);
+}
+
+/// The offsets of both halves, for Q2_K.
+TENFOLD_INLINE __m512 add_half_offsets(__m512 sum, __m512 first, __m512 second, float da, const int32_t *negated) {
+  sum = _mm512_fmadd_ps(first, _mm512_set1_ps(scaled_half_sum(da, negated, 0)), sum);
+  return _mm512_fmadd_ps(second, _mm512_set1_ps(scaled_half_sum(da, negated, 1)), sum);
 }
 
 TENFOLD_INLINE void gemv_of(
@@ -137,7 +168,7 @@ TENFOLD_INLINE void gemv_of(
   for (int r = 0; r < R; r++) sum[r] = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
     __m512i codes[8];
-    __m512 scales[2];
+    __m512 scales[4];
     block_codes(bits, block, codes);
     block_scales(format, panel, b, scales);
     for (int r = 0; r < R; r++) {
@@ -146,11 +177,13 @@ TENFOLD_INLINE void gemv_of(
       first_sums(format, view->negated_sums + 2 * at, integer);
 #pragma clang loop unroll(full)
       for (int q = 0; q < 8; q++) {
-        int half = kind == HALVES ? q / 4 : 0;
+        int half = parts_of(format) == 2 ? q / 4 : 0;
         integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + (size_t)r * view->value_stride + 4 * q));
       }
       sum[r] = add_scaled(sum[r], integer[0], scales[0], view->scales + at);
-      if (kind == HALVES) sum[r] = add_scaled(sum[r], integer[1], scales[1], view->scales + at);
+      if (kind >= HALVES) sum[r] = add_scaled(sum[r], integer[1], scales[1], view->scales + at);
+      if (kind == OFFSET_HALVES)
+        sum[r] = add_half_offsets(sum[r], scales[2], scales[3], view->scales[at], view->negated_sums + 2 * at);
       if (kind == OFFSET) sum[r] = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(view->scaled_sums[at]), sum[r]);
     }
   }
@@ -176,14 +209,13 @@ TENFOLD_INLINE void expand_of(
   float *scales) {
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
-  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32) {
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += scale_floats(format)) {
     __m512i unpacked[8];
-    __m512 pair[2];
+    __m512 parts[4];
     block_codes(bits, block, unpacked);
-    block_scales(format, panel, first + b, pair);
+    block_scales(format, panel, first + b, parts);
     for (int q = 0; q < 8; q++) _mm512_store_si512(codes + 64 * q, unpacked[q]);
-    _mm512_store_ps(scales, pair[0]);
-    _mm512_store_ps(scales + 16, pair[1]);
+    for (size_t i = 0; i < scale_floats(format) / 16; i++) _mm512_store_ps(scales + 16 * i, parts[i]);
   }
 }
 
@@ -192,7 +224,7 @@ TENFOLD_INLINE void tile_of(
   int R, int P, tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales,
   size_t scales_stride, size_t count, const tenfold_block_activations *view, size_t row, float *sums,
   size_t sums_stride) {
-  int kind = kind_of(format), halves = kind == HALVES ? 2 : 1;
+  int kind = kind_of(format), halves = parts_of(format);
   const int8_t *x = view->values + row * view->value_stride;
   size_t stride = view->value_stride, at = row * view->block_stride, next = view->block_stride;
   const float *da = view->scales + at, *da_sums = view->scaled_sums + at;
@@ -221,12 +253,16 @@ TENFOLD_INLINE void tile_of(
         }
       }
       for (int p = 0; p < P; p++) {
-        const float *pair = scales + (size_t)p * scales_stride + 32 * b;
+        const float *pair = scales + (size_t)p * scales_stride + scale_floats(format) * b;
         __m512 scale = _mm512_load_ps(pair + 16 * h), offset = _mm512_load_ps(pair + 16);
         for (int r = 0; r < R; r++) {
           sum[r][p] = add_scaled(sum[r][p], integer[r][p], scale, da + (size_t)r * next + b);
           if (kind == OFFSET)
             sum[r][p] = _mm512_fmadd_ps(offset, _mm512_set1_ps(da_sums[(size_t)r * next + b]), sum[r][p]);
+          if (kind == OFFSET_HALVES && h == 1)
+            sum[r][p] = add_half_offsets(
+              sum[r][p], _mm512_load_ps(pair + 32), _mm512_load_ps(pair + 48), da[(size_t)r * next + b],
+              negated + 2 * ((size_t)r * next + b));
         }
       }
     }
@@ -288,6 +324,7 @@ static void tile(
   case TENFOLD_Q5_0: TILES(TENFOLD_Q5_0); break;
   case TENFOLD_Q6_K: TILES(TENFOLD_Q6_K); break;
   case TENFOLD_Q3_K: TILES(TENFOLD_Q3_K); break;
+  case TENFOLD_Q2_K: TILES(TENFOLD_Q2_K); break;
   default: TILES(TENFOLD_Q4_1); break;
   }
 }

@@ -3,7 +3,7 @@
  * The same steps in the same order as the AVX2 file: per block of 32, row and column
  *   i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);  with an offset  s = fma(offset, da * sum_k a, s).
  * vpdpbusd adds four products of u8 codes and s8 activations to 32 bits, so the integer sum starts at -zero * sum_k a and is
- * one chain of 8 (Q6_K and Q3_K: 2 of 4) a block.
+ * one chain of 8 (Q6_K, Q3_K and Q2_K: 2 of 4) a block.
  *
  * gemv    1 or 2 rows x 16 columns from packed bytes
  * tile    3 rows x 16 columns of expanded codes: 6 integer and 6 float sums, 2 codes, 1 broadcast; fewer rows have their own
@@ -19,41 +19,44 @@
 /// Minus zero times the sum of the activations that part t of a block meets.
 TENFOLD_INLINE int32_t start_of(tenfold_block_format format, int t, const int32_t *negated) {
   int zero = format == TENFOLD_Q8_0 ? 128 : zero_of(format);
-  if (kind_of(format) != HALVES) return zero * negated[0];
+  if (parts_of(format) == 1) return zero * negated[0];
   return zero * (t == 0 ? negated[1] : negated[0] - negated[1]);
 }
 
 /// Adds block b, R rows x 16 columns. `scales` holds scale (or that of the first half) and offset (or that of the second
 /// half), each of 16 columns.
 TENFOLD_INLINE void add_block(
-  int R, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[2][2], size_t b,
+  int R, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[4][2], size_t b,
   row_block *rows) {
-  int bits = bits_of(format), length = kind_of(format) == HALVES ? 4 : 8;
+  int bits = bits_of(format), length = 8 / parts_of(format);
   __m256i total[3][2];
 #pragma clang loop unroll(full)
-  for (int p = 0; p < 4; p++) {
-    __m256i codes[2][2];
-    if (source == PACKED)
-      for (int h = 0; h < 2; h++) unpack_pair(bits, block, p, h, codes[h]);
-#pragma clang loop unroll(full)
-    for (int u = 0; u < 2; u++) {
-      int q = 2 * p + u, t = q / length;
-      if (source == EXPANDED)
-        for (int h = 0; h < 2; h++) codes[h][u] = load(block + 64 * q + 32 * h);
-      for (int r = 0; r < R; r++) {
-        size_t at = (size_t)r * rows->block_stride + b;
-        if (q % length == 0)
-          total[r][0] = total[r][1] = _mm256_set1_epi32(start_of(format, t, rows->negated_sums + 2 * at));
-        __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
-        for (int h = 0; h < 2; h++) total[r][h] = _mm256_dpbusd_avx_epi32(total[r][h], codes[h][u], a);
-        if (q % length != length - 1) continue;
-        __m256 da = _mm256_set1_ps(rows->scales[at]);
-        for (int h = 0; h < 2; h++)
-          rows->sums[r][h] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[r][h]), _mm256_mul_ps(scales[t][h], da), rows->sums[r][h]);
-      }
+  for (int q = 0; q < 8; q++) {
+    int t = q / length;
+    __m256i codes[2];
+    for (int h = 0; h < 2; h++)
+      codes[h] = source == PACKED ? unpack_quad(bits, block, q, h) : load(block + 64 * q + 32 * h);
+    for (int r = 0; r < R; r++) {
+      size_t at = (size_t)r * rows->block_stride + b;
+      if (q % length == 0)
+        total[r][0] = total[r][1] = _mm256_set1_epi32(start_of(format, t, rows->negated_sums + 2 * at));
+      __m256i a = broadcast4(rows->values + (size_t)r * rows->value_stride + 32 * b + 4 * (size_t)q);
+      for (int h = 0; h < 2; h++) total[r][h] = _mm256_dpbusd_avx_epi32(total[r][h], codes[h], a);
+      if (q % length != length - 1) continue;
+      __m256 da = _mm256_set1_ps(rows->scales[at]);
+      for (int h = 0; h < 2; h++)
+        rows->sums[r][h] =
+          _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[r][h]), _mm256_mul_ps(scales[t][h], da), rows->sums[r][h]);
     }
   }
+  if (kind_of(format) == OFFSET_HALVES)
+    for (int r = 0; r < R; r++) {
+      size_t at = (size_t)r * rows->block_stride + b;
+      for (int h = 0; h < 2; h++) {
+        const __m256 offsets[2] = {scales[2][h], scales[3][h]};
+        rows->sums[r][h] = add_half_offsets(rows->sums[r][h], offsets, rows->scales[at], rows->negated_sums + 2 * at);
+      }
+    }
   if (kind_of(format) != OFFSET) return;
   for (int r = 0; r < R; r++) {
     __m256 sum = _mm256_set1_ps(rows->scaled_sums[(size_t)r * rows->block_stride + b]);
@@ -69,12 +72,11 @@ TENFOLD_INLINE void gemv_of(
   row_block rows = rows_at(view, row);
   for (int r = 0; r < R; r++) rows.sums[r][0] = rows.sums[r][1] = _mm256_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits)) {
-    __m256 scales[2][2];
+    __m256 scales[4][2];
     for (int h = 0; h < 2; h++) {
-      __m256 pair[2];
-      block_scales(format, panel, b, h, pair);
-      scales[0][h] = pair[0];
-      scales[1][h] = pair[1];
+      __m256 parts[4];
+      block_scales(format, panel, b, h, parts);
+      for (size_t i = 0; i < scale_floats(format) / 16; i++) scales[i][h] = parts[i];
     }
     prefetch_codes(block, bits);
     add_block(R, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
@@ -99,11 +101,11 @@ TENFOLD_INLINE void tile_of(
   sums += row * sums_stride;
   for (int r = 0; r < R; r++)
     for (int h = 0; h < 2; h++) rows.sums[r][h] = _mm256_loadu_ps(sums + (size_t)r * sums_stride + 8 * h);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += 32) {
-    const __m256 pairs[2][2] = {
-      {_mm256_loadu_ps(scales), _mm256_loadu_ps(scales + 8)},
-      {_mm256_loadu_ps(scales + 16), _mm256_loadu_ps(scales + 24)}};
-    add_block(R, EXPANDED, format, codes, pairs, b, &rows);
+  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
+    __m256 parts[4][2];
+    for (size_t i = 0; i < scale_floats(format) / 16; i++)
+      for (size_t h = 0; h < 2; h++) parts[i][h] = _mm256_loadu_ps(scales + 16 * i + 8 * h);
+    add_block(R, EXPANDED, format, codes, parts, b, &rows);
   }
   for (int r = 0; r < R; r++)
     for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);

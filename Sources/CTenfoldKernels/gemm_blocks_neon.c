@@ -2,7 +2,7 @@
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
  * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
- * per half block of 16.
+ * per half block of 16, Q2_K both.
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 3 rows x 16 columns from packed bytes, 4 columns (one vector) at a time: up to 12 float sums, 6 vectors of
@@ -42,30 +42,34 @@ TENFOLD_INLINE void gemv_of(
       for (int i = 0; i < 2; i++) a[r][i] = vld1q_s8(x + (size_t)r * stride + 16 * i);
 #pragma clang loop unroll(full)
     for (int h = 0; h < 4; h++) {
-      float32x4_t scales[2];
-      int8x16_t codes[2];
+      float32x4_t scales[4];
       int32x4_t integer[3][2];
       for (int r = 0; r < R; r++) {
         integer[r][0] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 0));
-        if (kind == HALVES) integer[r][1] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 1));
+        if (kind >= HALVES) integer[r][1] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 1));
       }
-      // A lane must be a literal. P is the pair of quads, I the chain that it goes to.
-#define PAIR(P) \
-  pair_codes(bits, block, h, P, codes); \
-  if (R > 1) IN_ORDER(codes[0]); \
-  for (int r = 0; r < R; r++) { \
-    int i = kind == HALVES ? P / 2 : 0; \
-    integer[r][i] = vdotq_laneq_s32(integer[r][i], codes[0], a[r][P / 2], P % 2 * 2); \
-    integer[r][i] = vdotq_laneq_s32(integer[r][i], codes[1], a[r][P / 2], P % 2 * 2 + 1); \
+      // A lane must be a literal. Q is the quad, i the chain that it goes to.
+#define QUAD(Q) \
+  { \
+    int8x16_t codes = quad_codes(bits, block, h, Q); \
+    if (R > 1 && Q % 2 == 0) IN_ORDER(codes); \
+    for (int r = 0; r < R; r++) { \
+      int i = kind >= HALVES ? Q / 4 : 0; \
+      integer[r][i] = vdotq_laneq_s32(integer[r][i], codes, a[r][Q / 4], Q % 4); \
+    } \
   }
-      PAIR(0) PAIR(1) PAIR(2) PAIR(3)
-#undef PAIR
+      QUAD(0) QUAD(1) QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
+#undef QUAD
       block_scales(format, panel, b, h, scales);
       for (int r = 0; r < R; r++) {
         sum[r][h] = add_scaled(sum[r][h], integer[r][0], scales[0], da[(size_t)r * next + b]);
-        if (kind == HALVES) sum[r][h] = add_scaled(sum[r][h], integer[r][1], scales[1], da[(size_t)r * next + b]);
+        if (kind >= HALVES) sum[r][h] = add_scaled(sum[r][h], integer[r][1], scales[1], da[(size_t)r * next + b]);
+        for (int t = 0; kind == OFFSET_HALVES && t < 2; t++)
+          sum[r][h] = vfmaq_n_f32(
+            sum[r][h], scales[2 + t],
+            scaled_half_sum(da[(size_t)r * next + b], negated + 2 * ((size_t)r * next + b), t));
         if (kind == OFFSET) sum[r][h] = vfmaq_n_f32(sum[r][h], scales[1], da_sums[(size_t)r * next + b]);
-        if (R > 1 || kind == HALVES) IN_ORDER(sum[r][h]);
+        if (R > 1 || kind >= HALVES) IN_ORDER(sum[r][h]);
       }
     }
   }
@@ -91,19 +95,14 @@ TENFOLD_INLINE void expand_of(
   float *scales) {
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
-  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32)
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += scale_floats(format))
     for (int h = 0; h < 4; h++) {
-      float32x4_t pair[2];
-      block_scales(format, panel, first + b, h, pair);
-      vst1q_f32(scales + 4 * h, pair[0]);
-      vst1q_f32(scales + 16 + 4 * h, pair[1]);
+      float32x4_t parts[4];
+      block_scales(format, panel, first + b, h, parts);
+      for (size_t i = 0; i < scale_floats(format) / 16; i++) vst1q_f32(scales + 16 * i + 4 * h, parts[i]);
 #pragma clang loop unroll(full)
-      for (int p = 0; p < 4; p++) {
-        int8x16_t unpacked[2];
-        pair_codes(bits, block, h, p, unpacked);
-        vst1q_u8(codes + 128 * p + 16 * h, vreinterpretq_u8_s8(unpacked[0]));
-        vst1q_u8(codes + 128 * p + 64 + 16 * h, vreinterpretq_u8_s8(unpacked[1]));
-      }
+      for (int q = 0; q < 8; q++)
+        vst1q_u8(codes + 64 * q + 16 * h, vreinterpretq_u8_s8(quad_codes(bits, block, h, q)));
     }
 }
 
@@ -115,7 +114,7 @@ TENFOLD_INLINE void tile_of(
   float32x4_t sum[4][2];
   for (int r = 0; r < R; r++)
     for (int v = 0; v < 2; v++) sum[r][v] = vld1q_f32(sums + (size_t)r * sums_stride + 4 * v);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += 32) {
+  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
     int32x4_t integer[4][2];
     for (int r = 0; r < R; r++) {
       size_t at = (row + (size_t)r) * view->block_stride + b;
@@ -138,7 +137,7 @@ TENFOLD_INLINE void tile_of(
         view->scales[(row + (size_t)r) * view->block_stride + b]);
     LOAD(0)
     QUAD(0) QUAD(1) QUAD(2) QUAD(3)
-    if (kind == HALVES) {
+    if (kind >= HALVES) {
       FLOATS(0)
       for (int r = 0; r < R; r++) {
         size_t at = (row + (size_t)r) * view->block_stride + b;
@@ -147,7 +146,7 @@ TENFOLD_INLINE void tile_of(
     }
     LOAD(1)
     QUAD(4) QUAD(5) QUAD(6) QUAD(7)
-    if (kind == HALVES) {
+    if (kind >= HALVES) {
       FLOATS(1)
     } else {
       FLOATS(0)
@@ -155,6 +154,12 @@ TENFOLD_INLINE void tile_of(
 #undef LOAD
 #undef QUAD
 #undef FLOATS
+    for (int t = 0; kind == OFFSET_HALVES && t < 2; t++)
+      for (int r = 0; r < R; r++) {
+        size_t at = (row + (size_t)r) * view->block_stride + b;
+        float da_sum = scaled_half_sum(view->scales[at], view->negated_sums + 2 * at, t);
+        for (int v = 0; v < 2; v++) sum[r][v] = vfmaq_n_f32(sum[r][v], vld1q_f32(scales + 32 + 16 * t + 4 * v), da_sum);
+      }
     if (kind == OFFSET)
       for (int r = 0; r < R; r++)
         for (int v = 0; v < 2; v++)

@@ -24,17 +24,15 @@ TENFOLD_INLINE void expand_of(
   float *scales) {
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
-  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += 32)
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += scale_floats(format))
     for (int h = 0; h < 4; h++) {
-      float32x4_t pair[2];
-      block_scales(format, panel, first + b, h, pair);
-      vst1q_f32(scales + 4 * h, pair[0]);
-      vst1q_f32(scales + 16 + 4 * h, pair[1]);
+      float32x4_t parts[4];
+      block_scales(format, panel, first + b, h, parts);
+      for (size_t i = 0; i < scale_floats(format) / 16; i++) vst1q_f32(scales + 16 * i + 4 * h, parts[i]);
 #pragma clang loop unroll(full)
       for (int p = 0; p < 4; p++) {
-        int8x16_t unpacked[2];
-        pair_codes(bits, block, h, p, unpacked);
-        int32x4_t even = vreinterpretq_s32_s8(unpacked[0]), odd = vreinterpretq_s32_s8(unpacked[1]);
+        int32x4_t even = vreinterpretq_s32_s8(quad_codes(bits, block, h, 2 * p));
+        int32x4_t odd = vreinterpretq_s32_s8(quad_codes(bits, block, h, 2 * p + 1));
         vst1q_u8(codes + 128 * p + 32 * h, vreinterpretq_u8_s32(vzip1q_s32(even, odd)));
         vst1q_u8(codes + 128 * p + 32 * h + 16, vreinterpretq_u8_s32(vzip2q_s32(even, odd)));
       }
@@ -57,7 +55,7 @@ TENFOLD_INLINE void tile_of(
   int P, tenfold_block_format format, const uint8_t *codes, const float *scales, size_t count,
   const tenfold_block_activations *view, size_t row, size_t rows, float *sums, size_t sums_stride) {
   int kind = kind_of(format);
-  const int halves = kind == HALVES ? 2 : 1;
+  const int halves = parts_of(format);
   float32x4_t sum[2][4];
   const int8_t *x[4];
   size_t at[4];
@@ -73,7 +71,7 @@ TENFOLD_INLINE void tile_of(
       sum[p][2 * v] = vcombine_f32(vget_low_f32(upper), vget_low_f32(lower));
       sum[p][2 * v + 1] = vcombine_f32(vget_high_f32(upper), vget_high_f32(lower));
     }
-  for (size_t b = 0; b < count; b++, codes += 512, scales += 32)
+  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format))
 #pragma clang loop unroll(full)
     for (int half = 0; half < halves; half++) {
       int32x4_t integer[2][4];
@@ -91,7 +89,7 @@ TENFOLD_INLINE void tile_of(
           a[p] = vcombine_s8(vld1_s8(x[2 * p] + 32 * b + 8 * o), vld1_s8(x[2 * p + 1] + 32 * b + 8 * o));
         for (int v = 0; v < 4; v++) {
           int8x16_t w = vreinterpretq_s8_u8(vld1q_u8(codes + 128 * o + 16 * v));
-          if (kind == HALVES) IN_ORDER(w);
+          if (kind >= HALVES) IN_ORDER(w);
           for (int p = 0; p < P; p++) integer[p][v] = vmmlaq_s32(integer[p][v], a[p], w);
         }
       }
@@ -105,7 +103,15 @@ TENFOLD_INLINE void tile_of(
           for (int v = 0; v < 4; v++)
             sum[p][v] = vfmaq_f32(sum[p][v], floats_of_columns(scales + 16 + 2 * v), da_sum);
         }
-        if (kind == HALVES)
+        for (int t = 0; kind == OFFSET_HALVES && half == 1 && t < 2; t++) {
+          size_t first = at[2 * p] + b, second = at[2 * p + 1] + b;
+          float32x4_t da_sum = floats_of_rows(
+            scaled_half_sum(view->scales[first], view->negated_sums + 2 * first, t),
+            scaled_half_sum(view->scales[second], view->negated_sums + 2 * second, t));
+          for (int v = 0; v < 4; v++)
+            sum[p][v] = vfmaq_f32(sum[p][v], floats_of_columns(scales + 32 + 16 * t + 2 * v), da_sum);
+        }
+        if (kind >= HALVES)
           for (int v = 0; v < 4; v++) IN_ORDER(sum[p][v]);
       }
     }

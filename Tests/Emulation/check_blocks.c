@@ -46,7 +46,7 @@ static float oracle(const problem *p, size_t r, size_t c, double *exact, double 
   *exact = *magnitude = 0;
   for (size_t b = 0; b < p->k / 32; b++) {
     size_t at = r * p->view.block_stride + b;
-    float da = p->view.scales[at], offset = 0;
+    float da = p->view.scales[at], offsets[2] = {0, 0};
     for (size_t first = 32 * b; first < 32 * b + 32; first += f->run) {
       int32_t integer = 0;
       float scale = 0;
@@ -55,14 +55,19 @@ static float oracle(const problem *p, size_t r, size_t c, double *exact, double 
         int value = p->view.values[r * p->view.value_stride + k];
         integer += e.code * value;
         scale = e.scale;
-        offset = e.offset;
+        offsets[k % 32 / 16] = e.offset;
         *exact += ((double)e.scale * e.code + e.offset) * ((double)da * value);
         *magnitude += (fabs((double)e.scale * e.code) + fabs((double)e.offset)) * fabs((double)da * value);
       }
       volatile float step = scale * da;
       sum = multiply_add(fused, (float)integer, step, sum);
     }
-    if (f->has_offset) sum = multiply_add(fused, offset, p->view.scaled_sums[at], sum);
+    if (f->has_offset && f->run == 32) sum = multiply_add(fused, offsets[0], p->view.scaled_sums[at], sum);
+    for (size_t half = 0; f->has_offset && f->run == 16 && half < 2; half++) {
+      const int32_t *negated = p->view.negated_sums + 2 * at;
+      volatile float scaled = da * (float)(half == 0 ? -negated[1] : negated[1] - negated[0]);
+      sum = multiply_add(fused, offsets[half], scaled, sum);
+    }
   }
   return sum;
 }
@@ -83,8 +88,8 @@ static void run_gemv(const problem *p, const tenfold_block_kernels *kernels) {
 
 /// All panels and rows at once, or in groups as they come; `chunk` blocks at a time.
 static void run_tile(const problem *p, const tenfold_block_kernels *kernels, size_t chunk, size_t group) {
-  size_t blocks = p->k / 32;
-  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * chunk * 32);
+  size_t blocks = p->k / 32, floats = tenfold_block_scale_floats(p->format);
+  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * chunk * floats);
   uint8_t *codes = guarded(p->panels * chunk * 512);
   memset(sums, 0, p->rows * p->width * 4);
   for (size_t block = 0; block < blocks; block += chunk) {
@@ -92,14 +97,14 @@ static void run_tile(const problem *p, const tenfold_block_kernels *kernels, siz
     for (size_t panel = 0; panel < p->panels; panel++)
       kernels->expand(
         p->format, p->packed + panel * p->panel_bytes, blocks, block, count, codes + panel * chunk * 512,
-        scales + panel * chunk * 32);
+        scales + panel * chunk * floats);
     for (size_t row = 0; row < p->rows; row += group) {
       size_t at = row * blocks + block;
       tenfold_block_activations view = {
         p->view.values + row * p->view.value_stride + 32 * block, p->view.scales + at, p->view.scaled_sums + at,
         p->view.negated_sums + 2 * at, p->view.value_stride, blocks};
       kernels->tile(
-        p->format, codes, chunk * 512, scales, chunk * 32, p->panels, count, &view,
+        p->format, codes, chunk * 512, scales, chunk * floats, p->panels, count, &view,
         p->rows - row < group ? p->rows - row : group, sums + row * p->width, p->width);
     }
   }
@@ -148,7 +153,7 @@ static void check_shape(
 void check_blocks(const tenfold_backend *backend) {
   static const size_t small[] = {0, 32, 64, 96, 160, 544}, large[] = {0, 256, 512, 768};
   size_t most = 16 * backend->blocks->max_panels;
-  for (int format = TENFOLD_Q8_0; format <= TENFOLD_Q3_K; format++) {
+  for (int format = TENFOLD_Q8_0; format <= TENFOLD_Q2_K; format++) {
     tenfold_block_format f = (tenfold_block_format)format;
     bool of_256 = file_formats[f].elements == 256;
     const size_t *lengths = of_256 ? large : small;

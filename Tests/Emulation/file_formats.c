@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file_formats.h"
 
-const file_format file_formats[9] = {
+const file_format file_formats[10] = {
   [TENFOLD_Q8_0] = {"Q8_0", 32, 34, 0, -1, false, 32},   [TENFOLD_Q4_0] = {"Q4_0", 32, 18, 0, -1, false, 32},
   [TENFOLD_Q4_1] = {"Q4_1", 32, 20, 0, 2, true, 32},     [TENFOLD_Q5_0] = {"Q5_0", 32, 22, 0, -1, false, 32},
   [TENFOLD_Q5_1] = {"Q5_1", 32, 24, 0, 2, true, 32},     [TENFOLD_Q4_K] = {"Q4_K", 256, 144, 0, 2, true, 32},
   [TENFOLD_Q5_K] = {"Q5_K", 256, 176, 0, 2, true, 32},   [TENFOLD_Q6_K] = {"Q6_K", 256, 210, 208, -1, false, 16},
-  [TENFOLD_Q3_K] = {"Q3_K", 256, 110, 108, -1, false, 16},
+  [TENFOLD_Q3_K] = {"Q3_K", 256, 110, 108, -1, false, 16}, [TENFOLD_Q2_K] = {"Q2_K", 256, 84, 80, 82, true, 16},
 };
 
 static float half_float(const uint8_t *bytes) { return (float)half_value((uint16_t)(bytes[0] | bytes[1] << 8)); }
@@ -62,6 +62,13 @@ file_element element_at(tenfold_block_format format, const uint8_t *row, size_t 
     int scale = block[96 + run % 8] >> run / 8 * 4 & 15;
     scale += 16 * (block[104 + run % 4] >> run / 4 * 2 & 3);
     e.scale *= (float)(scale - 32);
+    break;
+  }
+  case TENFOLD_Q2_K: {
+    // 16 pairs of scale and minimum, 256 codes, the scale of all and the minimum of all.
+    e.code = block[16 + j / 128 * 32 + j % 32] >> j % 128 / 32 * 2 & 3;
+    e.scale *= (float)(block[j / 16] & 15);
+    e.offset = -(half_float(block + 82) * (float)(block[j / 16] >> 4));
     break;
   }
   }

@@ -20,7 +20,7 @@ typedef struct file_format {
   size_t run;
 } file_format;
 
-extern const file_format file_formats[9];
+extern const file_format file_formats[10];
 
 file_element element_at(tenfold_block_format format, const uint8_t *row, size_t k);
 

@@ -153,6 +153,77 @@ struct FusedOutputTests {
     }
   }
 
+  @Test(
+    "outputs quantised by row have the bits of floats quantised later",
+    arguments: InstructionSet.available,
+    formats
+  )
+  func requantisedRows(set: InstructionSet, format: WeightFormat) throws {
+    for (rows, outputs) in [(1, 32), (2, 157), (7, 288), (0, 64), (3, 0)] {
+      let problem = try Self.problem(
+        format,
+        rows: rows,
+        outputs: outputs,
+        ties: false,
+        poisoned: rows > 2 ? 1 : nil,
+        set: set
+      )
+      let target = try Activations(capacity: rows, width: outputs, instructionSet: set)
+      // Twice: the second time the target holds what the first left.
+      for _ in 0..<2 {
+        try unsafe problem.bias.withUnsafeBufferPointer {
+          try unsafe problem.layer.multiply(
+            problem.activations,
+            quantisedInto: target,
+            as: .int8PerRow,
+            epilogue: Epilogue(bias: $0.baseAddress),
+            pool: WorkerPool(threads: 3)
+          )
+        }
+      }
+      let plain = try Activations(capacity: rows, width: outputs, instructionSet: set)
+      try plain.quantize(problem.outputs.span, rows: rows, width: outputs, as: .int8PerRow)
+      #expect(target.rows == rows && target.width == outputs && target.format == .int8PerRow)
+      for row in 0..<rows {
+        unsafe #expect(target.scales[row].bitPattern == plain.scales[row].bitPattern)
+        unsafe #expect(target.negatedSums[row] == plain.negatedSums[row])
+        for column in 0..<(outputs + 63) & ~63 {
+          let at = row * target.valueStride + column
+          #expect(unsafe target.values[at] == plain.values[at])
+        }
+      }
+    }
+  }
+
+  @Test("integer sums of int8 layers fill the rows, and no other layer has them")
+  func integerSums() throws {
+    let pool = WorkerPool(threads: 2)
+    for (rows, outputs) in [(1, 5), (4, 33), (2, 160), (0, 16)] {
+      let problem = try Self.problem(.int8, rows: rows, outputs: outputs, ties: false, set: .current)
+      let layer = try #require(problem.layer as? Int8LinearLayer)
+      let sums = try AlignedBuffer<Int32>(count: rows * outputs + 1)
+      unsafe sums.base[rows * outputs] = 77
+      try layer.integerSums(problem.activations, into: sums, pool: pool)
+      #expect(unsafe sums.base[rows * outputs] == 77)
+      for row in 0..<rows {
+        for column in 0..<outputs {
+          let scale = unsafe problem.activations.scales[row] * layer.columnScale(column)
+          let output = unsafe Float(sums.base[row * outputs + column]) * scale + problem.bias[column]
+          #expect(abs(output - problem.outputs[row * outputs + column]) < 1e-5)
+        }
+      }
+    }
+    let other = try Self.problem(.q4_1, rows: 1, outputs: 16, ties: false, set: .current)
+    let sums = try AlignedBuffer<Int32>(count: 16)
+    #expect(throws: KernelError.self) {
+      try other.layer.integerSums(other.activations, into: sums, pool: pool)
+    }
+    let wide = try Self.problem(.int8, rows: 2, outputs: 16, ties: false, set: .current)
+    #expect(throws: KernelError.self) {
+      try wide.layer.integerSums(wide.activations, into: sums, pool: pool)
+    }
+  }
+
   @Test("refuse what does not fit")
   func refusals() throws {
     let problem = try Self.problem(.f32, rows: 2, outputs: 40, ties: false, set: .current)
@@ -164,6 +235,9 @@ struct FusedOutputTests {
     }
     #expect(throws: KernelError.self) {
       try problem.layer.multiply(problem.activations, quantisedInto: problem.activations, pool: pool)
+    }
+    #expect(throws: KernelError.self) {
+      try problem.layer.multiply(problem.activations, quantisedInto: target, as: .float32, pool: pool)
     }
     try target.prepare(rows: 1, width: 32, format: .float32)
     #expect(throws: KernelError.self) { try problem.layer.topK(1, of: target, pool: pool) }

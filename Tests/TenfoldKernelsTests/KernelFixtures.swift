@@ -31,6 +31,9 @@ enum KernelFixtures {
       switch format {
       case .q6_k: half(start + 208)
       case .q3_k: half(start + 108)
+      case .q2_k:
+        half(start + 80)
+        half(start + 82)
       case .q4_1, .q5_1, .q4_k, .q5_k:
         half(start)
         half(start + 2)

@@ -137,7 +137,9 @@ struct LinearLayerTests {
         }
         let activations = try Activations(capacity: rows, width: k, instructionSet: set)
         try activations.quantize(x.span, rows: rows, width: k, as: .int8PerRow)
-        let sums = layer.integerSums(activations)
+        let buffer = try AlignedBuffer<Int32>(count: rows * n)
+        try layer.integerSums(activations, into: buffer, pool: WorkerPool(threads: 1))
+        let sums = unsafe Array(UnsafeBufferPointer(start: buffer.base, count: rows * n))
         var expected = [Int32](repeating: 0, count: rows * n)
         for row in 0..<rows {
           for column in 0..<n {

@@ -11,10 +11,15 @@
 //   4-bit  byte ((4 b + p) * 16 + c) * 4 + i, low nibble          = code(32 b + 8 p + i, c)
 //                                             high nibble         = code(32 b + 8 p + 4 + i, c)
 //          (eight elements of one column, p = 0: bytes 4c, 4c+1, 4c+2, 4c+3 hold e0|e4<<4, e1|e5<<4, e2|e6<<4, e3|e7<<4)
-//   5-bit  per block 256 bytes of low nibbles as above, then 64 bytes of fifth bits:
-//          64-bit little-endian word q, bit 4 c + i               = bit 4 of code(32 b + 4 q + i, c)
-//   6-bit  per block 256 bytes of low nibbles as above, then 128 bytes of high pairs:
-//          byte (h * 16 + c) * 4 + i, bits 2 j and 2 j + 1        = bits 4, 5 of code(32 b + 16 h + 4 j + i, c)
+//   2-bit  byte ((2 b + h) * 16 + c) * 4 + i, bits 2 j, 2 j + 1    = code(32 b + 16 h + 4 j + i, c); h is 0 or 1
+//   5-bit  byte ((5 b + l) * 16 + c) * 4 + i, bits 0...4          = e(l), where e(q) = code(32 b + 4 q + i, c); l is 0...4
+//          and above them, l = 0: bits 5...7                      = bits 2...4 of e(5)
+//                          l = 1: bit 5, bits 6 and 7             = bit 1 of e(7), bits 0 and 1 of e(5)
+//                          l = 2: bits 5...7                      = bits 2...4 of e(6)
+//                          l = 3: bit 5, bits 6 and 7             = bit 0 of e(7), bits 0 and 1 of e(6)
+//                          l = 4: bits 5...7                      = bits 2...4 of e(7)
+//   6-bit  byte ((6 b + 3 h + l) * 16 + c) * 4 + i, bits 0...5    = e(4 h + l); h is 0 or 1, l is 0...2
+//          and above them, bits 6 and 7                           = bits 4 - 2 l and 5 - 2 l of e(4 h + 3)
 //
 // Scales stand at the start of a panel, padded to 64 bytes, the codes after them:
 //   Q8_0 Q4_0 Q5_0   f16 scale[b][c]                                              w = scale * (code - zero)
@@ -22,6 +27,7 @@
 //   Q4_K Q5_K        per 256: f16 d[16], f16 m[16], u8 scale[8][16], u8 min[8][16] w = d scale code - m min
 //   Q6_K             per 256: f16 d[16], 32 bytes of padding, s8 scale[16][16]    w = d scale * (code - 32)
 //   Q3_K             the same, with codes of 3 bits in 4                          w = d scale * (code - 4)
+//   Q2_K             per 256: f16 d[16], f16 m[16], u8 pair[16][16]               w = d (pair & 15) code - m (pair >> 4)
 //   int8             f32 scale[16]                                                w = scale * code
 // Columns past n have zero scales and codes. Nothing here reads or writes outside the ranges it documents.
 #pragma once
@@ -46,6 +52,7 @@ typedef enum tenfold_block_format {
   TENFOLD_Q5_K = 6,
   TENFOLD_Q6_K = 7,
   TENFOLD_Q3_K = 8,
+  TENFOLD_Q2_K = 9,
 } tenfold_block_format;
 
 typedef enum tenfold_float_format { TENFOLD_F32 = 0, TENFOLD_F16 = 1, TENFOLD_BF16 = 2 } tenfold_float_format;
@@ -107,6 +114,8 @@ size_t tenfold_block_disk_bytes(tenfold_block_format format);
 size_t tenfold_block_elements(tenfold_block_format format);
 size_t tenfold_block_panel_bytes(tenfold_block_format format, size_t k);
 size_t tenfold_block_scale_bytes(tenfold_block_format format, size_t k);
+/// Floats of an expanded block's scales: 32, or 64 for Q2_K.
+size_t tenfold_block_scale_floats(tenfold_block_format format);
 
 /// Packs `columns` (1...16) rows of the file, `row_bytes` apart, into one panel.
 void tenfold_block_pack_panel(
@@ -150,13 +159,15 @@ typedef struct tenfold_block_kernels {
   size_t tile_rows;
   /// Up to so many rows `gemv` is faster than `expand` and `tile` (measured); 0 stands for 3.
   size_t direct_rows;
+  /// The same for codes of 8 bits, which are not unpacked; 0 stands for `direct_rows`.
+  size_t direct_rows_of_bytes;
   size_t max_panels;
   /// A few rows against one panel, straight from its packed bytes: sums[r * sums_stride + c].
   void (*gemv)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
     size_t rows, float *sums, size_t sums_stride);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
-  /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
+  /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16], for Q2_K scale[2][16], offset[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
   void (*expand)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
     float *scales);

@@ -23,6 +23,8 @@ package final class BlockLinearLayer: LinearLayer {
   /// Up to so many rows unpacking in registers beats unpacking to memory.
   private let fewRows: Int
   private let tileRows: Int
+  /// Floats of an unpacked block's scales.
+  private let scaleFloats: Int
   private let instructionSet: InstructionSet
 
   /// The bytes of a packed matrix.
@@ -49,8 +51,11 @@ package final class BlockLinearLayer: LinearLayer {
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.blocks.pointee
     unsafe self.rowKernels = backend.rows.pointee
-    fewRows = kernels.direct_rows > 0 ? kernels.direct_rows : 3
+    let direct = kernels.direct_rows > 0 ? kernels.direct_rows : 3
+    fewRows =
+      blockFormat == TENFOLD_Q8_0 && kernels.direct_rows_of_bytes > 0 ? kernels.direct_rows_of_bytes : direct
     tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
+    scaleFloats = tenfold_block_scale_floats(blockFormat)
     panelBytes = tenfold_block_panel_bytes(blockFormat, inputWidth)
     precondition(packed.count == panelCount * panelBytes, "the memory does not fit the packed weights")
   }
@@ -115,10 +120,10 @@ package final class BlockLinearLayer: LinearLayer {
   ) {
     let rows = activations.rows
     // 256 sums take 1 KB, which Swift keeps on the stack.
-    let group = 16 / rows
+    let group = max(1, 16 / rows)
     let width = group * panelWidth
     var view = unsafe activations.blockView(row: 0, block: 0)
-    unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 64) { scratch in
+    unsafe withUnsafeTemporaryAllocation(byteCount: max(1_024, rows * width * 4), alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
@@ -160,14 +165,17 @@ package final class BlockLinearLayer: LinearLayer {
     var blocks = 0..<0
     var rows = 0..<0
 
-    static func byteCount(group: Int, capacity: Int, sums: Int) -> Int { sums * 4 + group * capacity * 640 }
+    /// The bytes of `capacity` unpacked blocks of `group` panels, and of the sums.
+    static func byteCount(group: Int, capacity: Int, scaleFloats: Int, sums: Int) -> Int {
+      sums * 4 + group * capacity * (512 + 4 * scaleFloats)
+    }
 
-    init(_ base: UnsafeMutableRawPointer, group: Int, capacity: Int) {
+    init(_ base: UnsafeMutableRawPointer, group: Int, capacity: Int, scaleFloats: Int) {
       self.capacity = capacity
       let stretch = group * capacity
       unsafe codes = base.assumingMemoryBound(to: UInt8.self)
       unsafe scales = (base + stretch * 512).assumingMemoryBound(to: Float.self)
-      unsafe sums = (base + stretch * 640).assumingMemoryBound(to: Float.self)
+      unsafe sums = (base + stretch * (512 + 4 * scaleFloats)).assumingMemoryBound(to: Float.self)
     }
   }
 
@@ -179,10 +187,15 @@ package final class BlockLinearLayer: LinearLayer {
     let group = kernels.max_panels
     let width = group * panelWidth
     let chunk = max(1, min(Self.blockChunk, blocks))
-    let bytes = Stretch.byteCount(group: group, capacity: chunk, sums: min(rows, rowBlock) * width)
+    let bytes = Stretch.byteCount(
+      group: group,
+      capacity: chunk,
+      scaleFloats: scaleFloats,
+      sums: min(rows, rowBlock) * width
+    )
     unsafe withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
-      var stretch = unsafe Stretch(base, group: group, capacity: chunk)
+      var stretch = unsafe Stretch(base, group: group, capacity: chunk, scaleFloats: scaleFloats)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
         stretch.panels = start..<min(panels.upperBound, start + group)
         let column = start * panelWidth
@@ -226,7 +239,7 @@ package final class BlockLinearLayer: LinearLayer {
         stretch.blocks.lowerBound,
         stretch.blocks.count,
         stretch.codes + number * stretch.capacity * 512,
-        stretch.scales + number * stretch.capacity * 32
+        stretch.scales + number * stretch.capacity * scaleFloats
       )
     }
   }
@@ -240,7 +253,7 @@ package final class BlockLinearLayer: LinearLayer {
       stretch.codes,
       stretch.capacity * 512,
       stretch.scales,
-      stretch.capacity * 32,
+      stretch.capacity * scaleFloats,
       stretch.panels.count,
       stretch.blocks.count,
       &view,

@@ -79,13 +79,22 @@ package final class Int8LinearLayer: LinearLayer {
       + "packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
   }
 
+  /// Integer sums that are wanted as they are: row 0, column 0 of the result, and the sums from one row to the next.
+  @safe
+  private struct IntegerOutput {
+    let sums: UnsafeMutablePointer<Int32>
+    let stride: Int
+  }
+
   /// Calls `body` with the sums of one tile after the other; rows are blocked so that theirs stay in half of the L2 cache.
   ///
-  /// Where it is known where the sums will go, rows of `output` are fetched ahead.
+  /// Where it is known where the sums will go, rows of `output` are fetched ahead. Whole panels of `integers` are written in
+  /// place, and `body` isn't called for them.
   private func forEachTile(
     _ activations: Activations,
     panels: Range<Int>,
     output: UnsafePointer<tenfold_epilogue>? = nil,
+    integers: IntegerOutput? = nil,
     _ body: (_ sums: UnsafePointer<Int32>, _ stride: Int, _ rows: Range<Int>, _ panels: Range<Int>) -> Void
   ) {
     precondition(
@@ -110,10 +119,12 @@ package final class Int8LinearLayer: LinearLayer {
           let panelEnd = min(panels.upperBound, panel + tilePanels)
           for row in Swift.stride(from: blockStart, to: blockEnd, by: tileRows) {
             let rowEnd = min(blockEnd, row + tileRows)
+            let columns = columns(of: panel..<panelEnd)
             if let output = unsafe output, rows > 1 {
-              let columns = columns(of: panel..<panelEnd)
               unsafe tenfold_prefetch_output(output, row, rowEnd - row, columns.lowerBound, columns.count)
             }
+            let whole = integers != nil && columns.count == (panelEnd - panel) * panelWidth
+            let target = unsafe integers.map { unsafe $0.sums + row * $0.stride + columns.lowerBound }
             unsafe kernels.tile(
               packed.base + panel * panelBytes,
               panelBytes,
@@ -123,10 +134,10 @@ package final class Int8LinearLayer: LinearLayer {
               activations.valueStride,
               activations.negatedSums + row,
               rowEnd - row,
-              sums,
-              stride
+              whole ? target ?? sums : sums,
+              whole ? integers?.stride ?? stride : stride
             )
-            unsafe body(sums, stride, row..<rowEnd, panel..<panelEnd)
+            if !whole { unsafe body(sums, stride, row..<rowEnd, panel..<panelEnd) }
           }
         }
       }
@@ -164,17 +175,28 @@ package final class Int8LinearLayer: LinearLayer {
     panels.lowerBound * panelWidth..<min(outputWidth, panels.upperBound * panelWidth)
   }
 
-  /// The exact sums before scaling, `[rows × outputWidth]`; for tests and for hosts that scale on their own.
-  package func integerSums(_ activations: Activations) -> [Int32] {
-    var result = [Int32](repeating: 0, count: activations.rows * outputWidth)
-    unsafe forEachTile(activations, panels: 0..<panelCount) { sums, stride, rows, panels in
-      let first = panels.lowerBound * panelWidth
+  /// The scale of an output column.
+  package func columnScale(_ column: Int) -> Float {
+    let scales = unsafe UnsafeRawPointer(packed.base + column / panelWidth * panelBytes)
+    return unsafe scales.load(fromByteOffset: column % panelWidth * 4, as: Float.self)
+  }
+
+  /// Stores the exact sums before scaling: whole panels straight from the tile's registers.
+  ///
+  /// `output` is row 0, column 0 of `[rows × outputStride]`, whatever the panels are.
+  package func multiply(
+    _ activations: Activations,
+    panels: Range<Int>,
+    integerSumsInto output: UnsafeMutablePointer<Int32>,
+    outputStride: Int
+  ) {
+    let integers = unsafe IntegerOutput(sums: output, stride: outputStride)
+    unsafe forEachTile(activations, panels: panels, integers: integers) { sums, stride, rows, tilePanels in
+      let columns = columns(of: tilePanels)
       for row in rows {
-        for column in first..<min(outputWidth, panels.upperBound * panelWidth) {
-          result[row * outputWidth + column] = unsafe sums[(row - rows.lowerBound) * stride + column - first]
-        }
+        unsafe (output + row * outputStride + columns.lowerBound)
+          .update(from: sums + (row - rows.lowerBound) * stride, count: columns.count)
       }
     }
-    return result
   }
 }

@@ -1,29 +1,35 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Outputs that become the next layer's activations while they are in the cache.
+/// Outputs that become the next layer's activations.
 extension LinearLayer {
-  /// Computes all outputs and quantises them per block of 32 columns, without a matrix of floats.
+  /// Computes all outputs and quantises them for the next layer.
   ///
-  /// The codes, scales and sums have the bits that storing floats and quantising them would give. Layers that want one
-  /// scale a row can't be served: that scale is known only after the last column.
+  /// The codes, scales and sums have the bits that storing floats and quantising them would give. Per block of 32 columns they
+  /// are rounded while they are in the cache, and no matrix of floats exists. One scale a row is known only after the row's
+  /// last column: then `target` keeps the floats as well, in memory that it takes once, and each thread rounds whole rows.
   ///
   /// - Parameters:
   ///   - activations: Rows in the form ``LinearLayer/activationFormat``, ``LinearLayer/inputWidth`` long.
-  ///   - target: Other activations, which become rows of ``LinearLayer/outputWidth`` in the form
-  ///     ``ActivationFormat/int8PerBlock32``.
+  ///   - target: Other activations, which become rows of ``LinearLayer/outputWidth`` in the form `format`.
+  ///   - format: The form that the next layer wants.
   ///   - epilogue: What happens to the sums before they are rounded.
   ///   - pool: The threads; the result is the same for any number.
   /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidBlock`` where the
-  ///   outputs are not whole blocks, or ``KernelError/Code/outOfMemory``.
+  ///   outputs are not whole blocks, ``KernelError/Code/unsupportedFormat`` for ``ActivationFormat/float32``, or
+  ///   ``KernelError/Code/outOfMemory``.
   public func multiply(
     _ activations: Activations,
     quantisedInto target: Activations,
+    as format: ActivationFormat = .int8PerBlock32,
     epilogue: Epilogue = .none,
     pool: WorkerPool
   ) throws(KernelError) {
+    guard format != .float32 else {
+      throw KernelError(.unsupportedFormat, "floats are not quantised: store the outputs as they are")
+    }
     guard target !== activations, activations.format == activationFormat, activations.width == inputWidth,
-      32 % panelWidth == 0 || panelWidth % 32 == 0
+      format == .int8PerRow || 32 % panelWidth == 0 || panelWidth % 32 == 0
     else {
       throw KernelError(
         .invalidShape,
@@ -31,12 +37,39 @@ extension LinearLayer {
           + "(\(activationFormat)), or panels of \(panelWidth) columns no blocks, or target and source are the same"
       )
     }
-    try target.prepare(rows: activations.rows, width: outputWidth, format: .int8PerBlock32)
-    guard activations.rows > 0, outputWidth > 0 else { return }
+    if format == .int8PerRow {
+      try quantiseRows(of: activations, into: target, epilogue, pool)
+      return
+    }
+    try target.prepare(rows: activations.rows, width: outputWidth, format: format)
+    guard activations.rows > 0 else { return }
     let group = max(1, 128 / panelWidth)
     pool.run((panelCount + group - 1) / group) { index in
       let panels = index * group..<min(panelCount, (index + 1) * group)
       quantise(panels, of: activations, into: target, epilogue)
+    }
+  }
+
+  /// The outputs as floats, then row by row.
+  private func quantiseRows(
+    of activations: Activations,
+    into target: Activations,
+    _ epilogue: Epilogue,
+    _ pool: WorkerPool
+  ) throws(KernelError) {
+    let rows = activations.rows
+    // The target has room for rows of floats too, taken once and used from step to step.
+    try target.prepare(rows: rows, width: outputWidth, format: .float32)
+    let stride = target.valueStride
+    let floats = unsafe target.floats
+    var whole = epilogue
+    whole.firstColumn = 0
+    unsafe multiply(activations, into: floats, outputStride: stride, epilogue: whole, pool: pool)
+    try target.prepare(rows: rows, width: outputWidth, format: .int8PerRow)
+    let pieces = min(rows, pool.threadCount * 4)
+    pool.run(pieces) { index in
+      let part = rows * index / pieces..<rows * (index + 1) / pieces
+      unsafe target.quantizeRows(part, from: floats, stride: stride)
     }
   }
 

@@ -10,7 +10,7 @@ internal import CTenfoldKernels
 /// ```
 public enum LinearLayerFactory {
   /// Counts up whenever the packed form of any format changes, so that packed weights kept in files are made anew.
-  package static let packedLayoutVersion = 1
+  package static let packedLayoutVersion = 2
 
   /// The longest row of int8 weights: its sum of products still fits 32 bits.
   public static let maximumInt8Width = 131_072

@@ -48,6 +48,8 @@ public struct WeightFormat: Hashable, Sendable, CustomStringConvertible {
   public static let q6_k = block("q6_k", 256, 210, 14, TENFOLD_Q6_K)
   /// 3-bit codes in super-blocks of 256 with 6-bit scales per 16; they take 4 bits once packed.
   public static let q3_k = block("q3_k", 256, 110, 11, TENFOLD_Q3_K)
+  /// 2-bit codes in super-blocks of 256 with 4-bit scales and minimums per 16.
+  public static let q2_k = block("q2_k", 256, 84, 10, TENFOLD_Q2_K)
   /// 32-bit floats.
   public static let f32 = Self(
     name: "f32",
@@ -75,7 +77,7 @@ public struct WeightFormat: Hashable, Sendable, CustomStringConvertible {
 
   /// Every format.
   public static let all: [WeightFormat] = [
-    .int8, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q4_k, .q5_k, .q6_k, .q3_k, .f32, .f16, .bf16,
+    .int8, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q4_k, .q5_k, .q6_k, .q3_k, .q2_k, .f32, .f16, .bf16,
   ]
 
   private static func block(
