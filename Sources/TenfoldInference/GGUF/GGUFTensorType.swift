@@ -40,7 +40,7 @@ public struct GGUFTensorType: Hashable, Sendable, CustomStringConvertible {
   public static let q5_1 = Self(7, "Q5_1", elements: 32, bytes: 24)
   /// 8 bits, one f16 scale per 32.
   public static let q8_0 = Self(8, "Q8_0", elements: 32, bytes: 34)
-  /// 2 bits in super-blocks of 256; sizes are known, but nothing computes with it.
+  /// 2 bits in super-blocks of 256 with 4-bit scales and minimums.
   public static let q2_K = Self(10, "Q2_K", elements: 256, bytes: 84)
   /// 3 bits in super-blocks of 256 with 6-bit scales.
   public static let q3_K = Self(11, "Q3_K", elements: 256, bytes: 110)
@@ -55,9 +55,8 @@ public struct GGUFTensorType: Hashable, Sendable, CustomStringConvertible {
 
   /// The types this version can compute with.
   public static let supported: [Self] = [
-    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q3_K, .q4_K, .q5_K, .q6_K,
+    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
   ]
-  private static let recognised: [Self] = supported + [.q2_K]
 
   /// Whether this version can compute with tensors of this type.
   public var isSupported: Bool { Self.supported.contains(self) }
@@ -67,7 +66,7 @@ public struct GGUFTensorType: Hashable, Sendable, CustomStringConvertible {
   /// - Parameter rawValue: The number in the file.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/unsupported`` that lists the supported types.
   public init(rawValue: UInt32) throws(ModelError) {
-    guard let type = Self.recognised.first(where: { $0.rawValue == rawValue }) else {
+    guard let type = Self.supported.first(where: { $0.rawValue == rawValue }) else {
       throw Self.unsupported("number \(rawValue)")
     }
     self = type
