@@ -138,6 +138,25 @@ private let backends: [SimulatedBackend] = [
     mean: 4...40
   ),
   .init(
+    name: "one at a time, with a queue that it tells of",
+    clients: 200,
+    capacity: 1,
+    slots: 1,
+    saysQueueTime: true,
+    initialLimit: 16,
+    work: { around(1, &$1) },
+    mean: 1...6
+  ),
+  .init(
+    name: "one at a time",
+    clients: 200,
+    capacity: 1,
+    slots: 1,
+    initialLimit: 16,
+    work: { around(1, &$1) },
+    mean: 1...12
+  ),
+  .init(
     name: "found from below",
     clients: 200,
     capacity: 20,

@@ -106,6 +106,8 @@ public struct ConcurrencyLimitStateMachine: Sendable {
   private var baseline: Double?
   private var trial: Trial?
   private var windowsSinceTrial = 0
+  /// Whether requests waited at the model in the last window.
+  private var isQueueing = false
   private var lastDecrease: ContinuousClock.Instant?
 
   /// Creates a limit.
@@ -138,7 +140,7 @@ public struct ConcurrencyLimitStateMachine: Sendable {
     }
     if Double(inFlight) * 2 >= value {
       window.isLimitUsed = true
-      if trial == nil { value = min(Double(options.maximum), value + 1 / value) }
+      if trial == nil, !isQueueing { value = min(Double(options.maximum), value + 1 / value) }
     }
     let size = min(max(value, Self.windowSizes.lowerBound), Self.windowSizes.upperBound)
     if Double(window.count) >= size { judge(now) }
@@ -167,9 +169,10 @@ public struct ConcurrencyLimitStateMachine: Sendable {
       return
     }
     windowsSinceTrial += 1
-    if window.queueCount == window.count,
-      window.latency > options.tolerance * (window.latency - window.queueTime)
-    {
+    isQueueing =
+      window.queueCount == window.count
+      && window.latency > options.tolerance * (window.latency - window.queueTime)
+    if isQueueing {
       decrease(to: value * 0.9, now)
     } else if window.isLimitUsed, isLate || windowsSinceTrial >= Self.trialInterval {
       trial = Trial(limit: value, meanLog: window.meanLog, isLate: isLate)
