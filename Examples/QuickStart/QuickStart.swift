@@ -23,7 +23,7 @@ struct QuickStart {
     layers.coalescing = CoalescingMiddleware()
     layers.exactCache = ExactCacheMiddleware(cache: cache)
     layers.semanticCache = SemanticCacheMiddleware(cache: cache, embedder: embedder)
-    layers.retrieval = try RetrievalMiddleware(retriever: index.retriever())
+    layers.retrieval = try RetrievalMiddleware(retriever: index.retriever(), access: .everyDocument)
     let request = InferenceRequest("What helps against fever?", tenant: "acme")
     for try await event in try await layers.pipeline(model: model).generate(request) {
       if case .text(let piece) = event { print(piece, terminator: "") }

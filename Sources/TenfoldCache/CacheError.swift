@@ -25,6 +25,8 @@ public struct CacheError: CodedError {
     public static let invalidEmbedding = Self("invalidEmbedding")
     /// The store was written by a newer version of Tenfold.
     public static let futureFormat = Self("futureFormat")
+    /// Another task runs the cache already.
+    public static let alreadyRunning = Self("alreadyRunning")
   }
 
   /// The code, the message, and where the error was thrown.

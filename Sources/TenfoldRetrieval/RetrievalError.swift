@@ -37,6 +37,8 @@ public struct RetrievalError: CodedError {
     public static let invalidOption = Self("invalidOption")
     /// The embedder returned something else than one usable vector for each text.
     public static let invalidEmbedding = Self("invalidEmbedding")
+    /// The collection is open already, in this process or another.
+    public static let inUse = Self("inUse")
     /// The index was closed.
     public static let closed = Self("closed")
   }

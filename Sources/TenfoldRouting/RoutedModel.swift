@@ -108,6 +108,11 @@ enum Failover {
     return !own.contains(error.code)
   }
 
+  /// Whether a failure says that the replica is broken, and not that the request is wrong.
+  static func isReplicasFault(_ error: any Error) -> Bool {
+    mayTryElsewhere(after: error) && (error as? any RequestFault)?.isRequestsFault != true
+  }
+
   static func isExpired(_ request: InferenceRequest) -> Bool {
     request.context.deadline.map { $0 <= request.context.trace.time.now } ?? false
   }

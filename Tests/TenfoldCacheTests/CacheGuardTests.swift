@@ -24,6 +24,10 @@ struct CacheGuardTests {
       ("can dogs eat cats", "can cats eat dogs", .order),
       ("Can I take aspirin with food?", "Can I take paracetamol with food?", .substitution),
       ("Convert 5 inches to metres", "Convert 5 feet to metres", .substitution),
+      ("请问一下北京市的人口是多少", "请问一下北京市的面积是多少", .substitution),
+      ("東京の人口は何人ですか", "東京の面積は何ですか", .substitution),
+      ("ประชากรของกรุงเทพ", "พื้นที่ของกรุงเทพ", .substitution),
+      ("上海到北京多远", "北京到上海多远", .order),
     ]
   )
   func vetoes(stored: String, asked: String, check: CacheGuard.Checks) {
@@ -40,6 +44,7 @@ struct CacheGuardTests {
       ("Why don't cats like water?", "Why do cats not like water?"),
       ("What's the capital of France?", "Tell me the capital of France"),
       ("what is the capital of france", "What is the capital of France?"),
+      ("请问 北京市的人口是多少？", "请问北京市的人口是多少?"),
       ("", ""), ("?", "!"),
     ]
   )

@@ -85,6 +85,40 @@ struct ExactCacheMiddlewareTests {
     }
   }
 
+  @Test("an answer with details that entries don't hold is computed each time", arguments: [0, 1])
+  func details(kind: Int) async throws {
+    let exact = ExactCacheMiddleware(cache: makeCache())
+    let options =
+      kind == 0
+      ? try GenerationOptions(logProbabilities: 5)
+      : try GenerationOptions(temperature: 1, seed: 1, alternatives: 3)
+    for _ in 0..<2 { _ = try await ask([exact], model, InferenceRequest("q", tenant: "a", options: options)) }
+    #expect(model.requests.count == 2)
+  }
+
+  @Test("only one task can store what was answered, and after it another")
+  func runningTwice() async throws {
+    let cache = makeCache()
+    try await withThrowingTaskGroup(of: Result<Void, any Error>.self) { group in
+      for _ in 0..<2 {
+        group.addTask {
+          do { return .success(try await cache.run()) } catch { return .failure(error) }
+        }
+      }
+      // One of them is refused at once; the other goes on until it is cancelled.
+      let first = try await group.next()
+      #expect { try first?.get() } throws: { ($0 as? CacheError)?.code == .alreadyRunning }
+      group.cancelAll()
+      let second = try await group.next()
+      #expect(throws: Never.self) { try second?.get() }
+      group.addTask {
+        do { return .success(try await cache.run()) } catch { return .failure(error) }
+      }
+      let third = try await group.next()
+      #expect(throws: Never.self) { try third?.get() }
+    }
+  }
+
   @Test("too long answers and empty questions are not kept", arguments: ["long", "", "  ", "huge question"])
   func unfit(what: String) async throws {
     let model = ScriptedLanguageModel { _ in
@@ -345,6 +379,31 @@ struct SemanticCacheMiddlewareTests {
     let (_, after) = makeLayers(store)
     let other = try await ask(after, model, InferenceRequest("Please tell me how tall K2 is.", tenant: "a"))
     #expect(other.text == "You asked: How tall is K2?")
+  }
+
+  @Test("vectors take no more memory than they may, and what left memory comes back from the store")
+  func bounded() async throws {
+    let store = InMemoryCacheStore()
+    let cache = ResponseCache(store: store, model: testProfile, corpusEpoch: { 0 })
+    let embedder = TableEmbedder()
+    // Room for about two entries of some 300 bytes.
+    let semantic = SemanticCacheMiddleware(
+      cache: cache,
+      embedder: embedder,
+      options: .init(maximumBytes: 700)
+    )
+    let model = ScriptedLanguageModel { _ in .text("good") }
+    for tenant in 0..<9 {
+      _ = try await ask([semantic], model, InferenceRequest("question", tenant: TenantID("\(tenant)")))
+    }
+    #expect(model.requests.count == 9)
+    #expect(semantic.vectorBytes <= 700 && semantic.vectorBytes > 0)
+    let other = try await ask([semantic], model, InferenceRequest("question?", tenant: "0"))
+    guard case .semanticCache = other.summary.provenance.answeredBy else {
+      Issue.record("answered by \(other.summary.provenance.answeredBy)")
+      return
+    }
+    #expect(semantic.vectorBytes <= 700)
   }
 
   @Test("what the store has let go of is not served")

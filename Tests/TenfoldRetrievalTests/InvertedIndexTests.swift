@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import TenfoldRetrieval
+import Synchronization
 import TenfoldVectors
 import Testing
+
+@testable import TenfoldRetrieval
 
 @Suite("InvertedIndex")
 struct InvertedIndexTests {
@@ -103,6 +105,18 @@ struct InvertedIndexTests {
       }
     }
     #expect(index.segmentCount < 30)
+  }
+
+  @Test("changes don't wait for a save that is under way")
+  func savingElsewhere() async throws {
+    let index = InvertedIndex()
+    try index.add([(number: 1, text: "alpha")])
+    // As long as this is held somebody is writing to the disk.
+    try index.saved.withLock { _ in
+      try index.add([(number: 2, text: "alpha")])
+      _ = try index.remove([1])
+    }
+    #expect(try await index.search("alpha", limit: 9).matches.map(\.number) == [2])
   }
 
   @Test("filters by number and stops at the limit")

@@ -21,6 +21,7 @@ struct RetrievalMiddlewareTests {
     let middleware = try RetrievalMiddleware(
       retriever: await RetrieverKind.hybrid.make(RetrieverContract.documents),
       embedder: embedder,
+      access: .everyDocument,
       options: .init(limit: 2)
     )
     let request = InferenceRequest("What are the cables of a suspension bridge made of?", tenant: "acme")
@@ -43,12 +44,12 @@ struct RetrievalMiddlewareTests {
   @Test("keeps a request as it is when nothing is found, and shows a tenant only its documents")
   func nothingFound() async throws {
     let retriever = try await RetrieverKind.sparse.make(RetrieverContract.documents)
-    let middleware = try RetrievalMiddleware(retriever: retriever)
+    let middleware = try RetrievalMiddleware(retriever: retriever, access: .everyDocument)
     let request = InferenceRequest("xylophone", tenant: "acme")
     #expect(try await run(middleware, request).prompt == request.prompt)
     let guarded = try RetrievalMiddleware(
       retriever: retriever,
-      allowedDocuments: { $0.context.tenant == "acme" ? ["bread"] : ["bridge"] }
+      access: .documents { $0.context.tenant == "acme" ? ["bread"] : ["bridge"] }
     )
     let bread = try await run(guarded, InferenceRequest("bread or bridge", tenant: "acme"))
     #expect(bread.passages.map(\.document) == ["bread"])

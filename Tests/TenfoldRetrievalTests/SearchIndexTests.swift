@@ -66,8 +66,10 @@ struct SearchIndexTests {
     #expect(try await index.remove(["volcano", "unknown"]) == 1)
     let epoch = index.epoch
     let before = try await found(index, "ovens of clay")
-    // Not closed: as after a kill.
-    index = try await SearchIndex.open(folder.file("library"), embedder: embedder)
+    // A copy of the files as they are, not closed: as after a kill.
+    try FileManager.default.copyItem(atPath: folder.file("library"), toPath: folder.file("copy"))
+    await index.close()
+    index = try await SearchIndex.open(folder.file("copy"), embedder: embedder)
     #expect(index.count == 4)
     #expect(index.repairs.isEmpty)
     #expect(index.epoch >= epoch)
@@ -213,8 +215,35 @@ struct SearchIndexTests {
     let passages = try await index.retriever().retrieve(RetrievalQuery("fever")).passages
     #expect(Set(passages.map(\.document)) == ["good", "bad"])
     #expect(passages.allSatisfy { $0.score.isFinite })
+    await index.close()
     let reopened = try await SearchIndex.open(folder.file("library"), embedder: FaultyEmbedder())
     #expect(try await found(reopened, "fever").count == 2)
+  }
+
+  @Test("a collection that is open can't be opened again until it is closed, or nobody uses it any more")
+  func inUse() async throws {
+    let folder = try TestFolder()
+    func open() async throws -> SearchIndex {
+      try await SearchIndex.open(folder.file("library"), embedder: nil)
+    }
+    func expectInUse() async {
+      await #expect { try await open() } throws: { ($0 as? RetrievalError)?.code == .inUse }
+    }
+    var index: SearchIndex? = try await open()
+    try await index?.add(documents)
+    await expectInUse()
+    // A retriever alone keeps it open too.
+    var retriever: (any Retriever)? = try index?.retriever()
+    index = nil
+    await expectInUse()
+    #expect(try await retriever?.retrieve(RetrievalQuery("fever")).passages.isEmpty == false)
+    retriever = nil
+    let second = try await open()
+    #expect(second.count == 5)
+    await second.close()
+    await second.close()
+    let third = try await open()
+    await third.close()
   }
 
   @Test("refuses ids and options out of range")

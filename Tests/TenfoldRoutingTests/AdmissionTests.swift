@@ -40,50 +40,6 @@ struct TokenBucketTests {
   }
 }
 
-@Suite("The concurrency limit")
-struct ConcurrencyLimitTests {
-  /// A server that serves `capacity` at once and slows down in proportion beyond it.
-  private func settle(capacity: Int, initial: Int, seed: UInt64) -> Int {
-    var generator = SeededGenerator(seed: seed)
-    var machine = ConcurrencyLimitStateMachine(options: .init(initial: initial, maximum: 500))
-    var now = ContinuousClock.now
-    for _ in 0..<20_000 {
-      let inFlight = machine.limit
-      let slowdown = max(1, Double(inFlight) / Double(capacity))
-      let latency = 0.1 * slowdown * slowdown * Double.random(in: 0.9...1.1, using: &generator)
-      now = now.advanced(by: .seconds(latency / Double(max(1, inFlight))))
-      machine.observe(latency: .seconds(latency), inFlight: inFlight, isOverload: false, now: now)
-    }
-    return machine.limit
-  }
-
-  @Test("finds the capacity from below", arguments: 0..<10)
-  func rises(seed: Int) {
-    let limit = settle(capacity: 20, initial: 2, seed: UInt64(seed))
-    #expect(limit >= 15 && limit <= 45, "seed \(seed): \(limit)")
-  }
-
-  @Test("shrinks when there is no room, never below its minimum")
-  func shrinks() {
-    var machine = ConcurrencyLimitStateMachine(options: .init(initial: 100, minimum: 3))
-    var now = ContinuousClock.now
-    for _ in 0..<200 {
-      now = now.advanced(by: .seconds(61))
-      machine.observe(latency: .seconds(1), inFlight: 100, isOverload: true, now: now)
-    }
-    #expect(machine.limit == 3)
-  }
-
-  @Test("does not grow while it is not used")
-  func unused() {
-    var machine = ConcurrencyLimitStateMachine(options: .init(initial: 10))
-    for _ in 0..<1000 {
-      machine.observe(latency: .milliseconds(1), inFlight: 1, isOverload: false, now: .now)
-    }
-    #expect(machine.limit == 10)
-  }
-}
-
 @Suite("The admission machine")
 struct AdmissionStateMachineTests {
   @Test("conserves requests, keeps its bounds and its order", arguments: 0..<200)
@@ -131,15 +87,13 @@ struct AdmissionStateMachineTests {
         let done = working.sorted().randomElement(using: &generator)
       {
         working.remove(done)
-        let outcome = machine.finished(
-          tenant: "t",
+        let sample = ConcurrencyLimitStateMachine.Sample(
           latency: .milliseconds(Int.random(in: 1..<100, using: &generator)),
-          service: .milliseconds(100),
-          cost: .zero,
-          isOverload: Int.random(in: 0..<10, using: &generator) == 0,
-          isMeasured: Bool.random(using: &generator),
-          now: now
+          admitted: now
         )
+        let endings: [AdmissionStateMachine.Ending] = [.answered(sample), .served, .overloaded, .untold]
+        let ending = endings.randomElement(using: &generator) ?? .untold
+        let outcome = machine.finished(ending, service: .milliseconds(100), now: now)
         let priorities = outcome.admitted.compactMap { waiting[$0] }
         #expect(priorities.count == outcome.admitted.count, "seed \(seed): somebody who did not wait got in")
         #expect(priorities == priorities.sorted(by: >), "seed \(seed)")
@@ -179,19 +133,27 @@ struct AdmissionStateMachineTests {
     }
     #expect(wait > .zero && wait <= .seconds(1))
     #expect(arrive("b", now) == .admit)
-    _ = machine.finished(
-      tenant: "a",
-      latency: .zero,
-      service: .zero,
-      cost: Money(dollars: 2),
-      isOverload: false,
-      isMeasured: true,
-      now: now
-    )
+    machine.charge("a", Money(dollars: 2), now: now)
+    _ = machine.finished(.served, service: .zero, now: now)
     let later = now.advanced(by: .seconds(10))
     #expect(arrive("a", later) == .refuse(.budget(retryAfter: .seconds(90))))
     #expect(arrive("b", later) == .admit)
     #expect(arrive("a", now.advanced(by: .seconds(101))) == .admit)
+  }
+
+  @Test("answers of caches and other requests don't move the limit")
+  func hits() {
+    var machine = AdmissionStateMachine(options: .init(concurrency: .init(initial: 16)))
+    let start = ContinuousClock.now
+    for index in 0..<500 as Range<UInt64> {
+      let now = start.advanced(by: .seconds(Double(index)))
+      _ = machine.arrive(.init(number: index, tenant: "t", priority: .normal), now: now)
+      let isHit = index % 10 < 3
+      let sample = ConcurrencyLimitStateMachine.Sample(latency: .seconds(1), admitted: now)
+      let end = now.advanced(by: isHit ? .microseconds(300) : .seconds(1))
+      _ = machine.finished(isHit ? .served : .answered(sample), service: now.duration(to: end), now: end)
+      #expect(machine.concurrency.limit >= 8)
+    }
   }
 
   @Test("tenants that say nothing are forgotten")
@@ -306,6 +268,40 @@ struct AdmissionMiddlewareTests {
     await until { admission.load.inFlight == 0 }
     #expect(admission.load.inFlight == 0)
     #expect(try await start(admission, model).collect().text == "x")
+  }
+
+  @Test("who leaves before the end pays for the work all the same, once")
+  func leavers() async throws {
+    let time = ManualTime()
+    let admission = AdmissionMiddleware(options: .init(tenantBudget: Money(dollars: 1)), time: time.source)
+    let context = RequestContext(tenant: "t")
+    let hanging = scripted("m") { _ in .hang }
+    var stream: GenerationStream? = try await admission.intercept(
+      InferenceRequest(prompt: .text("q"), context: context)
+    ) { try await hanging.generate($0) }
+    #expect(stream != nil)
+    stream = nil
+    await until { admission.load.inFlight == 0 }
+    // The engine books the call when it gets to it, after the stream has gone.
+    let usage = TokenUsage(promptTokens: 1, completionTokens: 1)
+    context.trace.record(ModelCall(model: "m", tier: .small, usage: usage, cost: Money(dollars: 2)))
+    await #expect { _ = try await start(admission, hanging) } throws: {
+      ($0 as? RequestError)?.code == .budgetExhausted
+    }
+  }
+
+  @Test("an answer is charged once, whether its model books the call or only sums it up")
+  func chargedOnce() async throws {
+    let admission = AdmissionMiddleware(options: .init(tenantBudget: Money(dollars: 10)))
+    // Each answer costs three dollars: one word asked, two said.
+    let price = ModelPrice(dollarsPerMillionPromptTokens: 1e6, dollarsPerMillionCompletionTokens: 1e6)
+    let model = ScriptedLanguageModel(profile: ModelProfile(id: "m", contextLength: 9, price: price)) { _ in
+      .text("two words")
+    }
+    for _ in 0..<4 { _ = try await start(admission, model).collect() }
+    await #expect { _ = try await start(admission, model) } throws: {
+      ($0 as? RequestError)?.code == .budgetExhausted
+    }
   }
 
   @Test("waiting ends after the maximum wait")

@@ -184,6 +184,69 @@ struct ReplicatedModelTests {
     for _ in 0..<10 { #expect(try await model.respond(to: InferenceRequest("q", tenant: "t")).text == "up") }
   }
 
+  private struct WrongRequest: Error, RequestFault {
+    var isRequestsFault: Bool { true }
+  }
+
+  @Test(
+    "a request that is wrong in itself is neither retried nor held against the replicas",
+    arguments: [WrongRequest(), RequestError(.unsupportedFormat, "no")] as [any Error & Sendable]
+  )
+  private func wrongRequests(error: any Error & Sendable) async throws {
+    let calls = Mutex(0)
+    let replicas = (0..<3).map { _ in
+      scripted("m") { request in
+        calls.withLock { $0 += 1 }
+        return request.question == "wrong" ? .failure(error) : .text("up")
+      }
+    }
+    let model = try ReplicatedModel(replicas: replicas, options: .init(seed: 5), time: ManualTime().source)
+    for _ in 0..<50 {
+      await #expect { try await model.respond(to: InferenceRequest("wrong", tenant: "t")) } throws: {
+        ($0 as? any RequestFault)?.isRequestsFault == true
+      }
+    }
+    #expect(calls.withLock { $0 } == 50)
+    #expect(try await model.respond(to: InferenceRequest("q", tenant: "t")).text == "up")
+  }
+
+  @Test("a replica that is silent for too long is replaced, and its breaker opens")
+  func silent() async throws {
+    let time = ManualTime()
+    let hanging = scripted("m") { _ in .hang }
+    let model = try ReplicatedModel(
+      replicas: [hanging, scripted("m") { _ in .text("up") }],
+      options: .init(
+        breaker: CircuitBreakerStateMachine(failureLimit: 1, openDuration: .seconds(3600)),
+        silenceLimit: .seconds(5),
+        seed: 6
+      ),
+      time: time.source
+    )
+    for _ in 0..<20 {
+      let text = try await withThrowingTaskGroup(of: String?.self) { group in
+        group.addTask { try await model.respond(to: InferenceRequest("q", tenant: "t")).text }
+        group.addTask {
+          // Turned only if the hanging one is asked.
+          await hanging.waitForOpenStreams(1)
+          guard !Task.isCancelled else { return nil }
+          await time.waitForSleepers()
+          time.advance(by: .seconds(5))
+          return nil
+        }
+        while let text = try await group.next() {
+          guard let text else { continue }
+          group.cancelAll()
+          return text
+        }
+        return ""
+      }
+      #expect(text == "up")
+    }
+    #expect(hanging.requests.count == 1)
+    await hanging.waitForOpenStreams(0)
+  }
+
   @Test("one failing replica is hidden from the readers, and retries stay within the budget")
   func oneDown() async throws {
     let calls = Mutex(0)

@@ -69,7 +69,15 @@ struct CoalescingMiddlewareTests {
     ]
     var fresh = InferenceRequest("same", tenant: "a")
     fresh.context.cachePolicy = .refresh
-    requests.append(fresh)
+    var critical = InferenceRequest("same", tenant: "a")
+    critical.context.priority = .critical
+    var capped = InferenceRequest("same", tenant: "a")
+    capped.context.costCeiling = Money(dollars: 1)
+    var wrapped = InferenceRequest("same", tenant: "a")
+    wrapped.question = "another question behind the same prompt"
+    var grounded = InferenceRequest("same", tenant: "a")
+    grounded.passages = [RetrievedPassage(document: "d", text: "found", score: 1)]
+    requests += [fresh, critical, capped, wrapped, grounded]
     try await withThrowingTaskGroup(of: Void.self) { group in
       for request in requests {
         group.addTask {
@@ -83,6 +91,41 @@ struct CoalescingMiddlewareTests {
     }
     #expect(model.requests.count == requests.count)
     #expect(layer.flightCount == 0)
+  }
+
+  @Test("nobody is cut off by another's deadline, and a follower keeps its own")
+  func deadlines() async throws {
+    let time = ManualTime()
+    let gate = Gate()
+    let model = ScriptedLanguageModel { _ in
+      await gate.pass()
+      return .text("one two three")
+    }
+    let layer = CoalescingMiddleware()
+    func request(seconds: Int?) -> InferenceRequest {
+      var request = InferenceRequest("same", tenant: "t")
+      request.context.trace = RequestTrace(time: time.source)
+      request.context.deadline = seconds.map { time.now.advanced(by: .seconds($0)) }
+      return request
+    }
+    func ask(_ request: InferenceRequest) async throws -> GenerationStream {
+      try await layer.intercept(request) { try await model.generate($0) }
+    }
+    let short = try await ask(request(seconds: 10))
+    await model.waitForRequests(1)
+    // Has more time than the first: leads its own, which later ones find.
+    let long = try await ask(request(seconds: nil))
+    await model.waitForRequests(2)
+    let follower = try await ask(request(seconds: 5))
+    await time.waitForSleepers()
+    time.advance(by: .seconds(5))
+    await #expect { try await follower.collect() } throws: {
+      ($0 as? RequestError)?.code == .deadlineExceeded
+    }
+    await gate.open()
+    #expect(try await short.collect().text == "one two three")
+    #expect(try await long.collect().text == "one two three")
+    #expect(model.requests.count == 2)
   }
 
   @Test("a follower gets its own computation when the leader's fails")

@@ -39,6 +39,28 @@ struct ObservationMiddlewareTests {
     #expect(stages.snapshot.stages["inference"]?.work == .milliseconds(3))
   }
 
+  @Test("a request sent twice is booked twice, and one whose reader left when its work ends")
+  func leavers() async throws {
+    let book = CostBook()
+    let model = ScriptedLanguageModel(profile: ModelProfile(id: "m", contextLength: 100, price: price)) {
+      $0.question == "hang" ? .hang : .text("two words")
+    }
+    let pipeline = Pipeline(model: model, middlewares: [ObservationMiddleware(costBook: book)])
+    let request = InferenceRequest("a b c", tenant: "acme")
+    for _ in 0..<2 { _ = try await pipeline.respond(to: request) }
+    #expect(book.total(of: "acme") == Money(dollars: 14))
+    let left = InferenceRequest("hang", tenant: "leaver")
+    var stream: GenerationStream? = try await pipeline.generate(left)
+    #expect(stream != nil)
+    stream = nil
+    await model.waitForOpenStreams(0)
+    let call = ModelCall(model: "m", tier: .small, usage: TokenUsage(), cost: Money(dollars: 3))
+    left.context.trace.record(call)
+    left.context.trace.record(StageRecord(stage: "inference", work: .seconds(1), cpuTime: .seconds(1)))
+    #expect(book.total(of: "leaver") == Money(dollars: 3))
+    #expect(book.snapshot[CostBook.Key(tenant: "leaver", item: "inference")]?.cpuTime == .seconds(1))
+  }
+
   @Test("a failure passes through unchanged and is not counted as finished")
   func failed() async throws {
     let stages = StageCollector()

@@ -45,6 +45,25 @@ struct RecordingMiddlewareTests {
     await database.close()
   }
 
+  @Test("a call whose reader left before the end is booked when its work ends")
+  func leavers() async throws {
+    let ledger = InMemoryUsageLedger()
+    let recording = RecordingMiddleware(ledger: ledger, queries: InMemoryQueryLog())
+    let request = InferenceRequest("why?", tenant: "acme")
+    let model = ScriptedLanguageModel { _ in .hang }
+    var stream: GenerationStream? = try await recording.intercept(request) { try await model.generate($0) }
+    #expect(stream != nil)
+    stream = nil
+    await model.waitForOpenStreams(0)
+    let usage = TokenUsage(promptTokens: 1, completionTokens: 4)
+    request.context.trace.record(ModelCall(model: "m", tier: .small, usage: usage, cost: .zero))
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await recording.run() }
+      group.cancelAll()
+    }
+    #expect(try await ledger.totals(of: "acme")["m"]?.completionTokens == 4)
+  }
+
   @Test("a full queue drops what comes, and counts it")
   func full() async throws {
     let queries = InMemoryQueryLog()

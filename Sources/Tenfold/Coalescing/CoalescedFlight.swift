@@ -22,12 +22,25 @@ final class CoalescedFlight: Sendable {
   }
 
   let leader: RequestID
+  /// When the leader's context ends the computation, or `nil`.
+  let deadline: ContinuousClock.Instant?
   private let state = Mutex(State())
   private let onClose: @Sendable (CoalescedFlight) -> Void
 
-  init(leader: RequestID, onClose: @escaping @Sendable (CoalescedFlight) -> Void) {
+  init(
+    leader: RequestID,
+    deadline: ContinuousClock.Instant?,
+    onClose: @escaping @Sendable (CoalescedFlight) -> Void
+  ) {
     self.leader = leader
+    self.deadline = deadline
     self.onClose = onClose
+  }
+
+  /// Whether the computation goes on as long as a reader with this deadline waits.
+  func lasts(until reader: ContinuousClock.Instant?) -> Bool {
+    guard let deadline else { return true }
+    return reader.map { $0 <= deadline } ?? false
   }
 
   /// Starts handing the events of `upstream` to the readers.

@@ -12,19 +12,25 @@ final class CoalescedFlights: Sendable {
 
   /// The flight for a key, and whether the caller leads it.
   ///
+  /// A flight ends at its leader's deadline, so whoever has more time leads a flight of its own, which later callers find.
+  ///
   /// - Parameters:
   ///   - key: What makes requests equal.
-  ///   - leader: The caller's id, in case it leads.
+  ///   - context: The caller's id and deadline.
   ///   - start: Begins the shared computation, in case the caller leads.
   /// - Returns: The flight, with a reservation for the caller, and whether the caller leads it.
   func join(
     _ key: CoalescingKey,
-    leader: RequestID,
+    _ context: RequestContext,
     start: () -> GenerationStream
   ) -> (flight: CoalescedFlight, isLeader: Bool) {
     flights.withLock { flights in
-      if let flight = flights[key], flight.reserve() { return (flight, false) }
-      let flight = CoalescedFlight(leader: leader) { [weak self] flight in self?.remove(flight, key) }
+      if let flight = flights[key], flight.lasts(until: context.deadline), flight.reserve() {
+        return (flight, false)
+      }
+      let flight = CoalescedFlight(leader: context.id, deadline: context.deadline) { [weak self] flight in
+        self?.remove(flight, key)
+      }
       flights[key] = flight
       flight.start(start())
       return (flight, true)

@@ -9,8 +9,9 @@ public import TenfoldCore
 /// anyone reads and stops when the last reader leaves. If the computation fails, the leader gets the error; a follower
 /// that has received nothing yet tries again, as a leader if need be.
 ///
-/// Requests are equal when tenant, prompt and options are, and the answer is determined: temperature 0 or a seed. A
-/// request whose cache policy allows no exact hit never joins another.
+/// Requests are equal when tenant, prompt, question, passages, options, priority and cost ceiling are, and the answer is
+/// determined: temperature 0 or a seed. A request joins only a computation that goes on as long as its own deadline, and
+/// is given up at that. A request whose cache policy allows no exact hit never joins another.
 public final class CoalescingMiddleware: InferenceMiddleware {
   private let flights = CoalescedFlights()
 
@@ -36,24 +37,36 @@ public final class CoalescingMiddleware: InferenceMiddleware {
     return GenerationStream { continuation in
       // A follower survives one failed leader; a second failure is taken for an answer.
       for attempt in 0... {
-        let (flight, isLeader) = flights.join(key, leader: request.context.id) {
+        let (flight, isLeader) = flights.join(key, request.context) {
           GenerationStream { shared in
             for try await event in try await next(request) { shared.yield(event) }
           }
         }
         var hasDelivered = false
         do {
-          for try await event in flight.subscribe() {
+          let events = isLeader ? flight.subscribe() : try await Self.follow(flight, request.context)
+          for try await event in events {
             hasDelivered = true
             continuation.yield(isLeader ? event : Self.followed(event, flight: flight, request: request))
           }
           return
         } catch {
           try Task.checkCancellation()
-          if isLeader || hasDelivered || attempt >= 1 { throw error }
+          let isLate = request.context.deadline.map { $0 <= request.context.trace.time.now } ?? false
+          if isLeader || hasDelivered || isLate || attempt >= 1 { throw error }
         }
       }
     }
+  }
+
+  /// The events of another's computation, up to the follower's own deadline.
+  private static func follow(
+    _ flight: CoalescedFlight,
+    _ context: RequestContext
+  ) async throws -> GenerationStream {
+    let limits = GenerationStream.TimeLimits(deadline: context.deadline, subject: "the shared answer")
+    let events = flight.subscribe()
+    return try await GenerationStream.opening(within: limits, time: context.trace.time) { events }
   }
 
   /// A follower's summary: the same answer, made by the leader, at no cost.

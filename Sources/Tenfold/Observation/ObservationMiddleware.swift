@@ -9,7 +9,8 @@ import Tracing
 /// Watches requests from outside all other layers: spans, metrics, log lines, costs, and the bottleneck report.
 ///
 /// It completes each summary's provenance with the stages of the whole way. Nothing here waits or allocates more than a
-/// few hundred bytes a request; errors and abandoned requests are counted too.
+/// few hundred bytes a request; errors and abandoned requests are counted too. Costs and tokens are booked when the stage
+/// or the model's work ends, so also what an answer cost whose reader had left.
 ///
 /// Metrics: counter `tenfold_requests_total` by outcome and source; timers `tenfold_request_seconds`,
 /// `tenfold_time_to_first_token_seconds`; counter `tenfold_tokens_total` by model and kind.
@@ -19,6 +20,10 @@ public struct ObservationMiddleware: InferenceMiddleware {
   /// Where stages are collected, or `nil`.
   public let stages: StageCollector?
   private let logger: Logger?
+  /// Stands for the layer, and all its copies, in a request's trace.
+  private let identity = Identity()
+
+  private final class Identity: Sendable {}
 
   /// Creates the layer.
   ///
@@ -47,7 +52,10 @@ public struct ObservationMiddleware: InferenceMiddleware {
     let span = startSpan("tenfold.generate", ofKind: .internal)
     span.attributes["tenfold.tenant"] = context.tenant.rawValue
     span.attributes["tenfold.request"] = context.id.rawValue
-    let watch = RequestWatch(context: context, span: span, costBook: costBook, stages: stages, logger: logger)
+    context.trace.observe(by: identity) { [costBook, tenant = context.tenant] entry in
+      RequestWatch.book(entry, tenant: tenant, in: costBook)
+    }
+    let watch = RequestWatch(context: context, span: span, stages: stages, logger: logger)
     do {
       return try await ServiceContext.withValue(span.context) { try await next(request) }
         .mapEvents { event in

@@ -10,22 +10,24 @@ import Tracing
 struct RequestWatch: Sendable {
   let context: RequestContext
   let span: any Span
-  let costBook: CostBook?
   let stages: StageCollector?
   let logger: Logger?
 
-  func end(_ end: GenerationEnd) {
-    let elapsed = context.trace.elapsed
-    let calls = context.trace.modelCalls
-    for call in calls {
-      costBook?.book(call, tenant: context.tenant)
+  /// Books what was written into the trace, when it is written.
+  static func book(_ entry: RequestTrace.Entry, tenant: TenantID, in costBook: CostBook?) {
+    switch entry {
+    case .stage(let stage): costBook?.book(stage, tenant: tenant)
+    case .call(let call):
+      costBook?.book(call, tenant: tenant)
       Counter(label: "tenfold_tokens_total", dimensions: [("model", call.model), ("kind", "prompt")])
         .increment(by: call.usage.promptTokens)
       Counter(label: "tenfold_tokens_total", dimensions: [("model", call.model), ("kind", "completion")])
         .increment(by: call.usage.completionTokens)
     }
-    for stage in context.trace.stages { costBook?.book(stage, tenant: context.tenant) }
+  }
 
+  func end(_ end: GenerationEnd) {
+    let elapsed = context.trace.elapsed
     var outcome = "abandoned"
     var source = "none"
     switch end {

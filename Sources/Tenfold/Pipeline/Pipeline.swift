@@ -8,6 +8,10 @@ public import TenfoldCore
 /// The first middleware is the outermost: it sees a request first and its stream last. Each layer is optional, so each
 /// technique can be switched off, and measured, by leaving its layer out.
 ///
+/// A request ends at its deadline, also when the model, the embedder or the retriever hangs and doesn't listen to
+/// cancellation: with ``/TenfoldCore/RequestError`` and code `deadlineExceeded`, after the texts that came in time. A
+/// model that ends its answer at the deadline by itself, as `LocalLanguageModel` does, gets ``deadlineGrace`` for that.
+///
 /// ```swift
 /// let pipeline = Pipeline(
 ///   model: RoutedModel(…),
@@ -20,15 +24,24 @@ public struct Pipeline: LanguageModel {
   public let model: any LanguageModel
   /// The layers before it, outermost first.
   public let middlewares: [any InferenceMiddleware]
+  /// How long after the deadline a model may still end its answer by itself.
+  public let deadlineGrace: Duration
 
   /// Creates a pipeline.
   ///
   /// - Parameters:
   ///   - model: The model that answers what no middleware does.
   ///   - middlewares: The layers before it, outermost first.
-  public init(model: any LanguageModel, middlewares: [any InferenceMiddleware] = []) {
+  ///   - deadlineGrace: How long after the deadline a model may still end its answer by itself; long enough for one pass
+  ///     of an engine.
+  public init(
+    model: any LanguageModel,
+    middlewares: [any InferenceMiddleware] = [],
+    deadlineGrace: Duration = .milliseconds(250)
+  ) {
     self.model = model
     self.middlewares = middlewares
+    self.deadlineGrace = max(.zero, deadlineGrace)
   }
 
   /// The innermost model's profile.
@@ -52,16 +65,26 @@ public struct Pipeline: LanguageModel {
     if let deadline = request.context.deadline, deadline <= request.context.trace.time.now {
       throw RequestError(.deadlineExceeded, "The request's deadline had passed when it arrived.")
     }
-    return try await Self.call(model, middlewares[...], request)
+    return try await call(middlewares[...], request)
   }
 
-  private static func call(
-    _ model: any LanguageModel,
+  private func call(
     _ middlewares: ArraySlice<any InferenceMiddleware>,
     _ request: InferenceRequest
   ) async throws -> GenerationStream {
-    guard let first = middlewares.first else { return try await model.generate(request) }
+    guard let first = middlewares.first else { return try await ask(request) }
     let rest = middlewares.dropFirst()
-    return try await first.intercept(request) { try await call(model, rest, $0) }
+    return try await first.intercept(request) { try await call(rest, $0) }
+  }
+
+  /// Asks the model, which may hang: the innermost place, so that every layer sees the failure.
+  private func ask(_ request: InferenceRequest) async throws -> GenerationStream {
+    let limits = GenerationStream.TimeLimits(
+      deadline: request.context.deadline?.advanced(by: deadlineGrace),
+      subject: "the model's answer"
+    )
+    return try await GenerationStream.opening(within: limits, time: request.context.trace.time) { [model] in
+      try await model.generate(request)
+    }
   }
 }

@@ -21,7 +21,7 @@ struct Records: Sendable {
 final class RecordQueue: Sendable {
   private struct State {
     var records = Records()
-    var requests = 0
+    var count = 0
     var dropped = 0
   }
 
@@ -33,16 +33,16 @@ final class RecordQueue: Sendable {
 
   var dropped: Int { state.withLock { $0.dropped } }
 
-  /// Takes in one request's records; a full queue drops the new ones, because the old ones are already counted on.
+  /// Takes in a record; a full queue drops the new ones, because the old ones are already counted on.
   func add(_ records: Records) -> Bool {
     let (isTaken, isFirst) = state.withLock { state in
-      guard state.requests < capacity else {
+      guard state.count < capacity else {
         state.dropped += 1
         return (false, false)
       }
       state.records.add(records)
-      state.requests += 1
-      return (true, state.requests == 1)
+      state.count += 1
+      return (true, state.count == 1)
     }
     // Whoever writes takes everything, so one hint is enough until then.
     if isFirst { hub.send(()) }
@@ -53,7 +53,7 @@ final class RecordQueue: Sendable {
     state.withLock { state in
       defer {
         state.records = Records()
-        state.requests = 0
+        state.count = 0
       }
       return state.records
     }

@@ -9,8 +9,8 @@ public import TenfoldStorage
 /// Keeps what requests used and asked, in a ledger and a query log, behind the reader's back.
 ///
 /// Nothing here waits while an answer is made: what is to be kept goes into a bounded queue, and ``run()`` writes it in
-/// batches. Every model call is booked, whether its request finished, failed or was abandoned; questions are kept of
-/// requests that finished.
+/// batches. Every model call is booked when its work ends, whether its request finished, failed or was abandoned;
+/// questions are kept of requests that finished.
 ///
 /// **Durability.** What ``run()`` has written is as durable as the ledger and the log. What still waits in the queue is
 /// lost with the process; when the task of ``run()`` is cancelled it is written first. A full queue drops what comes and
@@ -24,7 +24,7 @@ public import TenfoldStorage
 public final class RecordingMiddleware: InferenceMiddleware {
   /// How records are kept; every field has a default.
   public struct Options: Sendable {
-    /// Requests whose records may wait, at least 1.
+    /// Records, calls and questions, that may wait, at least 1.
     public var capacity: Int
     /// How long to wait after the ledger or the log failed.
     public var retryPause: Duration
@@ -36,7 +36,7 @@ public final class RecordingMiddleware: InferenceMiddleware {
     /// Creates options.
     ///
     /// - Parameters:
-    ///   - capacity: Requests whose records may wait.
+    ///   - capacity: Records, calls and questions, that may wait.
     ///   - retryPause: How long to wait after the ledger or the log failed.
     ///   - time: What that waits on.
     ///   - wallClock: Reads the wall clock, in nanoseconds since 1970.
@@ -71,7 +71,7 @@ public final class RecordingMiddleware: InferenceMiddleware {
     queue = RecordQueue(capacity: options.capacity)
   }
 
-  /// Requests whose records were dropped because too many waited.
+  /// Records that were dropped because too many waited.
   public var droppedCount: Int { queue.dropped }
 
   /// Passes the request on and notes what it took when it ends.
@@ -85,12 +85,15 @@ public final class RecordingMiddleware: InferenceMiddleware {
     _ request: InferenceRequest,
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
   ) async throws -> GenerationStream {
-    do {
-      return try await next(request).onEnd { [self] end in note(request, end) }
-    } catch {
-      note(request, .failed(error))
-      throw error
+    if ledger != nil {
+      let (tenant, id) = (request.context.tenant, request.context.id)
+      request.context.trace.observe(by: self) { [self] entry in
+        guard case .call(let call) = entry else { return }
+        let entry = UsageEntry(tenant: tenant, request: id, call: call, time: options.wallClock())
+        keep(Records(usage: [entry]))
+      }
     }
+    return try await next(request).onEnd { [self] end in note(request, end) }
   }
 
   /// Writes records until the task is cancelled, and then those that still wait; run it once at a time.
@@ -138,26 +141,20 @@ public final class RecordingMiddleware: InferenceMiddleware {
   }
 
   private func note(_ request: InferenceRequest, _ end: GenerationEnd) {
+    guard queries != nil, case .finished(let summary) = end else { return }
     let context = request.context
-    let time = options.wallClock()
-    var records = Records()
-    if ledger != nil {
-      records.usage = context.trace.modelCalls.map { call in
-        UsageEntry(tenant: context.tenant, request: context.id, call: call, time: time)
-      }
-    }
-    if queries != nil, case .finished(let summary) = end {
-      records.queries = [
-        LoggedQuery(
-          tenant: context.tenant,
-          request: context.id,
-          text: request.question,
-          source: summary.provenance.answeredBy.metricLabel,
-          elapsed: context.trace.elapsed,
-          time: time
-        )
-      ]
-    }
-    if !records.isEmpty, !queue.add(records) { Counter(label: "tenfold_records_dropped_total").increment() }
+    let query = LoggedQuery(
+      tenant: context.tenant,
+      request: context.id,
+      text: request.question,
+      source: summary.provenance.answeredBy.metricLabel,
+      elapsed: context.trace.elapsed,
+      time: options.wallClock()
+    )
+    keep(Records(queries: [query]))
+  }
+
+  private func keep(_ records: Records) {
+    if !queue.add(records) { Counter(label: "tenfold_records_dropped_total").increment() }
   }
 }

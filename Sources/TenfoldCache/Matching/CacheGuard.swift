@@ -5,8 +5,10 @@
 ///
 /// Vectors hardly notice a changed number, a "not", another name, or two names in swapped places: such questions sit at a
 /// cosine of 0.93 to 0.99, above most paraphrases. The guard compares the words themselves and vetoes. It takes
-/// microseconds, needs no model, and is made for English; in other languages its checks on numbers, word order and
-/// substituted words still work.
+/// microseconds, needs no model, and is made for English; in other languages that put spaces between words its checks on
+/// numbers, word order and substituted words still work. In Chinese, Japanese, Thai, Lao, Khmer and Burmese it can't tell
+/// words apart, so it vetoes whenever any character of those scripts differs: only other spacing, punctuation and case
+/// pass.
 ///
 /// ```swift
 /// CacheGuard().objection(to: "Is it safe to take 200 mg?", for: "Is it safe to take 400 mg?")   // .numbers
@@ -28,7 +30,8 @@ public struct CacheGuard: Sendable {
     public static let names = Self(rawValue: 4)
     /// The same words in another order.
     public static let order = Self(rawValue: 8)
-    /// One word of meaning is exchanged for an unrelated one, the others are the same.
+    /// One word of meaning is exchanged for an unrelated one, the others are the same; or a script without spaces between
+    /// words differs at all.
     public static let substitution = Self(rawValue: 16)
     /// Every check.
     public static let all: Self = [.numbers, .negation, .names, .order, .substitution]
@@ -57,6 +60,7 @@ public struct CacheGuard: Sendable {
       return .order
     }
     if checks.contains(.order), a.words != b.words, a.words.sorted() == b.words.sorted() { return .order }
+    if checks.contains(.substitution), a.unspaced != b.unspaced { return .substitution }
     if checks.contains(.substitution), Self.isSubstitution(a.content, b.content) { return .substitution }
     return nil
   }

@@ -11,6 +11,8 @@ struct GuardedText {
   var numbers: [String] = []
   /// How many words deny.
   var negations = 0
+  /// The characters of scripts without spaces between words, in order.
+  var unspaced: [Character] = []
   /// Lower-cased words that are written as names.
   var names: Set<String> = []
 
@@ -19,6 +21,7 @@ struct GuardedText {
     var candidates: [(word: String, isStrong: Bool)] = []
     var capitalised = 0
     for token in Self.tokens(of: text) {
+      if let character = token.first, Self.isUnspaced(character) { unspaced.append(character) }
       guard let first = token.first, first.isLetter || first.isNumber else {
         if token == "." || token == "?" || token == "!" || token == ":" || token == "\n" {
           isSentenceStart = true
@@ -56,6 +59,16 @@ struct GuardedText {
     !text.contains { $0.isLowercase }
   }
 
+  /// Whether a character is of a script that puts no spaces between words: ideographs, kana, Thai, Lao, Burmese, Khmer.
+  private static func isUnspaced(_ character: Character) -> Bool {
+    guard let scalar = character.unicodeScalars.first, scalar.value >= 0x0e00 else { return false }
+    switch scalar.value {
+    case 0x0e00...0x0eff, 0x1000...0x109f, 0x1780...0x17ff, 0x3040...0x30ff, 0x31f0...0x31ff, 0xff66...0xff9f:
+      return true
+    default: return scalar.properties.isIdeographic
+    }
+  }
+
   /// Words with their inner apostrophes, points and commas; every other visible character by itself.
   private static func tokens(of text: String) -> [String] {
     var tokens: [String] = []
@@ -69,7 +82,11 @@ struct GuardedText {
         !current.isEmpty
         && ((mark == "'" && next.isLetter)
           || ((mark == "." || mark == ",") && next.isNumber && current.last?.isNumber == true))
-      if mark.isLetter || mark.isNumber || joins {
+      if Self.isUnspaced(mark) {
+        if !current.isEmpty { tokens.append(current) }
+        current = ""
+        tokens.append(String(mark))
+      } else if mark.isLetter || mark.isNumber || joins {
         current.append(mark)
       } else {
         if !current.isEmpty { tokens.append(current) }

@@ -21,19 +21,33 @@ final class SemanticIndex: Sendable {
     /// Ids in the order of insertion; some may be gone.
     var order: [UInt64] = []
     var lastUse: UInt64 = 0
+    var bytes = 0
+    /// Whether somebody has begun to load what the store has.
+    var isLoaded = false
   }
 
   private struct State {
     var shards: [CacheNamespace: Shard] = [:]
     var uses: UInt64 = 0
+    /// The sum of the shards' bytes.
+    var bytes = 0
+
+    mutating func drop(_ namespace: CacheNamespace) {
+      guard let shard = shards.removeValue(forKey: namespace) else { return }
+      bytes -= shard.bytes
+    }
+
+    var oldest: CacheNamespace? { shards.min { $0.value.lastUse < $1.value.lastUse }?.key }
   }
 
   private let state = Mutex(State())
   private let profile: EmbedderProfile
   private let entriesPerNamespace: Int
   private let namespaceLimit: Int
+  private let maximumBytes: Int
 
-  init(profile: EmbedderProfile, entriesPerNamespace: Int, namespaceLimit: Int) {
+  init(profile: EmbedderProfile, entriesPerNamespace: Int, namespaceLimit: Int, maximumBytes: Int) {
+    self.maximumBytes = max(0, maximumBytes)
     self.profile = profile
     self.entriesPerNamespace = max(1, entriesPerNamespace)
     self.namespaceLimit = max(1, namespaceLimit)
@@ -42,29 +56,40 @@ final class SemanticIndex: Sendable {
   /// Opens a namespace; returns true the first time, when the caller should load what the store has.
   func open(_ namespace: CacheNamespace) -> Bool {
     state.withLock { state in
-      state.uses += 1
-      if state.shards[namespace] != nil {
-        state.shards[namespace]?.lastUse = state.uses
-        return false
-      }
-      guard let index = try? ExactVectorIndex(profile: profile) else { return false }
-      if state.shards.count >= namespaceLimit,
-        let oldest = state.shards.min(by: { $0.value.lastUse < $1.value.lastUse })
-      {
-        state.shards[oldest.key] = nil
-      }
-      state.shards[namespace] = Shard(index: index, lastUse: state.uses)
+      guard makeShard(namespace, &state), state.shards[namespace]?.isLoaded == false else { return false }
+      state.shards[namespace]?.isLoaded = true
       return true
     }
+  }
+
+  /// Sees to it that a namespace has a shard, and notes its use.
+  private func makeShard(_ namespace: CacheNamespace, _ state: inout State) -> Bool {
+    state.uses += 1
+    if state.shards[namespace] == nil {
+      guard let index = try? ExactVectorIndex(profile: profile) else { return false }
+      if state.shards.count >= namespaceLimit, let oldest = state.oldest { state.drop(oldest) }
+      state.shards[namespace] = Shard(index: index)
+    }
+    state.shards[namespace]?.lastUse = state.uses
+    return true
   }
 
   /// Adds a question, or replaces it; one with an unusable vector is left out.
   func add(_ entry: EmbeddedEntry) -> Bool {
     guard entry.embedding.embedder == profile else { return false }
-    _ = open(entry.key.namespace)
     return state.withLock { state in
-      guard var shard = state.shards.removeValue(forKey: entry.key.namespace) else { return false }
-      defer { state.shards[entry.key.namespace] = shard }
+      guard makeShard(entry.key.namespace, &state),
+        var shard = state.shards.removeValue(forKey: entry.key.namespace)
+      else { return false }
+      let before = shard.bytes
+      defer {
+        state.bytes += shard.bytes - before
+        state.shards[entry.key.namespace] = shard
+      }
+      // Others go first, then what is oldest here.
+      while state.bytes + Self.byteCount(of: entry) > maximumBytes, let oldest = state.oldest {
+        state.drop(oldest)
+      }
       let id = shard.ids[entry.key] ?? shard.nextID
       let report = try? shard.index.add([IdentifiedVector(id: id, values: entry.embedding.values)])
       guard let report, report.added + report.replaced == 1 else { return false }
@@ -73,18 +98,25 @@ final class SemanticIndex: Sendable {
         shard.order.append(id)
       }
       shard.ids[entry.key] = id
-      shard.entries[id] = entry
-      while shard.entries.count > entriesPerNamespace, !shard.order.isEmpty {
+      if let replaced = shard.entries.updateValue(entry, forKey: id) {
+        shard.bytes -= Self.byteCount(of: replaced)
+      }
+      shard.bytes += Self.byteCount(of: entry)
+      while shard.entries.count > entriesPerNamespace || state.bytes + shard.bytes - before > maximumBytes,
+        !shard.order.isEmpty
+      {
         shard.drop(shard.order.removeFirst())
       }
-      return true
+      return shard.entries[id] != nil
     }
   }
 
   func remove(_ key: CacheKey) {
     state.withLock { state in
       guard var shard = state.shards.removeValue(forKey: key.namespace) else { return }
+      let before = shard.bytes
       if let id = shard.ids[key] { shard.drop(id) }
+      state.bytes += shard.bytes - before
       if shard.order.count > 64 + 2 * shard.entries.count {
         shard.order.removeAll { shard.entries[$0] == nil }
       }
@@ -93,7 +125,18 @@ final class SemanticIndex: Sendable {
   }
 
   func removeAll(of tenant: TenantID) {
-    state.withLock { state in state.shards = state.shards.filter { $0.key.tenant != tenant } }
+    state.withLock { state in
+      for namespace in state.shards.keys where namespace.tenant == tenant { state.drop(namespace) }
+    }
+  }
+
+  /// About how many bytes the vectors and their questions take.
+  var bytes: Int { state.withLock { $0.bytes } }
+
+  /// About how much an entry takes: its vector here and as a row of the index, its question and the key's text, and 256
+  /// for the tables' slots.
+  static func byteCount(of entry: EmbeddedEntry) -> Int {
+    256 + 8 * entry.embedding.values.count + entry.question.utf8.count + entry.key.text.utf8.count
   }
 
   /// The nearest stored questions of a namespace, most alike first.
@@ -114,6 +157,7 @@ extension SemanticIndex.Shard {
   fileprivate mutating func drop(_ id: UInt64) {
     guard let entry = entries.removeValue(forKey: id) else { return }
     ids[entry.key] = nil
+    bytes -= SemanticIndex.byteCount(of: entry)
     index.remove([id])
   }
 }

@@ -38,6 +38,7 @@ final class CacheFillQueue: Sendable {
     var buffer: CacheFillBuffer
     var waiter: CheckedContinuation<Void, Never>?
     var isStopping = false
+    var isRunning = false
   }
 
   private let state: Mutex<State>
@@ -59,11 +60,13 @@ final class CacheFillQueue: Sendable {
   func takeAll() -> [CacheFillBuffer.Fill] { state.withLock { $0.buffer.takeAll() } }
 
   /// Waits until there is something to store; returns false when the task is cancelled.
+  ///
+  /// Only who has begun may wait.
   func waitForFill() async -> Bool {
     await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
         let resumesNow = state.withLock { state in
-          if state.isStopping || !state.buffer.fills.isEmpty || state.waiter != nil { return true }
+          if state.isStopping || !state.buffer.fills.isEmpty { return true }
           state.waiter = continuation
           return false
         }
@@ -80,5 +83,15 @@ final class CacheFillQueue: Sendable {
     }
   }
 
-  func begin() { state.withLock { $0.isStopping = false } }
+  /// Makes the caller the one that stores; false when there is one already.
+  func begin() -> Bool {
+    state.withLock { state in
+      guard !state.isRunning else { return false }
+      state.isRunning = true
+      state.isStopping = false
+      return true
+    }
+  }
+
+  func end() { state.withLock { $0.isRunning = false } }
 }

@@ -30,7 +30,8 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
   ///   - request: The request.
   ///   - next: What answers on a miss.
   /// - Returns: The answer.
-  /// - Throws: Whatever `next` throws; never because of the cache.
+  /// - Throws: Whatever `next` throws; `RequestError` with code `deadlineExceeded` when the deadline passes before the
+  ///   store answers; else never because of the cache.
   public func intercept(
     _ request: InferenceRequest,
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
@@ -44,7 +45,9 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
     var stale: StaleFallback?
     if policy.allowsExactHit || policy.allowsStale {
       let hit = try await trace.measure(Self.stage) { line -> CacheHit? in
-        let found = try await cache.lookUp(key, allowingStale: policy.allowsStale)
+        let found = try await request.context.beforeDeadline("the exact cache") { [cache] in
+          try await cache.lookUp(key, allowingStale: policy.allowsStale)
+        }
         let hit = found.flatMap { $0.answer.alias == nil || policy.allowsSemanticHit ? $0 : nil }
         line.note = hit.map { $0.isStale ? "stale" : $0.answer.alias == nil ? "hit" : "alias" } ?? "miss"
         return hit

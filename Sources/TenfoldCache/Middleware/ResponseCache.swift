@@ -83,8 +83,10 @@ public final class ResponseCache: Sendable {
   /// The key under which a request's answer is kept, or `nil` when it must not be cached.
   ///
   /// - Parameter request: The request.
-  /// - Returns: The key; `nil` for an empty or very long question, or an answer drawn at random.
+  /// - Returns: The key; `nil` for an empty or very long question, an answer drawn at random, or a request for what
+  ///   entries don't hold: log probabilities, or several answers.
   public func key(for request: InferenceRequest) -> CacheKey? {
+    guard request.options.logProbabilities == nil, request.options.alternatives == 1 else { return nil }
     guard request.options.temperature == 0 || request.options.seed != nil || options.keepsSampledAnswers,
       request.question.utf8.count <= options.maximumQuestionBytes
     else { return nil }
@@ -95,11 +97,14 @@ public final class ResponseCache: Sendable {
 
   /// Stores answers as they come, until the task is cancelled; then stores what is left and returns.
   ///
-  /// Stores that write at once need no `run()`.
+  /// Stores that write at once need no `run()`. Stores that fail are counted in ``statistics()``.
   ///
-  /// - Throws: Never; failures are counted in ``statistics()``.
+  /// - Throws: ``CacheError`` with code ``CacheError/Code/alreadyRunning`` while another task runs this cache.
   public func run() async throws {
-    queue.begin()
+    guard queue.begin() else {
+      throw CacheError(.alreadyRunning, "Another task runs this cache already; run it once.")
+    }
+    defer { queue.end() }
     while await queue.waitForFill() { await flush() }
     await flush()
   }

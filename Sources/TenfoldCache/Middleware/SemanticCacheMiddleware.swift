@@ -22,13 +22,17 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     public var entriesPerNamespace: Int
     /// For how many namespaces vectors are kept; the one not used for longest leaves first.
     public var namespaceLimit: Int
+    /// About how many bytes all vectors and their questions may take; the namespace not used for longest leaves first.
+    public var maximumBytes: Int
 
     /// Creates options.
     public init(
       policy: SemanticServePolicy = SemanticServePolicy(),
       entriesPerNamespace: Int = 20_000,
-      namespaceLimit: Int = 1_000
+      namespaceLimit: Int = 1_000,
+      maximumBytes: Int = 1 << 30
     ) {
+      self.maximumBytes = maximumBytes
       self.policy = policy
       self.entriesPerNamespace = entriesPerNamespace
       self.namespaceLimit = namespaceLimit
@@ -41,6 +45,9 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
   public let options: Options
   private let embedder: any TextEmbedder
   private let index: SemanticIndex
+
+  /// About how many bytes the vectors and their questions take in memory.
+  public var vectorBytes: Int { index.bytes }
 
   static let stage = "semanticCache"
 
@@ -57,7 +64,8 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     self.index = SemanticIndex(
       profile: embedder.profile,
       entriesPerNamespace: options.entriesPerNamespace,
-      namespaceLimit: options.namespaceLimit
+      namespaceLimit: options.namespaceLimit,
+      maximumBytes: options.maximumBytes
     )
   }
 
@@ -87,7 +95,8 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
   ///   - request: The request.
   ///   - next: What answers on a miss; it gets the request with its embedding.
   /// - Returns: The answer.
-  /// - Throws: Whatever `next` throws, `CancellationError`; never because of the cache or the embedder.
+  /// - Throws: Whatever `next` throws, `CancellationError`; `RequestError` with code `deadlineExceeded` when the deadline
+  ///   passes before the embedder or the store answers; else never because of the cache or the embedder.
   public func intercept(
     _ request: InferenceRequest,
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
@@ -98,13 +107,20 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     }
     var request = request
     var found: Found?
-    let trace = request.context.trace
+    let context = request.context
+    let trace = context.trace
     let question = request.question
     let given = request.embedding
     let embedding = try await trace.measure(Self.stage) { line -> TextEmbedding? in
-      guard let embedding = try await embed(question, given: given, note: &line.note) else { return nil }
+      guard let embedding = try await embed(question, given: given, context, note: &line.note) else {
+        return nil
+      }
       if policy.allowsSemanticHit {
-        found = try await find(question, embedding, key, allowsStale: policy.allowsStale, note: &line.note)
+        (found, line.note) = try await context.beforeDeadline("the semantic cache") { [self] in
+          var note = ""
+          let found = try await find(question, embedding, key, allowsStale: policy.allowsStale, note: &note)
+          return (found, note)
+        }
       } else {
         line.note = "not asked"
       }
@@ -141,17 +157,22 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
   private func embed(
     _ question: String,
     given: TextEmbedding?,
+    _ context: RequestContext,
     note: inout String
   ) async throws -> TextEmbedding? {
     if let given, given.embedder == embedder.profile { return given }
     do {
-      let embedding = try await embedder.embed(question)
+      let embedding = try await context.beforeDeadline("the embedding") { [embedder] in
+        try await embedder.embed(question)
+      }
       let norm = embedding.values.reduce(0) { $0 + $1 * $1 }
       guard norm.isFinite, norm > 0, embedding.values.count == embedder.profile.dimension else {
         throw CacheError(.invalidEmbedding, "The vector of the question is not finite, or has no length.")
       }
       return embedding
     } catch let error as CancellationError {
+      throw error
+    } catch let error as RequestError where error.code == .deadlineExceeded {
       throw error
     } catch {
       cache.note(failure: error)

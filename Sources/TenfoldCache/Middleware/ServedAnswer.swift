@@ -49,7 +49,6 @@ struct StaleFallback: Sendable {
   /// A request that is wrong in itself gets its error, not an old answer.
   private static func mayRecover(from error: any Error) -> Bool {
     if error is CancellationError { return false }
-    guard let error = error as? RequestError else { return true }
-    return error.code != .invalidOption && error.code != .emptyRequest
+    return (error as? any RequestFault)?.isRequestsFault != true
   }
 }

@@ -23,7 +23,7 @@ public struct StageRecord: Hashable, Sendable, Codable {
   public var externalTime: Duration
   /// What the stage found or decided, in a few words.
   public var note: String
-  /// What the stage cost.
+  /// What the stage cost besides its model calls, which are booked by themselves.
   public var cost: Money
 
   /// Creates a record.

@@ -61,3 +61,10 @@ public struct RequestError: CodedError {
     self.retryAfter = retryAfter
   }
 }
+
+extension RequestError: RequestFault {
+  /// Whether a replica of the model would refuse the request alike.
+  public var isRequestsFault: Bool {
+    [.invalidOption, .unsupportedFormat, .unsatisfiableFormat, .emptyRequest].contains(code)
+  }
+}

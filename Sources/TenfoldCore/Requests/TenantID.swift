@@ -3,7 +3,8 @@
 
 /// Whose request this is: the unit of isolation, budgets and fairness.
 ///
-/// Nothing that one tenant caused (a cached answer, a retrieved document, a queue position) is visible to another.
+/// Nothing that one tenant caused (a cached answer, a reused beginning of a prompt, a queue position) is visible to
+/// another. Which documents of a collection a tenant may see the host says, with `DocumentAccess` of `TenfoldRetrieval`.
 public struct TenantID: Hashable, Sendable, Codable, ExpressibleByStringLiteral, CustomStringConvertible {
   /// The host's own name for the tenant.
   public let rawValue: String

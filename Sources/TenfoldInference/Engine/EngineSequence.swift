@@ -327,8 +327,7 @@ struct EngineSequence {
       work: usage.computeTime,
       cpuTime: usage.cpuTime,
       memoryBytes: Int(memoryBytes),
-      note: "\(profile.id): \(note)",
-      cost: call.cost
+      note: "\(profile.id): \(note)"
     )
     request.context.trace.record(call)
     request.context.trace.record(stage)

@@ -10,6 +10,7 @@ struct AppliedChanges {
   /// Every change up to here has been applied.
   private(set) var complete: Int64
   private var later: Set<Int64> = []
+  /// The newest change of documents that changed after ``complete``.
   private var newest: [UInt64: Int64] = [:]
 
   init(complete: Int64) { self.complete = complete }
@@ -24,6 +25,12 @@ struct AppliedChanges {
   /// Notes that everything of a change has been applied.
   mutating func finish(_ sequence: Int64) {
     later.insert(sequence)
+    let before = complete
     while later.remove(complete + 1) != nil { complete += 1 }
+    // A change that is still to come is newer than all of these, so they decide nothing any more.
+    if complete > before { newest = newest.filter { $0.value > complete } }
   }
+
+  /// How many documents it remembers.
+  var rememberedCount: Int { newest.count }
 }

@@ -15,29 +15,36 @@ final class DocumentDatabase: DocumentSource {
   }
 
   private let database: SQLiteDatabase
+  /// Held as long as anything can use the collection, its retrievers too.
+  private let lock: CollectionLock
   private let cacheLimit: Int
   private let cache = Mutex(Cache())
 
-  private init(_ database: SQLiteDatabase, cacheLimit: Int) {
+  private init(_ database: SQLiteDatabase, _ lock: CollectionLock, cacheLimit: Int) {
     self.database = database
+    self.lock = lock
     self.cacheLimit = cacheLimit
   }
 
   static func open(
-    _ path: String,
+    in directory: String,
     options: SearchIndex.Options
   ) async throws(RetrievalError) -> DocumentDatabase {
-    try await mapped {
+    let lock = try CollectionLock.take(directory)
+    return try await mapped {
       let database = try await SQLiteDatabase.open(
-        .file(path),
+        .file(directory + "/documents.sqlite"),
         schemas: [StoredDocument.schema],
         options: .init(maximumSizeInBytes: options.maximumSizeInBytes)
       )
-      return DocumentDatabase(database, cacheLimit: options.documentCacheInBytes)
+      return DocumentDatabase(database, lock, cacheLimit: options.documentCacheInBytes)
     }
   }
 
-  func close() async { await database.close() }
+  func close() async {
+    await database.close()
+    lock.release()
+  }
 
   // MARK: - The embedder
 

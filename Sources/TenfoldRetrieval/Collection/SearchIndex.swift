@@ -10,7 +10,7 @@ import TenfoldVectors
 ///
 /// The documents and their vectors are in one SQLite file, which is the truth; the text index beside it, saved by
 /// ``commit()``, only saves time when the collection is opened, and is built again when it is missing, damaged or
-/// behind. One process at a time may have the directory open.
+/// behind. One `SearchIndex` at a time has the directory open, which a lock on its file `lock` sees to.
 ///
 /// **Durability.** When ``add(_:)`` or ``remove(_:)`` returns, the change is on disk and can be found; it survives a
 /// kill of the process and loss of power.
@@ -63,8 +63,8 @@ public final class SearchIndex: Sendable {
   /// - Returns: The collection, everything that was ever acknowledged in it.
   /// - Throws: ``RetrievalError`` with codes ``RetrievalError/Code/modelMismatch`` (index again, or use the
   ///   collection's embedder), ``RetrievalError/Code/futureFormat``, ``RetrievalError/Code/corrupt``,
-  ///   ``RetrievalError/Code/storageFull``, ``RetrievalError/Code/invalidOption`` or
-  ///   ``RetrievalError/Code/inputOutput``.
+  ///   ``RetrievalError/Code/storageFull``, ``RetrievalError/Code/invalidOption``, ``RetrievalError/Code/inUse`` (open
+  ///   here or in another process) or ``RetrievalError/Code/inputOutput``.
   public static func open(
     _ directory: String,
     embedder: (any TextEmbedder)?,
@@ -72,7 +72,7 @@ public final class SearchIndex: Sendable {
   ) async throws -> SearchIndex {
     try options.validate()
     do throws(SectionFileError) { try IndexDirectory.create(directory) } catch { throw RetrievalError(error) }
-    let documents = try await DocumentDatabase.open(directory + "/documents.sqlite", options: options)
+    let documents = try await DocumentDatabase.open(in: directory, options: options)
     do {
       let loaded = try await LoadedIndexes.load(
         documents,
@@ -135,7 +135,7 @@ public final class SearchIndex: Sendable {
       start += batch.count
       let vectors = try await embed(batch, &report)
       let stored = try await documents.upsert(Array(zip(batch, vectors)).map { ($0, $1) })
-      apply(stored)
+      await apply(stored)
       report.documentCount += stored.count
     }
     return report
@@ -150,13 +150,15 @@ public final class SearchIndex: Sendable {
   public func remove(_ ids: [DocumentID]) async throws -> Int {
     guard !ids.isEmpty else { return 0 }
     let (numbers, sequence) = try await documents.remove(ids)
-    applied.withLock { applied in
-      let news = numbers.filter { applied.accept($0, at: sequence) }
-      dense?.remove(news)
-      // The text index of an open collection is never damaged: damage was repaired when it was opened.
-      _ = try? sparse.remove(news)
-      documents.invalidate(news)
-      applied.finish(sequence)
+    await onOwnThread { [self] in
+      applied.withLock { applied in
+        let news = numbers.filter { applied.accept($0, at: sequence) }
+        dense?.remove(news)
+        // The text index of an open collection is never damaged: damage was repaired when it was opened.
+        _ = try? sparse.remove(news)
+        documents.invalidate(news)
+        applied.finish(sequence)
+      }
     }
     changes.withLock { $0 += 1 }
     return numbers.count
@@ -214,14 +216,26 @@ public final class SearchIndex: Sendable {
     }
   }
 
-  private func apply(_ stored: [StoredDocument]) {
+  private func apply(_ stored: [StoredDocument]) async {
     guard let sequence = stored.first?.sequence else { return }
-    applied.withLock { applied in
-      let news = stored.filter { applied.accept($0.number, at: sequence) }
-      LoadedIndexes.apply(news, sparse: sparse, dense: dense)
-      documents.invalidate(news.map(\.number))
-      applied.finish(sequence)
+    await onOwnThread { [self] in
+      applied.withLock { applied in
+        let news = stored.filter { applied.accept($0.number, at: sequence) }
+        LoadedIndexes.apply(news, sparse: sparse, dense: dense)
+        documents.invalidate(news.map(\.number))
+        applied.finish(sequence)
+      }
     }
     changes.withLock { $0 += 1 }
+  }
+
+  /// Analysing and merging may take seconds, and writers wait for each other: not a matter for the cooperative pool.
+  private func onOwnThread(_ body: @escaping @Sendable () -> Void) async {
+    do {
+      try await DedicatedThread.run(name: "tenfold-apply") { body() }
+    } catch {
+      // No thread was to be had, so nothing has run; the change is on disk and must get into memory.
+      body()
+    }
   }
 }

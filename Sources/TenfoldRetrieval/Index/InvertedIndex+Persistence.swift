@@ -14,7 +14,7 @@ extension InvertedIndex {
   /// Another index that is in the directory is given up first.
   ///
   /// Segments that are there already are not written again. The manifest that names them is replaced last, as a
-  /// whole. Blocks the calling thread for the disk.
+  /// whole. Blocks the calling thread for the disk; changes and searches go on meanwhile.
   ///
   /// - Parameters:
   ///   - directory: The directory; it is created when missing, its parent is not.
@@ -24,17 +24,20 @@ extension InvertedIndex {
   public func save(to directory: String, watermark: UInt64 = 0) throws(RetrievalError) {
     try checkWritable()
     do throws(SectionFileError) {
-      try writer.withLock { writer throws(SectionFileError) in
-        let snapshot = published.withLock { $0 }
+      try saved.withLock { saved throws(SectionFileError) in
+        // Segments never change, so what is written is the state of this moment, whatever is added meanwhile.
+        let (snapshot, nextSegment) = writer.withLock { writer in
+          (published.withLock { $0 }, writer.nextSegment)
+        }
         try IndexDirectory.create(directory)
-        if writer.directory != directory {
+        if saved.directory != directory {
           // Another index may be there, whose segments have the same names: without its manifest it is no more.
           IndexDirectory.remove(directory + "/manifest")
           try SectionFile.syncDirectory(directory)
-          writer.directory = directory
-          writer.savedSegments = []
+          saved.directory = directory
+          saved.segments = []
         }
-        for entry in snapshot.entries where !writer.savedSegments.contains(entry.segment.number) {
+        for entry in snapshot.entries where !saved.segments.contains(entry.segment.number) {
           try SectionFile.write(
             Self.path(of: entry.segment.number, in: directory),
             magic: Self.segmentMagic,
@@ -42,17 +45,17 @@ extension InvertedIndex {
             sections: entry.segment.sections,
             maximumSize: options.maximumFileSizeInBytes
           )
-          writer.savedSegments.insert(entry.segment.number)
+          saved.segments.insert(entry.segment.number)
         }
         try SectionFile.write(
           directory + "/manifest",
           magic: Self.manifestMagic,
           version: Self.version,
-          sections: [.init("index", manifest(of: snapshot, writer, watermark))],
+          sections: [.init("index", manifest(of: snapshot, nextSegment, watermark))],
           maximumSize: options.maximumFileSizeInBytes
         )
         let current = Set(snapshot.entries.map(\.segment.number))
-        writer.savedSegments.formIntersection(current)
+        saved.segments.formIntersection(current)
         Self.removeUnreferenced(in: directory, keeping: current)
       }
     } catch {
@@ -113,6 +116,7 @@ extension InvertedIndex {
     var damage: [String] = []
     var snapshot = Snapshot()
     var writer = Writer()
+    var saved = Saved(directory: directory)
     for stored in manifest.segments {
       do throws(SectionFileError) {
         let path = path(of: stored.number, in: directory)
@@ -131,7 +135,7 @@ extension InvertedIndex {
           snapshot.totalLength += Int(segment.lengths[place])
         }
         snapshot.entries.append(entry)
-        writer.savedSegments.insert(segment.number)
+        saved.segments.insert(segment.number)
       } catch {
         if error.kind == .futureFormat { throw error }
         damage.append(error.message)
@@ -139,20 +143,25 @@ extension InvertedIndex {
     }
     snapshot.epoch = manifest.epoch
     writer.nextSegment = manifest.nextSegment
-    writer.directory = directory
     if damage.isEmpty {
       removeUnreferenced(in: directory, keeping: Set(manifest.segments.map(\.number)))
     }
-    let index = InvertedIndex(options: options, damage: damage, writer: writer, snapshot: snapshot)
+    let index = InvertedIndex(
+      options: options,
+      damage: damage,
+      writer: writer,
+      saved: saved,
+      snapshot: snapshot
+    )
     return (index, manifest.watermark)
   }
 
-  private func manifest(of snapshot: Snapshot, _ writer: borrowing Writer, _ watermark: UInt64) -> [UInt8] {
+  private func manifest(of snapshot: Snapshot, _ nextSegment: UInt64, _ watermark: UInt64) -> [UInt8] {
     var bytes = ByteWriter()
     bytes.write(options.analyzer.identifier)
     bytes.write(watermark)
     bytes.write(snapshot.epoch)
-    bytes.write(writer.nextSegment)
+    bytes.write(nextSegment)
     bytes.writeVarint(UInt64(snapshot.entries.count))
     for entry in snapshot.entries {
       bytes.write(entry.segment.number)

@@ -47,9 +47,14 @@ public final class InvertedIndex: Sendable {
   struct Writer {
     var positions: [UInt64: Position] = [:]
     var nextSegment: UInt64 = 1
+  }
+
+  /// What is on disk; also the lock that lets those who save in one by one, so that nobody who changes the index waits
+  /// for the disk.
+  struct Saved {
     /// The directory saved to last and the segments that are whole in it.
     var directory: String?
-    var savedSegments: Set<UInt64> = []
+    var segments: Set<UInt64> = []
   }
 
   /// How the index analyses and keeps documents.
@@ -58,14 +63,22 @@ public final class InvertedIndex: Sendable {
   public let damage: [String]
 
   let writer: Mutex<Writer>
+  let saved: Mutex<Saved>
   let published: Mutex<Snapshot>
 
   /// Creates an empty index.
   public convenience init(options: Options = Options()) {
-    self.init(options: options, damage: [], writer: Writer(), snapshot: Snapshot())
+    self.init(options: options, damage: [], writer: Writer(), saved: Saved(), snapshot: Snapshot())
   }
 
-  init(options: Options, damage: [String], writer: sending Writer, snapshot: Snapshot) {
+  init(
+    options: Options,
+    damage: [String],
+    writer: sending Writer,
+    saved: sending Saved,
+    snapshot: Snapshot
+  ) {
+    self.saved = Mutex(saved)
     self.options = options
     self.damage = damage
     self.writer = Mutex(writer)

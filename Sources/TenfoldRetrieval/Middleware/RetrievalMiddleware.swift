@@ -9,7 +9,7 @@ public import TenfoldCore
 /// where it is missing, so that later stages find it. Writes the stage `retrieval`.
 ///
 /// ```swift
-/// let middleware = try RetrievalMiddleware(retriever: index.retriever(), options: .init(limit: 5))
+/// let middleware = try RetrievalMiddleware(retriever: index.retriever(), access: .everyDocument)
 /// ```
 public struct RetrievalMiddleware: InferenceMiddleware {
   /// What is found and how the prompt is made; every field has a default.
@@ -33,22 +33,22 @@ public struct RetrievalMiddleware: InferenceMiddleware {
   private let retriever: any Retriever
   private let embedder: (any TextEmbedder)?
   private let options: Options
-  private let allowedDocuments: @Sendable (InferenceRequest) async throws -> Set<DocumentID>?
+  private let access: DocumentAccess
 
   /// Creates a middleware.
   ///
   /// - Parameters:
   ///   - retriever: Finds the passages.
   ///   - embedder: Makes the embedding of questions that come without one; `nil` leaves that to the retriever.
+  ///   - access: Which documents a request may see. There is no default: whether tenants share the collection is for the
+  ///     host to say.
   ///   - options: What is found and how the prompt is made.
-  ///   - allowedDocuments: Which documents a request may see, or `nil` for all: here a host keeps one tenant's
-  ///     documents from another.
   /// - Throws: ``RetrievalError`` with code ``RetrievalError/Code/invalidOption``.
   public init(
     retriever: any Retriever,
     embedder: (any TextEmbedder)? = nil,
-    options: Options = Options(),
-    allowedDocuments: @escaping @Sendable (InferenceRequest) async throws -> Set<DocumentID>? = { _ in nil }
+    access: DocumentAccess,
+    options: Options = Options()
   ) throws(RetrievalError) {
     guard (1...RetrievalQuery.maximumLimit).contains(options.limit) else {
       throw RetrievalError(
@@ -59,7 +59,7 @@ public struct RetrievalMiddleware: InferenceMiddleware {
     self.retriever = retriever
     self.embedder = embedder
     self.options = options
-    self.allowedDocuments = allowedDocuments
+    self.access = access
   }
 
   /// Adds passages to a request and passes it on.
@@ -68,7 +68,8 @@ public struct RetrievalMiddleware: InferenceMiddleware {
   ///   - request: The request; its question is what is looked for.
   ///   - next: The layers inside.
   /// - Returns: What `next` returns.
-  /// - Throws: What the retriever, the embedder or `next` throws.
+  /// - Throws: What the retriever, the embedder or `next` throws; `RequestError` with code `deadlineExceeded` when the
+  ///   deadline passes before the passages are found, even if the retriever hangs.
   public func intercept(
     _ request: InferenceRequest,
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
@@ -76,24 +77,11 @@ public struct RetrievalMiddleware: InferenceMiddleware {
     let trace = request.context.trace
     let augmented = try await trace.measure("retrieval") { line in
       let earlier = trace.stages.count
-      var request = request
-      let isBlank = request.question.allSatisfy(\.isWhitespace)
-      if let embedder, !isBlank, request.embedding?.embedder != embedder.profile {
-        let question = request.question
-        request.embedding = try await trace.measure("retrieval.embedding") { _ in
-          try await embedder.embed(question)
-        }
-      }
-      let query = try RetrievalQuery(
-        request.question,
-        embedding: request.embedding,
-        limit: options.limit,
-        allowedDocuments: try await allowedDocuments(request),
-        trace: trace
-      )
-      let result = try await retriever.retrieve(query)
-      request.passages = result.passages
-      request.prompt = options.template.render(request, result.passages)
+      let found = try await request.context.beforeDeadline("retrieval") { [self] in try await find(request) }
+      var augmented = found.request
+      let result = found.result
+      augmented.passages = result.passages
+      augmented.prompt = options.template.render(augmented, result.passages)
       // The parts' times are included in the whole's.
       for part in trace.stages.dropFirst(earlier) where part.stage.hasPrefix("retrieval.") {
         line.cpuTime += part.cpuTime
@@ -101,8 +89,31 @@ public struct RetrievalMiddleware: InferenceMiddleware {
       }
       line.note =
         "\(result.passages.count) passages by \(result.answeredBy)" + (result.isPartial ? ", partial" : "")
-      return request
+      return augmented
     }
     return try await next(augmented)
+  }
+
+  /// The request with its embedding, and what was found for it.
+  private func find(
+    _ request: InferenceRequest
+  ) async throws -> (request: InferenceRequest, result: RetrievalResult) {
+    var request = request
+    let trace = request.context.trace
+    let isBlank = request.question.allSatisfy(\.isWhitespace)
+    if let embedder, !isBlank, request.embedding?.embedder != embedder.profile {
+      let question = request.question
+      request.embedding = try await trace.measure("retrieval.embedding") { _ in
+        try await embedder.embed(question)
+      }
+    }
+    let query = try RetrievalQuery(
+      request.question,
+      embedding: request.embedding,
+      limit: options.limit,
+      allowedDocuments: try await access.allowed(request),
+      trace: trace
+    )
+    return (request, try await retriever.retrieve(query))
   }
 }

@@ -27,7 +27,7 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     public var requestsPerSecond: Double?
     /// How many requests a tenant may make at once after a pause.
     public var burst: Double
-    /// What a tenant may spend in a window, charged when an answer ends; `nil` for no limit.
+    /// What a tenant may spend in a window, charged as models are called; `nil` for no limit.
     public var tenantBudget: Money?
     /// How long a budget's window is.
     public var budgetWindow: Duration
@@ -130,6 +130,12 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     let start = time.now
     context.trace.record(StageRecord(stage: "admission", wait: arrival.duration(to: start), work: .zero))
     let visit = Visit(start: start)
+    if options.tenantBudget != nil {
+      // A model books its call when its work ends, which may be after the reader has left.
+      context.trace.observe(by: self) { [weak self, tenant = context.tenant] entry in
+        if case .call(let call) = entry { self?.charge(tenant, visit.due(for: call)) }
+      }
+    }
     do {
       let stream = try await next(request)
       return stream.mapEvents { event in
@@ -233,35 +239,45 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     }
   }
 
+  private func charge(_ tenant: TenantID, _ cost: Money) {
+    let now = time.now
+    state.withLock { $0.machine.charge(tenant, cost, now: now) }
+  }
+
   private func leave(_ tenant: TenantID, _ visit: Visit, _ end: GenerationEnd) {
     let now = time.now
-    var cost = Money.zero
-    var isOverload = false
-    var isMeasured = false
-    switch end {
-    case .finished(let summary):
-      cost = summary.provenance.cost
-      isMeasured = true
-    case .failed(let error):
-      let code = (error as? RequestError)?.code
-      isOverload = code == .overloaded || code == .deadlineExceeded
-      isMeasured = isOverload
-    case .abandoned: break
-    }
+    // What the summary says beyond the calls that were charged already.
+    if case .finished(let summary) = end { charge(tenant, visit.due(for: summary)) }
+    let ending = Self.ending(end, visit, now)
     state.withLock { state in
-      let outcome = state.machine.finished(
-        tenant: tenant,
-        latency: visit.latency(until: now),
-        service: visit.start.duration(to: now),
-        cost: cost,
-        isOverload: isOverload,
-        isMeasured: isMeasured,
-        now: now
-      )
+      let outcome = state.machine.finished(ending, service: visit.start.duration(to: now), now: now)
       for number in outcome.admitted { settle(number, .success(()), &state) }
       for (number, refusal) in outcome.refused {
         settle(number, .failure(Self.error(refusal, tenant)), &state)
       }
+    }
+  }
+
+  private static func ending(
+    _ end: GenerationEnd,
+    _ visit: Visit,
+    _ now: ContinuousClock.Instant
+  ) -> AdmissionStateMachine.Ending {
+    switch end {
+    case .finished(let summary):
+      guard case .model = summary.provenance.answeredBy else { return .served }
+      let queueTime = summary.usage.queueTime
+      return .answered(
+        ConcurrencyLimitStateMachine.Sample(
+          latency: visit.latency(until: now),
+          queueTime: queueTime > .zero ? queueTime : nil,
+          admitted: visit.start
+        )
+      )
+    case .failed(let error):
+      let code = (error as? RequestError)?.code
+      return code == .overloaded || code == .deadlineExceeded ? .overloaded : .untold
+    case .abandoned: return .untold
     }
   }
 
@@ -283,16 +299,40 @@ public final class AdmissionMiddleware: InferenceMiddleware {
   }
 }
 
-/// When a request was let in and when its first word came.
+/// When a request was let in, when its first word came, and what its tenant was charged for it.
 private final class Visit: Sendable {
   let start: ContinuousClock.Instant
   private let first = Mutex<ContinuousClock.Instant?>(nil)
+  private let bill = Mutex(Bill())
+
+  private struct Bill {
+    var calls = Money.zero
+    var charged = Money.zero
+
+    /// What `total` is above what was charged: a model may book its calls, or only sum them up, in either order.
+    mutating func due(_ total: Money) -> Money {
+      guard total > charged else { return .zero }
+      defer { charged = total }
+      return Money(nanodollars: total.nanodollars - charged.nanodollars)
+    }
+  }
 
   init(start: ContinuousClock.Instant) { self.start = start }
 
   func noteEvent(at now: ContinuousClock.Instant) {
     first.withLock { first in if first == nil { first = now } }
   }
+
+  /// What is to be charged for one more call.
+  func due(for call: ModelCall) -> Money {
+    bill.withLock { bill in
+      bill.calls += max(.zero, call.cost)
+      return bill.due(bill.calls)
+    }
+  }
+
+  /// What is to be charged for the whole answer.
+  func due(for summary: GenerationSummary) -> Money { bill.withLock { $0.due(summary.provenance.cost) } }
 
   func latency(until now: ContinuousClock.Instant) -> Duration {
     start.duration(to: first.withLock { $0 } ?? now)

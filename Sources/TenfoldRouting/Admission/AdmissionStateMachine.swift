@@ -65,6 +65,18 @@ public struct AdmissionStateMachine: Sendable {
     public var refused: [UInt64: Refusal] = [:]
   }
 
+  /// How an admitted request ended.
+  public enum Ending: Hashable, Sendable {
+    /// A model answered it.
+    case answered(ConcurrencyLimitStateMachine.Sample)
+    /// It was answered without a model: by a cache, or from another request's answer.
+    case served
+    /// It failed for want of room or time.
+    case overloaded
+    /// It ended in a way that tells nothing: it failed, or its reader left.
+    case untold
+  }
+
   private struct Account: Sendable {
     var bucket: TokenBucket?
     var spent = Money.zero
@@ -105,7 +117,7 @@ public struct AdmissionStateMachine: Sendable {
     now: ContinuousClock.Instant
   ) -> (decision: Decision, displaced: UInt64?) {
     if let deadline = ticket.deadline, deadline <= now { return (.refuse(.deadline), nil) }
-    if let refusal = charge(ticket.tenant, now) { return (.refuse(refusal), nil) }
+    if let refusal = take(from: ticket.tenant, now) { return (.refuse(refusal), nil) }
     if inFlight < concurrency.limit, waiting == 0 {
       inFlight += 1
       return (.admit, nil)
@@ -151,34 +163,40 @@ public struct AdmissionStateMachine: Sendable {
   /// An admitted request has ended.
   ///
   /// - Parameters:
-  ///   - tenant: Whose request it was.
-  ///   - latency: From admission to the first word.
+  ///   - ending: How.
   ///   - service: From admission to the end.
-  ///   - cost: What it cost.
-  ///   - isOverload: Whether it failed for want of room or time.
-  ///   - isMeasured: Whether the latency means anything; false when the reader left.
   ///   - now: The instant.
   /// - Returns: Who gets in now, and whose time has passed.
   public mutating func finished(
-    tenant: TenantID,
-    latency: Duration,
+    _ ending: Ending,
     service: Duration,
-    cost: Money,
-    isOverload: Bool,
-    isMeasured: Bool,
     now: ContinuousClock.Instant
   ) -> Outcome {
-    if isMeasured {
-      concurrency.observe(latency: latency, inFlight: inFlight, isOverload: isOverload, now: now)
-      if !isOverload { serviceTime += 0.1 * (max(0, service.inSeconds) - serviceTime) }
+    switch ending {
+    case .answered(let sample): concurrency.observe(sample, inFlight: inFlight, now: now)
+    case .overloaded: concurrency.observeOverload(now: now)
+    case .served, .untold: break
+    }
+    switch ending {
+    // Whoever is served takes a place as long as it takes, so hits shorten the wait of those behind.
+    case .answered, .served: serviceTime += 0.1 * (max(0, service.inSeconds) - serviceTime)
+    case .overloaded, .untold: break
     }
     inFlight = max(0, inFlight - 1)
-    if options.tenantBudget != nil {
-      var account = account(of: tenant, now)
-      account.spent += cost
-      accounts[tenant] = account
-    }
     return admitWaiting(now)
+  }
+
+  /// A tenant's request has cost something, whether it has ended or not.
+  ///
+  /// - Parameters:
+  ///   - tenant: Whose request it is.
+  ///   - cost: How much more it has cost.
+  ///   - now: The instant.
+  public mutating func charge(_ tenant: TenantID, _ cost: Money, now: ContinuousClock.Instant) {
+    guard options.tenantBudget != nil, cost > .zero else { return }
+    var account = account(of: tenant, now)
+    account.spent += cost
+    accounts[tenant] = account
   }
 
   // MARK: - Private
@@ -230,7 +248,7 @@ public struct AdmissionStateMachine: Sendable {
     )
   }
 
-  private mutating func charge(_ tenant: TenantID, _ now: ContinuousClock.Instant) -> Refusal? {
+  private mutating func take(from tenant: TenantID, _ now: ContinuousClock.Instant) -> Refusal? {
     guard options.requestsPerSecond != nil || options.tenantBudget != nil else { return nil }
     var account = account(of: tenant, now)
     defer { accounts[tenant] = account }

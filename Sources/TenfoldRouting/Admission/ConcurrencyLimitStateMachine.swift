@@ -5,13 +5,19 @@ import TenfoldCore
 
 /// Finds how many requests can be worked on at once before they get in each other's way; pure.
 ///
-/// Additive increase, multiplicative decrease: while answers begin about as quickly as they do without load and the limit
-/// is in use, it grows by one for each round of answers; when they begin late, or fail for want of room, it shrinks by a
-/// tenth, at most once in a round.
+/// While the limit is in use and answers begin in time, it grows by one for each round of answers. When requests fail for
+/// want of room, or wait at the model for most of the time to their first word (`TokenUsage.queueTime`), it shrinks by a
+/// tenth.
+///
+/// A model that doesn't say how long requests waited is judged by trial, because long answers aren't late ones: when
+/// answers begin later than the least seen, and now and then otherwise, half the limit is tried for a while.
+/// If they begin so much earlier that nothing is lost, the half is kept; if not, the limit wasn't what made them slow,
+/// and it is restored. Latencies are compared by the mean of their logarithms and its standard error, so that a mixture
+/// of short and long answers neither looks like lateness nor hides it.
 ///
 /// ```swift
 /// var limit = ConcurrencyLimitStateMachine(options: .init(initial: 8))
-/// limit.observe(latency: .milliseconds(40), inFlight: 8, isOverload: false, now: time.now)
+/// limit.observe(.init(latency: .milliseconds(40), admitted: admitted), inFlight: 8, now: time.now)
 /// ```
 public struct ConcurrencyLimitStateMachine: Sendable {
   /// How the limit moves; every field has a default.
@@ -34,11 +40,74 @@ public struct ConcurrencyLimitStateMachine: Sendable {
     }
   }
 
+  /// How an answer that a model made went.
+  public struct Sample: Hashable, Sendable {
+    /// From admission to the first word.
+    public var latency: Duration
+    /// How much of that the request waited for its turn at the model; `nil` where the model doesn't say.
+    public var queueTime: Duration?
+    /// When the request was admitted.
+    public var admitted: ContinuousClock.Instant
+
+    /// Creates a sample.
+    public init(latency: Duration, queueTime: Duration? = nil, admitted: ContinuousClock.Instant) {
+      self.latency = latency
+      self.queueTime = queueTime
+      self.admitted = admitted
+    }
+  }
+
+  /// The answers since the limit was last judged.
+  private struct Window: Sendable {
+    var count = 0
+    var logSum = 0.0
+    var logSquareSum = 0.0
+    var latency = 0.0
+    var queueTime = 0.0
+    var queueCount = 0
+    var isLimitUsed = false
+
+    var meanLog: Double { logSum / Double(max(1, count)) }
+
+    /// The standard error of the mean.
+    var error: Double {
+      let variance = max(0, logSquareSum / Double(max(1, count)) - meanLog * meanLog)
+      return (variance / Double(max(1, count))).squareRoot()
+    }
+  }
+
+  /// Half the limit on trial, and how it was before.
+  private struct Trial: Sendable {
+    var limit: Double
+    var meanLog: Double
+    var isLate: Bool
+    /// Short answers end first, so those of the first window say little.
+    var isSettled = false
+  }
+
+  /// A window has as many answers as may be under way, within these bounds: enough for a steady mean, and few enough to
+  /// be judged while the traffic is the same.
+  private static let windowSizes = 40.0...100.0
+  /// How many windows pass between trials: at half the limit for two of so many, a trial costs little.
+  private static let trialInterval = 40
+  /// By how much the logarithm must fall for a trial's limit to be kept.
+  ///
+  /// Half the limit of a model that is overloaded takes 0.69 off; with 0.4 at most a quarter of the throughput is lost,
+  /// which growth makes good.
+  private static let trialGain = 0.4
+  /// Failures that come at once are judged no faster than this, in seconds.
+  private static let leastRound = 0.1
+
   /// How the limit moves.
   public let options: Options
   private var value: Double
+  private var window = Window()
+  /// The least mean logarithm of a window's latencies, on the safe side of its error.
   private var baseline: Double?
-  private var updated: ContinuousClock.Instant?
+  private var trial: Trial?
+  private var windowsSinceTrial = 0
+  /// Whether requests waited at the model in the last window.
+  private var isQueueing = false
   private var lastDecrease: ContinuousClock.Instant?
 
   /// Creates a limit.
@@ -50,35 +119,83 @@ public struct ConcurrencyLimitStateMachine: Sendable {
   /// How many requests may be worked on now.
   public var limit: Int { Int(value) }
 
-  /// Takes in how an answer went.
+  /// Takes in how an answer went that a model made; answers of caches tell nothing about the model and are left out.
   ///
   /// - Parameters:
-  ///   - latency: From admission to the first word.
+  ///   - sample: How it went.
   ///   - inFlight: How many were worked on meanwhile, this one included.
-  ///   - isOverload: Whether it failed for want of room or time.
   ///   - now: The instant.
-  public mutating func observe(
-    latency: Duration,
-    inFlight: Int,
-    isOverload: Bool,
-    now: ContinuousClock.Instant
-  ) {
-    let seconds = max(1e-6, latency.inSeconds)
-    if !isOverload {
-      // The least latency seen, let go of by a tenth a minute: a machine that got slower for good is believed in time,
-      // but the slowness that too high a limit makes is not taken for normal.
-      let age = updated.map { max(0, $0.duration(to: now).inSeconds) } ?? 0
-      baseline = baseline.map { min(seconds, $0 * (1 + min(age, 60) / 600)) } ?? seconds
-      updated = now
+  public mutating func observe(_ sample: Sample, inFlight: Int, now: ContinuousClock.Instant) {
+    // What was admitted under an earlier, larger limit says nothing about the limit now.
+    if let lastDecrease, sample.admitted < lastDecrease { return }
+    let latency = max(1e-6, sample.latency.inSeconds)
+    let log = latency.naturalLogarithm
+    window.count += 1
+    window.logSum += log
+    window.logSquareSum += log * log
+    window.latency += latency
+    if let queueTime = sample.queueTime {
+      window.queueTime += min(latency, max(0, queueTime.inSeconds))
+      window.queueCount += 1
     }
-    let isLate = seconds > (baseline ?? seconds) * options.tolerance
-    if isOverload || isLate {
-      let round = Duration.seconds(min(60, baseline ?? seconds))
-      if let lastDecrease, lastDecrease.duration(to: now) < round { return }
-      lastDecrease = now
-      value = max(Double(options.minimum), value * 0.9)
-    } else if Double(inFlight) * 2 >= value {
-      value = min(Double(options.maximum), value + 1 / value)
+    if Double(inFlight) * 2 >= value {
+      window.isLimitUsed = true
+      if trial == nil, !isQueueing { value = min(Double(options.maximum), value + 1 / value) }
     }
+    let size = min(max(value, Self.windowSizes.lowerBound), Self.windowSizes.upperBound)
+    if Double(window.count) >= size { judge(now) }
+  }
+
+  /// Takes in that a request failed for want of room or time.
+  ///
+  /// - Parameter now: The instant.
+  public mutating func observeOverload(now: ContinuousClock.Instant) {
+    let round = Duration.seconds(min(60, max(Self.leastRound, baseline?.exponential ?? 0)))
+    if let lastDecrease, lastDecrease.duration(to: now) < round { return }
+    trial = nil
+    decrease(to: value * 0.9, now)
+  }
+
+  // MARK: - Private
+
+  private mutating func judge(_ now: ContinuousClock.Instant) {
+    let window = window
+    self.window = Window()
+    let bound = (baseline ?? .infinity) + options.tolerance.naturalLogarithm
+    let isLate = window.meanLog - 2 * window.error > bound
+    baseline = min(baseline ?? .infinity, window.meanLog + window.error)
+    if let trial {
+      if trial.isSettled { finish(trial, window) } else { self.trial?.isSettled = true }
+      return
+    }
+    windowsSinceTrial += 1
+    isQueueing =
+      window.queueCount == window.count
+      && window.latency > options.tolerance * (window.latency - window.queueTime)
+    if isQueueing {
+      decrease(to: value * 0.9, now)
+    } else if window.isLimitUsed, isLate || windowsSinceTrial >= Self.trialInterval {
+      trial = Trial(limit: value, meanLog: window.meanLog, isLate: isLate)
+      decrease(to: value / 2, now)
+    }
+  }
+
+  private mutating func finish(_ trial: Trial, _ window: Window) {
+    self.trial = nil
+    if trial.meanLog - window.meanLog > Self.trialGain + 2 * window.error {
+      // Perhaps a quarter is enough too.
+      windowsSinceTrial = Self.trialInterval
+      return
+    }
+    windowsSinceTrial = 0
+    value = max(value, trial.limit)
+    // Late, but not because of the limit: the machine or the questions have changed.
+    if trial.isLate { baseline = max(trial.meanLog, window.meanLog) }
+  }
+
+  private mutating func decrease(to limit: Double, _ now: ContinuousClock.Instant) {
+    lastDecrease = now
+    window = Window()
+    value = max(Double(options.minimum), limit)
   }
 }

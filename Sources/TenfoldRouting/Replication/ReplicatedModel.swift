@@ -7,7 +7,8 @@ public import TenfoldCore
 /// Several replicas of one model as one: requests go to the better of two, failing replicas rest, retries are rationed.
 ///
 /// A replica that fails before its first word is replaced by another as long as the retry budget (10 % of the requests)
-/// lasts. When every breaker is open the request fails at once, without asking anybody.
+/// lasts. When every breaker is open the request fails at once, without asking anybody. A request that is wrong in itself,
+/// as its error says (`RequestFault`), is neither retried nor held against the replica.
 ///
 /// ```swift
 /// let model = try ReplicatedModel(replicas: [first, second, third])
@@ -19,6 +20,9 @@ public final class ReplicatedModel: LanguageModel {
     public var breaker: CircuitBreakerStateMachine
     /// How many retries there may be.
     public var retryBudget: RetryBudget
+    /// How long a replica may be silent, before its first word or between words, until it counts as failed; `nil`, the
+    /// default, for as long as it likes, because a full engine may rightly let a request wait for minutes.
+    public var silenceLimit: Duration?
     /// The seed of the draws; `nil` draws one.
     public var seed: UInt64?
 
@@ -26,8 +30,10 @@ public final class ReplicatedModel: LanguageModel {
     public init(
       breaker: CircuitBreakerStateMachine = CircuitBreakerStateMachine(),
       retryBudget: RetryBudget = RetryBudget(),
+      silenceLimit: Duration? = nil,
       seed: UInt64? = nil
     ) {
+      self.silenceLimit = silenceLimit
       self.breaker = breaker
       self.retryBudget = retryBudget
       self.seed = seed
@@ -42,6 +48,7 @@ public final class ReplicatedModel: LanguageModel {
   /// What is known of the model: the first replica's profile.
   public let profile: ModelProfile
   private let replicas: [any LanguageModel]
+  private let silenceLimit: Duration?
   private let time: TimeSource
   private let state: Mutex<State>
 
@@ -62,6 +69,7 @@ public final class ReplicatedModel: LanguageModel {
     }
     self.profile = first.profile
     self.replicas = replicas
+    self.silenceLimit = options.silenceLimit
     self.time = time
     self.state = Mutex(
       State(
@@ -108,7 +116,11 @@ public final class ReplicatedModel: LanguageModel {
     }
     let call = ReplicaCall(start: now)
     do {
-      let stream = try await replicas[choice].generate(request)
+      let replica = replicas[choice]
+      let stream = try await GenerationStream.opening(
+        within: GenerationStream.TimeLimits(silence: silenceLimit, subject: "a replica of \(profile.id)"),
+        time: time
+      ) { try await replica.generate(request) }
       return stream.mapEvents { event in
         call.noteEvent(at: self.time.now)
         return event
@@ -126,7 +138,7 @@ public final class ReplicatedModel: LanguageModel {
     _ excluded: Set<Int>,
     after error: any Error
   ) async throws -> GenerationStream {
-    guard Failover.mayTryElsewhere(after: error), !Failover.isExpired(request),
+    guard Failover.isReplicasFault(error), !Failover.isExpired(request),
       excluded.count < replicas.count,
       state.withLock({ $0.machine.mayRetry() })
     else { throw error }
@@ -142,7 +154,7 @@ public final class ReplicatedModel: LanguageModel {
       case .abandoned: state.machine.abandoned(replica, now: now)
       case .failed(let error):
         // A request that is wrong in itself says nothing about the replica.
-        if Failover.mayTryElsewhere(after: error) {
+        if Failover.isReplicasFault(error) {
           state.machine.failed(replica, now: now)
         } else {
           state.machine.abandoned(replica, now: now)

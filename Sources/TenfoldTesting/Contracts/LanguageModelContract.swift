@@ -58,6 +58,17 @@ public enum LanguageModelContract {
         observed: "\(completion.summary.choiceProbabilities)"
       )
     }
+    await report.scenario("an answer costs once") { report in
+      let request = request(question)
+      let summary = try await model().respond(to: request).summary
+      let trace = request.context.trace
+      let booked = trace.modelCalls.reduce(trace.stages.reduce(Money.zero) { $0 + $1.cost }) { $0 + $1.cost }
+      report.check(
+        booked <= summary.provenance.cost,
+        "the stages and model calls of a trace cost no more, together, than the summary says",
+        observed: "\(booked) for \(summary.provenance.cost)"
+      )
+    }
     await report.scenario("a token limit is kept") { report in
       let options = try GenerationOptions(maxTokens: 1)
       let completion = try await model().respond(to: request(question, options))

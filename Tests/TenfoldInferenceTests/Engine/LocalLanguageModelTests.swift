@@ -387,6 +387,8 @@ struct LocalLanguageModelTests {
     #expect(summary.provenance.modelCalls.count == 1)
     #expect((summary.meanLogProbability ?? 1) < 0)
     let stage = try #require(request.context.trace.stages.first)
+    // The call is booked by itself.
+    #expect(stage.cost == .zero)
     // Each step streams all weights once and is charged to its only sequence.
     #expect(stage.memoryBytes == 5 * model.model.streamedByteCount && stage.cpuTime == usage.cpuTime)
     await model.shutdown()

@@ -63,6 +63,7 @@ struct TenfoldSystem: Sendable {
     layers.retrieval = try RetrievalMiddleware(
       retriever: CachedRetriever(try index.retriever(), epoch: { index.epoch }),
       embedder: embedder,
+      access: .everyDocument,
       options: .init(limit: DemoPrompt.retrievalLimit, template: DemoPrompt.template)
     )
     // The prompt is made of passages, so retrieval stays even when its gain is to be measured by its absence.
