@@ -44,7 +44,8 @@ struct PassTimes: Sendable {
     let (fixed, perRow) = line
     let rows = (target / .seconds(1) - fixed) / perRow - Double(others)
     guard rows < Double(limit) else { return limit }
-    let whole = Int(max(0, rows)) / Self.fewestRows * Self.fewestRows
+    // What fits but for a rounding error fits.
+    let whole = Int(max(0, rows + 1e-3)) / Self.fewestRows * Self.fewestRows
     return min(limit, max(Self.fewestRows, whole))
   }
 

@@ -131,7 +131,7 @@ final class GrammarAutomaton {
 
   /// The bytes that come next whatever the model says: names of members, punctuation, constants.
   ///
-  /// Where a space may stand or not, as after a comma, it stands, as it does in most text.
+  /// Where a space may stand or not, as after a comma, it is taken to stand, as it does in most text.
   func required(_ state: Int32) -> [UInt8] {
     if let known = requirements[state] { return known }
     var bytes: [UInt8] = []
@@ -147,20 +147,18 @@ final class GrammarAutomaton {
   private func onlyByte(_ state: Int32) -> UInt8? {
     let space: UInt8 = 0x20
     var only: UInt8?
-    var maySpace = false
+    var isOpen = false
     for place in states[Int(state)] {
       guard case .bytes(let low, let high, _) = grammar.nodes[Int(place.node)], low == high else {
-        return nil
+        isOpen = true
+        continue
       }
-      if low == space {
-        maySpace = true
-      } else if let only, only != low {
-        return nil
-      } else {
-        only = low
-      }
+      // Within strings a space is one of a range.
+      if low == space { return space }
+      if let only, only != low { isOpen = true }
+      only = low
     }
-    return maySpace ? space : only
+    return isOpen ? nil : only
   }
 
   // MARK: - States
