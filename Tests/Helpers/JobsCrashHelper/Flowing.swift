@@ -1,15 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TenfoldJobs
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
 
 /// Producers that never rest before one consumer, and what that takes of memory.
 enum Flowing {
@@ -51,18 +44,16 @@ enum Flowing {
     }
   }
 
+  /// The most memory that this process has held; what Linux tells through `getrusage` includes the process it came from.
   private static var peakInBytes: Int {
+    #if os(Linux)
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return (line.flatMap { Int($0.filter(\.isNumber)) } ?? 0) << 10
+    #else
     var usage = rusage()
-    #if canImport(Glibc)
-    unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    #else
     unsafe getrusage(RUSAGE_SELF, &usage)
-    #endif
-    // Apple's systems count bytes, the others KiB.
-    #if canImport(Darwin)
     return usage.ru_maxrss
-    #else
-    return usage.ru_maxrss << 10
     #endif
   }
 }
