@@ -65,6 +65,17 @@ TENFOLD_FORMAT_INLINE int zero_of(tenfold_block_format format) {
   }
 }
 
+/// log2 of that code where it is not 0.
+TENFOLD_FORMAT_INLINE int zero_shift(tenfold_block_format format) {
+  switch (format) {
+  case TENFOLD_Q4_0: return 3;
+  case TENFOLD_Q5_0: return 4;
+  case TENFOLD_Q6_K: return 5;
+  case TENFOLD_Q3_K: return 2;
+  default: return 0;
+  }
+}
+
 /// Bytes of a packed block of 16 columns.
 TENFOLD_FORMAT_INLINE size_t code_bytes(int bits) { return 64 * (size_t)bits; }
 

@@ -20,15 +20,9 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(TENFOLD_AVX512_VNNI, apply_to = function)
 
-/// log2 of the code that stands for zero.
-TENFOLD_INLINE unsigned zero_shift(tenfold_block_format format) {
-  switch (format) {
-  case TENFOLD_Q8_0: return 7;
-  case TENFOLD_Q6_K: return 5;
-  case TENFOLD_Q5_0: return 4;
-  case TENFOLD_Q3_K: return 2;
-  default: return 3;
-  }
+/// log2 of the code that stands for zero, here also of 8 bits.
+TENFOLD_INLINE unsigned start_shift(tenfold_block_format format) {
+  return format == TENFOLD_Q8_0 ? 7 : (unsigned)zero_shift(format);
 }
 
 TENFOLD_INLINE __m512 halves_at(const uint8_t *bytes) {
@@ -145,12 +139,12 @@ TENFOLD_INLINE void first_sums(tenfold_block_format format, const int32_t *negat
   }
   __m512i whole = _mm512_set1_epi32(negated[0]);
   if (kind_of(format) == CENTRED) {
-    start[0] = _mm512_slli_epi32(whole, zero_shift(format));
+    start[0] = _mm512_slli_epi32(whole, start_shift(format));
     return;
   }
   __m512i first = _mm512_set1_epi32(negated[1]);
-  start[0] = _mm512_slli_epi32(first, zero_shift(format));
-  start[1] = _mm512_slli_epi32(_mm512_sub_epi32(whole, first), zero_shift(format));
+  start[0] = _mm512_slli_epi32(first, start_shift(format));
+  start[1] = _mm512_slli_epi32(_mm512_sub_epi32(whole, first), start_shift(format));
 }
 
 /// One step of the float sum; the same for every path.

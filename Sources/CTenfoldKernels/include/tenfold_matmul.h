@@ -159,6 +159,8 @@ typedef struct tenfold_block_kernels {
   size_t tile_rows;
   /// Up to so many rows `gemv` is faster than `expand` and `tile` (measured); 0 stands for 3.
   size_t direct_rows;
+  /// The same for codes of 8 bits, which are not unpacked; 0 stands for `direct_rows`.
+  size_t direct_rows_of_bytes;
   size_t max_panels;
   /// A few rows against one panel, straight from its packed bytes: sums[r * sums_stride + c].
   void (*gemv)(

@@ -51,7 +51,9 @@ package final class BlockLinearLayer: LinearLayer {
     let backend = unsafe instructionSet.backend
     unsafe self.kernels = backend.blocks.pointee
     unsafe self.rowKernels = backend.rows.pointee
-    fewRows = kernels.direct_rows > 0 ? kernels.direct_rows : 3
+    let direct = kernels.direct_rows > 0 ? kernels.direct_rows : 3
+    fewRows =
+      blockFormat == TENFOLD_Q8_0 && kernels.direct_rows_of_bytes > 0 ? kernels.direct_rows_of_bytes : direct
     tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
     scaleFloats = tenfold_block_scale_floats(blockFormat)
     panelBytes = tenfold_block_panel_bytes(blockFormat, inputWidth)
@@ -118,10 +120,10 @@ package final class BlockLinearLayer: LinearLayer {
   ) {
     let rows = activations.rows
     // 256 sums take 1 KB, which Swift keeps on the stack.
-    let group = 16 / rows
+    let group = max(1, 16 / rows)
     let width = group * panelWidth
     var view = unsafe activations.blockView(row: 0, block: 0)
-    unsafe withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 64) { scratch in
+    unsafe withUnsafeTemporaryAllocation(byteCount: max(1_024, rows * width * 4), alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
