@@ -123,8 +123,11 @@ TENFOLD_INLINE void gemvs_of(
   float *sums, size_t sums_stride) {
   const int most = bits_of(format) <= 4 ? 6 : 4;
   const int half_lines = (bits_of(format) + 1) / 2, quarter_lines = (bits_of(format) + 3) / 4;
-  const uint8_t *next = panel + tenfold_block_panel_bytes(format, 32 * blocks);
-  bool is_once = rows <= (size_t)most + 1;
+  const size_t bytes = rows > 2 ? tenfold_block_panel_bytes(format, 32 * blocks) : 0;
+  const uint8_t *next = panel + bytes;
+  // Two passes over the halves; 5 rows that don't go at once are 3 and 2, of which the 2 take both halves.
+  bool is_once = rows <= (size_t)most || rows == 5;
+  size_t row = 0;
 #define GEMV(R, H, FIRST, LINES) \
   gemv_of(R, H, FIRST, LINES, format, panel, blocks, view, row, sums, sums_stride, &next)
 #define HALVES_OF(R) \
@@ -132,7 +135,9 @@ TENFOLD_INLINE void gemvs_of(
     if (is_once) GEMV(R, 1, h, half_lines); \
     else GEMV(R, 1, h, quarter_lines); \
   }
-  for (size_t row = 0; row < rows;) {
+  while (rows - row > 2) {
+    // No further than the next panel, however many passes there are: what is there already is asked for without harm.
+    if (next >= panel + 2 * bytes) next = panel + bytes;
     // As even as they come: 6 and 6, 5 and 5, 4 and 3.
     size_t left = rows - row, passes = (left + (size_t)most - 1) / (size_t)most, count = (left + passes - 1) / passes;
     switch (count) {
@@ -140,11 +145,12 @@ TENFOLD_INLINE void gemvs_of(
     case 5: if (most >= 5) HALVES_OF(5); break;
     case 4: HALVES_OF(4); break;
     case 3: HALVES_OF(3); break;
-    case 2: GEMV(2, 2, 0, NEAR); break;
-    default: GEMV(1, 2, 0, NEAR); break;
+    default: GEMV(2, 2, 0, NEAR); break;
     }
     row += count;
   }
+  if (rows - row == 2) GEMV(2, 2, 0, NEAR);
+  if (rows - row == 1) GEMV(1, 2, 0, NEAR);
 #undef HALVES_OF
 #undef GEMV
 }

@@ -8,7 +8,7 @@
 
 #include "CTenfoldKernels.h"
 
-enum { PANELS = 4, K = 512, BLOCKS = K / 32, MOST_ROWS = 24 };
+enum { PANELS = 4, K = 512, BLOCKS = K / 32, FEW_ROWS = 8, MOST_ROWS = 24 };
 
 /// One product: `rows` rows of K elements times 16 * PANELS columns.
 typedef struct product {
@@ -24,7 +24,10 @@ static const product products[] = {
   {"q8_0-gemm", MOST_ROWS, TENFOLD_Q8_0}, {"q8_0-gemv", 1, TENFOLD_Q8_0},
   {"q4_0-gemm", MOST_ROWS, TENFOLD_Q4_0}, {"q4_0-gemv", 1, TENFOLD_Q4_0},
   {"q4_k-gemm", MOST_ROWS, TENFOLD_Q4_K}, {"q4_k-gemv", 1, TENFOLD_Q4_K},
+  {"q5_0-gemm", MOST_ROWS, TENFOLD_Q5_0}, {"q5_0-gemv", 1, TENFOLD_Q5_0},
   {"q6_k-gemm", MOST_ROWS, TENFOLD_Q6_K}, {"q6_k-gemv", 1, TENFOLD_Q6_K},
+  {"q8_0-few", FEW_ROWS, TENFOLD_Q8_0},   {"q4_0-few", FEW_ROWS, TENFOLD_Q4_0},
+  {"q5_0-few", FEW_ROWS, TENFOLD_Q5_0},   {"q6_k-few", FEW_ROWS, TENFOLD_Q6_K},
 };
 
 static int8_t values[MOST_ROWS * K];
@@ -54,21 +57,21 @@ static void run_i8(const tenfold_i8_kernels *kernels, const uint8_t *packed, siz
         16 * PANELS);
 }
 
-/// As BlockLinearLayer calls them: one row straight from the packed bytes, several from blocks unpacked once.
+/// As BlockLinearLayer calls them: one row or a few straight from the packed bytes, more from blocks unpacked once.
 static void run_blocks(
   const tenfold_block_kernels *kernels, tenfold_block_format format, const uint8_t *packed, size_t panel_bytes,
   size_t rows, uint8_t *codes, float *scales) {
   tenfold_block_activations view = {values, row_scales, scaled_sums, negated_sums, K, BLOCKS};
   for (size_t panel = 0; panel < PANELS; panel++) {
-    if (rows == 1) {
-      kernels->gemv(format, packed + panel * panel_bytes, BLOCKS, &view, 1, float_sums + 16 * panel, 16 * PANELS);
+    if (rows <= FEW_ROWS) {
+      kernels->gemv(format, packed + panel * panel_bytes, BLOCKS, &view, rows, float_sums + 16 * panel, 16 * PANELS);
       continue;
     }
     kernels->expand(
       format, packed + panel * panel_bytes, BLOCKS, 0, BLOCKS, codes + panel * BLOCKS * 512, scales + panel * BLOCKS * 32);
   }
   size_t tile_rows = kernels->tile_rows ? kernels->tile_rows : TENFOLD_TILE_ROWS;
-  for (size_t panel = 0; rows > 1 && panel < PANELS; panel += kernels->max_panels)
+  for (size_t panel = 0; rows > FEW_ROWS && panel < PANELS; panel += kernels->max_panels)
     for (size_t row = 0; row < rows; row += tile_rows) {
       size_t panels = PANELS - panel < kernels->max_panels ? PANELS - panel : kernels->max_panels, at = row * BLOCKS;
       tenfold_block_activations rows_view = {
