@@ -237,7 +237,7 @@ struct ReplicatedModelTests {
   /// An answer; the clock is turned past the limit of silence once the hanging replica is asked.
   private func answer(
     of model: ReplicatedModel,
-    passing hanging: ScriptedModel,
+    passing hanging: ScriptedLanguageModel,
     _ time: ManualTime
   ) async throws -> String {
     try await withThrowingTaskGroup(of: String?.self) { group in
