@@ -24,9 +24,9 @@ extension LocalLanguageModel {
     public var maximumQueuedRequests: Int
     /// How long new prompts may make answers under way wait for their next token.
     ///
-    /// Prompts are computed in pieces that fit into it, learnt from the passes before, so that answers keep flowing. More
-    /// time gives prompts larger pieces, of at most 192 tokens, which cost a little less in all. It is no promise: 32
-    /// tokens of prompts go into a pass in any case. The default is the pace of a person who reads along.
+    /// Prompts are computed in pieces that fit into it, learnt from the passes before, so that answers keep flowing. It is a
+    /// choice between readers and throughput: pieces of 32 tokens can cost nearly twice what pieces of 192, the largest,
+    /// cost per token. It is no promise: 32 tokens of prompts go into a pass in any case.
     public var timePerTokenTarget: Duration
     /// How much of the engine tenants get relative to others when there is not room for all; 1 for those not named.
     public var tenantWeights: [TenantID: Double]
@@ -56,7 +56,7 @@ extension LocalLanguageModel {
       prefixCacheBytes: Int? = nil,
       maximumConcurrentSequences: Int = 16,
       maximumQueuedRequests: Int = 1_024,
-      timePerTokenTarget: Duration = .milliseconds(200),
+      timePerTokenTarget: Duration = .milliseconds(500),
       tenantWeights: [TenantID: Double] = [:],
       packedWeights: PackedWeightsCache = .off,
       precision: DecoderPrecision = .standard,
