@@ -58,9 +58,6 @@ public struct GGUFTensorType: Hashable, Sendable, CustomStringConvertible {
     .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
   ]
 
-  /// Whether this version can compute with tensors of this type.
-  public var isSupported: Bool { Self.supported.contains(self) }
-
   /// Finds the type a file means by `rawValue`.
   ///
   /// - Parameter rawValue: The number in the file.

@@ -64,17 +64,22 @@ extension LinearLayer {
     into output: AlignedBuffer<Float>,
     pool: WorkerPool
   ) throws(KernelError) {
+    try checkShape(activations, outputs: output.count)
+    unsafe multiply(activations, into: output.base, outputStride: outputWidth, pool: pool)
+  }
+
+  /// Refuses activations of another form or width, and too little room for all output columns of their rows.
+  func checkShape(_ activations: Activations, outputs available: Int) throws(KernelError) {
     let (outputs, overflow) = activations.rows.multipliedReportingOverflow(by: outputWidth)
     guard activations.format == activationFormat, activations.width == inputWidth, !overflow,
-      output.count >= outputs
+      available >= outputs
     else {
       throw KernelError(
         .invalidShape,
-        "activations of \(activations.rows) rows of \(activations.width) (\(activations.format)) and \(output.count) "
+        "activations of \(activations.rows) rows of \(activations.width) (\(activations.format)) and \(available) "
           + "outputs do not fit a layer of \(inputWidth) (\(activationFormat)) and \(outputWidth)"
       )
     }
-    unsafe multiply(activations, into: output.base, outputStride: outputWidth, pool: pool)
   }
 
   /// Computes all output columns, split over a pool.

@@ -23,16 +23,7 @@ extension LinearLayer {
     guard let layer = self as? Int8LinearLayer else {
       throw KernelError(.unsupportedFormat, "\(format) layers have no integer sums: only int8 layers do")
     }
-    let (outputs, overflow) = activations.rows.multipliedReportingOverflow(by: outputWidth)
-    guard activations.format == activationFormat, activations.width == inputWidth, !overflow,
-      output.count >= outputs
-    else {
-      throw KernelError(
-        .invalidShape,
-        "activations of \(activations.rows) rows of \(activations.width) (\(activations.format)) and \(output.count) "
-          + "sums do not fit a layer of \(inputWidth) (\(activationFormat)) and \(outputWidth)"
-      )
-    }
+    try checkShape(activations, outputs: output.count)
     let slices = PanelSplit(panelCount: panelCount, threads: pool.threadCount)
     pool.run(slices.count) { index in
       unsafe layer.multiply(
