@@ -70,7 +70,8 @@ static void one_row(
 
 static void tile(
   const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
-  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride) {
+  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride, const uint8_t *next) {
+  (void)next;
   if (rows == 1) {
     one_row(panel, panel_stride, panels, k, values, value_stride, negated_row_sums, sums, sums_stride);
     return;

@@ -38,7 +38,8 @@ TENFOLD_INLINE void tile_of(
 
 static void tile(
   const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
-  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride) {
+  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride, const uint8_t *next) {
+  (void)next;
 #define TILE(R) \
   tile_of( \
     R, panel + 64, (k + 3) / 4, values + r * value_stride, value_stride, negated_row_sums + r, sums + r * sums_stride, \

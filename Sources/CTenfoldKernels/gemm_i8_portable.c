@@ -7,7 +7,8 @@
 
 static void tile(
   const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
-  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride) {
+  const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride, const uint8_t *next) {
+  (void)next;
   (void)negated_row_sums;
   for (size_t p = 0; p < panels; p++) {
     for (size_t r = 0; r < rows; r++) {

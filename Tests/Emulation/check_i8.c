@@ -36,7 +36,7 @@ static void check_shape(
     tenfold_i8_pack_panel(
       weights + 16 * p * k, k, scales + 16 * p, columns - 16 * p < 16 ? columns - 16 * p : 16, k, kernels->byte_bias,
       packed + p * panel_bytes);
-  kernels->tile(packed, panel_bytes, panels, k, values, stride, negated, rows, sums, width);
+  kernels->tile(packed, panel_bytes, panels, k, values, stride, negated, rows, sums, width, packed);
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c++) {
       int64_t sum = 0;
@@ -53,7 +53,8 @@ static void check_shape(
 
 static void check_table(const tenfold_i8_kernels *kernels, const char *name, int largest) {
   static const size_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 19, 20, 31, 32, 33, 61, 64, 127, 577};
-  for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows++)
+  size_t most_rows = kernels->tile_rows ? kernels->tile_rows : TENFOLD_TILE_ROWS;
+  for (size_t rows = 1; rows <= most_rows; rows++)
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
       // One row may come with up to 16 panels, several with as many as the table says.
       size_t most = rows == 1 ? 16 : kernels->max_panels;

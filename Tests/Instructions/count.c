@@ -26,6 +26,7 @@ static const product products[] = {
   {"q4_k-gemm", MOST_ROWS, TENFOLD_Q4_K}, {"q4_k-gemv", 1, TENFOLD_Q4_K},
   {"q5_0-gemm", MOST_ROWS, TENFOLD_Q5_0}, {"q5_0-gemv", 1, TENFOLD_Q5_0},
   {"q6_k-gemm", MOST_ROWS, TENFOLD_Q6_K}, {"q6_k-gemv", 1, TENFOLD_Q6_K},
+  {"int8-few", FEW_ROWS, -1},             {"int8-narrow-few", FEW_ROWS, -2},
   {"q8_0-few", FEW_ROWS, TENFOLD_Q8_0},   {"q4_0-few", FEW_ROWS, TENFOLD_Q4_0},
   {"q5_0-few", FEW_ROWS, TENFOLD_Q5_0},   {"q6_k-few", FEW_ROWS, TENFOLD_Q6_K},
 };
@@ -45,7 +46,7 @@ static void *aligned(size_t bytes) {
   return memory;
 }
 
-/// As Int8LinearLayer calls the tiles: as many rows and panels at once as the table takes.
+/// As Int8LinearLayer calls the tiles: as many rows and panels at once as the table takes. A few rows fetch the next panel.
 static void run_i8(const tenfold_i8_kernels *kernels, const uint8_t *packed, size_t panel_bytes, size_t rows) {
   size_t tile_rows = kernels->tile_rows ? kernels->tile_rows : TENFOLD_TILE_ROWS;
   size_t group = rows == 1 ? PANELS : kernels->max_panels;
@@ -54,7 +55,7 @@ static void run_i8(const tenfold_i8_kernels *kernels, const uint8_t *packed, siz
       kernels->tile(
         packed + panel * panel_bytes, panel_bytes, PANELS - panel < group ? PANELS - panel : group, K, values + row * K, K,
         negated_sums + row, rows - row < tile_rows ? rows - row : tile_rows, integer_sums + row * 16 * PANELS + 16 * panel,
-        16 * PANELS);
+        16 * PANELS, rows == FEW_ROWS && panel + group < PANELS ? packed + (panel + group) * panel_bytes : NULL);
 }
 
 /// As BlockLinearLayer calls them: one row or a few straight from the packed bytes, more from blocks unpacked once.

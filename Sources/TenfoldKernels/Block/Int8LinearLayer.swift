@@ -62,6 +62,9 @@ package final class Int8LinearLayer: LinearLayer {
 
   private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
 
+  /// Whether the weights are too many to wait in the second-level cache, so that they are better fetched ahead.
+  private var isFar: Bool { packed.byteCount > CacheSizes.current.level2 }
+
   private static func areNarrow(_ codes: UnsafePointer<Int8>, count: Int) -> Bool {
     unsafe UnsafeBufferPointer(start: codes, count: count).allSatisfy { -64...64 ~= $0 }
   }
@@ -107,6 +110,7 @@ package final class Int8LinearLayer: LinearLayer {
     let tilePanels = rows == 1 ? 16 : kernels.max_panels
     let stride = tilePanels * panelWidth
     let rowBlock = rowBlock(activations.valueStride)
+    let isFar = isFar
     unsafe withUnsafeTemporaryAllocation(
       byteCount: min(rows, tileRows) * stride * 4,
       alignment: 64
@@ -135,7 +139,9 @@ package final class Int8LinearLayer: LinearLayer {
               activations.negatedSums + row,
               rowEnd - row,
               whole ? target ?? sums : sums,
-              whole ? integers?.stride ?? stride : stride
+              whole ? integers?.stride ?? stride : stride,
+              row == blockStart && isFar && panelEnd < panels.upperBound
+                ? packed.base + panelEnd * panelBytes : nil
             )
             if !whole { unsafe body(sums, stride, row..<rowEnd, panel..<panelEnd) }
           }
