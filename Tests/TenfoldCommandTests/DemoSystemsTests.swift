@@ -70,6 +70,11 @@ struct DemoSystemsTests {
     #expect(try await first("What is it?", []) == "cascade")
   }
 
+  private struct FixedConfidence: CompletionConfidence {
+    let value: Double
+    func confidence(in completion: Completion, for request: InferenceRequest) async throws -> Double { value }
+  }
+
   /// Finds the same passage for everything.
   private struct OnePassage: Retriever {
     func retrieve(_ query: RetrievalQuery) async throws -> RetrievalResult {
@@ -103,6 +108,7 @@ struct DemoSystemsTests {
     }
     #expect(rows == 4)
     #expect(model.requests.allSatisfy { "\($0.prompt)".contains("A passage.") })
+    #expect(model.requests.allSatisfy { $0.context.cachePolicy == .bypass })
     await database.close()
   }
 
@@ -121,9 +127,18 @@ struct DemoSystemsTests {
 
   @Test("without a large model, what would have been escalated is counted and answered")
   func tally() async throws {
-    let tally = EscalationTally(ScriptedLanguageModel { _ in .text("small") })
-    #expect(try await tally.respond(to: try Self.request()).text == "small")
-    #expect(tally.count == 1 && tally.profile.tier == .large)
+    let model = ScriptedLanguageModel { _ in .text("small") }
+    let unsure = EscalationTally(model, confidence: FixedConfidence(value: 0.3), threshold: 0.8)
+    #expect(try await unsure.respond(to: try Self.request()).text == "small")
+    #expect(unsure.count == 1)
+    let sure = EscalationTally(model, confidence: FixedConfidence(value: 0.9), threshold: 0.8)
+    #expect(try await sure.respond(to: try Self.request()).text == "small")
+    // A large model that is right less often would not have been asked.
+    let hopeless = EscalationTally(model, confidence: FixedConfidence(value: 0.3), threshold: 0.8) { _ in 0.2
+    }
+    #expect(try await hopeless.respond(to: try Self.request()).text == "small")
+    #expect(sure.count == 0 && hopeless.count == 0)
+    #expect(model.requests.count == 3)
   }
 
   @Test("the evidence is the best passage, in a system turn before the question")

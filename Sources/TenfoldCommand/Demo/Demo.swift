@@ -83,7 +83,11 @@ struct Demo: Sendable {
       seed: command.seed
     )
     let workload = Workload(options: options, dataset: dataset)
-    let replay = Replay(requests: workload.requests, clients: command.clients)
+    let replay = Replay(
+      requests: workload.requests,
+      clients: command.clients,
+      cachePolicy: CachePolicy(allowsPrefixReuse: !command.without.contains("prefix-reuse"))
+    )
     let large = models.large ?? models.small
     guard let dense = try index.denseRetriever() else {
       throw RetrievalError(

@@ -56,7 +56,7 @@ struct DemoCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("without"),
-    help: "Switch a technique off: admission, coalescing, exact-cache, semantic-cache, routing."
+    help: "Switch a technique off: admission, coalescing, exact-cache, semantic-cache, routing, prefix-reuse."
   )
   var without: [String] = []
 
@@ -95,7 +95,8 @@ struct DemoCommand: AsyncParsableCommand {
       throw ValidationError("the price of a core-hour is 0 or more")
     }
     guard !(small && large) else { throw ValidationError("--small and --large exclude each other") }
-    for name in without where name != "routing" && PipelineTechnique(named: name) == nil {
+    let others = ["routing", "prefix-reuse"]
+    for name in without where !others.contains(name) && PipelineTechnique(named: name) == nil {
       throw ValidationError("there is no technique '\(name)'")
     }
   }

@@ -104,7 +104,7 @@ final class EngineLoop {
       // A reader without a deadline has patience for a while, so that those with one don't go before it for ever.
       due: request.context.deadline ?? request.arrival + Self.patience,
       tenant: request.context.tenant.rawValue,
-      sharesPrefix: true,
+      sharesPrefix: request.context.cachePolicy.allowsPrefixReuse,
       replaceable: request.choices?.longestPath ?? 0,
       group: request.options.alternatives > 1 ? request.id : nil
     )

@@ -76,6 +76,27 @@ struct LocalLanguageModelTests {
   }
 
   @Test(
+    "a request that bypasses the caches takes over nothing and leaves nothing behind",
+    .timeLimit(.minutes(10))
+  )
+  func prefixBypass() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let options = try GenerationOptions(maxTokens: 20)
+    let prompt = String(repeating: "a common beginning. ", count: 8)
+    var request = InferenceRequest.raw(prompt, options)
+    request.context.cachePolicy = .bypass
+    let first = try await model.respond(to: request)
+    #expect(model.statistics.keptPages == 0)
+    _ = try await model.run(prompt, options)
+    let kept = model.statistics.keptPages
+    let second = try await model.respond(to: request)
+    #expect(first.summary.usage.cachedPromptTokens == 0 && second.summary.usage.cachedPromptTokens == 0)
+    #expect(first.text == second.text)
+    #expect(kept > 0 && model.statistics.keptPages == kept)
+    await model.shutdown()
+  }
+
+  @Test(
     "gives the same tokens whatever the arrival, cancellations, page budget and reuse; and loses no page",
     .timeLimit(.minutes(10)),
     arguments: 0..<8

@@ -8,6 +8,8 @@ import Tenfold
 struct Replay: Sendable {
   let requests: [WorkloadRequest]
   let clients: Int
+  /// What the systems may take from caches.
+  var cachePolicy = CachePolicy.standard
 
   struct Result: Sendable {
     var outcomes: [ReplayOutcome]
@@ -59,7 +61,8 @@ struct Replay: Sendable {
     _ model: any LanguageModel,
     _ tenant: TenantID
   ) async throws -> ReplayOutcome {
-    let request = try workload.request(tenant: tenant)
+    var request = try workload.request(tenant: tenant)
+    request.context.cachePolicy = cachePolicy
     let begin = ContinuousClock.now
     var first: Duration?
     var text = ""

@@ -4,28 +4,55 @@
 import Synchronization
 import Tenfold
 
-/// Stands where the large model would: answers with the small one and counts what would have been escalated.
+/// A cascade whose large model isn't there: every answer is the small one's, and those that would have been escalated are
+/// counted.
 final class EscalationTally: LanguageModel {
-  let profile: ModelProfile
   private let small: any LanguageModel
+  private let confidence: any CompletionConfidence
+  private let largeAccuracy: @Sendable (InferenceRequest) -> Double
+  private let machine: CascadeStateMachine
   private let tally = Mutex(0)
 
-  init(_ small: any LanguageModel) {
+  /// Creates a tally.
+  ///
+  /// - Parameters:
+  ///   - small: Answers.
+  ///   - confidence: Judges the answers.
+  ///   - threshold: The least confidence at which a cascade would deliver them.
+  ///   - largeAccuracy: How often the missing model would be right.
+  init(
+    _ small: any LanguageModel,
+    confidence: any CompletionConfidence,
+    threshold: Double,
+    largeAccuracy: @escaping @Sendable (InferenceRequest) -> Double = { _ in 1 }
+  ) {
     self.small = small
-    var profile = small.profile
-    profile.id = "\(profile.id) (no large model)"
-    profile.tier = .large
-    self.profile = profile
+    self.confidence = confidence
+    self.largeAccuracy = largeAccuracy
+    machine = CascadeStateMachine(threshold: threshold)
   }
+
+  var profile: ModelProfile { small.profile }
 
   /// How many requests would have gone to a large model.
   var count: Int { tally.withLock { $0 } }
 
   func generate(_ request: InferenceRequest) async throws -> GenerationStream {
-    tally.withLock { $0 += 1 }
-    request.context.trace.record(
-      StageRecord(stage: "escalation", work: .zero, note: "would have gone to a large model")
+    let answer = try await small.respond(to: request)
+    let step = machine.smallAnswered(
+      confidence: try await confidence.confidence(in: answer, for: request),
+      largeAccuracy: largeAccuracy(request),
+      spent: answer.summary.provenance.cost,
+      estimate: .zero,
+      ceiling: nil,
+      timeLeft: nil
     )
-    return try await small.generate(request)
+    if case .escalate(let reason) = step {
+      tally.withLock { $0 += 1 }
+      request.context.trace.record(
+        StageRecord(stage: "escalation", work: .zero, note: "\(reason): would have gone to a large model")
+      )
+    }
+    return GenerationStream(answer)
   }
 }

@@ -3,7 +3,8 @@
 
 import Tenfold
 
-/// What many systems begin as: embed, scan everything, ask the large model, write the answer down; one at a time.
+/// What many systems begin as: embed, scan everything, ask the large model, write the answer down; one at a time, and no
+/// cache, not even of prompts' beginnings.
 struct NaiveSystem: LanguageModel {
   let model: any LanguageModel
   let retriever: any Retriever
@@ -40,6 +41,7 @@ struct NaiveSystem: LanguageModel {
     try Task.checkCancellation()
     let trace = request.context.trace
     var request = request
+    request.context.cachePolicy = .bypass
     request.passages = try await trace.measure("retrieval") { _ in
       try await retriever.retrieve(
         RetrievalQuery(request.question, limit: DemoPrompt.retrievalLimit, trace: trace)

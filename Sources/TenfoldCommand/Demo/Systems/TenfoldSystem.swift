@@ -25,30 +25,8 @@ struct TenfoldSystem: Sendable {
     withoutRouting: Bool
   ) throws {
     let embedder = models.embedder
-    let small = CalibratedChoices(models.small, calibration)
-    escalations = models.large == nil ? EscalationTally(small) : nil
-    let large: any LanguageModel
-    if let model = models.large {
-      large = CalibratedChoices(model, calibration)
-    } else {
-      large = escalations ?? EscalationTally(small)
-    }
     let model: any LanguageModel
-    if withoutRouting {
-      model = large
-    } else {
-      let cascade = try CascadeModel(
-        id: "cascade",
-        small: small,
-        large: large,
-        confidence: calibration.confidence(models.small.profile.id),
-        options: .init(
-          confidenceThreshold: Self.confidenceThreshold,
-          largeAccuracy: { [id = large.profile.id] in calibration.accuracy(id, $0) }
-        )
-      )
-      model = try RoutedModel(id: "demo", models: [cascade, large], policy: DemoRouting())
-    }
+    (model, escalations) = try Self.answering(models, calibration, withoutRouting: withoutRouting)
 
     costBook = CostBook()
     stages = StageCollector()
@@ -68,5 +46,36 @@ struct TenfoldSystem: Sendable {
     )
     // The prompt is made of passages, so retrieval stays even when its gain is to be measured by its absence.
     pipeline = layers.pipeline(model: model, without: disabled.subtracting([.retrieval]))
+  }
+
+  /// The models as one, and what counts the escalations where there is no large one.
+  private static func answering(
+    _ models: DemoModels,
+    _ calibration: DemoCalibration,
+    withoutRouting: Bool
+  ) throws -> (any LanguageModel, EscalationTally?) {
+    let small = CalibratedChoices(models.small, calibration)
+    let confidence = calibration.confidence(models.small.profile.id)
+    guard let large = models.large.map({ CalibratedChoices($0, calibration) }) else {
+      let tally = EscalationTally(
+        small,
+        confidence: confidence,
+        threshold: confidenceThreshold,
+        largeAccuracy: { calibration.accuracy(DemoModels.largeID, $0) }
+      )
+      return (tally, tally)
+    }
+    if withoutRouting { return (large, nil) }
+    let cascade = try CascadeModel(
+      id: "cascade",
+      small: small,
+      large: large,
+      confidence: confidence,
+      options: .init(
+        confidenceThreshold: confidenceThreshold,
+        largeAccuracy: { [id = large.profile.id] in calibration.accuracy(id, $0) }
+      )
+    )
+    return (try RoutedModel(id: "demo", models: [cascade, large], policy: DemoRouting()), nil)
   }
 }
