@@ -31,6 +31,7 @@ extension LocalLanguageModel {
     progress: (@Sendable (Double) -> Void)?
   ) throws -> LocalLanguageModel {
     try options.check()
+    ComputeNotice.logOnce()
     let file = try GGUFFile(path: path)
     let vocabulary = try GGUFVocabulary(file.metadata)
     let model = try DecoderModel(file, packedWeights: options.packedWeights, progress: progress)

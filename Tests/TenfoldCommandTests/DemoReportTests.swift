@@ -58,7 +58,11 @@ struct DemoReportTests {
     cpu: .seconds(3)
   )
 
-  private static func report(_ first: Replay.Result, _ second: Replay.Result) -> DemoReport {
+  private static func report(
+    _ first: Replay.Result,
+    _ second: Replay.Result,
+    ablations: [Ablation] = []
+  ) -> DemoReport {
     let prices = PriceList(dollarsPerCoreHour: 0.036)
     return DemoReport(
       date: Date(timeIntervalSince1970: 0),
@@ -79,12 +83,37 @@ struct DemoReportTests {
       tenfold: SystemFigures(name: "Tenfold", replay: second, judgements: [:], price: prices),
       agreement: 1,
       agreementOnEasy: 1,
+      ablations: ablations,
       bottleneck: BottleneckReport(
         stages: StageCollector().snapshot,
         machine: MachineProfile(cores: 2, memoryBandwidth: 1e10)
       ),
       notes: ["a", "b", "c", "A request failed: refused & <b>lost</b>"]
     )
+  }
+
+  @Test(
+    "what a technique is worth is the whole system's speed over that without it, on the terminal and in the page"
+  )
+  func ablation() throws {
+    let price = PriceList(dollarsPerCoreHour: 0.036)
+    func figures(_ wall: Duration) -> SystemFigures {
+      var replay = Self.replay
+      replay.wall = wall
+      return SystemFigures(name: "x", replay: replay, judgements: [:], price: price)
+    }
+    let ablations = [
+      Ablation(technique: "routing", figures: figures(.seconds(5))),
+      Ablation(technique: "<none>", figures: figures(.seconds(1))),
+    ]
+    #expect(abs(ablations[0].gain(with: figures(.seconds(2))) - 2.5) < 1e-9)
+    #expect(abs(ablations[1].gain(with: figures(.seconds(2))) - 0.5) < 1e-9)
+    let table = Ablation.table(ablations, with: figures(.seconds(2))).split(separator: "\n")
+    #expect(table.count == 5 && Set(table.map(\.count)).count == 1)
+    #expect(table[3].contains("routing") && table[3].contains("2.50×"))
+    let page = HTMLReport(report: Self.report(Self.replay, Self.replay, ablations: ablations)).page
+    #expect(page.contains("What each technique is worth") && page.contains("&lt;none&gt;"))
+    #expect(!HTMLReport(report: Self.report(Self.replay, Self.replay)).page.contains("What each technique"))
   }
 
   @Test("figures are those of the finished answers; failures are counted apart")

@@ -125,6 +125,17 @@ struct DemoSystemsTests {
     await database.close()
   }
 
+  @Test("techniques are known by their names; retrieval stays whatever is switched off")
+  func techniques() {
+    #expect(Set(DemoTechniques.names).count == DemoTechniques.names.count)
+    #expect(DemoTechniques.names.contains("prefix-reuse") && !DemoTechniques.names.contains("retrieval"))
+    let none = DemoTechniques(disabled: [])
+    #expect(none.hasRouting && none.layers.isEmpty && none.cachePolicy == .standard)
+    let all = DemoTechniques(disabled: Set(DemoTechniques.names + ["retrieval"]))
+    #expect(!all.hasRouting && !all.cachePolicy.allowsPrefixReuse)
+    #expect(all.layers == [.admission, .coalescing, .exactCache, .semanticCache])
+  }
+
   @Test("without a large model, what would have been escalated is counted and answered")
   func tally() async throws {
     let model = ScriptedLanguageModel { _ in .text("small") }

@@ -56,25 +56,6 @@ struct Demo: Sendable {
     database: SQLiteDatabase,
     prices: PriceList
   ) async throws {
-    let calibration = DemoCalibration.bundled()
-    let system = try TenfoldSystem(
-      models: models,
-      calibration: calibration,
-      index: index,
-      cacheDatabase: database,
-      disabled: Set(command.without.compactMap { PipelineTechnique(named: $0) }),
-      withoutRouting: command.without.contains("routing")
-    )
-    // Answers of an earlier run would make this one look better than it is.
-    _ = try await system.cache.removeAll(of: "demo")
-    let titles = Dictionary(
-      dataset.documents.map { ($0.id, $0.title) },
-      uniquingKeysWith: { first, _ in first }
-    )
-    try await withBackground(system.cache) {
-      try await DemoQuestions(pipeline: system.pipeline, titles: titles).run()
-    }
-
     let options = Workload.Options(
       count: command.requests ?? (command.quick ? 40 : 240),
       repeatShare: command.repeatShare,
@@ -82,46 +63,38 @@ struct Demo: Sendable {
       easyShare: command.easyShare,
       seed: command.seed
     )
-    let workload = Workload(options: options, dataset: dataset)
-    let replay = Replay(
-      requests: workload.requests,
-      clients: command.clients,
-      cachePolicy: CachePolicy(allowsPrefixReuse: !command.without.contains("prefix-reuse"))
+    let trials = DemoTrials(
+      models: models,
+      calibration: DemoCalibration.bundled(),
+      index: index,
+      database: database,
+      requests: Workload(options: options, dataset: dataset).requests,
+      clients: command.clients
     )
-    let large = models.large ?? models.small
-    guard let dense = try index.denseRetriever() else {
-      throw RetrievalError(
-        .modelMismatch,
-        "The index has no vectors; remove the demo's data folder and start again."
-      )
-    }
-    let naive = NaiveSystem(
-      model: CalibratedChoices(large, calibration),
-      retriever: dense,
-      log: database
-    )
+    try await trials.ask(dataset, without: command.without)
 
     ConsoleText.say(
-      "\nReplaying \(workload.requests.count) requests of \(command.clients) clients, seed \(options.seed)."
+      "\nReplaying \(options.count) requests of \(command.clients) clients, seed \(options.seed)."
     )
-    let naiveBar = ProgressBar("naive system", total: workload.requests.count)
-    let naiveResult = try await replay.run(naive, as: "naive") { naiveBar.show($0) }
-    naiveBar.finish()
-
-    _ = try await system.cache.removeAll(of: "tenfold")
-    system.stages.reset()
-    let tenfoldBar = ProgressBar("Tenfold", total: workload.requests.count)
-    let tenfoldResult = try await withBackground(system.cache) {
-      try await replay.run(system.pipeline, as: "tenfold") { tenfoldBar.show($0) }
+    let naive = try await trials.naive()
+    let tenfold = try await trials.tenfold(without: command.without)
+    var ablations: [Ablation] = []
+    for technique in command.ablation ? techniquesToMiss(models) : [] {
+      let trial = try await trials.tenfold(without: command.without + [technique])
+      let figures = SystemFigures(
+        name: "without \(technique)",
+        replay: trial.result,
+        judgements: dataset.judgements,
+        price: prices
+      )
+      ablations.append(Ablation(technique: technique, figures: figures))
     }
-    tenfoldBar.finish()
-
     let report = report(
-      naive: naiveResult,
-      tenfold: tenfoldResult,
+      naive: naive,
+      tenfold: tenfold,
+      ablations: ablations,
       workload: options,
       models: models,
-      system: system,
       dataset: dataset,
       abstracts: index.count,
       prices: prices
@@ -129,17 +102,25 @@ struct Demo: Sendable {
     try write(report)
   }
 
+  /// What `--ablation` switches off, one after the other.
+  private func techniquesToMiss(_ models: DemoModels) -> [String] {
+    DemoTechniques.names.filter { name in
+      !command.without.contains(name) && (name != DemoTechniques.routing || models.large != nil)
+    }
+  }
+
   private func report(
     naive: Replay.Result,
-    tenfold: Replay.Result,
+    tenfold trial: DemoTrials.Trial,
+    ablations: [Ablation],
     workload: Workload.Options,
     models: DemoModels,
-    system: TenfoldSystem,
     dataset: SciFactDataset,
     abstracts: Int,
     prices: PriceList
   ) -> DemoReport {
     let machine = MachineProfile.measure()
+    let (system, tenfold) = (trial.system, trial.result)
     func agreement(_ kind: WorkloadRequest.Kind?) -> Double {
       let pairs = zip(naive.outcomes, tenfold.outcomes).filter { kind == nil || $0.0.request.kind == kind }
       let same = pairs.count { $0.answer != nil && $0.answer == $1.answer }
@@ -176,6 +157,7 @@ struct Demo: Sendable {
       tenfold: SystemFigures(name: "Tenfold", replay: tenfold, judgements: dataset.judgements, price: prices),
       agreement: agreement(nil),
       agreementOnEasy: agreement(.lookup),
+      ablations: ablations,
       bottleneck: BottleneckReport(stages: system.stages.snapshot, machine: machine),
       notes: notes
     )
@@ -185,6 +167,11 @@ struct Demo: Sendable {
     ConsoleText.say("")
     ConsoleText.say(ComparisonRow.table(ComparisonRow.rows(report)))
     ConsoleText.say("\nSame answer as the naive system: \((report.agreement * 100).fixed(1)) %")
+    if !report.ablations.isEmpty {
+      ConsoleText.say("\nWhat each technique is worth: the same requests without it.\n")
+      ConsoleText.say(Ablation.table(report.ablations, with: report.tenfold))
+      ConsoleText.say("")
+    }
     ConsoleText.say("Bottleneck: \(report.bottleneck.summary)")
     for warning in report.bottleneck.warnings { ConsoleText.say("To watch: \(warning)") }
     for note in report.notes.dropFirst(3) { ConsoleText.say("Note: \(note)") }
@@ -228,29 +215,5 @@ struct Demo: Sendable {
     }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     return folder
-  }
-}
-
-/// Runs `body` while the cache stores answers in the background; that ends when `body` does.
-func withBackground<Result: Sendable>(
-  _ cache: ResponseCache,
-  _ body: @escaping @Sendable () async throws -> Result
-) async throws -> Result {
-  try await withThrowingTaskGroup(of: Result?.self) { group in
-    group.addTask {
-      // A cancelled service has done its part.
-      do { try await cache.run() } catch is CancellationError {}
-      return nil
-    }
-    group.addTask { try await body() }
-    var result: Result?
-    while let next = try await group.next() {
-      if let next {
-        result = next
-        group.cancelAll()
-      }
-    }
-    guard let result else { throw CancellationError() }
-    return result
   }
 }

@@ -56,9 +56,12 @@ struct DemoCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("without"),
-    help: "Switch a technique off: admission, coalescing, exact-cache, semantic-cache, routing, prefix-reuse."
+    help: "Switch a technique off: \(DemoTechniques.names.joined(separator: ", "))."
   )
   var without: [String] = []
+
+  @Flag(help: "Replay the requests again without each technique, and say what each is worth.")
+  var ablation = false
 
   @Option(help: "Where the index and the cache are kept (default: the user's cache directory).")
   var data: String?
@@ -95,8 +98,7 @@ struct DemoCommand: AsyncParsableCommand {
       throw ValidationError("the price of a core-hour is 0 or more")
     }
     guard !(small && large) else { throw ValidationError("--small and --large exclude each other") }
-    let others = ["routing", "prefix-reuse"]
-    for name in without where !others.contains(name) && PipelineTechnique(named: name) == nil {
+    for name in without where !DemoTechniques.names.contains(name) {
       throw ValidationError("there is no technique '\(name)'")
     }
   }

@@ -28,6 +28,8 @@ struct DemoReport: Sendable, Codable {
   /// Share of the requests to which both systems gave the same answer.
   var agreement: Double
   var agreementOnEasy: Double
+  /// The same requests without each technique, where that was asked for.
+  var ablations: [Ablation]
   var bottleneck: BottleneckReport
   /// What a reader must know before trusting a figure.
   var notes: [String]

@@ -41,6 +41,7 @@ struct HTMLReport {
     <span class="key naive">naive</span> <span class="key tenfold">Tenfold</span></figcaption></figure>
     <h2>Who answered</h2>
     <figure class="wide">\(sources)</figure>
+    \(ablations)
     <h2>The bottleneck</h2>
     <p class="lead">\(escape(report.bottleneck.summary))</p>
     \(stages)
@@ -120,6 +121,22 @@ struct HTMLReport {
       SVGChart.Share(label: name, value: Double(report.tenfold.sources[name] ?? 0), cssClass: "share\(index)")
     }
     return SVGChart.shares(shares, title: "Answers of Tenfold by source")
+  }
+
+  private var ablations: String {
+    guard !report.ablations.isEmpty else { return "" }
+    let rows = Ablation.rows(report.ablations, with: report.tenfold)
+    func cells(_ row: [String]) -> String {
+      "<th>\(escape(row[0]))</th>" + row.dropFirst().map { "<td>\(escape($0))</td>" }.joined()
+    }
+    let body = rows.dropFirst().map { "<tr>\(cells($0))</tr>" }
+    return """
+      <h2>What each technique is worth</h2>
+      <p class="lead">The same requests once more without it. Gains multiply only as far as techniques don't serve the same
+      requests.</p>
+      <table><thead><tr>\(cells(rows[0]))</tr></thead>
+      <tbody>\(body.joined(separator: "\n"))</tbody></table>
+      """
   }
 
   private var stages: String {

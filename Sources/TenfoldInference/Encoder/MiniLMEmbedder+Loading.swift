@@ -33,6 +33,7 @@ extension MiniLMEmbedder {
   ) async throws -> MiniLMEmbedder {
     // Packing takes some hundred milliseconds: too long for the cooperative pool.
     try await EngineThread.run {
+      ComputeNotice.logOnce()
       let encoder = try BERTEncoder(weights: SafetensorsFile(path: weightsPath), options: options.encoder)
       let tokenizer = try WordPieceTokenizer(path: vocabularyPath)
       return try MiniLMEmbedder(encoder: encoder, tokenizer: tokenizer, options: options)

@@ -21,12 +21,11 @@ struct TenfoldSystem: Sendable {
     calibration: DemoCalibration,
     index: SearchIndex,
     cacheDatabase: SQLiteDatabase,
-    disabled: Set<PipelineTechnique>,
-    withoutRouting: Bool
+    techniques: DemoTechniques
   ) throws {
     let embedder = models.embedder
     let model: any LanguageModel
-    (model, escalations) = try Self.answering(models, calibration, withoutRouting: withoutRouting)
+    (model, escalations) = try Self.answering(models, calibration, hasRouting: techniques.hasRouting)
 
     costBook = CostBook()
     stages = StageCollector()
@@ -44,15 +43,14 @@ struct TenfoldSystem: Sendable {
       access: .everyDocument,
       options: .init(limit: DemoPrompt.retrievalLimit, template: DemoPrompt.template)
     )
-    // The prompt is made of passages, so retrieval stays even when its gain is to be measured by its absence.
-    pipeline = layers.pipeline(model: model, without: disabled.subtracting([.retrieval]))
+    pipeline = layers.pipeline(model: model, without: techniques.layers)
   }
 
   /// The models as one, and what counts the escalations where there is no large one.
   private static func answering(
     _ models: DemoModels,
     _ calibration: DemoCalibration,
-    withoutRouting: Bool
+    hasRouting: Bool
   ) throws -> (any LanguageModel, EscalationTally?) {
     let small = CalibratedChoices(models.small, calibration)
     let confidence = calibration.confidence(models.small.profile.id)
@@ -65,7 +63,7 @@ struct TenfoldSystem: Sendable {
       )
       return (tally, tally)
     }
-    if withoutRouting { return (large, nil) }
+    guard hasRouting else { return (large, nil) }
     let cascade = try CascadeModel(
       id: "cascade",
       small: small,
