@@ -212,7 +212,7 @@ public final class LocalLanguageModel: LanguageModel {
 
   private func tokens(of prompt: InferencePrompt) throws -> [Int32] {
     switch prompt {
-    case .text(let text): try vocabulary.encode(text)
+    case .text(let text): try vocabulary.encode(prompt: text)
     case .chat(let messages): messages.isEmpty ? [] : try vocabulary.encode(messages)
     }
   }
@@ -227,6 +227,6 @@ public final class LocalLanguageModel: LanguageModel {
 
   private func makeTrie(_ choices: [String]) throws -> ChoiceTrie? {
     guard !choices.isEmpty else { return nil }
-    return try ChoiceTrie(choices: choices.map(vocabulary.encode), endToken: vocabulary.turnEnd)
+    return try ChoiceTrie(choices: choices.map { try vocabulary.encode($0) }, endToken: vocabulary.turnEnd)
   }
 }

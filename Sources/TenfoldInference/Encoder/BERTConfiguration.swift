@@ -76,4 +76,21 @@ enum BERTTensor {
   static func intermediate(_ layer: Int) -> String { "encoder.layer.\(layer).intermediate.dense" }
   static func output(_ layer: Int) -> String { "encoder.layer.\(layer).output.dense" }
   static func outputNorm(_ layer: Int) -> String { "encoder.layer.\(layer).output.LayerNorm" }
+
+  /// Tensors whose names may all begin with `bert.`, as in files of models with a head.
+  struct Prefixed<Weights: EncoderWeights>: EncoderWeights {
+    private let weights: Weights
+    private let prefix: String
+
+    init(_ weights: Weights) {
+      self.weights = weights
+      prefix =
+        weights.shape(of: BERTTensor.words) == nil && weights.shape(of: "bert." + BERTTensor.words) != nil
+        ? "bert." : ""
+    }
+
+    func shape(of name: String) -> [Int]? { weights.shape(of: prefix + name) }
+
+    func floats(of name: String) throws(ModelError) -> [Float] { try weights.floats(of: prefix + name) }
+  }
 }

@@ -95,7 +95,7 @@ extension BERTEncoder {
             width,
             gain,
             bias,
-            options.layerNormEpsilon,
+            layerNormEpsilon,
             workspace.hidden.base + (offsets[index] + position) * width
           )
         }
@@ -182,7 +182,7 @@ extension BERTEncoder {
       unsafe withNorm(norm) { gain, bias in
         for row in range {
           let start = unsafe rows + row * width
-          unsafe kernels.normalize(start, nil, width, gain, bias, options.layerNormEpsilon, start)
+          unsafe kernels.normalize(start, nil, width, gain, bias, layerNormEpsilon, start)
         }
       }
     }
@@ -207,7 +207,8 @@ extension BERTEncoder {
         let length = unsafe kernels.pool(
           workspace.hidden.base + offsets[text] * width,
           width,
-          offsets[text + 1] - offsets[text],
+          // The mean of the first row alone is that row.
+          options.pooling == .cls ? 1 : offsets[text + 1] - offsets[text],
           width,
           base + text * width
         )

@@ -4,7 +4,7 @@
 import CTenfoldKernels
 import TenfoldKernels
 
-/// A BERT encoder with mean pooling: token ids in, vectors of length 1 out.
+/// A BERT encoder: token ids in, vectors of length 1 out.
 ///
 /// Texts of a step are laid end to end without padding; each attends to itself alone, so that its vector has the same bits
 /// whatever texts it is computed with. The encoder holds weights only and can be shared by any number of threads.
@@ -18,16 +18,24 @@ import TenfoldKernels
   public struct Options: Hashable, Sendable {
     /// The number format of the matrices.
     public var precision: EncoderPrecision
-    /// How many heads share a hidden state; the tensors' shapes don't tell.
-    public var headCount: Int
-    /// What layer norms add to the variance.
-    public var layerNormEpsilon: Float
+    /// How many heads share a hidden state, which the tensors' shapes don't tell; `nil` for 12.
+    public var headCount: Int?
+    /// What layer norms add to the variance; `nil` for 10⁻¹².
+    public var layerNormEpsilon: Float?
+    /// How the states of a text's tokens become one vector; `nil` for the mean.
+    public var pooling: EncoderPooling?
 
-    /// Creates options; the defaults are those of MiniLM-L6.
-    public init(precision: EncoderPrecision = .int8, headCount: Int = 12, layerNormEpsilon: Float = 1e-12) {
+    /// Creates options; what is `nil` is as in MiniLM-L6, or as a model's folder says where it is loaded from one.
+    public init(
+      precision: EncoderPrecision = .int8,
+      headCount: Int? = nil,
+      layerNormEpsilon: Float? = nil,
+      pooling: EncoderPooling? = nil
+    ) {
       self.precision = precision
       self.headCount = headCount
       self.layerNormEpsilon = layerNormEpsilon
+      self.pooling = pooling
     }
   }
 
@@ -45,6 +53,7 @@ import TenfoldKernels
   public let configuration: BERTConfiguration
   /// What was chosen when loading.
   public let options: Options
+  let layerNormEpsilon: Float
   let words: AlignedBuffer<Float>
   /// Position and first token type, added up.
   let positions: AlignedBuffer<Float>
@@ -63,13 +72,11 @@ import TenfoldKernels
   /// - Throws: ``ModelError`` with code ``ModelError/Code/missing`` or ``ModelError/Code/invalidTensor``, naming the
   ///   tensor, ``ModelError/Code/invalidOption``, ``ModelError/Code/unsupported`` or ``ModelError/Code/storageFull``.
   public convenience init(weights: some EncoderWeights, options: Options = Options()) throws(ModelError) {
-    guard options.layerNormEpsilon > 0, options.layerNormEpsilon < 1 else {
-      throw ModelError(
-        .invalidOption,
-        "layerNormEpsilon is \(options.layerNormEpsilon); it must be in 0..<1."
-      )
+    let epsilon = options.layerNormEpsilon ?? 1e-12
+    guard epsilon > 0, epsilon < 1 else {
+      throw ModelError(.invalidOption, "layerNormEpsilon is \(epsilon); it must be above 0 and below 1.")
     }
-    let parts = try EncoderParts(weights: weights, headCount: options.headCount)
+    let parts = try EncoderParts(weights: weights, headCount: options.headCount ?? 12)
     var reference = options
     reference.precision = .float32
     let float = try BERTEncoder(parts, options: reference, magnitudes: nil)
@@ -85,6 +92,7 @@ import TenfoldKernels
   private init(_ other: BERTEncoder, layers: [Layer], options: Options) throws(ModelError) {
     configuration = other.configuration
     self.options = options
+    layerNormEpsilon = options.layerNormEpsilon ?? 1e-12
     words = other.words
     positions = other.positions
     embeddingNorm = other.embeddingNorm
@@ -96,6 +104,7 @@ import TenfoldKernels
   private init(_ parts: EncoderParts, options: Options, magnitudes: EncoderMagnitudes?) throws(ModelError) {
     configuration = parts.configuration
     self.options = options
+    layerNormEpsilon = options.layerNormEpsilon ?? 1e-12
     words = try EncoderProjection.buffer(parts.words)
     positions = try EncoderProjection.buffer(parts.positions)
     embeddingNorm = parts.embeddingNorm

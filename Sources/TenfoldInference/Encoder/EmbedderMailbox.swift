@@ -176,6 +176,7 @@ final class EmbedderMailbox: @unchecked Sendable {
       for (position, item) in step.items.enumerated() where pending[item.request] != nil {
         counts.texts += 1
         counts.tokens += step.texts[position].count
+        if pending[item.request]?.isTruncated[item.index] == true { counts.truncatedTexts += 1 }
         pending[item.request]?.vectors.replaceSubrange(
           item.index * width..<(item.index + 1) * width,
           with: vectors[position * width..<(position + 1) * width]

@@ -9,6 +9,8 @@ public struct EmbedderStatistics: Hashable, Sendable {
   public var texts = 0
   /// Tokens embedded.
   public var tokens = 0
+  /// Texts embedded by their beginning only, as they were longer than the limit; `PassageSplitter` cuts such texts.
+  public var truncatedTexts = 0
   /// Calls that were cancelled while they waited or ran.
   public var cancelledCalls = 0
   /// Calls refused because too much waited.

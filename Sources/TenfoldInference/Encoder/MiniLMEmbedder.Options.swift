@@ -8,8 +8,10 @@ extension MiniLMEmbedder {
     public var name: String
     /// The number format, and what the tensors' shapes don't tell.
     public var encoder: BERTEncoder.Options
-    /// Texts are cut after this many tokens, `[CLS]` and `[SEP]` included.
-    public var maxTokens: Int
+    /// How text is normalised; `nil` for uncased BERT, or as the model's folder says.
+    public var tokenizer: WordPieceTokenizer.Options?
+    /// Texts are cut after this many tokens, `[CLS]` and `[SEP]` included; `nil` for 256, or as the model's folder says.
+    public var maxTokens: Int?
     /// The most tokens of a step.
     public var stepTokens: Int
     /// Calls are refused while more tokens than this wait.
@@ -17,21 +19,34 @@ extension MiniLMEmbedder {
     /// How many threads compute; `nil` for all that this process may use.
     public var threads: Int?
 
-    /// Creates options.
+    /// Creates options; what is given wins over what a model's folder says.
     public init(
       name: String = "all-MiniLM-L6-v2",
       encoder: BERTEncoder.Options = BERTEncoder.Options(),
-      maxTokens: Int = 256,
+      tokenizer: WordPieceTokenizer.Options? = nil,
+      maxTokens: Int? = nil,
       stepTokens: Int = 2_048,
       waitingTokens: Int = 1 << 21,
       threads: Int? = nil
     ) {
       self.name = name
       self.encoder = encoder
+      self.tokenizer = tokenizer
       self.maxTokens = maxTokens
       self.stepTokens = stepTokens
       self.waitingTokens = waitingTokens
       self.threads = threads
+    }
+
+    /// The same, with what is `nil` taken from a model's folder.
+    func completed(by folder: EncoderFolder) -> Self {
+      var result = self
+      result.encoder.headCount = encoder.headCount ?? folder.headCount
+      result.encoder.layerNormEpsilon = encoder.layerNormEpsilon ?? folder.layerNormEpsilon
+      result.encoder.pooling = encoder.pooling ?? folder.pooling
+      result.tokenizer = tokenizer ?? folder.tokenizer
+      result.maxTokens = maxTokens ?? folder.maxTokens
+      return result
     }
   }
 }

@@ -4,7 +4,7 @@
 public import TenfoldCore
 import TenfoldStorage
 
-/// Embeds texts with MiniLM-L6 or another BERT encoder with mean pooling, on threads of its own.
+/// Embeds texts with MiniLM-L6 or another BERT encoder (BGE, E5, …), on threads of its own.
 ///
 /// Texts of concurrent callers share steps up to a budget of tokens and take turns in them. A text's vector has the
 /// same bits whatever shares its step. Cancelling a call's task takes its waiting texts out.
@@ -35,10 +35,11 @@ public final class MiniLMEmbedder: TextEmbedder {
     tokenizer: WordPieceTokenizer,
     options: Options = Options()
   ) throws(ModelError) {
-    guard (2...encoder.configuration.positionCount).contains(options.maxTokens) else {
+    let maxTokens = options.maxTokens ?? min(256, encoder.configuration.positionCount)
+    guard maxTokens >= 2, maxTokens <= encoder.configuration.positionCount else {
       throw ModelError(
         .invalidOption,
-        "maxTokens is \(options.maxTokens); it must be in 2...\(encoder.configuration.positionCount)."
+        "maxTokens is \(maxTokens); it must be in 2...\(encoder.configuration.positionCount)."
       )
     }
     guard (1...1 << 20).contains(options.stepTokens), options.waitingTokens > 0 else {
@@ -57,13 +58,13 @@ public final class MiniLMEmbedder: TextEmbedder {
     self.tokenizer = tokenizer
     profile = EmbedderProfile(
       id: options.name,
-      revision: "\(encoder.fingerprint)-\(encoder.options.precision)",
+      revision: Self.revision(encoder, tokenizer.options),
       dimension: encoder.configuration.width,
-      maxTokens: options.maxTokens
+      maxTokens: maxTokens
     )
     let workspace = try EncoderWorkspace(
       encoder,
-      capacity: max(options.stepTokens, options.maxTokens),
+      capacity: max(options.stepTokens, maxTokens),
       threads: options.threads
     )
     let mailbox = EmbedderMailbox(
@@ -75,6 +76,15 @@ public final class MiniLMEmbedder: TextEmbedder {
   }
 
   deinit { mailbox.stop() }
+
+  /// What distinguishes vectors: weights and precision, and whatever is not as in MiniLM.
+  private static func revision(_ encoder: BERTEncoder, _ tokenizer: WordPieceTokenizer.Options) -> String {
+    var parts = ["\(encoder.fingerprint)", "\(encoder.options.precision)"]
+    if let pooling = encoder.options.pooling, pooling != .mean { parts.append("\(pooling)") }
+    if tokenizer.isCased { parts.append("cased") }
+    if !tokenizer.splitsIdeographs { parts.append("joined") }
+    return parts.joined(separator: "-")
+  }
 
   /// The thread's life: it owns the workspace and keeps neither the embedder nor its callers alive.
   private static func start(
@@ -126,6 +136,15 @@ public final class MiniLMEmbedder: TextEmbedder {
     } onCancel: {
       mailbox.cancel(id)
     }
+  }
+
+  /// How many tokens a text has, without the two that begin and end it; for cutting long texts before they are embedded.
+  ///
+  /// - Parameter text: Any text.
+  /// - Returns: The number, which no limit cuts.
+  /// - Complexity: O(*n*) in the text's length.
+  public func tokenCount(of text: some StringProtocol) -> Int {
+    tokenizer.encode(utf8: Array(text.utf8), parsingSpecial: true).count - 2
   }
 
   /// What has been done so far.

@@ -17,7 +17,10 @@ protocol DecoderVocabulary: Sendable {
   /// The bytes a token stands for in an answer; empty for control tokens and ids out of range.
   func bytes(of token: Int32) -> [UInt8]
 
-  /// The tokens of plain text; control-token text in it stays text.
+  /// The tokens of a raw prompt, begun as the model wants it; control-token text in it stays text.
+  func encode(prompt text: String) throws(ModelError) -> [Int32]
+
+  /// The tokens of text within an answer, which stand for exactly this text; control-token text in it stays text.
   func encode(_ text: String) throws(ModelError) -> [Int32]
 
   /// The tokens of a conversation by the model's own template, followed by the start of the model's turn.
@@ -25,6 +28,10 @@ protocol DecoderVocabulary: Sendable {
 
   /// Something that turns the tokens of one answer into text.
   func makeDetokenizer() -> any TokenDetokenizer
+}
+
+extension DecoderVocabulary {
+  func encode(prompt text: String) throws(ModelError) -> [Int32] { try encode(text) }
 }
 
 /// Turns tokens into text piece by piece.

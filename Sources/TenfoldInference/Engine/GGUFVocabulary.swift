@@ -13,30 +13,37 @@ struct GGUFVocabulary: DecoderVocabulary {
   }
 
   /// Control tokens with which models end a turn or a text.
-  private static let endings = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>"]
+  private static let endings = [
+    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "</s>",
+  ]
 
   let endTokens: Set<Int32>
   let turnEnd: Int32?
-  private let tokenizer: BytePairTokenizer
+  private let tokenizer: any DecoderTokenizer
   /// A model without a template that we know still answers raw prompts.
   private let template: Result<ChatTemplate, ModelError>
 
   init(_ metadata: GGUFMetadata) throws(ModelError) {
-    let tokenizer = try BytePairTokenizer(metadata: metadata)
+    let tokenizer = try metadata.makeTokenizer()
     self.tokenizer = tokenizer
     template = Result { () throws(ModelError) in try ChatTemplate(metadata: metadata) }
     endTokens = Set(
-      Self.endings.compactMap(tokenizer.controlToken) + [tokenizer.endOfSequence].compactMap { $0 }
+      Self.endings.compactMap { tokenizer.controlToken($0) }
+        + [tokenizer.endOfSequence, tokenizer.endOfTurn].compactMap { $0 }
     )
-    // Files of chat models name the end of a turn here, not that of a text.
-    turnEnd = tokenizer.endOfSequence ?? Self.endings.lazy.compactMap(tokenizer.controlToken).first
+    // Where the template does not say it, files of chat models name the end of a turn here, not that of a text.
+    turnEnd =
+      (try? template.get())?.turnEnd.flatMap { tokenizer.controlToken($0) } ?? tokenizer.endOfTurn
+      ?? tokenizer.endOfSequence ?? Self.endings.lazy.compactMap { tokenizer.controlToken($0) }.first
   }
 
   var count: Int { tokenizer.vocabularySize }
 
   func bytes(of token: Int32) -> [UInt8] { tokenizer.bytes(of: token) }
 
-  func encode(_ text: String) throws(ModelError) -> [Int32] { tokenizer.encode(text, parsingSpecial: false) }
+  func encode(prompt text: String) -> [Int32] { tokenizer.encode(prompt: text) }
+
+  func encode(_ text: String) throws(ModelError) -> [Int32] { tokenizer.encode(continuation: text) }
 
   func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
     try template.get().tokens(messages, addGenerationPrompt: true, tokenizer: tokenizer)

@@ -1,7 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Text normalisation and word splitting of uncased BERT models: controls deleted, ideographs set apart,
+/// Text normalisation and word splitting of BERT models: controls deleted, ideographs set apart, and for uncased ones
 /// accents stripped after decomposition, lower-cased; words end at white space and around punctuation.
 struct BertNormalizer: Sendable {
   private static let plain: UInt8 = 0
@@ -16,9 +16,25 @@ struct BertNormalizer: Sendable {
     var mapping: [UInt32: UInt32] = [:]
     var expansion: [UInt32: [UInt32]] = [:]
     var combining: [UInt32: UInt8] = [:]
-    let classes: ScalarClassTable
+    private(set) var classes = ScalarClassTable([])
 
-    init() {
+    init(_ options: WordPieceTokenizer.Options) {
+      let changed = options.isCased ? [] : readMappings()
+      classes = ScalarClassTable([
+        (options.isCased ? UnicodeTables.bertControls : UnicodeTables.bertRemoved, removed),
+        (UnicodeTables.whitespace, space),
+        (UnicodeTables.bertPunctuation, punctuation),
+        // After punctuation: the Greek question mark is both, and becomes a semicolon.
+        (changed, complex),
+        (options.splitsIdeographs ? UnicodeTables.bertIdeographs : [], ideograph),
+        ([0x00, 0x1f, 0x7f, 0x7f, 0x85, 0x85], removed),
+        ([0x09, 0x0a, 0x0d, 0x0d, 0x20, 0x20], space),
+        ([0x21, 0x2f, 0x3a, 0x40, 0x5b, 0x60, 0x7b, 0x7e], punctuation),
+      ])
+    }
+
+    /// Reads what lower-casing and decomposition make of scalars; returns the ranges of those they change.
+    private mutating func readMappings() -> [UInt32] {
       let runs = UnicodeTables.bertRuns
       var changed: [UInt32] = []
       for index in stride(from: 0, to: runs.count - 3, by: 4) {
@@ -47,22 +63,25 @@ struct BertNormalizer: Sendable {
         }
       }
       changed += [0xac00, 0xd7a3]
-      classes = ScalarClassTable([
-        (UnicodeTables.bertRemoved, removed),
-        (UnicodeTables.whitespace, space),
-        (UnicodeTables.bertPunctuation, punctuation),
-        // After punctuation: the Greek question mark is both, and becomes a semicolon.
-        (changed, complex),
-        (UnicodeTables.bertIdeographs, ideograph),
-        ([0x00, 0x1f, 0x7f, 0x7f, 0x85, 0x85], removed),
-        ([0x09, 0x0a, 0x0d, 0x0d, 0x20, 0x20], space),
-        ([0x21, 0x2f, 0x3a, 0x40, 0x5b, 0x60, 0x7b, 0x7e], punctuation),
-      ])
+      return changed
     }
   }
 
-  private static let tables = Tables()
-  private let tables = BertNormalizer.tables
+  private static let uncased = Tables(WordPieceTokenizer.Options())
+  private static let cased = Tables(WordPieceTokenizer.Options(isCased: true))
+  private let tables: Tables
+  /// What turns an ASCII capital into a small letter, or 0.
+  private let fold: UInt8
+
+  init(_ options: WordPieceTokenizer.Options = WordPieceTokenizer.Options()) {
+    fold = options.isCased ? 0 : 0x20
+    // The common ones are made once.
+    guard options.splitsIdeographs else {
+      tables = Tables(options)
+      return
+    }
+    tables = options.isCased ? Self.cased : Self.uncased
+  }
 
   /// Calls `word` with the UTF-8 of each normalised word, until it returns `false`.
   ///
@@ -113,7 +132,7 @@ struct BertNormalizer: Sendable {
       if byte < 0x80, marks.isEmpty {
         let kind = tables.classes[UInt32(byte)]
         if kind == Self.plain || kind == Self.complex {
-          pending.append(byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte)
+          pending.append(byte >= 0x41 && byte <= 0x5a ? byte | fold : byte)
           index += 1
           continue
         }

@@ -1,9 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
-
-/// Byte-level byte-pair encoding as GPT-2 introduced it, with the pre-tokenizers of SmolLM2 and Qwen 2.
+/// Byte-level byte-pair encoding as GPT-2 introduced it, with the pre-tokenizers of GPT-2, SmolLM2, Qwen 2 and Llama 3.
 ///
 /// Ids equal those of the reference (llama.cpp) for every string. Text is not normalised. Time is linear in
 /// the text; only one unbroken word of *n* bytes costs O(*n* log *n*).
@@ -14,21 +12,11 @@ import Synchronization
 /// let ids = tokenizer.encode("Hello, world!")
 /// let text = tokenizer.decode(ids)
 /// ```
-public final class BytePairTokenizer: Tokenizer {
+public final class BytePairTokenizer: DecoderTokenizer {
   private let vocabulary: BytePairVocabulary
   private let splitter: WordSplitter
-  /// Control tokens; parsed only when asked for.
-  private let control: SpecialTokenMatcher
-  /// Tokens the model's makers added as text; always parsed.
-  private let userDefined: SpecialTokenMatcher
-  private let controlIDs: [String: Int32]
-  /// Working memory of threads that encode, kept between calls; a few at most.
-  private let scratches = Mutex<[MergeScratch]>([])
-
-  /// The id that ends an answer, where the file names one.
-  public let endOfSequence: Int32?
-  /// The id that begins a text, where the file names one; SmolLM2 and Qwen do not add it.
-  public let beginningOfSequence: Int32?
+  private let special: SpecialTokens
+  private let scratches = MergeScratches()
 
   /// Builds the tokenizer that a GGUF file carries.
   ///
@@ -40,14 +28,16 @@ public final class BytePairTokenizer: Tokenizer {
     guard model == "gpt2" else {
       throw ModelError(
         .unsupported,
-        "Tokenizer model \(model) is not supported; use a model with gpt2 (byte-level BPE)."
+        "Tokenizer model \(model) is not supported here; use a model with gpt2 (byte-level BPE)."
       )
     }
     let name = try metadata.string(for: "tokenizer.ggml.pre")
-    guard let style = WordSplitter.Style(rawValue: name) else {
+    guard let style = WordSplitter.Style(name: name) else {
       throw ModelError(
         .unsupported,
-        "Pre-tokenizer \(name) is not supported; use a model with smollm or qwen2."
+        """
+        Pre-tokenizer \(name) is not supported; use a model with one of \(WordSplitter.Style.names.joined(separator: ", ")).
+        """
       )
     }
     guard let tokens = metadata["tokenizer.ggml.tokens"]?.stringArray,
@@ -58,40 +48,42 @@ public final class BytePairTokenizer: Tokenizer {
         "The file lacks tokenizer.ggml.tokens or tokenizer.ggml.merges; use a complete model file."
       )
     }
-    let kinds = metadata["tokenizer.ggml.token_type"]?.intArray
-    let vocabulary = try BytePairVocabulary(tokens: tokens, kinds: kinds, merges: merges)
+    let vocabulary = try BytePairVocabulary(
+      tokens: tokens,
+      kinds: TokenKind.all(metadata, count: tokens.count),
+      merges: merges,
+      ignoresMerges: style == .llama3
+    )
     self.vocabulary = vocabulary
     self.splitter = WordSplitter(style: style)
-    var added: [(bytes: [UInt8], id: Int32)] = []
-    var all: [(bytes: [UInt8], id: Int32)] = []
-    var controlIDs: [String: Int32] = [:]
-    for (index, kind) in vocabulary.kinds.enumerated()
-    where kind == .control || kind == .unknown || kind == .userDefined {
-      let bytes = Array(
-        vocabulary.tokenBytes[vocabulary.tokenStarts[index]..<vocabulary.tokenStarts[index + 1]]
-      )
-      all.append((bytes, Int32(index)))
-      if kind == .userDefined { added.append((bytes, Int32(index))) }
-      if kind == .control { controlIDs[String(decoding: bytes, as: UTF8.self)] = Int32(index) }
-    }
-    self.control = SpecialTokenMatcher(all)
-    self.userDefined = SpecialTokenMatcher(added)
-    self.controlIDs = controlIDs
-    func id(_ key: String) -> Int32? {
-      metadata[key]?.int.flatMap { vocabulary.kinds.indices.contains($0) ? Int32($0) : nil }
-    }
-    endOfSequence = id("tokenizer.ggml.eos_token_id")
-    beginningOfSequence = id("tokenizer.ggml.bos_token_id")
+    special = SpecialTokens(
+      metadata,
+      kinds: vocabulary.kinds,
+      addsBeginning: style == .llama3,
+      bytes: vocabulary.bytes
+    )
   }
 
   /// The number of ids.
   public var vocabularySize: Int { vocabulary.count }
 
+  /// The id that begins a text, where the file names one.
+  public var beginningOfSequence: Int32? { special.beginningOfSequence }
+
+  /// Whether prompts begin with ``beginningOfSequence``: with Llama 3, but not with SmolLM2 and Qwen.
+  public var addsBeginningOfSequence: Bool { special.addsBeginningOfSequence }
+
+  /// The id that ends an answer, where the file names one.
+  public var endOfSequence: Int32? { special.endOfSequence }
+
+  /// The id that ends a turn of a conversation, where the file names one.
+  public var endOfTurn: Int32? { special.endOfTurn }
+
   /// The id of the control token spelled `text`, such as `<|im_end|>`.
   ///
   /// - Parameter text: The token's spelling.
   /// - Returns: The id, or `nil` if the vocabulary has no such control token.
-  public func controlToken(_ text: String) -> Int32? { controlIDs[text] }
+  public func controlToken(_ text: String) -> Int32? { special.controlIDs[text] }
 
   /// Whether `id` is a control token, which stands for no text.
   ///
@@ -110,18 +102,17 @@ public final class BytePairTokenizer: Tokenizer {
   /// - Complexity: O(*n*) in the number of bytes.
   public func encode(utf8: [UInt8], parsingSpecial: Bool) -> [Int32] {
     let text = UTF8Scanner.repaired(utf8)
-    var scratch = scratches.withLock { $0.popLast() } ?? MergeScratch()
     var ids: [Int32] = []
     ids.reserveCapacity(text.count / 4 + 4)
-    var start = 0
-    let matcher = parsingSpecial ? control : userDefined
-    for match in matcher.matches(in: text) {
-      encodePlain(text.span, start..<match.range.lowerBound, &scratch, &ids)
-      ids.append(match.id)
-      start = match.range.upperBound
+    scratches.withScratch { scratch in
+      var start = 0
+      for match in special.matches(in: text, parsingSpecial: parsingSpecial) {
+        encodePlain(text.span, start..<match.range.lowerBound, &scratch, &ids)
+        ids.append(match.id)
+        start = match.range.upperBound
+      }
+      encodePlain(text.span, start..<text.count, &scratch, &ids)
     }
-    encodePlain(text.span, start..<text.count, &scratch, &ids)
-    scratches.withLock { if $0.count < 4 { $0.append(scratch) } }
     return ids
   }
 
@@ -146,6 +137,6 @@ public final class BytePairTokenizer: Tokenizer {
   public func bytes(of id: Int32) -> [UInt8] {
     let index = Int(id)
     guard vocabulary.kinds.indices.contains(index), vocabulary.kinds[index] != .control else { return [] }
-    return Array(vocabulary.tokenBytes[vocabulary.tokenStarts[index]..<vocabulary.tokenStarts[index + 1]])
+    return vocabulary.bytes(of: index)
   }
 }

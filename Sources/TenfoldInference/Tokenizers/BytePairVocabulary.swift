@@ -2,39 +2,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The tables of a byte-level BPE model: what each id stands for, the id of each byte, and the merge rules.
-struct BytePairVocabulary: Sendable {
-  /// What a token is for; the numbers are those of GGUF's `tokenizer.ggml.token_type`.
-  enum Kind: Int, Sendable {
-    case normal = 1
-    case unknown = 2
-    case control = 3
-    case userDefined = 4
-    case unused = 5
-    case byte = 6
-  }
-
+struct BytePairVocabulary: MergeVocabulary, Sendable {
   /// The id of each single byte, or -1.
   let byteIDs: [Int32]
   let pairs: PairTable
-  let kinds: [Kind]
+  let kinds: [TokenKind]
   /// The bytes of all tokens, one after the other.
   let tokenBytes: [UInt8]
   /// Where each token's bytes start; one more than there are tokens.
   let tokenStarts: [Int]
+  /// The tokens that a whole word becomes before any merge; `nil` where words are always merged.
+  private let words: TokenIndex?
 
-  init(tokens: GGUFStringArray, kinds: [Int]?, merges: GGUFStringArray) throws(ModelError) {
+  /// Reads the tables.
+  ///
+  /// - Parameters:
+  ///   - tokens: The spelling of each token.
+  ///   - kinds: What each token is for.
+  ///   - merges: The rules, two tokens with a space between them, the first to apply first.
+  ///   - ignoresMerges: Whether a word that is a token becomes that token, whatever the rules say.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
+  init(
+    tokens: GGUFStringArray,
+    kinds: [TokenKind],
+    merges: GGUFStringArray,
+    ignoresMerges: Bool
+  ) throws(ModelError) {
     let count = tokens.count
     guard count > 0, count < Int(Int32.max), merges.count < Int(Int32.max) else {
       throw ModelError(.invalidTokenizer, "The vocabulary has \(count) tokens; use a complete model file.")
     }
-    guard kinds == nil || kinds?.count == count else {
-      throw ModelError(
-        .invalidTokenizer,
-        "The vocabulary has \(count) tokens but \(kinds?.count ?? 0) token types; use another model file."
-      )
-    }
-    self.kinds =
-      kinds.map { $0.map { Kind(rawValue: $0) ?? .normal } } ?? Array(repeating: .normal, count: count)
+    self.kinds = kinds
     var strings = ByteStringTable(capacity: count, byteCount: tokens.byteCount)
     tokens.visit { strings.append($0, $1) }
     guard strings.count == count else {
@@ -70,10 +68,41 @@ struct BytePairVocabulary: Sendable {
     }
     self.pairs = pairs
     byteIDs = Self.byteIDs(strings)
-    (tokenBytes, tokenStarts) = Self.decoded(strings, self.kinds)
+    let (tokenBytes, tokenStarts) = Self.decoded(strings, kinds)
+    self.tokenBytes = tokenBytes
+    self.tokenStarts = tokenStarts
+    guard ignoresMerges else {
+      words = nil
+      return
+    }
+    // Control tokens are left out: text never becomes one.
+    words = TokenIndex(bytes: tokenBytes, starts: tokenStarts) { Self.isSpelled(kinds[$0]) }
   }
 
   var count: Int { kinds.count }
+
+  /// The bytes a token stands for.
+  func bytes(of id: Int) -> [UInt8] { Array(tokenBytes[tokenStarts[id]..<tokenStarts[id + 1]]) }
+
+  @inline(__always)
+  func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
+    guard let words else { return -1 }
+    return words.id(text, range)
+  }
+
+  @inline(__always)
+  func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32]) {
+    // Bytes the vocabulary lacks are negative and dropped later, as the reference does.
+    for index in range { symbols.append(byteIDs[Int(text[index])]) }
+  }
+
+  @inline(__always)
+  func appendTokens(of symbol: Int32, to ids: inout [Int32]) { ids.append(symbol) }
+
+  /// Whether a token is spelled in the byte alphabet.
+  private static func isSpelled(_ kind: TokenKind) -> Bool {
+    kind == .normal || kind == .unused || kind == .byte
+  }
 
   private static func byteIDs(_ strings: ByteStringTable) -> [Int32] {
     ByteLevelAlphabet.scalars.map { scalar in
@@ -85,7 +114,7 @@ struct BytePairVocabulary: Sendable {
   }
 
   /// The bytes each token stands for: spelled in the byte alphabet, except for special tokens.
-  private static func decoded(_ strings: ByteStringTable, _ kinds: [Kind]) -> ([UInt8], [Int]) {
+  private static func decoded(_ strings: ByteStringTable, _ kinds: [TokenKind]) -> ([UInt8], [Int]) {
     var bytes: [UInt8] = []
     var starts: [Int] = [0]
     bytes.reserveCapacity(strings.bytes.count)
@@ -93,7 +122,7 @@ struct BytePairVocabulary: Sendable {
     let table = ByteLevelAlphabet.bytes
     for id in kinds.indices {
       let range = strings.range(id)
-      let isSpelled = kinds[id] == .normal || kinds[id] == .unused || kinds[id] == .byte
+      let isSpelled = isSpelled(kinds[id])
       var index = range.lowerBound
       while index < range.upperBound {
         let byte = strings.bytes[index]

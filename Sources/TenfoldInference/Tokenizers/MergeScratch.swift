@@ -1,6 +1,23 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
+
+/// What merging needs to know of a vocabulary.
+protocol MergeVocabulary {
+  /// The merge rules.
+  var pairs: PairTable { get }
+
+  /// The token that a word becomes without merging, or -1.
+  func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32
+
+  /// Appends the symbols from which the merging of a word starts.
+  func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32])
+
+  /// Appends the tokens of a symbol that nothing merges with any more.
+  func appendTokens(of symbol: Int32, to ids: inout [Int32])
+}
+
 /// The working memory of one encoding thread: the merge lists of long words and a bounded cache of short ones.
 struct MergeScratch {
   private struct CachedWord {
@@ -28,7 +45,7 @@ struct MergeScratch {
   mutating func encode(
     _ text: Span<UInt8>,
     _ range: Range<Int>,
-    _ vocabulary: borrowing BytePairVocabulary,
+    _ vocabulary: borrowing some MergeVocabulary,
     into ids: inout [Int32]
   ) {
     let length = range.count
@@ -70,27 +87,31 @@ struct MergeScratch {
   private mutating func merge(
     _ text: Span<UInt8>,
     _ range: Range<Int>,
-    _ vocabulary: borrowing BytePairVocabulary,
+    _ vocabulary: borrowing some MergeVocabulary,
     into ids: inout [Int32]
   ) {
-    symbols.removeAll(keepingCapacity: symbols.capacity <= 65_536)
-    for index in range { symbols.append(vocabulary.byteIDs[Int(text[index])]) }
-    if range.count <= Self.shortLength {
-      mergeShort(vocabulary)
-    } else {
-      mergeLong(vocabulary)
+    let whole = vocabulary.wholeWord(text, range)
+    guard whole < 0 else {
+      ids.append(whole)
+      return
     }
-    // Bytes the vocabulary lacks are dropped, as the reference does.
-    for symbol in symbols where symbol >= 0 { ids.append(symbol) }
+    symbols.removeAll(keepingCapacity: symbols.capacity <= 65_536)
+    vocabulary.appendSymbols(text, range, to: &symbols)
+    if symbols.count <= Self.shortLength {
+      mergeShort(vocabulary.pairs)
+    } else {
+      mergeLong(vocabulary.pairs)
+    }
+    for symbol in symbols where symbol >= 0 { vocabulary.appendTokens(of: symbol, to: &ids) }
   }
 
-  private mutating func mergeShort(_ vocabulary: borrowing BytePairVocabulary) {
+  private mutating func mergeShort(_ pairs: borrowing PairTable) {
     var count = symbols.count
     guard count > 1 else { return }
     ranks.removeAll(keepingCapacity: true)
     merged.removeAll(keepingCapacity: true)
     for index in 0..<count - 1 {
-      let rule = vocabulary.pairs.rule(symbols[index], symbols[index + 1])
+      let rule = pairs.rule(symbols[index], symbols[index + 1])
       ranks.append(rule.rank)
       merged.append(rule.id)
     }
@@ -103,29 +124,29 @@ struct MergeScratch {
       ranks.remove(at: best)
       merged.remove(at: best)
       count -= 1
-      if best > 0 { update(best - 1, vocabulary) }
-      if best < count - 1 { update(best, vocabulary) }
+      if best > 0 { update(best - 1, pairs) }
+      if best < count - 1 { update(best, pairs) }
     }
   }
 
-  private mutating func update(_ index: Int, _ vocabulary: borrowing BytePairVocabulary) {
-    let rule = vocabulary.pairs.rule(symbols[index], symbols[index + 1])
+  private mutating func update(_ index: Int, _ pairs: borrowing PairTable) {
+    let rule = pairs.rule(symbols[index], symbols[index + 1])
     ranks[index] = rule.rank
     merged[index] = rule.id
   }
 
   /// A linked list of symbols and a heap of (rank, place): O(*n* log *n*) for one word of *n* bytes.
-  private mutating func mergeLong(_ vocabulary: borrowing BytePairVocabulary) {
+  private mutating func mergeLong(_ pairs: borrowing PairTable) {
     let count = symbols.count
     next = (0..<count).map { Int32(truncatingIfNeeded: $0 + 1) }
     previous = (0..<count).map { Int32(truncatingIfNeeded: $0 - 1) }
     heap.removeAll(keepingCapacity: false)
-    for index in 0..<count - 1 { offer(index, vocabulary) }
+    for index in 0..<count - 1 { offer(index, pairs) }
     while let entry = pop() {
       let index = Int(entry & 0xffff_ffff)
       let right = Int(next[index])
       guard right < count, symbols[index] != -2 else { continue }
-      let rule = vocabulary.pairs.rule(symbols[index], symbols[right])
+      let rule = pairs.rule(symbols[index], symbols[right])
       guard UInt64(truncatingIfNeeded: Int(rule.rank)) == entry >> 32, rule.rank != .max else { continue }
       symbols[index] = rule.id
       symbols[right] = -2
@@ -133,17 +154,17 @@ struct MergeScratch {
       next[index] = Int32(truncatingIfNeeded: after)
       if after < count {
         previous[after] = Int32(truncatingIfNeeded: index)
-        offer(index, vocabulary)
+        offer(index, pairs)
       }
-      if previous[index] >= 0 { offer(Int(previous[index]), vocabulary) }
+      if previous[index] >= 0 { offer(Int(previous[index]), pairs) }
     }
     next = []
     previous = []
     heap = []
   }
 
-  private mutating func offer(_ index: Int, _ vocabulary: borrowing BytePairVocabulary) {
-    let rule = vocabulary.pairs.rule(symbols[index], symbols[Int(next[index])])
+  private mutating func offer(_ index: Int, _ pairs: borrowing PairTable) {
+    let rule = pairs.rule(symbols[index], symbols[Int(next[index])])
     guard rule.rank != .max else { return }
     heap.append(UInt64(truncatingIfNeeded: Int(rule.rank)) << 32 | UInt64(index))
     var child = heap.count - 1
@@ -169,5 +190,17 @@ struct MergeScratch {
       parent = child
     }
     return top
+  }
+}
+
+/// Working memory kept between calls, as much as a few threads need at once.
+final class MergeScratches: Sendable {
+  private let kept = Mutex<[MergeScratch]>([])
+
+  /// Lends memory for the time of `body`.
+  func withScratch(_ body: (inout MergeScratch) -> Void) {
+    var scratch = kept.withLock { $0.popLast() } ?? MergeScratch()
+    body(&scratch)
+    kept.withLock { if $0.count < 4 { $0.append(scratch) } }
   }
 }

@@ -1,7 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-/// WordPiece as uncased BERT models use it, with their normalisation and word splitting.
+/// WordPiece as BERT models use it, with their normalisation and word splitting.
 ///
 /// Ids equal those of the reference (Hugging Face tokenizers). Words of more than 100 characters, or with a
 /// part the vocabulary lacks, become `[UNK]`. Time is linear in the text.
@@ -17,31 +17,37 @@ public final class WordPieceTokenizer: Tokenizer {
   public let separator: Int32
   /// The id of `[UNK]`.
   public let unknown: Int32
+  /// How text is normalised.
+  public let options: Options
   private let pieces: [String]
   private let trie: WordPieceTrie
   private let special: SpecialTokenMatcher
   private let specialIDs: Set<Int32>
-  private let normalizer = BertNormalizer()
+  private let normalizer: BertNormalizer
   /// Longer words are unknown, as in the reference.
   private static let maximumWordLength = 100
 
   /// Reads a `vocab.txt`: one piece a line, the line's number being its id.
   ///
-  /// - Parameter path: The file.
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - options: How text is normalised.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/inputOutput`` or
   ///   ``ModelError/Code/invalidTokenizer``.
-  public convenience init(path: String) throws(ModelError) {
+  public convenience init(path: String, options: Options = Options()) throws(ModelError) {
     let file = try MappedFile(path: path)
     // The bytes are copied within the call.
     let bytes = unsafe file.withUnsafeBytes { unsafe Array($0) }
-    try self.init(vocabulary: bytes)
+    try self.init(vocabulary: bytes, options: options)
   }
 
   /// Builds the tokenizer from the bytes of a `vocab.txt`.
   ///
-  /// - Parameter vocabulary: One piece a line, the line's number being its id.
+  /// - Parameters:
+  ///   - vocabulary: One piece a line, the line's number being its id.
+  ///   - options: How text is normalised.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
-  public init(vocabulary: [UInt8]) throws(ModelError) {
+  public init(vocabulary: [UInt8], options: Options = Options()) throws(ModelError) {
     guard vocabulary.count <= 64 << 20 else {
       throw ModelError(
         .invalidTokenizer,
@@ -81,6 +87,8 @@ public final class WordPieceTokenizer: Tokenizer {
     self.classification = classification
     self.separator = separator
     self.unknown = unknown
+    self.options = options
+    normalizer = BertNormalizer(options)
     self.pieces = pieces
     self.trie = trie
     self.special = SpecialTokenMatcher(special)

@@ -6,18 +6,40 @@
 /// Hand-written scanners of the two patterns, without a regular expression engine; one pass, and each step
 /// looks at most as far ahead as the word it returns.
 struct WordSplitter: Sendable {
-  /// The pattern, by the name GGUF files give it.
-  enum Style: String, Sendable {
+  /// The pattern.
+  enum Style: Hashable, Sendable {
+    /// GPT-2: contractions, letters, digits and other characters each with the space before them.
+    case gpt2
+    /// Runs of punctuation, digits in threes, GPT-2's pattern between them: files that name no pattern of their own.
+    case plain
     /// Every digit alone, then GPT-2's pattern between digits.
     case smollm
     /// Qwen 2: contractions in any case, one leading character kept with letters, every digit alone.
     case qwen2
+    /// Llama 3: as Qwen 2, but with digits in threes.
+    case llama3
+
+    private static let byName: [String: Style] = [
+      "gpt-2": .gpt2, "default": .plain, "smollm": .smollm, "qwen2": .qwen2, "deepseek-r1-qwen": .qwen2,
+      "llama-bpe": .llama3, "llama3": .llama3, "llama-v3": .llama3, "falcon3": .llama3,
+    ]
+
+    /// The names that GGUF files give the patterns.
+    static var names: [String] { byName.keys.sorted() }
+
+    /// The pattern of a name in a GGUF file.
+    init?(name: String) {
+      guard let style = Self.byName[name] else { return nil }
+      self = style
+    }
   }
 
   static let other: UInt8 = 0
   static let letter: UInt8 = 1
   static let number: UInt8 = 2
   static let space: UInt8 = 3
+  /// What the plain style counts as punctuation; the other styles don't tell it from ``other``.
+  static let punctuation: UInt8 = 4
   private static let end: UInt8 = 255
 
   private static let classes: ScalarClassTable = {
@@ -27,17 +49,33 @@ struct WordSplitter: Sendable {
     ])
   }()
 
-  let style: Style
-  private let classes = WordSplitter.classes
+  private static let plainClasses: ScalarClassTable = {
+    ScalarClassTable([
+      (UnicodeTables.letters, letter), (UnicodeTables.numbers, number), (UnicodeTables.whitespace, space),
+      (UnicodeTables.punctuation, punctuation),
+      // All punctuation and symbols of ASCII but the grave accent.
+      ([0x21, 0x2f, 0x3a, 0x40, 0x5b, 0x5f, 0x7b, 0x7e], punctuation),
+      ([0x41, 0x5a, 0x61, 0x7a], letter), ([0x30, 0x39], number), ([0x09, 0x0d, 0x20, 0x20], space),
+    ])
+  }()
 
-  init(style: Style) { self.style = style }
+  let style: Style
+  private let classes: ScalarClassTable
+
+  init(style: Style) {
+    self.style = style
+    classes = style == .plain ? Self.plainClasses : Self.classes
+  }
 
   /// The end of the word that starts at `start`, which lies before `limit`; text beyond `limit` is not seen.
   @inline(__always)
   func wordEnd(_ text: Span<UInt8>, from start: Int, limit: Int) -> Int {
     switch style {
+    case .gpt2: gpt2End(text, start, limit)
+    case .plain: plainEnd(text, start, limit)
     case .smollm: smollmEnd(text, start, limit)
-    case .qwen2: qwen2End(text, start, limit)
+    case .qwen2: qwen2End(text, start, limit, digits: 1)
+    case .llama3: qwen2End(text, start, limit, digits: 3)
     }
   }
 
@@ -57,6 +95,24 @@ struct WordSplitter: Sendable {
       guard found == kind else { return index }
       index += length
     }
+  }
+
+  /// The end of at most `count` characters of `kind` at `index`.
+  @inline(__always)
+  private func runEnd(
+    _ text: Span<UInt8>,
+    _ index: Int,
+    _ limit: Int,
+    of kind: UInt8,
+    atMost count: Int
+  ) -> Int {
+    var index = index
+    for _ in 0..<count {
+      let (found, length) = look(text, index, limit)
+      guard found == kind else { break }
+      index += length
+    }
+    return index
   }
 
   /// The length of a contraction at `index`, which holds an apostrophe, or 0.
@@ -79,6 +135,53 @@ struct WordSplitter: Sendable {
     return 0
   }
 
+  private func gpt2End(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+    let byte = text[start]
+    if byte == UInt8(ascii: "'") {
+      let length = contraction(text, start, limit, anyCase: false)
+      if length > 0 { return start + length }
+    }
+    var body = start
+    var kind = look(text, start, limit).kind
+    if byte == UInt8(ascii: " ") {
+      let next = look(text, start + 1, limit).kind
+      if next == Self.letter || next == Self.number || next == Self.other {
+        body = start + 1
+        kind = next
+      }
+    }
+    guard kind == Self.space else { return runEnd(text, body, limit, of: kind) }
+    return spaceEnd(text, start, limit, endingText: nil, keepingLines: false)
+  }
+
+  /// Punctuation ends a text for what is before it; digits lose the space before them.
+  private func plainEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+    let (kind, _) = look(text, start, limit)
+    if kind == Self.punctuation { return runEnd(text, start, limit, of: kind) }
+    if kind == Self.number { return digitsEnd(text, start, limit) }
+    var (body, bodyKind) = (start, kind)
+    if text[start] == UInt8(ascii: " ") {
+      let next = look(text, start + 1, limit).kind
+      if next == Self.number { return start + 1 }
+      if next == Self.letter || next == Self.other { (body, bodyKind) = (start + 1, next) }
+    }
+    guard bodyKind == Self.space else { return runEnd(text, body, limit, of: bodyKind) }
+    return spaceEnd(text, start, limit, endingText: Self.punctuation, keepingLines: false)
+  }
+
+  /// Three ASCII digits, or what comes before the next three of them in a run of numbers.
+  private func digitsEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+    var index = start
+    var digits = 0
+    while true {
+      let (kind, length) = look(text, index, limit)
+      guard kind == Self.number else { return index }
+      index += length
+      digits = length == 1 ? digits + 1 : 0
+      if digits == 3 { return index - 3 == start ? index : index - 3 }
+    }
+  }
+
   private func smollmEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
     let byte = text[start]
     if byte == UInt8(ascii: "'") {
@@ -97,10 +200,10 @@ struct WordSplitter: Sendable {
       }
     }
     if bodyKind == Self.letter || bodyKind == Self.other { return runEnd(text, body, limit, of: bodyKind) }
-    return spaceEnd(text, start, limit, digitsEndText: true)
+    return spaceEnd(text, start, limit, endingText: Self.number, keepingLines: false)
   }
 
-  private func qwen2End(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+  private func qwen2End(_ text: Span<UInt8>, _ start: Int, _ limit: Int, digits: Int) -> Int {
     let byte = text[start]
     if byte == UInt8(ascii: "'") {
       let length = contraction(text, start, limit, anyCase: true)
@@ -108,7 +211,9 @@ struct WordSplitter: Sendable {
     }
     let (kind, length) = look(text, start, limit)
     if kind == Self.letter { return runEnd(text, start + length, limit, of: Self.letter) }
-    if kind == Self.number { return start + length }
+    if kind == Self.number {
+      return runEnd(text, start + length, limit, of: Self.number, atMost: digits - 1)
+    }
     let isNewline = byte == 0x0a || byte == 0x0d
     let next = look(text, start + length, limit)
     if !isNewline, next.kind == Self.letter {
@@ -120,21 +225,28 @@ struct WordSplitter: Sendable {
       while end < limit, text[end] == 0x0a || text[end] == 0x0d { end += 1 }
       return end
     }
-    return spaceEnd(text, start, limit, digitsEndText: false)
+    return spaceEnd(text, start, limit, endingText: nil, keepingLines: true)
   }
 
-  /// The end of the white-space word at `start`: with Qwen up to the last line break of the run; else the run
-  /// without its last character if text follows.
-  private func spaceEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int, digitsEndText: Bool) -> Int {
+  /// The end of the white-space word at `start`.
+  ///
+  /// It reaches up to the last line break of the run where lines are kept; else over the run without its last character
+  /// if text follows. A character of the kind `endingText` is no text.
+  private func spaceEnd(
+    _ text: Span<UInt8>,
+    _ start: Int,
+    _ limit: Int,
+    endingText: UInt8?,
+    keepingLines: Bool
+  ) -> Int {
     var index = start
     var last = start
     var lineEnd = start
     while true {
       let (kind, length) = look(text, index, limit)
       guard kind == Self.space else {
-        if !digitsEndText, lineEnd > start { return lineEnd }
-        let isTextEnd = kind == Self.end || (digitsEndText && kind == Self.number)
-        return isTextEnd || last == start ? index : last
+        if keepingLines, lineEnd > start { return lineEnd }
+        return kind == Self.end || kind == endingText || last == start ? index : last
       }
       last = index
       index += length

@@ -4,6 +4,8 @@
 public import TenfoldCore
 
 /// A document as a host hands it in.
+///
+/// An embedder sees the beginning of a long text only; ``PassageSplitter`` cuts it into passages that fit.
 public struct IndexedDocument: Hashable, Sendable, Codable {
   /// The host's own name for the document; adding another with the same name replaces this one.
   public var id: DocumentID

@@ -47,12 +47,15 @@ struct ChatTemplateTests {
 
   @Test(
     "of other kinds are refused with a way out",
-    arguments: ["", "[INST] {{ content }} [/INST]", "{{ messages }}"]
+    arguments: [
+      "", "[INST] {{ content }} [/INST]", "{{ messages }}",
+      "{{ '<|start_header_id|>' + role + '<|end_header_id|>' + content + '<|eot_id|>' }}",
+    ]
   )
   func unknown(_ source: String) {
     let error = #expect(throws: ModelError.self) { _ = try ChatTemplate(source: source) }
     #expect(error?.code == .unsupported)
-    #expect(error?.message.contains("ChatML") == true)
+    #expect(error?.message.contains("raw text") == true)
   }
 
   @Test("that put words into the model's mouth are refused")

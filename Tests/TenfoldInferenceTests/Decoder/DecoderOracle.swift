@@ -81,7 +81,8 @@ struct DecoderOracle {
   private func rotate(_ row: inout [Double], _ position: Int, _ head: Int) {
     for start in stride(from: 0, to: row.count, by: head) {
       for index in 0..<head / 2 {
-        let angle = Double(position) * pow(10_000, -2 * Double(index) / Double(head))
+        let factor = shape.rotationFactors.isEmpty ? 1 : Double(shape.rotationFactors[index])
+        let angle = Double(position) * pow(10_000, -2 * Double(index) / Double(head)) / factor
         let isPairs = shape.architecture == "llama"
         let (i, j) =
           isPairs ? (start + 2 * index, start + 2 * index + 1) : (start + index, start + index + head / 2)

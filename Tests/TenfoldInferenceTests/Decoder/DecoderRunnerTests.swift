@@ -52,6 +52,28 @@ struct DecoderRunnerTests {
     }
   }
 
+  @Test("divides the frequencies of the rotation by the factors of the file")
+  func rotationFactors() throws {
+    var synthetic = SyntheticModel()
+    synthetic.weights = .f32
+    // As Llama 3.1: fast frequencies stay, slow ones are slowed down.
+    synthetic.rotationFactors = [1, 1, 1, 1.5, 2.25, 4, 8, 8]
+    let tokens = Array(Self.prompt.prefix(70))
+    let actual = try logits(of: tokens, synthetic.load())
+    let expected = DecoderOracle(synthetic).logits(tokens)
+    let plain = try logits(of: tokens, SyntheticModel(weights: .f32).load())
+    func distance(_ rows: [[Float]]) -> Double {
+      var (error, size) = (0.0, 0.0)
+      for (x, y) in zip(rows.joined(), expected.joined()) {
+        error += (Double(x) - y) * (Double(x) - y)
+        size += y * y
+      }
+      return (error / size).squareRoot()
+    }
+    #expect(distance(actual) < 0.002)
+    #expect(distance(plain) > 0.02)
+  }
+
   @Test("gives a token after a long context the same bits on any number of threads")
   func longContext() throws {
     let model = try SyntheticModel().load()
@@ -227,6 +249,19 @@ struct DecoderLoadTests {
     let file = try SyntheticModel().open(shape: [name: [96, 32]])
     let error = #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }
     #expect(error?.code == .invalidTensor && error?.message.contains(name) == true)
+  }
+
+  @Test(
+    "refuses factors of the rotation that are no positive numbers or too few",
+    arguments: [
+      [1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 1, -1], [1, 1, 1, 1, 1, 1, 1, .nan],
+      [1, 1, 1, 1, 1, 1, 1, .infinity], [1, 1, 1],
+    ] as [[Float]]
+  )
+  func badFactors(factors: [Float]) throws {
+    let file = try SyntheticModel(rotationFactors: factors).open()
+    let error = #expect(throws: ModelError.self) { try DecoderModel(file, threads: 1) }
+    #expect(error?.code == .invalidTensor && error?.message.contains("rope_freqs") == true)
   }
 
   @Test("lists the architectures it runs")

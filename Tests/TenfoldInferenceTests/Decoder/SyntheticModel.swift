@@ -23,6 +23,8 @@ struct SyntheticModel {
   var seed: UInt64 = 1
   /// Whether what follows a token depends on that token alone, so that answers soon repeat themselves.
   var isForgetful = false
+  /// What each of a head's frequencies is divided by; half as many as a head has elements.
+  var rotationFactors: [Float] = []
 
   /// Every tensor's floats, as the file holds them after rounding.
   final class Contents {
@@ -77,6 +79,7 @@ struct SyntheticModel {
         ]
       }
     }
+    if !rotationFactors.isEmpty { list.append(("rope_freqs.weight", [rotationFactors.count], false)) }
     list.removeAll { omitting.contains($0.name) }
     for index in list.indices { list[index].dimensions = shape[list[index].name] ?? list[index].dimensions }
 
@@ -128,6 +131,7 @@ struct SyntheticModel {
       let spread = isMatrix ? (3 / Float(dimensions[0])).squareRoot() * 2 : 0.5
       let center: Float = name.hasSuffix("norm.weight") ? 1 : 0
       var floats = (0..<count).map { _ in center + (Float(random.unit()) * 2 - 1) * spread }
+      if name == "rope_freqs.weight" { floats = rotationFactors }
       if isForgetful, name.hasSuffix("attn_output.weight") { floats = floats.map { _ in 0 } }
       if isQuantised {
         for start in stride(from: 0, to: count, by: 32) {

@@ -27,6 +27,14 @@ struct GGUFWriter {
   mutating func set(_ key: String, _ value: String) { raw(key, type: 8, Self.string(value)) }
   mutating func set(_ key: String, _ value: UInt32) { raw(key, type: 4, Self.bytes(value)) }
   mutating func set(_ key: String, _ value: Float) { raw(key, type: 6, Self.bytes(value.bitPattern)) }
+  mutating func set(_ key: String, _ value: Bool) { raw(key, type: 7, [value ? 1 : 0]) }
+  mutating func set(_ key: String, _ value: [Float]) {
+    raw(
+      key,
+      type: 9,
+      Self.bytes(UInt32(6)) + Self.bytes(UInt64(value.count)) + value.flatMap { Self.bytes($0.bitPattern) }
+    )
+  }
   mutating func set(_ key: String, _ value: [String]) {
     raw(key, type: 9, Self.bytes(UInt32(8)) + Self.bytes(UInt64(value.count)) + value.flatMap(Self.string))
   }

@@ -39,16 +39,19 @@ struct BytePairTokenizerTests {
     ]
   )
   func roundTrip(_ text: String) throws {
-    for style in ["smollm", "qwen2"] {
+    for style in ["smollm", "qwen2", "llama-bpe", "gpt-2", "default"] {
       let tokenizer = try SmallVocabulary.tokenizer(pre: style)
       #expect(tokenizer.decode(tokenizer.encode(text)) == text)
     }
   }
 
-  @Test("gives back random text", arguments: [1, 2, 3] as [UInt64])
-  func randomRoundTrip(seed: UInt64) throws {
+  @Test(
+    "gives back random text",
+    arguments: [(1, "smollm"), (2, "qwen2"), (3, "llama-bpe"), (4, "gpt-2"), (5, "default")]
+  )
+  func randomRoundTrip(seed: UInt64, style: String) throws {
     var generator = SeededGenerator(seed: seed)
-    let tokenizer = try SmallVocabulary.tokenizer(pre: seed == 1 ? "smollm" : "qwen2")
+    let tokenizer = try SmallVocabulary.tokenizer(pre: style)
     for _ in 0..<200 {
       var text = String.UnicodeScalarView()
       for _ in 0..<20 {
@@ -98,6 +101,47 @@ struct BytePairTokenizerTests {
     #expect(tokenizer.decode(tokenizer.encode(text)) == text)
   }
 
+  @Test("with Llama 3 takes a word that is a token as it is, and merges it elsewhere")
+  func wholeWords() throws {
+    // No merge leads to these.
+    let words = ["Ġworld", "123", "1234"]
+    func ids(_ pre: String, _ text: String) throws -> [Int32] {
+      let metadata = try SmallVocabulary.metadata(SmallVocabulary.writer(pre: pre, words: words))
+      return try BytePairTokenizer(metadata: metadata).encode(text)
+    }
+    for pre in ["llama-bpe", "llama3", "llama-v3"] {
+      #expect(try ids(pre, "hello world") == [259, 263])
+      // Digits go in threes, so that four of them are no word.
+      #expect(try ids(pre, "1234") == [264, 52])
+      // Part of a longer word.
+      #expect(try ids(pre, " worlds").first == 260)
+    }
+    #expect(try ids("qwen2", "hello world").count == 6)
+  }
+
+  @Test("begins a prompt as the file says, and a Llama 3 prompt where it says nothing")
+  func beginning() throws {
+    func ids(_ pre: String, _ adds: Bool?, names: Bool = true) throws -> [Int32] {
+      var writer = SmallVocabulary.writer(pre: pre)
+      if names { writer.set("tokenizer.ggml.bos_token_id", 263 as UInt32) }
+      if let adds { writer.set("tokenizer.ggml.add_bos_token", adds) }
+      return try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer)).encode(prompt: "hello")
+    }
+    #expect(try ids("llama-bpe", nil) == [263, 259])
+    #expect(try ids("llama-bpe", false) == [259])
+    #expect(try ids("llama-bpe", nil, names: false) == [259])
+    #expect(try ids("qwen2", nil) == [259])
+    #expect(try ids("qwen2", true) == [263, 259])
+  }
+
+  @Test("never makes a control token of a text's whole word")
+  func controlWord() throws {
+    let writer = SmallVocabulary.writer(pre: "llama-bpe", controls: ["user", "<|im_end|>"])
+    let tokenizer = try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer))
+    #expect(!tokenizer.encode("user").contains(263))
+    #expect(tokenizer.encode("user", parsingSpecial: true) == [263])
+  }
+
   @Test("refuses inconsistent vocabularies")
   func faults() throws {
     func failure(_ writer: GGUFWriter) throws -> ModelError.Code? {
@@ -105,7 +149,7 @@ struct BytePairTokenizerTests {
         code { _ = try BytePairTokenizer(metadata: GGUFFile(path: path).metadata) }
       }
     }
-    #expect(try failure(SmallVocabulary.writer(pre: "llama-bpe")) == .unsupported)
+    #expect(try failure(SmallVocabulary.writer(pre: "tekken")) == .unsupported)
     var unmatched = GGUFWriter()
     unmatched.set("tokenizer.ggml.model", "gpt2")
     unmatched.set("tokenizer.ggml.pre", "smollm")

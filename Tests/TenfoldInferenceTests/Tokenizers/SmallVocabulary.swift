@@ -18,7 +18,9 @@ enum SmallVocabulary {
 
   static func writer(
     pre: String,
-    merges: [String] = ["h e", "l l", "he ll", "hell o", "Ġ w", "a a", "aa aa"]
+    merges: [String] = ["h e", "l l", "he ll", "hell o", "Ġ w", "a a", "aa aa"],
+    words: [String] = [],
+    controls: [String] = ["<|im_start|>", "<|im_end|>"]
   ) -> GGUFWriter {
     var tokens = alphabet
     var kinds = [Int32](repeating: 1, count: 256)
@@ -26,7 +28,11 @@ enum SmallVocabulary {
       tokens.append(merge.split(separator: " ").joined())
       kinds.append(1)
     }
-    for control in ["<|im_start|>", "<|im_end|>"] {
+    for word in words {
+      tokens.append(word)
+      kinds.append(1)
+    }
+    for control in controls {
       tokens.append(control)
       kinds.append(3)
     }
@@ -42,6 +48,16 @@ enum SmallVocabulary {
   }
 
   static func tokenizer(pre: String = "smollm") throws -> BytePairTokenizer {
-    try withFile(writer(pre: pre).encoded()) { try BytePairTokenizer(metadata: GGUFFile(path: $0).metadata) }
+    try BytePairTokenizer(metadata: metadata(writer(pre: pre)))
   }
+
+  /// A file's metadata, which outlives the file.
+  static func metadata(_ writer: GGUFWriter) throws -> GGUFMetadata {
+    try withFile(writer.encoded()) { try GGUFFile(path: $0).metadata }
+  }
+
+  /// As of a Llama 3 file: ids 263 to 267 are the controls, in order.
+  static let llama3Controls = [
+    "<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
+  ]
 }

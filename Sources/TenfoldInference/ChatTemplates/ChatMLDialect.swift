@@ -1,0 +1,84 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldCore
+
+/// ChatML, in the variants of SmolLM2 and Qwen, which differ in the system turn that a conversation without one gets.
+struct ChatMLDialect: ChatDialect {
+  private static let start = "<|im_start|>"
+  private static let end = "<|im_end|>"
+
+  /// The system turn's text where the conversation brings none, or `nil` to add no turn.
+  var defaultSystem: String?
+  /// Whether tool answers are wrapped in `<tool_response>` inside a user turn.
+  var wrapsToolResponses = false
+  /// Whether the template itself writes the token that begins a text.
+  var writesBeginning = false
+
+  var turnEnd: String? { Self.end }
+
+  init(defaultSystem: String?) { self.defaultSystem = defaultSystem }
+
+  init?(_ source: ChatTemplateSource) throws(ModelError) {
+    let turn = "\(Self.start)assistant\n"
+    guard source.contains(Self.start), source.contains(Self.end), source.contains(turn),
+      source.contains("role"), source.contains("content")
+    else { return nil }
+    // What a model is told to begin its turn with belongs to the template, and is not read here.
+    guard
+      source.endsTurnOpening(turn)
+        || source.components(separatedBy: turn).last?.hasPrefix("{%") == true
+    else {
+      throw ModelError(
+        .unsupported,
+        """
+        The model's chat template puts more into the model's turn than its beginning, which is not supported. \
+        Write the prompt yourself and send it as raw text.
+        """
+      )
+    }
+    // Every system turn the template spells out; the default one has literal text up to its end marker.
+    for part in source.components(separatedBy: "\(Self.start)system\n").dropFirst() {
+      guard let first = part.utf8.first, first != UInt8(ascii: "'"), first != UInt8(ascii: "\""),
+        let close = ChatTemplateSource.components(of: part, separatedBy: Self.end).first,
+        close.utf8.count < part.utf8.count,
+        !close.contains("{{"), !close.contains("{%")
+      else { continue }
+      defaultSystem = close
+    }
+    wrapsToolResponses = source.contains("<tool_response>")
+    writesBeginning = source.contains("bos_token")
+  }
+
+  func write(_ messages: [ChatMessage], addGenerationPrompt: Bool, to put: (ChatPiece) -> Void) {
+    func turn(_ role: String, _ content: String) {
+      put(.control(Self.start))
+      put(.text("\(role)\n\(content)"))
+      put(.control(Self.end))
+      put(.text("\n"))
+    }
+    // How the token is spelled is not written in the template.
+    if writesBeginning { put(.beginning("")) }
+    if let defaultSystem, let first = messages.first, first.role != .system { turn("system", defaultSystem) }
+    for (index, message) in messages.enumerated() {
+      guard wrapsToolResponses, message.role == .tool else {
+        turn(message.role.rawValue, message.content)
+        continue
+      }
+      // Consecutive tool answers share one user turn.
+      if index == 0 || messages[index - 1].role != .tool {
+        put(.control(Self.start))
+        put(.text("user"))
+      }
+      put(.text("\n<tool_response>\n\(message.content)\n</tool_response>"))
+      if index + 1 == messages.count || messages[index + 1].role != .tool {
+        put(.control(Self.end))
+        put(.text("\n"))
+      }
+    }
+    if addGenerationPrompt {
+      put(.control(Self.start))
+      put(.text("assistant\n"))
+    }
+  }
+}

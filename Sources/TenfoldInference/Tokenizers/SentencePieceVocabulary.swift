@@ -1,0 +1,296 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The tables of a SentencePiece BPE model: what each piece stands for, and which pieces merge.
+///
+/// Two neighbours merge where together they are a piece, and the best score goes first; so the pairs of pieces that
+/// make up another are merge rules, ranked by its score. Symbols are the ids of pieces, and for single characters that
+/// are no piece ``otherCharacter`` plus the scalar.
+struct SentencePieceVocabulary: MergeVocabulary, Sendable {
+  /// Symbols from here on are characters that are no piece.
+  private static let otherCharacter: Int32 = 1 << 30
+  /// Longer pieces are refused; those of real models have at most 16 characters.
+  private static let maximumPieceLength = 256
+  /// The character that stands for a space in pieces.
+  private static let spaceMark: UInt32 = 0x2581
+
+  let kinds: [TokenKind]
+  let pairs: PairTable
+  /// The bytes of all pieces, one after the other; spaces are spaces.
+  private let pieceBytes: [UInt8]
+  private let pieceStarts: [Int]
+  /// The piece of each single byte.
+  private let byteIDs: [Int32]
+  /// Scalar → the piece that is this one character.
+  private let characters: PairTable
+  /// Which characters follow each other inside a piece: for ASCII by first * 128 + second, for others as pairs.
+  private let adjacentASCII: [Bool]
+  private let adjacent: PairTable
+
+  /// Reads the tables.
+  ///
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
+  init(tokens: GGUFStringArray, kinds: [TokenKind], scores: [Double]) throws(ModelError) {
+    let count = tokens.count
+    guard (1..<Int(Self.otherCharacter)).contains(count), scores.count == count else {
+      throw ModelError(
+        .invalidTokenizer,
+        "The vocabulary has \(count) tokens and \(scores.count) scores; use another model file."
+      )
+    }
+    guard !scores.contains(where: \.isNaN) else {
+      throw ModelError(.invalidTokenizer, "A token's score is not a number; fetch the model file again.")
+    }
+    self.kinds = kinds
+    (pieceBytes, pieceStarts) = try Self.spelled(tokens, kinds)
+    byteIDs = try Self.byteIDs(pieceBytes, pieceStarts, kinds)
+    let (bytes, starts) = (pieceBytes, pieceStarts)
+    let index = TokenIndex(bytes: bytes, starts: starts) { kinds[$0] == .normal || kinds[$0] == .unused }
+    var builder = Builder(index: index, ranks: Self.ranks(scores))
+    for id in 0..<count where kinds[id] == .normal || kinds[id] == .unused {
+      let range = starts[id]..<starts[id + 1]
+      // Of equal pieces only the one that is found takes part.
+      guard !range.isEmpty, index.id(bytes.span, range) == Int32(truncatingIfNeeded: id) else { continue }
+      builder.add(bytes, range, id: Int32(truncatingIfNeeded: id))
+    }
+    pairs = builder.pairs()
+    characters = builder.characterTable()
+    adjacentASCII = builder.adjacentASCII
+    adjacent = builder.adjacentTable()
+  }
+
+  var count: Int { kinds.count }
+
+  /// The bytes a piece stands for.
+  func bytes(of id: Int) -> [UInt8] { Array(pieceBytes[pieceStarts[id]..<pieceStarts[id + 1]]) }
+
+  // MARK: - Words
+
+  /// The scalar at `index` with a space for the character that marks one, and its length in bytes.
+  @inline(__always)
+  private func scalar(_ text: Span<UInt8>, at index: Int) -> (value: UInt32, length: Int) {
+    let found = UTF8Scanner.scalar(text, at: index)
+    return found.value == Self.spaceMark ? (0x20, found.length) : found
+  }
+
+  /// The end of the word that starts at `start`: the first place that no piece reaches across.
+  ///
+  /// What is before it and what is after it are merged independently, which keeps words short.
+  func wordEnd(_ text: Span<UInt8>, from start: Int, limit: Int) -> Int {
+    var (last, length) = scalar(text, at: start)
+    var index = start + length
+    while index < limit {
+      let (next, nextLength) = scalar(text, at: index)
+      if last < 0x80, next < 0x80 {
+        guard adjacentASCII[Int(last << 7 | next)] else { return index }
+      } else {
+        guard adjacent.rule(Int32(bitPattern: last), Int32(bitPattern: next)).id >= 0 else { return index }
+      }
+      (last, length) = (next, nextLength)
+      index += length
+    }
+    return limit
+  }
+
+  @inline(__always)
+  func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 { -1 }
+
+  func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32]) {
+    var index = range.lowerBound
+    while index < range.upperBound {
+      let (value, length) = scalar(text, at: index)
+      let piece = characters.rule(Int32(bitPattern: value), 0).id
+      symbols.append(piece >= 0 ? piece : Self.otherCharacter + Int32(bitPattern: value))
+      index += length
+    }
+  }
+
+  func appendTokens(of symbol: Int32, to ids: inout [Int32]) {
+    guard symbol >= Self.otherCharacter else {
+      ids.append(symbol)
+      return
+    }
+    var bytes: [UInt8] = []
+    UTF8Scanner.append(UInt32(bitPattern: symbol - Self.otherCharacter), to: &bytes)
+    for byte in bytes { ids.append(byteIDs[Int(byte)]) }
+  }
+
+  // MARK: - Reading
+
+  /// What each token stands for.
+  private static func spelled(
+    _ tokens: GGUFStringArray,
+    _ kinds: [TokenKind]
+  ) throws(ModelError) -> ([UInt8], [Int]) {
+    var bytes: [UInt8] = []
+    var starts: [Int] = [0]
+    bytes.reserveCapacity(tokens.byteCount)
+    starts.reserveCapacity(kinds.count + 1)
+    try tokens.visit { (source, range) throws(ModelError) in
+      let id = starts.count - 1
+      // The range lies inside the array's checked bytes.
+      var spelling = unsafe source.extracting(range).withUnsafeBytes { unsafe Array($0) }
+      switch kinds[id] {
+      case .byte:
+        guard let byte = byte(spelling) else {
+          throw ModelError(
+            .invalidTokenizer,
+            "Token \(id) is to be a byte but is not spelled like one (<0x41>); fetch the model file again."
+          )
+        }
+        spelling = [byte]
+      case .normal, .unused:
+        guard spelling.count <= maximumPieceLength else {
+          throw ModelError(
+            .invalidTokenizer,
+            "Token \(id) has \(spelling.count) bytes; pieces have at most \(maximumPieceLength)."
+          )
+        }
+        spelling = unmarked(spelling)
+      case .unknown, .control, .userDefined: break
+      }
+      bytes += spelling
+      starts.append(bytes.count)
+    }
+    guard starts.count == kinds.count + 1 else {
+      throw ModelError(.invalidTokenizer, "The vocabulary's strings are inconsistent; fetch the file again.")
+    }
+    return (bytes, starts)
+  }
+
+  /// The byte of a spelling like `<0x41>`.
+  private static func byte(_ spelling: [UInt8]) -> UInt8? {
+    guard spelling.count == 6, spelling.starts(with: "<0x".utf8), spelling[5] == UInt8(ascii: ">") else {
+      return nil
+    }
+    return UInt8(String(decoding: spelling[3...4], as: UTF8.self), radix: 16)
+  }
+
+  /// A spelling with spaces for the characters that mark them.
+  private static func unmarked(_ spelling: [UInt8]) -> [UInt8] {
+    guard spelling.contains(0xe2) else { return spelling }
+    var result: [UInt8] = []
+    var index = 0
+    while index < spelling.count {
+      if spelling[index...].starts(with: [0xe2, 0x96, 0x81]) {
+        result.append(0x20)
+        index += 3
+      } else {
+        result.append(spelling[index])
+        index += 1
+      }
+    }
+    return result
+  }
+
+  private static func byteIDs(
+    _ bytes: [UInt8],
+    _ starts: [Int],
+    _ kinds: [TokenKind]
+  ) throws(ModelError) -> [Int32] {
+    var ids = [Int32](repeating: -1, count: 256)
+    for id in kinds.indices where kinds[id] == .byte {
+      ids[Int(bytes[starts[id]])] = Int32(truncatingIfNeeded: id)
+    }
+    if let missing = ids.firstIndex(of: -1) {
+      throw ModelError(
+        .invalidTokenizer,
+        """
+        The vocabulary has no token for the byte \(missing), so that some text could not be told; use a model with \
+        byte fallback.
+        """
+      )
+    }
+    return ids
+  }
+
+  /// The ranks of scores: 0 for the best, equal for equal ones.
+  private static func ranks(_ scores: [Double]) -> [Int32] {
+    var ranks = [Int32](repeating: 0, count: scores.count)
+    var rank: Int32 = 0
+    var last: Double?
+    for id in scores.indices.sorted(by: { scores[$0] > scores[$1] }) {
+      if let last, last != scores[id] { rank += 1 }
+      last = scores[id]
+      ranks[id] = rank
+    }
+    return ranks
+  }
+
+  // MARK: - Building
+
+  /// Collects what pieces are made of.
+  private struct Builder {
+    let index: TokenIndex
+    let ranks: [Int32]
+    private var rules: [(left: Int32, right: Int32, id: Int32)] = []
+    private var single: [(scalar: UInt32, id: Int32)] = []
+    private var neighbours: Set<UInt64> = []
+    private(set) var adjacentASCII = [Bool](repeating: false, count: 128 * 128)
+
+    init(index: TokenIndex, ranks: [Int32]) {
+      self.index = index
+      self.ranks = ranks
+    }
+
+    /// Adds a piece: the pairs of symbols that merge into it, and the characters that are neighbours in it.
+    mutating func add(_ bytes: [UInt8], _ range: Range<Int>, id: Int32) {
+      let piece = Array(bytes[range])
+      // What is no UTF-8 is in no text.
+      guard UTF8Scanner.repaired(piece) == piece else { return }
+      let text = piece.span
+      var scalars: [(value: UInt32, start: Int)] = []
+      var offset = 0
+      while offset < piece.count {
+        let (value, length) = UTF8Scanner.scalar(text, at: offset)
+        scalars.append((value, offset))
+        offset += length
+      }
+      if scalars.count == 1 { single.append((scalars[0].value, id)) }
+      for number in scalars.indices.dropFirst() {
+        let (first, second) = (scalars[number - 1].value, scalars[number].value)
+        if first < 0x80, second < 0x80 {
+          adjacentASCII[Int(first << 7 | second)] = true
+        } else {
+          neighbours.insert(UInt64(first) << 32 | UInt64(second))
+        }
+        let cut = scalars[number].start
+        let left = symbol(text, 0..<cut, character: number == 1 ? first : nil)
+        let right = symbol(text, cut..<piece.count, character: number + 1 == scalars.count ? second : nil)
+        if left >= 0, right >= 0 { rules.append((left, right, id)) }
+      }
+    }
+
+    /// The symbol of a part of a piece, or -1; `character` if it is a single one.
+    private func symbol(_ text: Span<UInt8>, _ range: Range<Int>, character: UInt32?) -> Int32 {
+      let id = index.id(text, range)
+      guard id < 0, let character else { return id }
+      return SentencePieceVocabulary.otherCharacter + Int32(bitPattern: character)
+    }
+
+    func pairs() -> PairTable {
+      var table = PairTable(capacity: rules.count)
+      for rule in rules { table.insert(rule.left, rule.right, rank: ranks[Int(rule.id)], id: rule.id) }
+      return table
+    }
+
+    func characterTable() -> PairTable {
+      var table = PairTable(capacity: single.count)
+      for (scalar, id) in single { table.insert(Int32(bitPattern: scalar), 0, rank: 0, id: id) }
+      return table
+    }
+
+    func adjacentTable() -> PairTable {
+      var table = PairTable(capacity: neighbours.count)
+      for pair in neighbours {
+        table.insert(
+          Int32(truncatingIfNeeded: pair >> 32),
+          Int32(truncatingIfNeeded: pair & 0xffff_ffff),
+          rank: 0,
+          id: 0
+        )
+      }
+      return table
+    }
+  }
+}
