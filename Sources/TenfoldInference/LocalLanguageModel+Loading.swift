@@ -16,8 +16,9 @@ extension LocalLanguageModel {
   /// - Returns: The running model.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/inputOutput``, ``ModelError/Code/truncated``,
   ///   ``ModelError/Code/invalidHeader``, ``ModelError/Code/invalidTensor``, ``ModelError/Code/missing``,
-  ///   ``ModelError/Code/unsupported``, ``ModelError/Code/invalidTokenizer``, ``ModelError/Code/invalidOption`` or
-  ///   ``ModelError/Code/storageFull``.
+  ///   ``ModelError/Code/unsupported``, ``ModelError/Code/invalidTokenizer``, ``ModelError/Code/invalidOption``,
+  ///   ``ModelError/Code/storageFull``, or ``ModelError/Code/vocabularyMismatch`` where the options name a draft model that
+  ///   has other tokens.
   public static func load(
     gguf path: String,
     options: Options = Options(),
@@ -36,12 +37,7 @@ extension LocalLanguageModel {
     let file = try GGUFFile(path: path)
     let vocabulary = try GGUFVocabulary(file.metadata)
     let model = try DecoderModel(file, packedWeights: options.packedWeights, progress: progress)
-    guard vocabulary.count <= model.vocabularySize else {
-      throw ModelError(
-        .invalidTokenizer,
-        "The tokenizer has \(vocabulary.count) tokens, the model only \(model.vocabularySize); fetch the file again."
-      )
-    }
+    try vocabulary.check(against: model)
     var options = options
     if options.revision == nil {
       let contents = PackedWeightsLayout.Source.fingerprint(of: file.mappedFile)

@@ -22,7 +22,7 @@ public final class LocalLanguageModel: LanguageModel {
   public let profile: ModelProfile
   /// The weights, for sessions of one's own such as ``DecoderSession``.
   public let model: DecoderModel
-  private let vocabulary: any DecoderVocabulary
+  let vocabulary: any DecoderVocabulary
   private let formats: FormatCompiler
   private let mailbox: EngineMailbox
   private let maximumQueuedRequests: Int
@@ -36,6 +36,8 @@ public final class LocalLanguageModel: LanguageModel {
     metrics: any MetricsFactory = MetricsSystem.factory
   ) throws(ModelError) {
     try options.check()
+    let draft = options.speculation.maximumDraftTokens > 0 ? options.speculation.draftModel : nil
+    try draft?.check(vocabulary, of: options.id ?? name)
     let threads = options.threads ?? max(1, WorkerPool.defaultThreadCount - 1)
     let memory = try KeyValueMemory(
       model.configuration,
@@ -90,6 +92,15 @@ public final class LocalLanguageModel: LanguageModel {
       precision: options.precision,
       pool: WorkerPool(threads: threads)
     )
+    let modelDrafter = try draft.map { (draft) throws(ModelError) in
+      try ModelDrafter(
+        draft,
+        limit: options.speculation.maximumDraftTokens,
+        target: runner,
+        limits: limits,
+        contextLength: context
+      )
+    }
     let loop = EngineLoop(
       mailbox: mailbox,
       runner: runner,
@@ -97,6 +108,7 @@ public final class LocalLanguageModel: LanguageModel {
       profile: profile,
       limits: limits,
       speculation: options.speculation,
+      modelDrafter: modelDrafter,
       threads: threads,
       metrics: EngineMetrics(model: profile.id, factory: metrics)
     )

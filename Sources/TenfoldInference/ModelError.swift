@@ -26,6 +26,8 @@ public struct ModelError: CodedError {
     public static let unsupported = Self("unsupported")
     /// The tokenizer's vocabulary or merges are inconsistent.
     public static let invalidTokenizer = Self("invalidTokenizer")
+    /// A draft model's vocabulary is not that of the model it is to draft for.
+    public static let vocabularyMismatch = Self("vocabularyMismatch")
     /// The prompt has more tokens than the context holds.
     public static let promptTooLong = Self("promptTooLong")
     /// An option lies outside its documented range.

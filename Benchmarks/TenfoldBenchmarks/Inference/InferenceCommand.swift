@@ -17,7 +17,7 @@ struct InferenceCommand: AsyncParsableCommand {
       soak: minutes of them at 80 % of what it can do.
       prefix: the time to the first token of a prompt of which 90 % was seen before, and a replay of conversations.
       structured: decoding within a JSON schema beside decoding freely. speculation: guessing tokens beside making them \
-      one by one. cold-start: from the start of a process to its first token, and its memory.
+      one by one, with --draft also with a draft model. cold-start: from the start of a process to its first token, and its memory.
       perplexity: how well a text is predicted, in each precision; it needs --perplexity FILE, which alone runs nothing \
       else.
       Of the precisions, standard rounds activations as llama.cpp does and is the engine's default; high is up to twice \
@@ -38,6 +38,11 @@ struct InferenceCommand: AsyncParsableCommand {
 
   @Option(help: "A model file or directory, or a model's name in the store that TENFOLD_MODELS names.")
   var model: String?
+
+  @Option(
+    help: "A smaller model of the same vocabulary that drafts in the speculation case, named as --model is."
+  )
+  var draft: String?
 
   @Option(help: "A text whose perplexity is measured.")
   var perplexity: String?
@@ -93,7 +98,11 @@ struct InferenceCommand: AsyncParsableCommand {
     case .soak: try await SoakBenchmark(path: file, precision: precision.value, minutes: minutes).run(&report)
     case .prefix: try await PrefixBenchmark(path: file, precision: precision.value).run(&report)
     case .structured: try await StructuredBenchmark(path: file, precision: precision.value).run(&report)
-    case .speculation: try await SpeculationBenchmark(path: file, precision: precision.value).run(&report)
+    case .speculation:
+      let draft = try draft.map { name in
+        try DecoderBenchmark(path: path(of: name), precision: precision.value).filePath()
+      }
+      try await SpeculationBenchmark(path: file, draft: draft, precision: precision.value).run(&report)
     case .coldStart: try ColdStartBenchmark(path: file, precision: precision.value).run(&report)
     case .perplexity:
       guard let perplexity else { return }
@@ -102,14 +111,15 @@ struct InferenceCommand: AsyncParsableCommand {
   }
 
   /// A path as given, or the folder of that name in the store.
-  private func path(default name: String) throws -> String {
-    let name = model ?? name
+  private func path(default name: String) throws -> String { try path(of: model ?? name) }
+
+  private func path(of name: String) throws -> String {
     if FileManager.default.fileExists(atPath: name) { return name }
     let root = ProcessInfo.processInfo.environment["TENFOLD_MODELS"] ?? ""
     let stored = root + "/files/" + name
     guard !root.isEmpty, FileManager.default.fileExists(atPath: stored) else {
       throw ValidationError(
-        "No model at \(name)\(root.isEmpty ? "" : " or \(stored)"): give --model PATH, or set TENFOLD_MODELS to a store."
+        "No model at \(name)\(root.isEmpty ? "" : " or \(stored)"): give its path, or set TENFOLD_MODELS to a store."
       )
     }
     return stored

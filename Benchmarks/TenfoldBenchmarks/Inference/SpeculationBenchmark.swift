@@ -6,6 +6,8 @@ import Tenfold
 /// What does guessing tokens save, and what does it cost where nothing can be guessed? Peer: the same engine without.
 struct SpeculationBenchmark {
   let path: String
+  /// The file of a draft model.
+  let draft: String?
   let precision: DecoderPrecision
 
   private static let tasks = [
@@ -26,51 +28,97 @@ struct SpeculationBenchmark {
       """
     ),
     ("story", "Write a story about a lighthouse keeper who finds a letter."),
+    ("code", "Write a Python class for a binary search tree with insert, delete and in-order traversal."),
   ]
 
+  /// What was measured of one way of guessing.
+  private struct Record {
+    var answers: Set<String> = []
+    var speeds: [Double] = []
+    var drafted = 0
+    var accepted = 0
+    /// Passes of the draft model.
+    var draftPasses = 0
+  }
+
   func run(_ report: inout BenchmarkReport) async throws {
-    var answers: [String: [String]] = [:]
-    var speeds: [String: [Double]] = [:]
-    for (name, speculation) in [("off", DecoderSpeculation.off), ("on", .promptLookup)] {
-      let model = try await LocalLanguageModel.load(
-        gguf: path,
-        options: .init(
-          threads: report.options.threads,
-          contextLength: 2_048,
-          precision: precision,
-          speculation: speculation
-        )
-      )
-      for (task, prompt) in Self.tasks {
-        var (drafted, accepted) = (0, 0)
-        for repetition in 0..<report.options.reps + 1 {
-          let options = try GenerationOptions(maxTokens: 160)
-          let request = InferenceRequest(prompt, tenant: "bench", options: options)
-          let completion = try await model.respond(to: request)
-          answers[task, default: []].append(completion.text)
-          guard repetition > 0, let time = completion.summary.usage.timePerToken else { continue }
-          speeds["\(task) \(name)", default: []].append(1 / (time / .seconds(1)))
-          drafted += completion.summary.usage.draftedTokens
-          accepted += completion.summary.usage.acceptedTokens
-        }
-        let sample = BenchmarkSample(values: (speeds["\(task) \(name)"] ?? []).sorted(), othersCPUs: nil)
-        report.add("speculation-\(task)", name, "tok/s", sample)
-        guard drafted > 0 else { continue }
-        let share = BenchmarkSample(values: [100 * Double(accepted) / Double(drafted)], othersCPUs: nil)
-        let parameters = ["drafted": "\(drafted)", "precision": "\(precision)"]
-        report.add("speculation-\(task)", "came true", "%", share, parameters: parameters)
-      }
-      await model.shutdown()
+    var ways: [(name: String, speculation: DecoderSpeculation)] = [("off", .off), ("on", .promptLookup)]
+    if let draft {
+      let model = try await DraftModel.load(gguf: draft)
+      ways.append(("draft", .draftModel(model, promptLookup: false)))
+      ways.append(("on with draft", .draftModel(model)))
     }
-    for (task, _) in Self.tasks {
-      let pairs = zip(speeds["\(task) on"] ?? [], speeds["\(task) off"] ?? [])
-      let ratios = BenchmarkSample(values: pairs.map { $0 / $1 }.sorted(), othersCPUs: nil)
-      let isSame = Set(answers[task] ?? []).count == 1
-      let parameters = ["same_answers": "\(isSame)", "precision": "\(precision)"]
-      report.add("speculation-\(task)", "on/off", "x", ratios, parameters: parameters)
-      guard isSame else {
-        throw ModelError(.invalidOption, "The answers to \(task) differ; this is a defect.")
+    // One after the other in each repetition, so that a machine that changes its speed does so for all.
+    var models: [LocalLanguageModel] = []
+    for way in ways { models.append(try await load(way.speculation, report.options.threads)) }
+    for (task, prompt) in Self.tasks {
+      var records = ways.map { _ in Record() }
+      for repetition in 0..<report.options.reps + 1 {
+        for (index, model) in models.enumerated() {
+          try await measure(prompt, model, isWarmUp: repetition == 0, &records[index])
+        }
       }
+      try add(task, Array(zip(ways.map(\.name), records)), &report)
+    }
+    for model in models { await model.shutdown() }
+  }
+
+  private func load(_ speculation: DecoderSpeculation, _ threads: Int?) async throws -> LocalLanguageModel {
+    try await LocalLanguageModel.load(
+      gguf: path,
+      options: .init(threads: threads, contextLength: 2_048, precision: precision, speculation: speculation)
+    )
+  }
+
+  private func measure(
+    _ prompt: String,
+    _ model: LocalLanguageModel,
+    isWarmUp: Bool,
+    _ record: inout Record
+  ) async throws {
+    let passes = model.statistics.draftPasses
+    let request = InferenceRequest(prompt, tenant: "bench", options: try GenerationOptions(maxTokens: 160))
+    let completion = try await model.respond(to: request)
+    record.answers.insert(completion.text)
+    let usage = completion.summary.usage
+    guard !isWarmUp, let time = usage.timePerToken else { return }
+    record.speeds.append(1 / (time / .seconds(1)))
+    record.drafted += usage.draftedTokens
+    record.accepted += usage.acceptedTokens
+    record.draftPasses += model.statistics.draftPasses - passes
+  }
+
+  private func add(
+    _ task: String,
+    _ records: [(name: String, record: Record)],
+    _ report: inout BenchmarkReport
+  ) throws {
+    let name = "speculation-\(task)"
+    let isSame = Set(records.flatMap(\.record.answers)).count == 1
+    for (way, record) in records {
+      let speeds = BenchmarkSample(values: record.speeds.sorted(), othersCPUs: nil)
+      report.add(name, way, "tok/s", speeds)
+      guard way != "off", let plain = records.first?.record else { continue }
+      let ratios = zip(record.speeds, plain.speeds).map { $0 / $1 }.sorted()
+      report.add(
+        name,
+        "\(way)/off",
+        "x",
+        BenchmarkSample(values: ratios, othersCPUs: nil),
+        parameters: ["same_answers": "\(isSame)", "precision": "\(precision)"]
+      )
+      guard record.drafted > 0 || record.draftPasses > 0 else { continue }
+      let share = 100 * Double(record.accepted) / Double(max(1, record.drafted))
+      report.add(
+        name,
+        "\(way): came true",
+        "%",
+        BenchmarkSample(values: [share], othersCPUs: nil),
+        parameters: ["drafted": "\(record.drafted)", "draft_passes": "\(record.draftPasses)"]
+      )
+    }
+    guard isSame else {
+      throw ModelError(.invalidOption, "The answers to \(task) differ; this is a defect.")
     }
   }
 }

@@ -10,20 +10,19 @@ import Glibc
 #endif
 
 extension EngineLoop {
-  /// Charges a step to its sequences, each with its share of the rows.
+  /// Charges passes to their sequences, each with its share of the rows.
   ///
   /// - Parameters:
-  ///   - plan: The step.
-  ///   - start: ``threadTime()`` before it.
-  func charge(_ plan: [EngineScheduler.Work], since start: Duration) {
+  ///   - work: The sequences and their rows.
+  ///   - start: ``threadTime()`` before the passes.
+  ///   - bytes: The bytes of weights that the passes have read.
+  func charge(_ work: [(id: Int, rows: Int)], since start: Duration, streaming bytes: Int) {
     let cpuTime = (Self.threadTime() - start) * threads
-    let rows = plan.reduce(0) { $0 + $1.rowCount }
-    for work in plan {
-      let share = Double(work.rowCount) / Double(rows)
-      sequences[work.id]?.charge(
-        cpuTime: cpuTime * share,
-        memoryBytes: Double(runner.model.streamedByteCount) * share
-      )
+    let rows = work.reduce(0) { $0 + $1.rows }
+    guard rows > 0 else { return }
+    for (id, count) in work {
+      let share = Double(count) / Double(rows)
+      sequences[id]?.charge(cpuTime: cpuTime * share, memoryBytes: Double(bytes) * share)
     }
   }
 

@@ -23,6 +23,8 @@ final class EngineLoop {
   var sequences: [Int: EngineSequence] = [:]
   var tokens: [Int: [Int32]] = [:]
   var drafters: [Int: SequenceDrafter] = [:]
+  /// Guesses where there is nothing to look up; `nil` without a draft model, or once it has failed.
+  var modelDrafter: ModelDrafter?
   /// Requests for several answers, by the request's id.
   private var groups: [Int: EngineGroup] = [:]
   private var lastAlternative = 0
@@ -41,6 +43,7 @@ final class EngineLoop {
     profile: ModelProfile,
     limits: EngineScheduler.Limits,
     speculation: DecoderSpeculation,
+    modelDrafter: ModelDrafter? = nil,
     threads: Int,
     metrics: EngineMetrics
   ) {
@@ -51,6 +54,7 @@ final class EngineLoop {
     self.contextLength = profile.contextLength
     self.threads = threads
     self.speculation = speculation
+    self.modelDrafter = modelDrafter
     self.metrics = metrics
     self.scheduler = EngineScheduler(limits: limits, blockCount: runner.memory.pageCount)
     self.weights = Array(repeating: 0, count: runner.model.vocabularySize)
@@ -95,7 +99,10 @@ final class EngineLoop {
     tokens[id] = request.prompt
     if request.context.deadline != nil { hurried.insert(id) }
     if speculation.maximumDraftTokens > 0, request.choices == nil {
-      drafters[id] = SequenceDrafter(limit: speculation.maximumDraftTokens)
+      drafters[id] = SequenceDrafter(
+        limit: speculation.maximumDraftTokens,
+        looksUp: speculation.usesPromptLookup
+      )
     }
     scheduler.add(
       id: id,
@@ -132,7 +139,7 @@ final class EngineLoop {
     }
     sequences[id] = nil
     tokens[id] = nil
-    drafters[id] = nil
+    stopDrafting(sequence, id)
     hurried.remove(id)
     scheduler.remove(id)
     sequence.conclude(reason)
@@ -155,7 +162,7 @@ final class EngineLoop {
     for member in group.members {
       guard let sequence = sequences.removeValue(forKey: member) else { continue }
       tokens[member] = nil
-      drafters[member] = nil
+      stopDrafting(sequence, member)
       hurried.remove(member)
       scheduler.remove(member)
       all.append(sequence)
@@ -177,6 +184,7 @@ final class EngineLoop {
     statistics.keptPages = scheduler.keptBlocks
     statistics.totalPages = scheduler.blockCount
     statistics.preemptions = scheduler.preemptions
+    statistics.usedDraftPages = modelDrafter?.usedPages ?? 0
     mailbox.publish(statistics, ended: ended)
     metrics.record(statistics)
     ended = 0
@@ -208,8 +216,18 @@ final class EngineLoop {
       for id in ids { drop(id) { $0.fail(error, profile: $1) } }
       return
     }
-    charge(plan, since: before)
-    scheduler.didTake(start.duration(to: .now), rows: step.tokens.count)
+    charge(
+      plan.map { ($0.id, $0.rowCount) },
+      since: before,
+      streaming: runner.model.streamedByteCount
+    )
+    let duration = start.duration(to: .now)
+    scheduler.didTake(duration, rows: step.tokens.count)
+    modelDrafter?.didComputeTarget(
+      rows: step.tokens.count,
+      isDecoding: step.logitRows.count == step.tokens.count,
+      seconds: duration / .seconds(1)
+    )
     statistics.steps += 1
     statistics.computedRows += step.tokens.count
     metrics.record(rows: step.tokens.count, sequences: plan.count)

@@ -52,7 +52,9 @@ struct EngineMetrics {
     let counted: [(String, KeyPath<EngineStatistics, Int>)] = [
       ("passes", \.steps), ("prompt_tokens", \.promptTokens), ("cached_prompt_tokens", \.cachedPromptTokens),
       ("generated_tokens", \.generatedTokens), ("drafted_tokens", \.draftedTokens),
-      ("accepted_tokens", \.acceptedTokens), ("preemptions", \.preemptions),
+      ("accepted_tokens", \.acceptedTokens), ("model_drafted_tokens", \.modelDraftedTokens),
+      ("model_accepted_tokens", \.modelAcceptedTokens), ("draft_passes", \.draftPasses),
+      ("preemptions", \.preemptions),
     ]
     counters = counted.map { name, path in
       (Counter(label: label(name), dimensions: dimensions, factory: factory), path)

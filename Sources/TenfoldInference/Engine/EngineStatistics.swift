@@ -32,6 +32,14 @@ public struct EngineStatistics: Hashable, Sendable {
   public var draftedTokens = 0
   /// The share of them that was what the model would have said anyway.
   public var acceptedTokens = 0
+  /// The share of ``draftedTokens`` that a draft model guessed.
+  public var modelDraftedTokens = 0
+  /// The share of ``acceptedTokens`` that a draft model guessed.
+  public var modelAcceptedTokens = 0
+  /// Passes through the draft model so far.
+  public var draftPasses = 0
+  /// Key-value pages of the draft model held by running requests.
+  public var usedDraftPages = 0
   /// How often a request had to give up its pages and be computed again.
   public var preemptions = 0
 

@@ -39,6 +39,18 @@ struct GGUFVocabulary: DecoderVocabulary {
 
   var count: Int { tokenizer.vocabularySize }
 
+  /// Checks that the model has a logit for every token.
+  ///
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
+  func check(against model: DecoderModel) throws(ModelError) {
+    guard count <= model.vocabularySize else {
+      throw ModelError(
+        .invalidTokenizer,
+        "The tokenizer has \(count) tokens, the model only \(model.vocabularySize); fetch the file again."
+      )
+    }
+  }
+
   func bytes(of token: Int32) -> [UInt8] { tokenizer.bytes(of: token) }
 
   func encode(prompt text: String) -> [Int32] { tokenizer.encode(prompt: text) }

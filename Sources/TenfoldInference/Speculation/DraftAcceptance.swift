@@ -6,7 +6,8 @@
 /// A guess is one more row of a pass. With *m* the cost of a further row relative to a pass of one, a pass of *B* rows
 /// costs 1 + *m*(*B* − 1), and a token of it the *B*th part of that. So a guess pays as long as the probability that it
 /// comes true, with all before it, is above *mB* / (1 + *m*(*B* − 1)). The probability is estimated from past guesses,
-/// apart for short, middling and long matches and for what a format calls for, recent ones counting more.
+/// apart for short, middling and long matches, for what a format calls for and for how sure a draft model is, recent ones
+/// counting more. What a draft model's own passes cost is ``DraftPolicy``'s matter.
 struct DraftAcceptance: Sendable {
   /// Where a guess comes from.
   enum Source: Sendable, Equatable {
@@ -14,11 +15,14 @@ struct DraftAcceptance: Sendable {
     case match(length: Int)
     /// What the answer's format leaves no choice about, in the tokens that text is usually cut into.
     case format
+    /// The likeliest token by a draft model; the probability that it gives it.
+    case model(confidence: Double)
 
     fileprivate var record: Int {
       switch self {
       case .match(let length): length < 3 ? 0 : length < 6 ? 1 : 2
       case .format: 3
+      case .model(let confidence): 4 + (DraftAcceptance.confidences.firstIndex { confidence < $0 } ?? 4)
       }
     }
   }
@@ -47,7 +51,19 @@ struct DraftAcceptance: Sendable {
   /// What remains of a record's weight after another guess: some 30 guesses count.
   private static let memory = 0.97
 
-  private var records = [Record(prior: 0.3), Record(prior: 0.5), Record(prior: 0.7), Record(prior: 0.9)]
+  /// The ends of the classes of a draft model's probabilities, but for the last.
+  private static let confidences = [0.4, 0.7, 0.9, 0.98]
+
+  private var records = [0.3, 0.5, 0.7, 0.9, 0.25, 0.5, 0.7, 0.85, 0.95].map { Record(prior: $0) }
+
+  /// How often guesses of a source have come true.
+  func rate(of source: Source) -> Double { records[source.record].rate }
+
+  /// How often a draft model's guesses have come true, whatever its probabilities.
+  var modelRate: Double {
+    let models = records[4...]
+    return models.reduce(0) { $0 + $1.hits } / models.reduce(0) { $0 + $1.tries }
+  }
 
   /// How many tokens to guess.
   ///

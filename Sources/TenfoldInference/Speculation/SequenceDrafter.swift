@@ -4,13 +4,19 @@
 /// Guesses what one sequence goes on with, and learns from what became of its guesses.
 struct SequenceDrafter: Sendable {
   private let limit: Int
+  private let looksUp: Bool
   private var lookup = PromptLookup()
   private var acceptance = DraftAcceptance()
   /// Where the last guess came from; `nil` for one that can't fail.
   private var source: DraftAcceptance.Source?
 
-  /// - Parameter limit: The most tokens to guess at once.
-  init(limit: Int) { self.limit = limit }
+  /// - Parameters:
+  ///   - limit: The most tokens to guess at once.
+  ///   - looksUp: Whether guesses are looked up among earlier tokens.
+  init(limit: Int, looksUp: Bool = true) {
+    self.limit = limit
+    self.looksUp = looksUp
+  }
 
   /// Guesses the next tokens.
   ///
@@ -21,7 +27,7 @@ struct SequenceDrafter: Sendable {
   /// - Returns: The guess; empty if there is none or it would not pay.
   mutating func draft(_ tokens: [Int32], besides rows: Int, room: Int) -> [Int32] {
     let limit = min(limit, room)
-    guard limit > 0, let match = lookup.match(tokens, count: limit) else { return [] }
+    guard limit > 0, looksUp, let match = lookup.match(tokens, count: limit) else { return [] }
     return worth(match.draft, from: .match(length: match.length), besides: rows, limit: limit)
   }
 

@@ -123,6 +123,46 @@ struct LocalLanguageModelGoldenTests {
     await guessing.shutdown()
   }
 
+  @Test(
+    "gives the same tokens with a draft model and without",
+    .enabled(if: DecoderGolden.qwenLarge != nil && DecoderGolden.qwenHalf != nil)
+  )
+  func draftModel() async throws {
+    let draft = try await DraftModel.load(gguf: #require(DecoderGolden.qwenHalf))
+    let plain = try await load(DecoderGolden.qwenLarge, speculation: .off)
+    let guessing = try await load(
+      DecoderGolden.qwenLarge,
+      speculation: .draftModel(draft, promptLookup: false)
+    )
+    for (temperature, prompt) in [
+      (Float(0), "Write a function that reverses a list."), (0.7, "What is a fox?"),
+    ] {
+      let request = InferenceRequest(
+        prompt,
+        tenant: "golden",
+        options: try .init(maxTokens: 48, temperature: temperature, seed: 4)
+      )
+      let (expected, actual) = (try await ids(plain, request), try await ids(guessing, request))
+      #expect(actual.ids == expected.ids, "\(prompt)")
+    }
+    let statistics = guessing.statistics
+    print(
+      "\(statistics.modelAcceptedTokens) of \(statistics.modelDraftedTokens) guesses came true,",
+      "\(statistics.draftPasses) passes of the draft, \(statistics.steps) for \(plain.statistics.steps) of the model"
+    )
+    await plain.shutdown()
+    await guessing.shutdown()
+  }
+
+  @Test("refuses a draft model with another vocabulary", .enabled(if: DecoderGolden.qwenHalf != nil))
+  func otherVocabulary() async throws {
+    let draft = try await DraftModel.load(gguf: #require(DecoderGolden.smol))
+    let error = await #expect(throws: ModelError.self) {
+      _ = try await load(DecoderGolden.qwenHalf, speculation: .draftModel(draft))
+    }
+    #expect(error?.code == .vocabularyMismatch && error?.message.contains("49152") == true)
+  }
+
   @Test("spells what a schema calls for in few passes, and answers as without guesses")
   func schema() async throws {
     let schema = #"""
