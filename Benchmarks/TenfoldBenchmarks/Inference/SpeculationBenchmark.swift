@@ -48,19 +48,18 @@ struct SpeculationBenchmark {
       ways.append(("draft", .draftModel(model, promptLookup: false)))
       ways.append(("on with draft", .draftModel(model)))
     }
-    // One after the other in each repetition, so that a machine that changes its speed does so for all.
-    var models: [LocalLanguageModel] = []
-    for way in ways { models.append(try await load(way.speculation, report.options.threads)) }
-    for (task, prompt) in Self.tasks {
-      var records = ways.map { _ in Record() }
-      for repetition in 0..<report.options.reps + 1 {
-        for (index, model) in models.enumerated() {
-          try await measure(prompt, model, isWarmUp: repetition == 0, &records[index])
+    // One model at a time: of several in memory, some read their weights a fifth faster than others.
+    var records = Self.tasks.map { _ in ways.map { (name: $0.name, record: Record()) } }
+    for (way, (_, speculation)) in ways.enumerated() {
+      let model = try await load(speculation, report.options.threads)
+      for (task, (_, prompt)) in Self.tasks.enumerated() {
+        for repetition in 0..<report.options.reps + 1 {
+          try await measure(prompt, model, isWarmUp: repetition == 0, &records[task][way].record)
         }
       }
-      try add(task, Array(zip(ways.map(\.name), records)), &report)
+      await model.shutdown()
     }
-    for model in models { await model.shutdown() }
+    for (task, records) in zip(Self.tasks, records) { try add(task.0, records, &report) }
   }
 
   private func load(_ speculation: DecoderSpeculation, _ threads: Int?) async throws -> LocalLanguageModel {
