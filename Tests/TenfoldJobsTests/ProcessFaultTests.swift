@@ -94,6 +94,8 @@ struct ProcessFaultTests {
     let helper = try ChildProgram("JobsCrashHelper")
     let inputs = [Pipe(), Pipe()]
     let workers = try inputs.map { try helper.start(["share", path], input: $0) }
+    // Both say that they are ready; else the first might do everything before the other has begun.
+    for worker in workers { await worker.reaches(lines: 1) }
     var handles: [JobHandle<CrashJob>] = []
     for number in 0..<300 {
       let key = number % 3 == 0 ? "key" : "-"
