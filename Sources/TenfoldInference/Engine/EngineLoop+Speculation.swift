@@ -40,7 +40,7 @@ extension EngineLoop {
     guard drafters[id] != nil, let sequence = sequences[id], let tokens = tokens[id] else { return nil }
     let request = sequence.request
     var scope: String? = request.context.tenant.rawValue
-    if scheduler.limits.keptPages == 0 {
+    if scheduler.limits.keptPages == 0 || !request.context.cachePolicy.allowsPrefixReuse {
       // Answers to one request share their prompt's pages in any case.
       scope = request.options.alternatives > 1 ? "\(request.context.tenant.rawValue)#\(request.id)" : nil
     }
