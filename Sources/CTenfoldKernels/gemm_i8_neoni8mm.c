@@ -62,10 +62,9 @@ TENFOLD_INLINE void tile_of(
 static void tile(
   const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
   const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride, const uint8_t *next) {
-  (void)next;
   if (rows < 4) {
     tenfold_i8_neon.tile(
-      panel, panel_stride, panels, k, values, value_stride, negated_row_sums, rows, sums, sums_stride);
+      panel, panel_stride, panels, k, values, value_stride, negated_row_sums, rows, sums, sums_stride, next);
     return;
   }
   size_t quads = (k + 3) / 4;
