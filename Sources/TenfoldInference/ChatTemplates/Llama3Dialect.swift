@@ -74,7 +74,7 @@ struct Llama3Dialect: ChatDialect {
     for message in rest {
       if dates != nil, message.role == .tool {
         // Those templates write a tool's answer as JSON.
-        turn("ipython", Self.quoted(message.content))
+        turn("ipython", JSONDocument.quoted(message.content))
       } else {
         turn(message.role.rawValue, trims ? message.content.trimmed : message.content[...])
       }
@@ -83,26 +83,5 @@ struct Llama3Dialect: ChatDialect {
       open("assistant")
       put(.text("\n\n"))
     }
-  }
-
-  /// A text as a JSON string, escaped no more than JSON asks for.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{c}": result += "\\f"
-      case _ where scalar.value < 0x20:
-        result += scalar.value < 0x10 ? "\\u000" : "\\u00"
-        result += String(scalar.value, radix: 16)
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
