@@ -190,23 +190,8 @@ struct DraftModelSpeculationTests {
   )
   func randomArrivals(seed: UInt64) async throws {
     var random = SamplerRandom(seed: seed)
-    let prompts = (0..<10).map { number in
-      SpeculationTests.text.prefix(Int.random(in: 2...150, using: &random)) + "question \(number % 7)"
-    }
-    let options = try prompts.indices.map { number in
-      try GenerationOptions(
-        maxTokens: Int.random(in: 1...60, using: &random),
-        temperature: number % 3 == 0 ? 0.7 : 0,
-        repetitionPenalty: number % 2 == 0 ? 0.3 : 1,
-        seed: UInt64(number)
-      )
-    }
+    let arrivals = try RandomArrivals(seed: seed, using: &random)
     let plain = try model(.off, isForgetful: seed % 2 == 1)
-    var alone: [[Int32]] = []
-    for (prompt, options) in zip(prompts, options) {
-      alone.append(try await plain.run(String(prompt), options).ids)
-    }
-    let expected = alone
     let page = KeyValueMemory.bytesPerPage(plain.model.configuration)
     let crowd = try model(
       .draftModel(
@@ -217,22 +202,7 @@ struct DraftModelSpeculationTests {
       isForgetful: seed % 2 == 1,
       keyValueCacheBytes: page * Int.random(in: 8...30, using: &random)
     )
-    let leaving = Set((0..<20).filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for position in 0..<20 {
-        let number = position % 10
-        group.addTask {
-          let prompt = String(prompts[number])
-          guard leaving.contains(position) else {
-            let ids = try await crowd.run(prompt, options[number]).ids
-            #expect(ids == expected[number], "seed \(seed), prompt \(number)")
-            return
-          }
-          for try await _ in try crowd.start(.raw(prompt, options[number]), onToken: nil) { break }
-        }
-      }
-      try await group.waitForAll()
-    }
+    try await arrivals.ask(crowd, expecting: arrivals.answers(of: plain))
     #expect(crowd.statistics.modelDraftedTokens > 0, "seed \(seed)")
     await end(plain, crowd)
   }
