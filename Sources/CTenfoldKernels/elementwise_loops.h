@@ -1,6 +1,8 @@
 // Tenfold kernels: the element-wise loops, compiled once per instruction set (private).
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <stdbool.h>
+
 #include "elementwise_vectors.h"
 #include "include/tenfold_elementwise.h"
 
@@ -138,5 +140,74 @@ static tenfold_logits_summary summarize_logits(const float *logits, size_t count
   return summary;
 }
 
+/// Weights are summed in pieces of so many, in fp32 within a piece and in double over them.
+enum { WEIGHT_PIECE = 1024 };
+
+static float sum_weights(const float *weights, size_t count) {
+  v16 sum = 0;
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) sum += load16(weights + i);
+  if (i < count) sum += load_tail(weights + i, count - i, 0);
+  return sum16(sum);
+}
+
+static double weigh_logits(
+  const float *logits, float *weights, size_t count, float largest, float temperature, float least) {
+  double total = 0;
+  for (size_t first = 0; first < count; first += WEIGHT_PIECE) {
+    size_t length = count - first < WEIGHT_PIECE ? count - first : WEIGHT_PIECE;
+    const float *x = logits + first;
+    float *y = weights + first;
+    for (size_t i = 0; i < length; i += 16) {
+      bool is_whole = length - i >= 16;
+      v16 v = exp16(((is_whole ? load16(x + i) : load_tail(x + i, length - i, -INFINITY)) - largest) / temperature);
+      v = select16(v >= least, v, (v16)0);
+      if (is_whole) store16(y + i, v);
+      else store_tail(y + i, v, length - i);
+    }
+    // The same loop over the same numbers as in `draw_weight`, so that a draw ends where the total says.
+    total += sum_weights(y, length);
+  }
+  return total;
+}
+
+static size_t draw_weight(const float *weights, size_t count, double target) {
+  size_t last = count;
+  for (size_t first = 0; first < count; first += WEIGHT_PIECE) {
+    size_t length = count - first < WEIGHT_PIECE ? count - first : WEIGHT_PIECE;
+    double sum = sum_weights(weights + first, length);
+    // The last piece is gone through in any case: rounding may have left a little of the target.
+    if (target >= sum && first + length < count) {
+      if (sum > 0) last = first;
+      target -= sum;
+      continue;
+    }
+    for (size_t i = first; i < first + length; i++) {
+      if (weights[i] <= 0) continue;
+      target -= weights[i];
+      last = i;
+      if (target < 0) return i;
+    }
+    if (last >= first && last < count) return last;
+    break;
+  }
+  // Nothing in the last piece: the last one above 0 of an earlier one, whose beginning is known.
+  for (size_t i = last; i < count; i++)
+    if (weights[i] > 0) last = i;
+  return last;
+}
+
+static size_t find_weight(const float *weights, size_t first, size_t count, float least) {
+  size_t i = first;
+  for (; i + 16 <= count; i += 16)
+    if (__builtin_reduce_or(load16(weights + i) >= least) != 0) break;
+  for (; i < count; i++)
+    if (weights[i] >= least) return i;
+  return count;
+}
+
 #define TENFOLD_ELEMENTWISE_TABLE(NAME) \
-  {NAME, rms_norm, rotate_pairs, rotate_halves, silu_multiply, add_rows, remainders, exponentials, summarize_logits}
+  { \
+    NAME, rms_norm, rotate_pairs, rotate_halves, silu_multiply, add_rows, remainders, exponentials, summarize_logits, \
+      weigh_logits, draw_weight, find_weight \
+  }

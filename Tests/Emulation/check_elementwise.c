@@ -69,6 +69,36 @@ static void check_exponentials(const tenfold_elementwise_kernels *kernels, size_
   expect_equal((int64_t)kernels->summarize_logits(x, n).index, (int64_t)n, "index of nothing", 0, 0);
 }
 
+static void check_weights(const tenfold_elementwise_kernels *kernels, size_t n) {
+  begin_case("element-wise %s: weights of %zu", kernels->name, n);
+  float *x = guarded_floats(n), *y = guarded_floats(n);
+  fill_units(x, n, 5);
+  for (size_t i = 0; i < n; i += 5) x[i] = -INFINITY;
+  x[n - 1] = 5;
+  const float least = 1e-4f;
+  double total = kernels->weigh_logits(x, y, n, 5, 0.7f, least), sum = 0;
+  for (size_t i = 0; i < n; i++) {
+    double w = exp(((double)x[i] - 5) / 0.7);
+    if (fabs(w - least) > 1e-8) expect_near(y[i], w < least ? 0 : w, 2e-6 * w, "weight", i, 0);
+    sum += y[i];
+  }
+  expect_near(total, sum, 1e-6 * sum, "sum of weights", 0, 0);
+  // Each index is drawn in the middle of its share, and the first one at least so heavy is found.
+  double before = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (y[i] > 1e-3f) expect_equal((int64_t)kernels->draw_weight(y, n, before + 0.5 * y[i]), (int64_t)i, "drawn", i, 0);
+    before += y[i];
+  }
+  expect_equal((int64_t)kernels->draw_weight(y, n, 2 * total), (int64_t)n - 1, "drawn past the end", 0, 0);
+  for (size_t first = 0; first <= n; first += 1 + n / 7) {
+    size_t expected = first;
+    while (expected < n && y[expected] < 0.5f) expected++;
+    expect_equal((int64_t)kernels->find_weight(y, first, n, 0.5f), (int64_t)expected, "found", first, 0);
+  }
+  memset(y, 0, n * sizeof *y);
+  expect_equal((int64_t)kernels->draw_weight(y, n, 0), (int64_t)n, "drawn of nothing", 0, 0);
+}
+
 static void check_rotation(const tenfold_elementwise_kernels *kernels, size_t heads, size_t length, size_t dimensions) {
   begin_case("element-wise %s: rotation of %zu heads, %zu of %zu", kernels->name, heads, dimensions, length);
   float *pairs = guarded_floats(heads * length), *halves = guarded_floats(heads * length);
@@ -111,6 +141,7 @@ void check_elementwise(const tenfold_elementwise_kernels *kernels) {
     check_norm(kernels, lengths[i]);
     check_sums(kernels, lengths[i]);
     check_exponentials(kernels, lengths[i]);
+    check_weights(kernels, lengths[i]);
   }
   static const size_t rotated[] = {2, 16, 30, 32, 34, 64, 80, 128};
   for (size_t i = 0; i < COUNT_OF(rotated); i++)

@@ -42,6 +42,15 @@ typedef struct tenfold_elementwise_kernels {
   void (*exponentials)(const float *x, float *y, size_t count);
   /// Largest logit, its first index, and the normaliser relative to it.
   tenfold_logits_summary (*summarize_logits)(const float *logits, size_t count);
+  /// weights[i] = exp((logits[i] - largest) / temperature), 0 where that is below `least`; returns their sum. `weights`
+  /// may be `logits`.
+  double (*weigh_logits)(
+    const float *logits, float *weights, size_t count, float largest, float temperature, float least);
+  /// The index at which the running sum of the weights, none negative, first exceeds `target`, a number below their sum
+  /// as `weigh_logits` takes it; the last one above 0 where rounding leaves none, and `count` if all are 0.
+  size_t (*draw_weight)(const float *weights, size_t count, double target);
+  /// The first index from `first` on whose weight is at least `least`; `count` if there is none.
+  size_t (*find_weight)(const float *weights, size_t first, size_t count, float least);
 } tenfold_elementwise_kernels;
 
 /// The kernels for an instruction set by its name; `portable` for a name that is not compiled in.

@@ -31,7 +31,8 @@ final class EngineLoop {
   /// The sequences with a deadline.
   private var hurried: Set<Int> = []
   private var automata = AutomatonShelf()
-  private var weights: [Float]
+  /// For each thread, room for a number a token.
+  var weights: [Float]
   var statistics = EngineStatistics()
   private var metrics: EngineMetrics
   private var ended = 0
@@ -57,7 +58,7 @@ final class EngineLoop {
     self.modelDrafter = modelDrafter
     self.metrics = metrics
     self.scheduler = EngineScheduler(limits: limits, blockCount: runner.memory.pageCount)
-    self.weights = Array(repeating: 0, count: runner.model.vocabularySize)
+    self.weights = Array(repeating: 0, count: max(1, threads) * runner.model.vocabularySize)
   }
 
   /// Works until the mailbox says stop.
@@ -231,6 +232,7 @@ final class EngineLoop {
     statistics.steps += 1
     statistics.computedRows += step.tokens.count
     metrics.record(rows: step.tokens.count, sequences: plan.count)
+    drawTogether(plan)
     var logits = 0
     for work in plan {
       scheduler.didCompute(work)

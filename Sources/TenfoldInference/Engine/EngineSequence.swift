@@ -14,6 +14,8 @@ struct EngineSequence {
   /// Whether the prompt stands in the engine's statistics.
   var isPromptCounted = false
   private(set) var constraint: TokenConstraint?
+  /// A token that was drawn before its turn.
+  private var drawn: Result<TokenSampler.Choice, ModelError>?
   private let vocabulary: any DecoderVocabulary
   private var stop: StopMatcher
   private var detokenizer: any TokenDetokenizer
@@ -123,7 +125,24 @@ struct EngineSequence {
     usage.acceptedTokens += accepted
   }
 
-  /// Chooses the next token.
+  /// Whether ``draw(_:weights:kernels:)`` can go before ``choose(_:weights:kernels:contextLength:)``: what a format or a
+  /// choice of answers needs is shared with other sequences.
+  var drawsFreely: Bool { constraint == nil && choices == nil }
+
+  /// Draws the next token, beside other sequences that draw theirs on other threads; what is wrong is said in its turn.
+  mutating func draw(
+    _ logits: UnsafeMutableBufferPointer<Float>,
+    weights: UnsafeMutableBufferPointer<Float>,
+    kernels: UnsafePointer<tenfold_elementwise_kernels>
+  ) {
+    do throws(ModelError) {
+      drawn = .success(try unsafe sampler.next(logits, weights: weights, kernels: kernels))
+    } catch {
+      drawn = .failure(error)
+    }
+  }
+
+  /// Chooses the next token: the one that was drawn, if one was.
   ///
   /// - Returns: The token, or `nil` if the answer has to end here to keep its format.
   /// - Throws: ``ModelError`` if the logits are damaged.
@@ -133,6 +152,10 @@ struct EngineSequence {
     kernels: UnsafePointer<tenfold_elementwise_kernels>,
     contextLength: Int
   ) throws(ModelError) -> TokenSampler.Choice? {
+    if let drawn {
+      self.drawn = nil
+      return try drawn.get()
+    }
     var choice = try unsafe sampler.next(logits, weights: weights, kernels: kernels, constraint: constraint)
     guard var constraint else { return choice }
     let forced = constraint.forced

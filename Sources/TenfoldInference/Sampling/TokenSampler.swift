@@ -98,13 +98,20 @@ struct TokenSampler: Sendable {
     if options.temperature == 0 {
       token = summary.index
     } else {
-      // Dividing, not multiplying by the inverse: a tiny temperature's inverse would be infinite, and 0 * inf a NaN.
-      let temperature = options.temperature
-      for index in 0..<logits.count {
-        unsafe output[index] = (base[index] - summary.largest) / temperature
-      }
-      unsafe kernels.pointee.exponentials(output, output, logits.count)
-      token = unsafe draw(UnsafeBufferPointer(start: output, count: logits.count))
+      let total = unsafe kernels.pointee.weigh_logits(
+        base,
+        output,
+        logits.count,
+        summary.largest,
+        options.temperature,
+        isLimited(logits.count) ? 0 : options.minP
+      )
+      token = unsafe draw(
+        UnsafeBufferPointer(start: output, count: logits.count),
+        total: total,
+        likeliest: summary.index,
+        kernels
+      )
     }
     var choice = Choice(token: Int32(token), logProbability: 0, place: place)
     choice.logProbability = unsafe logProbability(of: choice.token, logits)
@@ -132,21 +139,38 @@ struct TokenSampler: Sendable {
 
   // MARK: - Drawing
 
+  /// Whether top-k or top-p leave out some of so many tokens.
+  private func isLimited(_ count: Int) -> Bool {
+    (options.topK > 0 && options.topK < count) || options.topP < 1
+  }
+
   /// Draws an index with probability proportional to its weight; the largest weight is 1.
-  private mutating func draw(_ weights: UnsafeBufferPointer<Float>) -> Int {
+  ///
+  /// - Parameters:
+  ///   - weights: One for each token; what min-p excludes is 0 unless top-k or top-p limit the tokens.
+  ///   - total: Their sum.
+  ///   - likeliest: The index of the largest.
+  ///   - kernels: The loops of the instruction set in use.
+  /// - Returns: The index.
+  private mutating func draw(
+    _ weights: UnsafeBufferPointer<Float>,
+    total: Double,
+    likeliest: Int,
+    _ kernels: UnsafePointer<tenfold_elementwise_kernels>
+  ) -> Int {
     let (topK, topP, minP) = (options.topK, options.topP, options.minP)
-    let isLimited = (topK > 0 && topK < weights.count) || topP < 1
-    guard isLimited else {
-      return unsafe pick(weights.lazy.map { $0 >= minP ? $0 : 0 })
+    guard let base = weights.baseAddress else { return likeliest }
+    guard isLimited(weights.count) else {
+      let index = unsafe kernels.pointee.draw_weight(base, weights.count, random.unit() * total)
+      return index < weights.count ? index : likeliest
     }
-    var candidates = unsafe likeliest(weights)
+    var candidates = unsafe self.candidates(weights, total: total, kernels)
     candidates.sort(by: Candidate.isBefore)
     if topK > 0, topK < candidates.count { candidates.removeLast(candidates.count - topK) }
     if topP < 1 {
       // Without top-k the nucleus is a share of all tokens, else of those that top-k left.
       let total =
-        topK > 0 && topK < weights.count
-        ? candidates.reduce(0.0) { $0 + Double($1.weight) } : unsafe weights.reduce(0.0) { $0 + Double($1) }
+        topK > 0 && topK < weights.count ? candidates.reduce(0.0) { $0 + Double($1.weight) } : total
       var sum = 0.0
       var count = 0
       while count < candidates.count, sum < Double(topP) * total {
@@ -160,21 +184,27 @@ struct TokenSampler: Sendable {
 
   /// The candidates among which top-k and top-p decide, found by lowering a threshold until they suffice, so that a
   /// large vocabulary is not sorted.
-  private func likeliest(_ weights: UnsafeBufferPointer<Float>) -> [Candidate] {
+  private func candidates(
+    _ weights: UnsafeBufferPointer<Float>,
+    total: Double,
+    _ kernels: UnsafePointer<tenfold_elementwise_kernels>
+  ) -> [Candidate] {
+    guard let base = weights.baseAddress else { return [] }
     let wanted = options.topK > 0 ? min(options.topK, weights.count) : .max
-    let mass =
-      options.topK > 0 ? .infinity : Double(options.topP) * (unsafe weights.reduce(0.0) { $0 + Double($1) })
+    let mass = options.topK > 0 ? .infinity : Double(options.topP) * total
     var candidates: [Candidate] = []
     var threshold: Float = 0.0625
     while true {
       candidates.removeAll(keepingCapacity: true)
       var sum = 0.0
-      for index in 0..<weights.count {
-        let weight = unsafe weights[index]
-        if weight >= threshold, weight > 0 {
-          candidates.append(Candidate(token: index, weight: weight))
-          sum += Double(weight)
-        }
+      let least = max(threshold, .leastNonzeroMagnitude)
+      // The kernel stays within the weights' count.
+      var index = unsafe kernels.pointee.find_weight(base, 0, weights.count, least)
+      while index < weights.count {
+        let weight = unsafe base[index]
+        candidates.append(Candidate(token: index, weight: weight))
+        sum += Double(weight)
+        index = unsafe kernels.pointee.find_weight(base, index + 1, weights.count, least)
       }
       if candidates.count >= wanted || sum >= mass || threshold == 0 { return candidates }
       threshold = threshold < 1e-6 ? 0 : threshold / 16

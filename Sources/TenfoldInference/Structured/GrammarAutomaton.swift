@@ -5,18 +5,24 @@
 ///
 /// A state is the set of all places where the text so far can have led, each with the calls it is inside of. States,
 /// their successors and their masks are made when they are first needed and kept, so that an answer soon costs a look
-/// into a table for each byte. Confined to one thread.
+/// into a table for each byte. Most of a mask depends on the innermost call only and is shared by all states that are at
+/// the same place of it, however they came there (``MaskOutline``). Confined to one thread.
 ///
 /// Where a text can be understood in ever more ways, as with alternatives that begin alike within each other, only so
 /// many of them are followed: the answer then keeps to its format still, but some of the ways on are closed to it.
 final class GrammarAutomaton {
   /// A state in which the text so far can't go on and can't end.
   static let dead: Int32 = -1
-  private static let unknown: Int32 = -2
+  /// Stands for a successor that was not looked for.
+  private static let unknown: Int32 = -1
   /// The most bytes that ``required(_:)`` looks ahead.
   static let longestRequirement = 256
-  /// How much is kept before ``isLarge``: a mask has a bit for each token, a state four bytes for each byte.
-  private static let largestMaskCount = 512
+  /// How much is kept.
+  ///
+  /// A mask has a bit for each token, a state four bytes for each byte. Masks and outlines are made again beyond that;
+  /// beyond as many states or frames the automaton ``isLarge``.
+  private static let largestMaskCount = 64
+  private static let largestOutlineCount = 512
   private static let largestStateCount = 8_192
   private static let largestFrameCount = 1 << 16
   /// In how many calls at once a state follows the same place.
@@ -43,22 +49,27 @@ final class GrammarAutomaton {
   private var frameNumbers: [Frame: Int32] = [:]
   private var states: [[Place]] = []
   private var stateNumbers: [[Place]: Int32] = [:]
+  /// For each state and byte, one more than the next state, or 0 for none, doubled; odd where calls return on the way.
   private var successors: [Int32] = []
+  /// The calls that return on the way to a successor, where any do.
+  private var returns: [Int: Set<Int32>] = [:]
   private var masks: [Int32: TokenMask] = [:]
+  private var outlines: [MaskOutline.Key: MaskOutline] = [:]
   private var completions: [Int32: [Int32]?] = [:]
   private var requirements: [Int32: [UInt8]] = [:]
   private var walk: [Int32]
+  private var walkedBytes: [UInt8]
 
   init(grammar: Grammar, trie: VocabularyTrie) {
     self.grammar = grammar
     self.trie = trie
     walk = Array(repeating: 0, count: trie.maximumDepth + 1)
+    walkedBytes = Array(repeating: 0, count: trie.maximumDepth + 1)
   }
 
   /// Whether so much has been kept that starting afresh is better.
   var isLarge: Bool {
-    masks.count > Self.largestMaskCount || states.count > Self.largestStateCount
-      || frames.count > Self.largestFrameCount
+    states.count > Self.largestStateCount || frames.count > Self.largestFrameCount
   }
 
   /// The state before the first byte.
@@ -78,8 +89,14 @@ final class GrammarAutomaton {
   /// The state after a byte, or ``dead``.
   @inline(__always)
   func next(_ state: Int32, _ byte: UInt8) -> Int32 {
+    (successor(state, byte) >> 1) - 1
+  }
+
+  /// What ``successors`` holds for a state and a byte, found if it is unknown.
+  @inline(__always)
+  private func successor(_ state: Int32, _ byte: UInt8) -> Int32 {
     let known = successors[Int(state) * 256 + Int(byte)]
-    return known == Self.unknown ? findNext(state, byte) : known
+    return known == Self.unknown ? findSuccessor(state, byte) : known
   }
 
   /// The state after a token's bytes, or ``dead``.
@@ -102,22 +119,104 @@ final class GrammarAutomaton {
   /// The tokens that may come next; ends of text are not among them.
   func mask(_ state: Int32) -> TokenMask {
     if let mask = masks[state] { return mask }
-    var mask = TokenMask(count: trie.tokenCount)
+    let outline = outline(state)
+    var mask = outline.mask
+    for exit in outline.exits {
+      let before = next(state, exit.bytes)
+      // Not dead: it is where the outline's state got to.
+      guard before != Self.dead else { continue }
+      let depth = exit.bytes.count
+      walk[depth] = before
+      let nodes = Int(exit.node)..<Int(trie.ends[Int(exit.node)])
+      _ = collect(nodes, inside: 0, &mask)
+    }
+    if masks.count >= Self.largestMaskCount { masks.removeAll(keepingCapacity: true) }
+    masks[state] = mask
+    return mask
+  }
+
+  /// How many masks are kept whole, and in outline.
+  var keptMasks: (whole: Int, outlines: Int) { (masks.count, outlines.count) }
+
+  /// What a state's mask shares with those of all states that look like it from inside their calls.
+  private func outline(_ state: Int32) -> MaskOutline {
+    let (key, call) = key(of: state)
+    if let outline = outlines[key] { return outline }
+    var outline = MaskOutline(mask: TokenMask(count: trie.tokenCount))
     walk[0] = state
-    var node = 0
-    while node < trie.bytes.count {
-      let depth = Int(trie.depths[node])
-      let next = next(walk[depth], trie.bytes[node])
+    outline.exits = collect(0..<trie.bytes.count, inside: call, &outline.mask)
+    if outlines.count >= Self.largestOutlineCount { outlines.removeAll(keepingCapacity: true) }
+    outlines[key] = outline
+    return outline
+  }
+
+  /// Adds the tokens among some nodes of the trie, the first of which is entered from ``walk``, that may come next.
+  ///
+  /// - Returns: Where the given call would return; what follows from there is passed over. Call 0 never returns.
+  private func collect(
+    _ nodes: Range<Int>,
+    inside call: Int32,
+    _ mask: inout TokenMask
+  ) -> [MaskOutline.Exit] {
+    var exits: [MaskOutline.Exit] = []
+    let (bytes, depths, ends) = (trie.bytes, trie.depths, trie.ends)
+    var node = nodes.lowerBound
+    while node < nodes.upperBound {
+      let depth = Int(depths[node])
+      let successor = successor(walk[depth], bytes[node])
+      if call != 0, successor & 1 != 0,
+        returns[Int(walk[depth]) * 256 + Int(bytes[node])]?.contains(call) ?? false
+      {
+        exits.append(MaskOutline.Exit(node: Int32(node), bytes: Array(walkedBytes[..<depth])))
+        node = Int(ends[node])
+        continue
+      }
+      let next = (successor >> 1) - 1
       guard next != Self.dead else {
-        node = Int(trie.ends[node])
+        node = Int(ends[node])
         continue
       }
       walk[depth + 1] = next
+      walkedBytes[depth] = bytes[node]
       for index in trie.firstTokens[node]..<trie.ownTokensEnd(node) { mask.insert(trie.tokens[Int(index)]) }
       node += 1
     }
-    masks[state] = mask
-    return mask
+    return exits
+  }
+
+  /// What tells a state's outline from others, and the innermost call that all its places are inside of.
+  private func key(of state: Int32) -> (MaskOutline.Key, call: Int32) {
+    let places = states[Int(state)]
+    // Where so many ways are followed that some may be given up, which ones can depend on the calls around them.
+    let call = places.count > Self.largestAmbiguity / 4 ? 0 : commonCall(of: places)
+    var chains: [[Int32]] = places.map { place in
+      var chain = [place.node]
+      var frame = place.frame
+      while frame != call {
+        chain.append(frames[Int(frame)].next)
+        frame = frames[Int(frame)].parent
+      }
+      return chain
+    }
+    chains.sort { $0.lexicographicallyPrecedes($1) }
+    return (MaskOutline.Key(isWholeText: call == 0, chains: chains), call)
+  }
+
+  /// The innermost call around all places.
+  private func commonCall(of places: [Place]) -> Int32 {
+    func around(_ frame: Int32) -> [Int32] {
+      var chain = [frame]
+      while let last = chain.last, last != 0 { chain.append(frames[Int(last)].parent) }
+      return chain.reversed()
+    }
+    guard var common = places.first.map({ around($0.frame) }) else { return 0 }
+    for place in places.dropFirst() where common.last != place.frame {
+      let other = around(place.frame)
+      var shared = 0
+      while shared < min(common.count, other.count), common[shared] == other[shared] { shared += 1 }
+      common.removeLast(common.count - shared)
+    }
+    return common.last ?? 0
   }
 
   /// Tokens that lead from a state to an end on a shortest way; `nil` if the vocabulary has none.
@@ -163,7 +262,7 @@ final class GrammarAutomaton {
 
   // MARK: - States
 
-  private func findNext(_ state: Int32, _ byte: UInt8) -> Int32 {
+  private func findSuccessor(_ state: Int32, _ byte: UInt8) -> Int32 {
     var entry = Entry()
     for place in states[Int(state)] {
       if case .bytes(let low, let high, let next) = grammar.nodes[Int(place.node)], low <= byte, byte <= high
@@ -172,14 +271,19 @@ final class GrammarAutomaton {
       }
     }
     let next = entry.places.isEmpty ? Self.dead : number(of: entry.places)
-    successors[Int(state) * 256 + Int(byte)] = next
-    return next
+    let place = Int(state) * 256 + Int(byte)
+    let successor = (next + 1) << 1 | (entry.returned.isEmpty ? 0 : 1)
+    if !entry.returned.isEmpty { returns[place] = entry.returned }
+    successors[place] = successor
+    return successor
   }
 
   /// A state being made.
   private struct Entry {
     /// Those that wait for a byte, and the end of the text.
     var places: Set<Place> = []
+    /// The calls that were left.
+    var returned: Set<Int32> = []
     private var seen: Set<Place> = []
     /// How many calls each place was met in.
     private var counts: [Int32: Int] = [:]
@@ -213,6 +317,7 @@ final class GrammarAutomaton {
           continue
         }
         let frame = frames[Int(place.frame)]
+        entry.returned.insert(place.frame)
         open.append(Place(node: frame.next, frame: frame.parent))
       }
     }

@@ -35,12 +35,17 @@ struct TokenMask: Sendable {
       .map { (Int($0), unsafe logits[Int($0)]) }
     for start in stride(from: 0, to: logits.count, by: 64) {
       let number = start / 64
-      var word: UInt64 = number < words.count ? words[number] : 0
-      guard word != .max else { continue }
-      // The index stays below the buffer's count.
-      for index in start..<min(start + 64, logits.count) {
-        if word & 1 == 0 { unsafe logits[index] = -.infinity }
-        word >>= 1
+      var excluded = number < words.count ? ~words[number] : .max
+      let end = min(start + 64, logits.count)
+      // Most words are all one or all the other.
+      if excluded == .max {
+        for index in start..<end { unsafe logits[index] = -.infinity }
+        continue
+      }
+      while excluded != 0 {
+        let index = start + excluded.trailingZeroBitCount
+        if index < end { unsafe logits[index] = -.infinity }
+        excluded &= excluded - 1
       }
     }
     for (index, logit) in kept { unsafe logits[index] = logit }

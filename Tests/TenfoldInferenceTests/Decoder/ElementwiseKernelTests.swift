@@ -92,6 +92,47 @@ struct ElementwiseKernelTests {
   }
 
   @Test(
+    "weigh logits, and draw and find weights",
+    arguments: InstructionSet.available,
+    [1, 15, 64, 1_025, 5_000]
+  )
+  func weights(set: InstructionSet, count: Int) {
+    let kernels = unsafe tenfold_elementwise_named(set.name)
+    var logits = wave(count, 0.37, 9)
+    logits[count / 2] = 9
+    for index in stride(from: 0, to: count - 1, by: 3) where index != count / 2 { logits[index] = -.infinity }
+    let least: Float = 1e-3
+    var weights = [Float](repeating: -1, count: count)
+    let total = unsafe kernels.pointee.weigh_logits(logits, &weights, count, 9, 1.5, least)
+    for (logit, weight) in zip(logits, weights) {
+      let expected = exp((Double(logit) - 9) / 1.5)
+      let isKept = Double(weight) > 0
+      #expect(isKept ? abs(Double(weight) - expected) < 1e-5 * expected : expected < Double(least) * 1.001)
+    }
+    let sum = weights.reduce(0.0) { $0 + Double($1) }
+    #expect(abs(total - sum) < 1e-6 * sum)
+    // The middle of each weight's share of the sum draws that weight.
+    var before = 0.0
+    for (index, weight) in weights.enumerated() where weight > 0 {
+      let drawn = unsafe kernels.pointee.draw_weight(weights, count, before + Double(weight) / 2)
+      #expect(drawn == index)
+      before += Double(weight)
+    }
+    let last = unsafe kernels.pointee.draw_weight(weights, count, 2 * total)
+    #expect(last == weights.lastIndex { $0 > 0 })
+    var found: [Int] = []
+    var next = unsafe kernels.pointee.find_weight(weights, 0, count, 0.25)
+    while next < count {
+      found.append(next)
+      next = unsafe kernels.pointee.find_weight(weights, next + 1, count, 0.25)
+    }
+    #expect(found == weights.indices.filter { weights[$0] >= 0.25 })
+    let nothing = [Float](repeating: 0, count: count)
+    let none = unsafe kernels.pointee.draw_weight(nothing, count, 0)
+    #expect(none == count)
+  }
+
+  @Test(
     "rotate pairs and halves",
     arguments: InstructionSet.available,
     [(2, 2), (16, 16), (64, 64), (80, 40), (128, 96)]

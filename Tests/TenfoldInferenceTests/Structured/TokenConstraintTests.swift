@@ -179,23 +179,94 @@ struct TokenConstraintTests {
     }
   }
 
+  /// Compares a mask with what each token's bytes say.
+  private func expectExact(
+    _ mask: TokenMask,
+    of state: Int32,
+    in automaton: GrammarAutomaton,
+    _ note: String
+  ) {
+    let wrong = StructuredVocabulary.pieces.indices.filter { token in
+      let bytes = StructuredVocabulary.pieces[token]
+      let isAllowed = !bytes.isEmpty && automaton.next(state, bytes) != GrammarAutomaton.dead
+      return mask.contains(Int32(token)) != isAllowed
+    }
+    #expect(wrong.isEmpty, "\(note): tokens \(wrong)")
+  }
+
+  /// Follows a grammar at random and compares each mask with what the tokens' bytes say.
+  ///
+  /// - Returns: The number of outlines after each step.
+  @discardableResult
+  private func follow(
+    _ automaton: GrammarAutomaton,
+    steps: Int,
+    _ random: inout SamplerRandom,
+    _ note: String
+  ) -> [Int] {
+    var state = automaton.start()
+    var outlines: [Int] = []
+    for _ in 0..<steps {
+      let mask = automaton.mask(state)
+      outlines.append(automaton.keptMasks.outlines)
+      expectExact(mask, of: state, in: automaton, note)
+      let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
+      guard let token = allowed.randomElement(using: &random) else { break }
+      state = automaton.next(state, StructuredVocabulary.pieces[token])
+    }
+    return outlines
+  }
+
   @Test("allows exactly the tokens whose bytes the grammar allows", arguments: 0..<30)
   func masks(seed: UInt64) throws {
     var maker = RandomSchema(random: SamplerRandom(seed: seed))
     let grammar = try JSONSchemaCompiler.grammar(maker.schema().text)
     let automaton = StructuredVocabulary.automaton(grammar)
-    var state = automaton.start()
-    for _ in 0..<12 {
-      let mask = automaton.mask(state)
-      for token in StructuredVocabulary.pieces.indices {
-        let bytes = StructuredVocabulary.pieces[token]
-        let isAllowed = !bytes.isEmpty && automaton.next(state, bytes) != GrammarAutomaton.dead
-        #expect(mask.contains(Int32(token)) == isAllowed, "seed \(seed), token \(token)")
-      }
-      let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
-      guard let token = allowed.randomElement(using: &maker.random) else { break }
-      state = automaton.next(state, StructuredVocabulary.pieces[token])
+    for walk in 0..<3 { follow(automaton, steps: 12, &maker.random, "seed \(seed), walk \(walk)") }
+  }
+
+  @Test(
+    "allows exactly those tokens where rules call themselves, return at once, or say the same twice",
+    arguments: [
+      #"root ::= item root | item ; item ::= [a-z] | "(" root ")""#,
+      #"root ::= pair* ; pair ::= one one ; one ::= [a-c]"#,
+      #"root ::= "[" list? "]" ; list ::= root ("," root)* | word ; word ::= [a-z]{1,3}"#,
+      #"root ::= a | b ; a ::= "x" a "y" | "z" ; b ::= "x" b "q" | "z""#,
+      #"root ::= many ; many ::= letter many | letter ; letter ::= [a-e] | "e" | quoted ; quoted ::= "\"" letter "\"""#,
+    ]
+  )
+  func recursion(rules: String) throws {
+    let text = rules.replacing(" ; ", with: "\n")
+    let automaton = StructuredVocabulary.automaton(try GrammarText.grammar(text))
+    for seed in UInt64(0)..<12 {
+      var random = SamplerRandom(seed: seed)
+      follow(automaton, steps: 16, &random, "seed \(seed)")
     }
+  }
+
+  @Test("walks through the vocabulary once for each place of a list's items, not for each item")
+  func outlines() throws {
+    let schema = #"""
+      {"type": "array", "minItems": 40, "items": {"type": "object", "properties": {"a": {"type": "string",
+        "maxLength": 4}, "b": {"enum": [true, null]}}, "required": ["a", "b"]}}
+      """#
+    let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(schema))
+    var state = automaton.start()
+    var counts: [Int] = []
+    var states: Set<Int32> = []
+    for number in 0..<30 {
+      for byte in Array((number == 0 ? "[" : ",").utf8) + Array(#"{"a":"xy","b":null}"#.utf8) {
+        state = automaton.next(state, byte)
+        try #require(state != GrammarAutomaton.dead)
+        states.insert(state)
+        expectExact(automaton.mask(state), of: state, in: automaton, "item \(number)")
+      }
+      counts.append(automaton.keptMasks.outlines)
+    }
+    #expect(states.count > 500)
+    // Between items each place is another: the list counts them.
+    #expect(counts[29] - counts[2] <= 2 * 27, "\(counts)")
+    #expect(automaton.keptMasks.whole <= 64)
   }
 
   @Test("knows the text that has to come, with a space where one may stand")
