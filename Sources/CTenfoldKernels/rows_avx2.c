@@ -150,7 +150,44 @@ TENFOLD_INLINE __m256 silu(__m256 s) {
   return _mm256_div_ps(s, _mm256_add_ps(_mm256_set1_ps(1.0f), e));
 }
 
-TENFOLD_INLINE void finish(__m256 s, size_t count, size_t row, size_t column, const tenfold_epilogue *e) {
+/// Finishes H * 8 columns of some rows; the sums are integers where there are scales, floats else.
+TENFOLD_INLINE void finish_whole(
+  int H, int activation, const void *sums, size_t sums_stride, size_t rows, size_t row, const float *row_scales,
+  const float *column_scales, size_t column, const tenfold_epilogue *e) {
+  // What is the same for all rows is looked at once; the rest goes from row to row.
+  const float *multiplier = e->multiplier ? e->multiplier + row * e->multiplier_stride + column : NULL;
+  const float *residual = e->residual ? e->residual + row * e->residual_stride + column : NULL;
+  float *output = tenfold_output_at(e, row, column);
+  __m256 bias[2], scales[2];
+  for (int h = 0; h < H; h++) {
+    bias[h] = e->bias ? _mm256_loadu_ps(e->bias + column + 8 * h) : _mm256_setzero_ps();
+    scales[h] = row_scales ? _mm256_loadu_ps(column_scales + 8 * h) : _mm256_setzero_ps();
+  }
+  const bool has_bias = e->bias != NULL;
+  for (size_t r = 0; r < rows; r++) {
+    for (int h = 0; h < H; h++) {
+      const float *from = (const float *)sums + r * sums_stride + 8 * h;
+      __m256 s = _mm256_loadu_ps(from);
+      if (row_scales) {
+        __m256 scale = _mm256_mul_ps(_mm256_set1_ps(row_scales[row + r]), scales[h]);
+        s = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_castps_si256(s)), scale);
+      }
+      // Not added where there is none: minus 0 stays what it is.
+      if (has_bias) s = _mm256_add_ps(s, bias[h]);
+      if (activation == TENFOLD_ACTIVATION_GELU) s = gelu(s);
+      if (activation == TENFOLD_ACTIVATION_SILU) s = silu(s);
+      if (multiplier) s = _mm256_mul_ps(s, _mm256_loadu_ps(multiplier + 8 * h));
+      if (residual) s = _mm256_add_ps(s, _mm256_loadu_ps(residual + 8 * h));
+      _mm256_storeu_ps(output + 8 * h, s);
+    }
+    output += e->output_stride;
+    if (multiplier) multiplier += e->multiplier_stride;
+    if (residual) residual += e->residual_stride;
+  }
+}
+
+/// Finishes fewer than 8 columns of one row.
+TENFOLD_INLINE void finish_some(__m256 s, size_t count, size_t row, size_t column, const tenfold_epilogue *e) {
   if (e->bias) s = _mm256_add_ps(s, load_some(e->bias + column, count));
   if (e->activation == TENFOLD_ACTIVATION_GELU) s = gelu(s);
   else if (e->activation == TENFOLD_ACTIVATION_SILU) s = silu(s);
@@ -159,24 +196,49 @@ TENFOLD_INLINE void finish(__m256 s, size_t count, size_t row, size_t column, co
   store_some(tenfold_output_at(e, row, column), s, count);
 }
 
+TENFOLD_INLINE void finish_columns(
+  int H, const void *sums, size_t sums_stride, size_t rows, size_t row, const float *row_scales,
+  const float *column_scales, size_t column, const tenfold_epilogue *e) {
+#define FINISH(A) finish_whole(H, A, sums, sums_stride, rows, row, row_scales, column_scales, column, e)
+  switch (e->activation) {
+  case TENFOLD_ACTIVATION_GELU: FINISH(TENFOLD_ACTIVATION_GELU); break;
+  case TENFOLD_ACTIVATION_SILU: FINISH(TENFOLD_ACTIVATION_SILU); break;
+  default: FINISH(TENFOLD_ACTIVATION_NONE); break;
+  }
+#undef FINISH
+}
+
 static void finish_float(
   const float *sums, size_t sums_stride, size_t rows, size_t columns, size_t first_row, size_t first_column,
   const tenfold_epilogue *e) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < columns; c += 8)
-      finish(_mm256_loadu_ps(sums + r * sums_stride + c), columns - c, first_row + r, first_column + c, e);
+  size_t c = 0;
+  for (; c + 16 <= columns; c += 16)
+    finish_columns(2, sums + c, sums_stride, rows, first_row, NULL, NULL, first_column + c, e);
+  for (; c + 8 <= columns; c += 8)
+    finish_columns(1, sums + c, sums_stride, rows, first_row, NULL, NULL, first_column + c, e);
+  for (size_t r = 0; c < columns && r < rows; r++)
+    finish_some(_mm256_loadu_ps(sums + r * sums_stride + c), columns - c, first_row + r, first_column + c, e);
 }
 
 static void finish_i8(
   const int32_t *sums, size_t sums_stride, size_t rows, size_t columns, size_t first_row, size_t first_column,
   const float *row_scales, const uint8_t *column_scales, size_t column_scale_stride, const tenfold_epilogue *e) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < columns; c += 8) {
-      const float *scales = (const float *)(const void *)(column_scales + c / 16 * column_scale_stride);
-      __m256 scale = _mm256_mul_ps(_mm256_set1_ps(row_scales[first_row + r]), _mm256_loadu_ps(scales + c % 16));
-      __m256i sum = _mm256_loadu_si256((const __m256i *)(const void *)(sums + r * sums_stride + c));
-      finish(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale), columns - c, first_row + r, first_column + c, e);
+  // A panel's scales stand before its codes.
+  for (size_t c = 0; c < columns; c += 16, column_scales += column_scale_stride) {
+    const float *scales = (const float *)(const void *)column_scales;
+    size_t left = columns - c, column = first_column + c;
+    if (left >= 16) {
+      finish_columns(2, sums + c, sums_stride, rows, first_row, row_scales, scales, column, e);
+      continue;
     }
+    size_t whole = left & 8;
+    if (whole) finish_columns(1, sums + c, sums_stride, rows, first_row, row_scales, scales, column, e);
+    for (size_t r = 0; left > whole && r < rows; r++) {
+      __m256 scale = _mm256_mul_ps(_mm256_set1_ps(row_scales[first_row + r]), _mm256_loadu_ps(scales + whole));
+      __m256i sum = _mm256_loadu_si256((const __m256i *)(const void *)(sums + r * sums_stride + c + whole));
+      finish_some(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale), left - whole, first_row + r, column + whole, e);
+    }
+  }
 }
 
 #pragma clang attribute pop

@@ -112,9 +112,7 @@ struct BatchRequest: Sendable {
     of body: BatchFields,
     _ defaultMaxTokens: Int
   ) throws(BatchError) -> GenerationOptions {
-    for name in ["tools", "functions", "audio"] where body.value(name) != nil {
-      throw body.unsupported("\(name) can't be asked for in a batch")
-    }
+    try refuseUnknownWishes(body)
     let wantsLikeliest = try body.bool("logprobs") ?? false
     let likeliest = try body.integer("top_logprobs")
     var maxTokens = try body.integer("max_completion_tokens")
@@ -122,12 +120,18 @@ struct BatchRequest: Sendable {
     let seed = try body.integer("seed")
     let format = try format(of: body)
     let (temperature, topP) = (try body.number("temperature"), try body.number("top_p"))
+    let (topK, minP) = (try body.integer("top_k"), try body.number("min_p"))
+    let penalty = try body.number("repetition_penalty")
     let (stop, alternatives) = (try body.strings("stop"), try body.integer("n"))
     do {
       return try GenerationOptions(
         maxTokens: maxTokens ?? defaultMaxTokens,
         temperature: Float(temperature ?? 0),
+        // Servers write "all" as 0 or as -1.
+        topK: max(0, topK ?? 0),
         topP: Float(topP ?? 1),
+        minP: Float(minP ?? 0),
+        repetitionPenalty: Float(penalty ?? 1),
         seed: seed.map { UInt64(bitPattern: Int64($0)) },
         stop: stop,
         responseFormat: format,
@@ -137,6 +141,26 @@ struct BatchRequest: Sendable {
     } catch {
       throw BatchError(.unsupportedRequest, error.message, inputLine: body.line, underlying: error)
     }
+  }
+
+  /// Refuses what would change the answer and can't be had: an answer to another question is worse than none.
+  private static func refuseUnknownWishes(_ body: BatchFields) throws(BatchError) {
+    for name in ["tools", "functions", "audio", "suffix"] where body.value(name) != nil {
+      throw body.unsupported("\(name) can't be asked for in a batch")
+    }
+    for name in ["frequency_penalty", "presence_penalty"] {
+      guard try body.number(name) ?? 0 == 0 else {
+        throw body.unsupported("\(name) must be 0; repetition_penalty can be had instead")
+      }
+    }
+    if let bias = try body.optionalObject("logit_bias"), case .object(let members) = bias.document,
+      !members.isEmpty
+    {
+      throw body.unsupported("logit_bias must be empty")
+    }
+    guard try body.bool("echo") != true else { throw body.unsupported("echo must be false") }
+    let (best, wanted) = (try body.integer("best_of"), try body.integer("n"))
+    guard best ?? 1 <= wanted ?? 1 else { throw body.unsupported("best_of must not be more than n") }
   }
 
   private static func format(of body: BatchFields) throws(BatchError) -> ResponseFormat {
