@@ -32,6 +32,8 @@ TENFOLD_INLINE void add_scaled(
     __m256 da = _mm256_set1_ps(rows->scales[at]);
     __m256i start = _mm256_set1_epi32(negated[parts_of(format) == 2 && t == 0]);
     if (t == 1) start = _mm256_sub_epi32(start, _mm256_set1_epi32(negated[1]));
+    // Pinned, or it is shifted as a scalar and moved over and broadcast from there: 3 instructions more a row and block.
+    if (zero_of(format) != 0) pin(&start);
     start = _mm256_slli_epi32(start, zero_shift(format));
     for (int h = 0; h < H; h++) {
       __m256i integer = zero_of(format) == 0 ? total[r][h] : _mm256_add_epi32(total[r][h], start);
