@@ -20,13 +20,17 @@ struct InferenceCommand: AsyncParsableCommand {
       one by one, with --draft also with a draft model. cold-start: from the start of a process to its first token, and its memory.
       perplexity: how well a text is predicted, in each precision; it needs --perplexity FILE, which alone runs nothing \
       else.
+      tokenizer: megabytes a second into tokens, cold and warm, and back, and the time to load a vocabulary; of --model, which \
+      may be a vocab.txt, or of the models in the store. Its texts are made up: prose, code and mixed writing; or those of \
+      --text.
       Of the precisions, standard rounds activations as llama.cpp does and is the engine's default; high is up to twice \
       the arithmetic.
       """
   )
 
   enum Case: String, CaseIterable, ExpressibleByArgument {
-    case encoder, prefill, decode, depth, batch, load, soak, prefix, structured, speculation, perplexity
+    case encoder, prefill, decode, depth, batch, load, soak, prefix, structured, speculation, perplexity,
+      tokenizer
     case coldStart = "cold-start"
   }
 
@@ -46,6 +50,9 @@ struct InferenceCommand: AsyncParsableCommand {
 
   @Option(help: "A text whose perplexity is measured.")
   var perplexity: String?
+
+  @Option(parsing: .upToNextOption, help: "UTF-8 text files for the tokenizer case.")
+  var text: [String] = []
 
   @Option(help: "How finely activations are rounded.")
   var precision = PrecisionArgument.standard
@@ -80,17 +87,21 @@ struct InferenceCommand: AsyncParsableCommand {
   }
 
   private func run(_ item: Case, _ report: inout BenchmarkReport) async throws {
-    guard item != .encoder else {
-      try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
-      return
+    switch item {
+    case .encoder: try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
+    case .tokenizer: try tokenizer().run(&report)
+    default: try await runDecoder(item, &report)
     }
+  }
+
+  private func runDecoder(_ item: Case, _ report: inout BenchmarkReport) async throws {
     let decoder = DecoderBenchmark(
       path: try path(default: "SmolLM2-135M-Instruct"),
       precision: precision.value
     )
     let file = try decoder.filePath()
     switch item {
-    case .encoder: break
+    case .encoder, .tokenizer: break
     case .prefill, .decode: try decoder.run(&report, decodes: item == .decode)
     case .depth: try DepthBenchmark(path: file, precision: precision.value).run(&report)
     case .batch: try await BatchBenchmark(path: file, precision: precision.value).run(&report)
@@ -108,6 +119,21 @@ struct InferenceCommand: AsyncParsableCommand {
       guard let perplexity else { return }
       try PerplexityBenchmark(path: file, text: perplexity).run(&report)
     }
+  }
+
+  private func tokenizer() throws -> TokenizerBenchmark {
+    let names =
+      model.map { [$0] } ?? ["SmolLM2-135M-Instruct", "Qwen2.5-Coder-0.5B-Instruct", "all-MiniLM-L6-v2"]
+    let vocabularies = try names.flatMap { name in
+      let path = try path(of: name)
+      // Of a long name, what comes before the size.
+      let shown = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+      return try TokenizerBenchmark.Vocabulary.all(String(shown.prefix(12)), path: path)
+    }
+    return TokenizerBenchmark(
+      vocabularies: vocabularies,
+      texts: try text.isEmpty ? TokenizerText.made : text.map { try TokenizerText(file: $0) }
+    )
   }
 
   /// A path as given, or the folder of that name in the store.

@@ -12,10 +12,23 @@ struct BertNormalizer: Sendable {
   /// Letters whose lower-case form is another scalar, marks that need ordering, Hangul syllables.
   private static let complex: UInt8 = 5
 
+  /// Beyond all scalars.
+  private static let expansionMark: UInt32 = 1 << 24
+
+  /// Working memory, to be used again from call to call.
+  struct Memory: Sendable {
+    /// The UTF-8 of the word so far.
+    fileprivate var pending: [UInt8] = []
+    /// Marks of a run whose order is not yet known.
+    fileprivate var marks: [(order: UInt32, scalar: UInt32)] = []
+  }
+
   private struct Tables: Sendable {
-    var mapping: [UInt32: UInt32] = [:]
-    var expansion: [UInt32: [UInt32]] = [:]
-    var combining: [UInt32: UInt8] = [:]
+    /// What a scalar becomes: another, or from ``expansionMark`` on where its parts are in `parts`.
+    var mapping = ScalarMap()
+    /// Up to three scalars each, then zeros.
+    var parts: [UInt32] = []
+    var combining = ScalarMap()
     private(set) var classes = ScalarClassTable([])
 
     init(_ options: WordPieceTokenizer.Options) {
@@ -41,24 +54,27 @@ struct BertNormalizer: Sendable {
         for step in 0..<runs[index + 1] {
           let scalar = runs[index] + step * runs[index + 2]
           mapping[UInt32(scalar)] = UInt32(scalar + runs[index + 3])
-          changed += [UInt32(scalar), UInt32(scalar)]
+          changed.append(UInt32(scalar))
+          changed.append(UInt32(scalar))
         }
       }
       for (first, results) in UnicodeTables.bertBlocks {
         for (scalar, result) in zip(first..., results.unicodeScalars) where scalar != result.value {
           mapping[scalar] = result.value
-          changed += [scalar, scalar]
+          changed.append(scalar)
+          changed.append(scalar)
         }
       }
       let multiple = UnicodeTables.bertExpansion
       for index in stride(from: 0, to: multiple.count - 3, by: 4) {
-        expansion[multiple[index]] = multiple[index + 1...index + 3].filter { $0 != 0 }
+        mapping[multiple[index]] = BertNormalizer.expansionMark + UInt32(parts.count)
+        parts += multiple[index + 1...index + 3]
         changed += [multiple[index], multiple[index]]
       }
       let marks = UnicodeTables.combiningClasses
       for index in stride(from: 0, to: marks.count - 2, by: 3) {
         for scalar in marks[index]...marks[index + 1] {
-          combining[scalar] = UInt8(marks[index + 2])
+          combining[scalar] = marks[index + 2]
           changed += [scalar, scalar]
         }
       }
@@ -83,56 +99,61 @@ struct BertNormalizer: Sendable {
     tables = options.isCased ? Self.cased : Self.uncased
   }
 
+  // MARK: - Stretches
+
+  /// What a text is cut into before it is normalised: nothing that normalisation does reaches across.
+  enum Stretch {
+    /// A character that ends words.
+    case space
+    /// A punctuation mark or an ideograph, which is a word of its own.
+    case single
+    /// Other characters, as many as follow each other.
+    case run
+  }
+
+  /// The stretch that begins at `start`, and its end.
+  @inline(__always)
+  func stretch(_ text: Span<UInt8>, from start: Int, limit: Int) -> (kind: Stretch, end: Int) {
+    let (scalar, length) = UTF8Scanner.scalar(text, at: start)
+    switch tables.classes[scalar] {
+    case Self.space: return (.space, start + length)
+    case Self.punctuation, Self.ideograph: return (.single, start + length)
+    default: return (.run, runEnd(text, start + length, limit))
+    }
+  }
+
+  private func runEnd(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+    var index = start
+    while index < limit {
+      if index + 8 <= limit, text[index] < 0x80 {
+        let count = ASCIIBlock(text, index).leadingAlphanumerics
+        index += count
+        if count == 8 { continue }
+      }
+      let (scalar, length) = UTF8Scanner.scalar(text, at: index)
+      let kind = tables.classes[scalar]
+      guard kind == Self.plain || kind == Self.complex || kind == Self.removed else { return index }
+      index += length
+    }
+    return index
+  }
+
+  // MARK: - Words
+
   /// Calls `word` with the UTF-8 of each normalised word, until it returns `false`.
   ///
-  /// - Complexity: O(*n*); marks of different classes in one unbroken run are sorted.
-  func words(_ text: Span<UInt8>, _ range: Range<Int>, _ word: (Span<UInt8>) -> Bool) {
-    var pending: [UInt8] = []
-    /// Marks of a run whose order is not yet known: (class, scalar).
-    var marks: [(order: UInt8, scalar: UInt32)] = []
+  /// - Complexity: O(*n*) for *n* bytes; an unbroken run of *m* combining marks is sorted, in O(*m* log *m*).
+  func words(_ text: Span<UInt8>, _ range: Range<Int>, _ memory: inout Memory, _ word: (Span<UInt8>) -> Bool)
+  {
     var index = range.lowerBound
-
-    func flushMarks() {
-      guard !marks.isEmpty else { return }
-      if marks.count > 1 {
-        // A stable sort by class: the canonical order.
-        var sorted: [[UInt32]] = Array(repeating: [], count: 256)
-        for mark in marks { sorted[Int(mark.order)].append(mark.scalar) }
-        for list in sorted { for scalar in list { UTF8Scanner.append(scalar, to: &pending) } }
-      } else {
-        UTF8Scanner.append(marks[0].scalar, to: &pending)
-      }
-      marks.removeAll(keepingCapacity: true)
-    }
-    func endWord() -> Bool {
-      flushMarks()
-      guard !pending.isEmpty else { return true }
-      defer { pending.removeAll(keepingCapacity: true) }
-      return word(pending.span)
-    }
-    /// Adds a scalar that normalisation left behind.
-    func emit(_ scalar: UInt32) -> Bool {
-      if let order = tables.combining[scalar] {
-        marks.append((order, scalar))
-        return true
-      }
-      flushMarks()
-      let kind = tables.classes[scalar]
-      guard kind == Self.punctuation else {
-        UTF8Scanner.append(scalar, to: &pending)
-        return true
-      }
-      guard endWord() else { return false }
-      UTF8Scanner.append(scalar, to: &pending)
-      return endWord()
-    }
-
+    memory.pending.removeAll(keepingCapacity: memory.pending.capacity <= 4_096)
+    memory.marks.removeAll(keepingCapacity: memory.marks.capacity <= 4_096)
     while index < range.upperBound {
       let byte = text[index]
-      if byte < 0x80, marks.isEmpty {
+      if byte < 0x80, memory.marks.isEmpty {
         let kind = tables.classes[UInt32(byte)]
         if kind == Self.plain || kind == Self.complex {
-          pending.append(byte >= 0x41 && byte <= 0x5a ? byte | fold : byte)
+          memory.pending.append(byte >= 0x41 && byte <= 0x5a ? byte | fold : byte)
           index += 1
           continue
         }
@@ -143,28 +164,79 @@ struct BertNormalizer: Sendable {
       case Self.removed:
         continue
       case Self.space:
-        guard endWord() else { return }
+        guard endWord(&memory, word) else { return }
       case Self.ideograph:
-        guard endWord() else { return }
-        UTF8Scanner.append(tables.mapping[scalar] ?? scalar, to: &pending)
-        guard endWord() else { return }
+        guard endWord(&memory, word) else { return }
+        let mapped = tables.mapping[scalar]
+        UTF8Scanner.append(mapped == 0 ? scalar : mapped, to: &memory.pending)
+        guard endWord(&memory, word) else { return }
       case Self.complex:
-        guard decompose(scalar, emit) else { return }
+        guard decompose(scalar, &memory, word) else { return }
       default:
-        guard emit(scalar) else { return }
+        guard emit(scalar, &memory, word) else { return }
       }
     }
-    _ = endWord()
+    _ = endWord(&memory, word)
   }
 
-  private func decompose(_ scalar: UInt32, _ emit: (UInt32) -> Bool) -> Bool {
+  private func decompose(_ scalar: UInt32, _ memory: inout Memory, _ word: (Span<UInt8>) -> Bool) -> Bool {
     if (0xac00...0xd7a3).contains(scalar) {
       let syllable = scalar - 0xac00
       let tail = syllable % 28
-      return emit(0x1100 + syllable / 588) && emit(0x1161 + syllable % 588 / 28)
-        && (tail == 0 || emit(0x11a7 + tail))
+      return emit(0x1100 + syllable / 588, &memory, word)
+        && emit(0x1161 + syllable % 588 / 28, &memory, word)
+        && (tail == 0 || emit(0x11a7 + tail, &memory, word))
     }
-    if let parts = tables.expansion[scalar] { return parts.allSatisfy(emit) }
-    return emit(tables.mapping[scalar] ?? scalar)
+    let mapped = tables.mapping[scalar]
+    guard mapped >= Self.expansionMark else { return emit(mapped == 0 ? scalar : mapped, &memory, word) }
+    let first = Int(mapped - Self.expansionMark)
+    for index in first..<first + 3 where tables.parts[index] != 0 {
+      guard emit(tables.parts[index], &memory, word) else { return false }
+    }
+    return true
+  }
+
+  /// Adds a scalar that normalisation left behind.
+  private func emit(_ scalar: UInt32, _ memory: inout Memory, _ word: (Span<UInt8>) -> Bool) -> Bool {
+    let kind = tables.classes[scalar]
+    // All marks are complex.
+    if kind == Self.complex {
+      let order = tables.combining[scalar]
+      if order != 0 {
+        memory.marks.append((order, scalar))
+        return true
+      }
+    }
+    flushMarks(&memory)
+    guard kind == Self.punctuation else {
+      UTF8Scanner.append(scalar, to: &memory.pending)
+      return true
+    }
+    guard endWord(&memory, word) else { return false }
+    UTF8Scanner.append(scalar, to: &memory.pending)
+    return endWord(&memory, word)
+  }
+
+  private func endWord(_ memory: inout Memory, _ word: (Span<UInt8>) -> Bool) -> Bool {
+    flushMarks(&memory)
+    guard !memory.pending.isEmpty else { return true }
+    let goesOn = word(memory.pending.span)
+    memory.pending.removeAll(keepingCapacity: true)
+    return goesOn
+  }
+
+  /// Adds the marks of a run in their canonical order: by class, those of one class as they came.
+  private func flushMarks(_ memory: inout Memory) {
+    guard !memory.marks.isEmpty else { return }
+    if memory.marks.count > 1 {
+      // The standard library's sort is stable but does not promise to be.
+      let order = memory.marks.enumerated().sorted {
+        ($0.element.order, $0.offset) < ($1.element.order, $1.offset)
+      }
+      for mark in order { UTF8Scanner.append(mark.element.scalar, to: &memory.pending) }
+    } else {
+      UTF8Scanner.append(memory.marks[0].scalar, to: &memory.pending)
+    }
+    memory.marks.removeAll(keepingCapacity: true)
   }
 }

@@ -29,46 +29,20 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
     ignoresMerges: Bool
   ) throws(ModelError) {
     let count = tokens.count
-    guard count > 0, count < Int(Int32.max), merges.count < Int(Int32.max) else {
-      throw ModelError(.invalidTokenizer, "The vocabulary has \(count) tokens; use a complete model file.")
+    guard (1..<PairTable.symbolLimit).contains(count), merges.count <= Int(PairTable.noRank) else {
+      throw ModelError(
+        .invalidTokenizer,
+        """
+        The vocabulary has \(count) tokens (1 to \(PairTable.symbolLimit - 1) are read) and \(merges.count) merges (up to \
+        \(PairTable.noRank)); use a complete model file.
+        """
+      )
     }
     self.kinds = kinds
-    var strings = ByteStringTable(capacity: count, byteCount: tokens.byteCount)
-    tokens.visit { strings.append($0, $1) }
-    guard strings.count == count else {
-      throw ModelError(.invalidTokenizer, "The vocabulary's strings are inconsistent; fetch the file again.")
-    }
-    var pairs = PairTable(capacity: merges.count)
-    var rank: Int32 = 0
-    try merges.visit { (bytes, range) throws(ModelError) in
-      var split = range.lowerBound + 1
-      // One byte per load, bounds-checked.
-      while split < range.upperBound {
-        let byte = unsafe bytes.unsafeLoad(fromByteOffset: split, as: UInt8.self)
-        if byte == 0x20 { break }
-        split += 1
-      }
-      guard split + 1 < range.upperBound else {
-        throw ModelError(.invalidTokenizer, "Merge \(rank) is not two tokens; fetch the model file again.")
-      }
-      let first = range.lowerBound..<split
-      let second = split + 1..<range.upperBound
-      let none = split..<split
-      let left = strings.id(bytes, first, none)
-      let right = strings.id(bytes, second, none)
-      let merged = strings.id(bytes, first, second)
-      guard left >= 0, right >= 0, merged >= 0 else {
-        throw ModelError(
-          .invalidTokenizer,
-          "Merge \(rank) names a token that is not in the vocabulary; use another model file."
-        )
-      }
-      pairs.insert(left, right, rank: rank, id: merged)
-      rank += 1
-    }
-    self.pairs = pairs
-    byteIDs = Self.byteIDs(strings)
-    let (tokenBytes, tokenStarts) = Self.decoded(strings, kinds)
+    let spelled = try Spelled(tokens)
+    pairs = try spelled.pairs(merges)
+    byteIDs = spelled.byteIDs
+    let (tokenBytes, tokenStarts) = Self.decoded(spelled, kinds)
     self.tokenBytes = tokenBytes
     self.tokenStarts = tokenStarts
     guard ignoresMerges else {
@@ -82,7 +56,7 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
   var count: Int { kinds.count }
 
   /// The bytes a token stands for.
-  func bytes(of id: Int) -> [UInt8] { Array(tokenBytes[tokenStarts[id]..<tokenStarts[id + 1]]) }
+  func bytes(of id: Int) -> ArraySlice<UInt8> { tokenBytes[tokenStarts[id]..<tokenStarts[id + 1]] }
 
   @inline(__always)
   func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
@@ -104,30 +78,21 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
     kind == .normal || kind == .unused || kind == .byte
   }
 
-  private static func byteIDs(_ strings: ByteStringTable) -> [Int32] {
-    ByteLevelAlphabet.scalars.map { scalar in
-      var bytes: [UInt8] = []
-      UTF8Scanner.append(scalar, to: &bytes)
-      // A view of plain bytes, for the length of the call.
-      return unsafe strings.id(bytes.span.bytes, 0..<bytes.count, 0..<0)
-    }
-  }
-
   /// The bytes each token stands for: spelled in the byte alphabet, except for special tokens.
-  private static func decoded(_ strings: ByteStringTable, _ kinds: [TokenKind]) -> ([UInt8], [Int]) {
+  private static func decoded(_ spelled: Spelled, _ kinds: [TokenKind]) -> ([UInt8], [Int]) {
     var bytes: [UInt8] = []
     var starts: [Int] = [0]
-    bytes.reserveCapacity(strings.bytes.count)
+    bytes.reserveCapacity(spelled.bytes.count)
     starts.reserveCapacity(kinds.count + 1)
     let table = ByteLevelAlphabet.bytes
     for id in kinds.indices {
-      let range = strings.range(id)
+      let range = spelled.starts[id]..<spelled.starts[id + 1]
       let isSpelled = isSpelled(kinds[id])
       var index = range.lowerBound
       while index < range.upperBound {
-        let byte = strings.bytes[index]
+        let byte = spelled.bytes[index]
         if isSpelled, byte >= 0xc2, byte <= 0xc5, index + 1 < range.upperBound {
-          let scalar = Int(byte & 0x1f) << 6 | Int(strings.bytes[index + 1] & 0x3f)
+          let scalar = Int(byte & 0x1f) << 6 | Int(spelled.bytes[index + 1] & 0x3f)
           if scalar < table.count, table[scalar] >= 0 {
             bytes.append(UInt8(truncatingIfNeeded: table[scalar]))
             index += 2

@@ -23,8 +23,12 @@ struct ScalarClassTable: Sendable {
     self.dense = dense
   }
 
+  @inline(__always)
   subscript(scalar: UInt32) -> UInt8 {
-    if scalar < UInt32(Self.denseCount) { return dense[Int(scalar)] }
+    scalar < UInt32(Self.denseCount) ? dense[Int(scalar)] : sparseClass(scalar)
+  }
+
+  private func sparseClass(_ scalar: UInt32) -> UInt8 {
     for range in sparse where range.first <= scalar && scalar <= range.last { return range.kind }
     return 0
   }

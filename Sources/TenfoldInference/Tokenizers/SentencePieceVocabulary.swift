@@ -4,10 +4,10 @@
 /// The tables of a SentencePiece BPE model: what each piece stands for, and which pieces merge.
 ///
 /// Two neighbours merge where together they are a piece, and the best score goes first; so the pairs of pieces that
-/// make up another are merge rules, ranked by its score. Symbols are the ids of pieces, and for single characters that
-/// are no piece ``otherCharacter`` plus the scalar.
+/// make up another are merge rules, ranked by its score. Symbols are the ids of pieces; from ``count`` on the single
+/// characters that are no piece but begin or end one; and for all other characters ``otherCharacter`` plus the scalar.
 struct SentencePieceVocabulary: MergeVocabulary, Sendable {
-  /// Symbols from here on are characters that are no piece.
+  /// Symbols from here on are characters of which no piece is made.
   private static let otherCharacter: Int32 = 1 << 30
   /// Longer pieces are refused; those of real models have at most 16 characters.
   private static let maximumPieceLength = 256
@@ -21,21 +21,28 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   private let pieceStarts: [Int]
   /// The piece of each single byte.
   private let byteIDs: [Int32]
-  /// Scalar → the piece that is this one character.
-  private let characters: PairTable
+  /// Scalar → the symbol of this one character, where it has one.
+  private let characters: IntegerTable
+  /// The same for ASCII, with ``otherCharacter`` plus the scalar where it has none.
+  private let charactersASCII: [Int32]
+  /// The characters that are symbols but no pieces, by symbol less ``count``.
+  private let parts: [UInt32]
   /// Which characters follow each other inside a piece: for ASCII by first * 128 + second, for others as pairs.
   private let adjacentASCII: [Bool]
-  private let adjacent: PairTable
+  private let adjacent: IntegerTable
 
   /// Reads the tables.
   ///
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
   init(tokens: GGUFStringArray, kinds: [TokenKind], scores: [Double]) throws(ModelError) {
     let count = tokens.count
-    guard (1..<Int(Self.otherCharacter)).contains(count), scores.count == count else {
+    guard (1..<PairTable.symbolLimit).contains(count), scores.count == count else {
       throw ModelError(
         .invalidTokenizer,
-        "The vocabulary has \(count) tokens and \(scores.count) scores; use another model file."
+        """
+        The vocabulary has \(count) tokens (at most \(PairTable.symbolLimit - 1) are read) and \(scores.count) scores; use \
+        another model file.
+        """
       )
     }
     guard !scores.contains(where: \.isNaN) else {
@@ -53,8 +60,17 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
       guard !range.isEmpty, index.id(bytes.span, range) == Int32(truncatingIfNeeded: id) else { continue }
       builder.add(bytes, range, id: Int32(truncatingIfNeeded: id))
     }
+    guard count + builder.parts.count <= PairTable.symbolLimit else {
+      throw ModelError(
+        .invalidTokenizer,
+        "The vocabulary's pieces have too many characters; use another model file."
+      )
+    }
     pairs = builder.pairs()
     characters = builder.characterTable()
+    let table = characters
+    charactersASCII = (0..<128).map { Self.symbol($0, table) }
+    parts = builder.parts
     adjacentASCII = builder.adjacentASCII
     adjacent = builder.adjacentTable()
   }
@@ -62,7 +78,7 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   var count: Int { kinds.count }
 
   /// The bytes a piece stands for.
-  func bytes(of id: Int) -> [UInt8] { Array(pieceBytes[pieceStarts[id]..<pieceStarts[id + 1]]) }
+  func bytes(of id: Int) -> ArraySlice<UInt8> { pieceBytes[pieceStarts[id]..<pieceStarts[id + 1]] }
 
   // MARK: - Words
 
@@ -80,16 +96,26 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
     var (last, length) = scalar(text, at: start)
     var index = start + length
     while index < limit {
-      let (next, nextLength) = scalar(text, at: index)
-      if last < 0x80, next < 0x80 {
-        guard adjacentASCII[Int(last << 7 | next)] else { return index }
-      } else {
-        guard adjacent.rule(Int32(bitPattern: last), Int32(bitPattern: next)).id >= 0 else { return index }
+      let byte = text[index]
+      if last < 0x80, byte < 0x80 {
+        guard adjacentASCII[Int(last << 7 | UInt32(byte))] else { return index }
+        last = UInt32(byte)
+        index += 1
+        continue
       }
-      (last, length) = (next, nextLength)
-      index += length
+      let (next, nextLength) = scalar(text, at: index)
+      guard adjoins(last, next) else { return index }
+      last = next
+      index += nextLength
     }
     return limit
+  }
+
+  @inline(__always)
+  private func adjoins(_ first: UInt32, _ second: UInt32) -> Bool {
+    // A space may be written as a mark, which is not ASCII.
+    first | second < 0x80
+      ? adjacentASCII[Int(first << 7 | second)] : adjacent[UInt64(first) << 32 | UInt64(second)] >= 0
   }
 
   @inline(__always)
@@ -99,20 +125,42 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
     var index = range.lowerBound
     while index < range.upperBound {
       let (value, length) = scalar(text, at: index)
-      let piece = characters.rule(Int32(bitPattern: value), 0).id
-      symbols.append(piece >= 0 ? piece : Self.otherCharacter + Int32(bitPattern: value))
+      symbols.append(value < 0x80 ? charactersASCII[Int(value)] : Self.symbol(value, characters))
       index += length
     }
   }
 
+  @inline(__always)
+  private static func symbol(_ scalar: UInt32, _ characters: borrowing IntegerTable) -> Int32 {
+    let symbol = characters[UInt64(scalar)]
+    return symbol >= 0 ? symbol : otherCharacter + Int32(bitPattern: scalar)
+  }
+
+  @inline(__always)
   func appendTokens(of symbol: Int32, to ids: inout [Int32]) {
-    guard symbol >= Self.otherCharacter else {
+    guard symbol >= Int32(truncatingIfNeeded: count) else {
       ids.append(symbol)
       return
     }
-    var bytes: [UInt8] = []
-    UTF8Scanner.append(UInt32(bitPattern: symbol - Self.otherCharacter), to: &bytes)
-    for byte in bytes { ids.append(byteIDs[Int(byte)]) }
+    let isPart = symbol < Self.otherCharacter
+    appendBytes(
+      of: isPart ? parts[Int(symbol) - count] : UInt32(bitPattern: symbol - Self.otherCharacter),
+      to: &ids
+    )
+  }
+
+  /// Appends the tokens of the bytes of a character.
+  private func appendBytes(of scalar: UInt32, to ids: inout [Int32]) {
+    let length = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x1_0000 ? 3 : 4
+    guard length > 1 else {
+      ids.append(byteIDs[Int(scalar)])
+      return
+    }
+    let mark: UInt32 = length == 2 ? 0xc0 : length == 3 ? 0xe0 : 0xf0
+    ids.append(byteIDs[Int((mark | scalar >> UInt32(6 * (length - 1))) & 0xff)])
+    for rest in stride(from: length - 2, through: 0, by: -1) {
+      ids.append(byteIDs[Int(0x80 | scalar >> UInt32(6 * rest) & 0x3f)])
+    }
   }
 
   // MARK: - Reading
@@ -205,9 +253,9 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   }
 
   /// The ranks of scores: 0 for the best, equal for equal ones.
-  private static func ranks(_ scores: [Double]) -> [Int32] {
-    var ranks = [Int32](repeating: 0, count: scores.count)
-    var rank: Int32 = 0
+  private static func ranks(_ scores: [Double]) -> [UInt32] {
+    var ranks = [UInt32](repeating: 0, count: scores.count)
+    var rank: UInt32 = 0
     var last: Double?
     for id in scores.indices.sorted(by: { scores[$0] > scores[$1] }) {
       if let last, last != scores[id] { rank += 1 }
@@ -222,13 +270,15 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   /// Collects what pieces are made of.
   private struct Builder {
     let index: TokenIndex
-    let ranks: [Int32]
+    let ranks: [UInt32]
     private var rules: [(left: Int32, right: Int32, id: Int32)] = []
-    private var single: [(scalar: UInt32, id: Int32)] = []
+    private var single: [(scalar: UInt32, symbol: Int32)] = []
+    private(set) var parts: [UInt32] = []
+    private var partSymbols: [UInt32: Int32] = [:]
     private var neighbours: Set<UInt64> = []
     private(set) var adjacentASCII = [Bool](repeating: false, count: 128 * 128)
 
-    init(index: TokenIndex, ranks: [Int32]) {
+    init(index: TokenIndex, ranks: [UInt32]) {
       self.index = index
       self.ranks = ranks
     }
@@ -262,34 +312,32 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
     }
 
     /// The symbol of a part of a piece, or -1; `character` if it is a single one.
-    private func symbol(_ text: Span<UInt8>, _ range: Range<Int>, character: UInt32?) -> Int32 {
+    private mutating func symbol(_ text: Span<UInt8>, _ range: Range<Int>, character: UInt32?) -> Int32 {
       let id = index.id(text, range)
       guard id < 0, let character else { return id }
-      return SentencePieceVocabulary.otherCharacter + Int32(bitPattern: character)
+      if let symbol = partSymbols[character] { return symbol }
+      let symbol = Int32(truncatingIfNeeded: ranks.count + parts.count)
+      partSymbols[character] = symbol
+      parts.append(character)
+      single.append((character, symbol))
+      return symbol
     }
 
     func pairs() -> PairTable {
-      var table = PairTable(capacity: rules.count)
-      for rule in rules { table.insert(rule.left, rule.right, rank: ranks[Int(rule.id)], id: rule.id) }
+      PairTable(
+        rules.map { PairTable.Rule(left: $0.left, right: $0.right, rank: ranks[Int($0.id)], result: $0.id) }
+      )
+    }
+
+    func characterTable() -> IntegerTable {
+      var table = IntegerTable(capacity: single.count)
+      for (scalar, symbol) in single { table.insert(UInt64(scalar), symbol) }
       return table
     }
 
-    func characterTable() -> PairTable {
-      var table = PairTable(capacity: single.count)
-      for (scalar, id) in single { table.insert(Int32(bitPattern: scalar), 0, rank: 0, id: id) }
-      return table
-    }
-
-    func adjacentTable() -> PairTable {
-      var table = PairTable(capacity: neighbours.count)
-      for pair in neighbours {
-        table.insert(
-          Int32(truncatingIfNeeded: pair >> 32),
-          Int32(truncatingIfNeeded: pair & 0xffff_ffff),
-          rank: 0,
-          id: 0
-        )
-      }
+    func adjacentTable() -> IntegerTable {
+      var table = IntegerTable(capacity: neighbours.count)
+      for pair in neighbours { table.insert(pair, 0) }
       return table
     }
   }

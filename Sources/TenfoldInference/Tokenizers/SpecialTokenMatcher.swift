@@ -18,12 +18,20 @@ struct SpecialTokenMatcher: Sendable {
   /// Longest first, by the first byte.
   private var entries: [[Entry]] = Array(repeating: [], count: 256)
   private(set) var isEmpty = true
+  /// The bytes with which tokens begin.
+  private var isFirst = [Bool](repeating: false, count: 256)
+  /// That byte, where there is one and it is ASCII.
+  private var onlyFirst: UInt8?
 
   init(_ tokens: [(bytes: [UInt8], id: Int32)]) {
     for token in tokens.sorted(by: { $0.bytes.count > $1.bytes.count }) {
       guard let first = token.bytes.first else { continue }
       entries[Int(first)].append(Entry(bytes: token.bytes, id: token.id))
       isEmpty = false
+      isFirst[Int(first)] = true
+    }
+    if isFirst.count(where: { $0 }) == 1, let first = isFirst[..<128].firstIndex(of: true) {
+      onlyFirst = UInt8(first)
     }
   }
 
@@ -31,13 +39,15 @@ struct SpecialTokenMatcher: Sendable {
   func matches(in text: [UInt8]) -> [Match] {
     guard !isEmpty else { return [] }
     var candidates: [Match] = []
-    for index in text.indices where !entries[Int(text[index])].isEmpty {
+    var index = nextStart(text.span, from: 0)
+    while index < text.count {
       for entry in entries[Int(text[index])]
       where entry.bytes.count <= text.count - index
         && text[index..<index + entry.bytes.count].elementsEqual(entry.bytes)
       {
         candidates.append(Match(range: index..<index + entry.bytes.count, id: entry.id))
       }
+      index = nextStart(text.span, from: index + 1)
     }
     guard candidates.count > 1 else { return candidates }
     candidates.sort {
@@ -52,5 +62,19 @@ struct SpecialTokenMatcher: Sendable {
       accepted.append(candidate)
     }
     return accepted.sorted { $0.range.lowerBound < $1.range.lowerBound }
+  }
+
+  /// The next place with a byte that begins a token, or the end.
+  private func nextStart(_ text: Span<UInt8>, from start: Int) -> Int {
+    var index = start
+    if let onlyFirst {
+      while index + 8 <= text.count {
+        let count = ASCIIBlock(text, index).leading(without: onlyFirst)
+        index += count
+        if count < 8 { return index }
+      }
+    }
+    while index < text.count, !isFirst[Int(text[index])] { index += 1 }
+    return index
   }
 }

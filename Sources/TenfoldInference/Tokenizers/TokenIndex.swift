@@ -5,10 +5,15 @@
 struct TokenIndex: Sendable {
   private let bytes: [UInt8]
   private let starts: [Int]
-  private var slots: [Int32]
+  /// 12 bits of a token's hash, then its number in 20.
+  private var slots: [UInt32]
   private let mask: Int
+  private static let free = UInt32.max
+  private static let numberBits: UInt32 = 1 << 20 - 1
+  /// Whether some tokens can't be found because others have the same bytes.
+  private(set) var hidesTokens = false
 
-  /// Indexes tokens; of those with equal bytes the last is found.
+  /// Indexes at most ``PairTable/symbolLimit`` tokens; of those with equal bytes the last is found.
   ///
   /// - Parameters:
   ///   - bytes: The bytes of all tokens, one after the other.
@@ -18,32 +23,89 @@ struct TokenIndex: Sendable {
     self.bytes = bytes
     self.starts = starts
     var size = 16
-    while size < starts.count * 2 { size *= 2 }
-    slots = Array(repeating: -1, count: size)
+    // At most three fifths are taken.
+    while size * 3 < starts.count * 5 { size *= 2 }
+    slots = Array(repeating: Self.free, count: size)
     mask = size - 1
+    // A view of plain bytes, for the length of the call.
+    let all = unsafe bytes.span.bytes
     for id in 0..<starts.count - 1 where starts[id] < starts[id + 1] && isIndexed(id) {
-      slots[place(bytes.span, starts[id]..<starts[id + 1])] = Int32(truncatingIfNeeded: id)
+      let range = starts[id]..<starts[id + 1]
+      let hash = Self.hash(all, range)
+      let slot = place(hash, all, range)
+      if slots[slot] != Self.free { hidesTokens = true }
+      slots[slot] = Self.tag(hash) | UInt32(truncatingIfNeeded: id)
     }
   }
 
   /// The token that stands for `text[range]`, or -1.
   @inline(__always)
-  func id(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 { slots[place(text, range)] }
-
-  /// The slot of the token that stands for some bytes, or the free one where it belongs.
-  private func place(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-    var hash: UInt32 = 2_166_136_261  // FNV-1a
-    for index in range { hash = (hash ^ UInt32(text[index])) &* 16_777_619 }
-    var slot = Int((hash ^ hash >> 15) &* 0x2c1b_3c6d) & mask
-    while slots[slot] >= 0, !stands(Int(slots[slot]), text, range) { slot = (slot + 1) & mask }
-    return slot
+  func id(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
+    // A view of plain bytes, for the length of the call.
+    unsafe id(text.bytes, range)
   }
 
-  private func stands(_ id: Int, _ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard starts[id + 1] - starts[id] == range.count else { return false }
-    for offset in 0..<range.count where bytes[starts[id] + offset] != text[range.lowerBound + offset] {
+  /// The token that stands for the bytes in `range`, or -1.
+  @inline(__always)
+  func id(_ source: RawSpan, _ range: Range<Int>) -> Int32 {
+    let slot = slots[place(Self.hash(source, range), source, range)]
+    return slot == Self.free ? -1 : Int32(slot & Self.numberBits)
+  }
+
+  /// Whether a token's bytes are those of two ranges, one after the other.
+  func stands(_ id: Int, for source: RawSpan, _ first: Range<Int>, _ second: Range<Int>) -> Bool {
+    guard id + 1 < starts.count, starts[id + 1] - starts[id] == first.count + second.count else {
       return false
     }
+    return equals(starts[id], source, first) && equals(starts[id] + first.count, source, second)
+  }
+
+  /// The slot of the token that stands for some bytes, or the free one where it belongs.
+  @inline(__always)
+  private func place(_ hash: UInt64, _ source: RawSpan, _ range: Range<Int>) -> Int {
+    let tag = Self.tag(hash)
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while true {
+      let found = slots[slot]
+      if found == Self.free { return slot }
+      if found & ~Self.numberBits == tag {
+        let id = Int(found & Self.numberBits)
+        if starts[id + 1] - starts[id] == range.count, equals(starts[id], source, range) { return slot }
+      }
+      slot = (slot + 1) & mask
+    }
+  }
+
+  @inline(__always)
+  private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~numberBits }
+
+  @inline(__always)
+  private func equals(_ start: Int, _ source: RawSpan, _ range: Range<Int>) -> Bool {
+    // A view of plain bytes, for the length of the call.
+    let own = unsafe bytes.span.bytes
+    var offset = 0
+    while offset < range.count {
+      let count = range.count - offset
+      guard
+        ByteNumber.load(own, start + offset, count: count)
+          == ByteNumber.load(source, range.lowerBound + offset, count: count)
+      else { return false }
+      offset += 8
+    }
     return true
+  }
+
+  /// A number that depends on all bytes, eight at a time.
+  @inline(__always)
+  private static func hash(_ source: RawSpan, _ range: Range<Int>) -> UInt64 {
+    var hash = UInt64(truncatingIfNeeded: range.count)
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      hash ^= ByteNumber.load(source, offset, count: range.upperBound - offset)
+      hash = hash &* 0x9e37_79b9_7f4a_7c15
+      hash ^= hash >> 32
+      offset += 8
+    }
+    return hash &* 0xff51_afd7_ed55_8ccd
   }
 }

@@ -6,6 +6,9 @@
 /// Ids equal those of the reference (Hugging Face tokenizers). Words of more than 100 characters, or with a
 /// part the vocabulary lacks, become `[UNK]`. Time is linear in the text.
 ///
+/// Short words are remembered: a thread that encodes takes 1 MiB for that and no more, and a tokenizer keeps the memory of
+/// four of them.
+///
 /// ```swift
 /// let tokenizer = try WordPieceTokenizer(path: "/models/vocab.txt")
 /// let ids = tokenizer.encode("How do I reset my password?", maximumTokens: 256)
@@ -19,11 +22,17 @@ public final class WordPieceTokenizer: Tokenizer {
   public let unknown: Int32
   /// How text is normalised.
   public let options: Options
-  private let pieces: [String]
+  /// The bytes of all pieces, one after the other.
+  private let pieceBytes: [UInt8]
+  /// Where each piece's bytes start; one more than there are pieces.
+  private let pieceStarts: [Int]
   private let trie: WordPieceTrie
+  /// What an ASCII punctuation mark becomes.
+  private let punctuation: [Int32]
   private let special: SpecialTokenMatcher
   private let specialIDs: Set<Int32>
   private let normalizer: BertNormalizer
+  private let scratches = ScratchPool { WordPieceScratch() }
   /// Longer words are unknown, as in the reference.
   private static let maximumWordLength = 100
 
@@ -46,35 +55,35 @@ public final class WordPieceTokenizer: Tokenizer {
   /// - Parameters:
   ///   - vocabulary: One piece a line, the line's number being its id.
   ///   - options: How text is normalised.
-  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``, also for 8 MiB and more.
   public init(vocabulary: [UInt8], options: Options = Options()) throws(ModelError) {
-    guard vocabulary.count <= 64 << 20 else {
+    guard vocabulary.count < WordPieceTrie.nodeLimit / 2 else {
       throw ModelError(
         .invalidTokenizer,
-        "The vocabulary has \(vocabulary.count) bytes; 64 MiB are read. Is this vocab.txt?"
+        "The vocabulary has \(vocabulary.count) bytes; less than 8 MiB are read. Is this vocab.txt?"
       )
     }
-    var lines = vocabulary.split(separator: 0x0a, omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    var trie = WordPieceTrie(byteCount: vocabulary.count)
+    let text = UTF8Scanner.repaired(vocabulary)
+    var trie = WordPieceTrie()
     var special: [(bytes: [UInt8], id: Int32)] = []
     var ids: [String: Int32] = [:]
-    var pieces: [String] = []
-    pieces.reserveCapacity(lines.count)
-    let marker = [UInt8](repeating: UInt8(ascii: "#"), count: 2)[...]
-    let names: Set<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    for (number, var line) in lines.enumerated() {
-      if line.last == 0x0d { line.removeLast() }
-      let id = Int32(truncatingIfNeeded: number)
-      let piece = String(decoding: line, as: UTF8.self)
-      pieces.append(piece)
-      guard !line.isEmpty else { continue }
-      if names.contains(piece) {
-        ids[piece] = id
-        special.append((Array(line), id))
+    var starts: [Int] = [0]
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count)
+    Self.visitLines(text) { line in
+      let id = Int32(truncatingIfNeeded: starts.count - 1)
+      bytes += line
+      starts.append(bytes.count)
+      guard let first = line.first else { return }
+      if first == UInt8(ascii: "["), line.count <= 6 {
+        let piece = String(decoding: line, as: UTF8.self)
+        if Self.specialNames.contains(piece) {
+          ids[piece] = id
+          special.append((Array(line), id))
+        }
       }
       trie.insert(line, from: WordPieceTrie.wordStart, id: id)
-      if line.starts(with: marker), line.count > 2 {
+      if line.count > 2, line.prefix(2).allSatisfy({ $0 == UInt8(ascii: "#") }) {
         trie.insert(line.dropFirst(2), from: WordPieceTrie.continuation, id: id)
       }
     }
@@ -89,14 +98,30 @@ public final class WordPieceTokenizer: Tokenizer {
     self.unknown = unknown
     self.options = options
     normalizer = BertNormalizer(options)
-    self.pieces = pieces
+    (pieceBytes, pieceStarts) = (bytes, starts)
     self.trie = trie
+    punctuation = (0..<128).map { (byte: UInt8) -> Int32 in
+      let word = [byte]
+      return trie.longest(word.span, from: 0, root: WordPieceTrie.wordStart)?.id ?? unknown
+    }
     self.special = SpecialTokenMatcher(special)
     self.specialIDs = Set(special.map(\.id))
   }
 
+  private static let specialNames: Set<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+  /// Calls `body` with each line, without what ends it.
+  private static func visitLines(_ text: [UInt8], _ body: (ArraySlice<UInt8>) -> Void) {
+    var start = 0
+    while start < text.count {
+      let end = text[start...].firstIndex(of: 0x0a) ?? text.count
+      body(text[start..<(end > start && text[end - 1] == 0x0d ? end - 1 : end)])
+      start = end + 1
+    }
+  }
+
   /// The number of ids.
-  public var vocabularySize: Int { pieces.count }
+  public var vocabularySize: Int { pieceStarts.count - 1 }
 
   /// Turns text into a sequence for the encoder: `[CLS]`, the pieces, `[SEP]`, cut to a length.
   ///
@@ -131,20 +156,59 @@ public final class WordPieceTokenizer: Tokenizer {
   private func pieces(_ utf8: [UInt8], parsingSpecial: Bool, limit: Int) -> [Int32] {
     let text = UTF8Scanner.repaired(utf8)
     var ids: [Int32] = []
-    var start = 0
-    if parsingSpecial {
-      for match in special.matches(in: text) where ids.count <= limit {
-        append(text.span, start..<match.range.lowerBound, &ids, limit)
-        ids.append(match.id)
-        start = match.range.upperBound
+    ids.reserveCapacity(min(text.count / 4, limit) + 8)
+    scratches.withScratch { scratch in
+      var start = 0
+      if parsingSpecial {
+        for match in special.matches(in: text) where ids.count <= limit {
+          append(text.span, start..<match.range.lowerBound, &scratch, &ids, limit)
+          ids.append(match.id)
+          start = match.range.upperBound
+        }
       }
+      append(text.span, start..<text.count, &scratch, &ids, limit)
     }
-    if ids.count <= limit { append(text.span, start..<text.count, &ids, limit) }
     return ids
   }
 
-  private func append(_ text: Span<UInt8>, _ range: Range<Int>, _ ids: inout [Int32], _ limit: Int) {
-    normalizer.words(text, range) { word in
+  private func append(
+    _ text: Span<UInt8>,
+    _ range: Range<Int>,
+    _ scratch: inout WordPieceScratch,
+    _ ids: inout [Int32],
+    _ limit: Int
+  ) {
+    var start = range.lowerBound
+    while start < range.upperBound, ids.count <= limit {
+      let (kind, end) = normalizer.stretch(text, from: start, limit: range.upperBound)
+      let stretch = start..<end
+      start = end
+      if kind == .space { continue }
+      if kind == .single, stretch.count == 1 {
+        ids.append(punctuation[Int(text[stretch.lowerBound])])
+        continue
+      }
+      guard stretch.count <= WordKey.longestWord else {
+        normalize(text, stretch, &scratch, &ids, limit)
+        continue
+      }
+      let key = WordKey(text, stretch)
+      let place = WordCache.place(key)
+      if scratch.cache.append(key, at: place, to: &ids) { continue }
+      let first = ids.count
+      normalize(text, stretch, &scratch, &ids, .max)
+      scratch.cache.keep(key, at: place, ids, from: first)
+    }
+  }
+
+  private func normalize(
+    _ text: Span<UInt8>,
+    _ stretch: Range<Int>,
+    _ scratch: inout WordPieceScratch,
+    _ ids: inout [Int32],
+    _ limit: Int
+  ) {
+    normalizer.words(text, stretch, &scratch.normalization) { word in
       append(word, &ids)
       return ids.count <= limit
     }
@@ -179,9 +243,31 @@ public final class WordPieceTokenizer: Tokenizer {
   /// - Parameter id: A token id.
   /// - Returns: The bytes.
   public func bytes(of id: Int32) -> [UInt8] {
-    guard pieces.indices.contains(Int(id)), !specialIDs.contains(id) else { return [] }
-    let piece = pieces[Int(id)]
-    return piece.hasPrefix("##") && piece.utf8.count > 2
-      ? Array(piece.utf8.dropFirst(2)) : [0x20] + Array(piece.utf8)
+    var bytes: [UInt8] = []
+    appendBytes(of: id, to: &bytes)
+    return bytes
+  }
+
+  private func appendBytes(of id: Int32, to bytes: inout [UInt8]) {
+    let index = Int(id)
+    guard (0..<vocabularySize).contains(index), !specialIDs.contains(id) else { return }
+    let piece = pieceBytes[pieceStarts[index]..<pieceStarts[index + 1]]
+    if piece.count > 2, piece.prefix(2).allSatisfy({ $0 == UInt8(ascii: "#") }) {
+      bytes += piece.dropFirst(2)
+    } else {
+      bytes.append(UInt8(ascii: " "))
+      bytes += piece
+    }
+  }
+
+  /// The text of `ids`, with a space before each word, without special tokens.
+  ///
+  /// - Parameter ids: Token ids.
+  /// - Returns: The text as it was normalised.
+  public func decode(_ ids: [Int32]) -> String {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(ids.count * 5)
+    for id in ids { appendBytes(of: id, to: &bytes) }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -70,6 +70,19 @@ struct WordSplitter: Sendable {
   /// The end of the word that starts at `start`, which lies before `limit`; text beyond `limit` is not seen.
   @inline(__always)
   func wordEnd(_ text: Span<UInt8>, from start: Int, limit: Int) -> Int {
+    // Letters, with or without a space before them, are a word in every style, and most words are that.
+    let body = text[start] == UInt8(ascii: " ") ? start + 1 : start
+    if body + 8 <= limit {
+      let count = ASCIIBlock(text, body).leadingLetters
+      if count > 0 {
+        let end = body + count
+        return count < 8 && text[end] < 0x80 ? end : lettersEnd(text, end, limit)
+      }
+    }
+    return otherEnd(text, from: start, limit: limit)
+  }
+
+  private func otherEnd(_ text: Span<UInt8>, from start: Int, limit: Int) -> Int {
     switch style {
     case .gpt2: gpt2End(text, start, limit)
     case .plain: plainEnd(text, start, limit)
@@ -93,6 +106,22 @@ struct WordSplitter: Sendable {
     while true {
       let (found, length) = look(text, index, limit)
       guard found == kind else { return index }
+      index += length
+    }
+  }
+
+  /// The end of the run of letters at `index`.
+  private func lettersEnd(_ text: Span<UInt8>, _ index: Int, _ limit: Int) -> Int {
+    var index = index
+    while true {
+      if index + 8 <= limit, text[index] < 0x80 {
+        let count = ASCIIBlock(text, index).leadingLetters
+        index += count
+        if count == 8 { continue }
+        if text[index] < 0x80 { return index }
+      }
+      let (kind, length) = look(text, index, limit)
+      guard kind == Self.letter else { return index }
       index += length
     }
   }
@@ -210,14 +239,14 @@ struct WordSplitter: Sendable {
       if length > 0 { return start + length }
     }
     let (kind, length) = look(text, start, limit)
-    if kind == Self.letter { return runEnd(text, start + length, limit, of: Self.letter) }
+    if kind == Self.letter { return lettersEnd(text, start + length, limit) }
     if kind == Self.number {
       return runEnd(text, start + length, limit, of: Self.number, atMost: digits - 1)
     }
     let isNewline = byte == 0x0a || byte == 0x0d
     let next = look(text, start + length, limit)
     if !isNewline, next.kind == Self.letter {
-      return runEnd(text, start + length, limit, of: Self.letter)
+      return lettersEnd(text, start + length, limit)
     }
     let body = byte == UInt8(ascii: " ") && next.kind == Self.other ? start + 1 : start
     if kind == Self.other || body > start {

@@ -1,0 +1,102 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+extension BytePairVocabulary {
+  /// The tokens as a file spells them, in the characters that stand for bytes.
+  struct Spelled {
+    /// The spellings, one after the other.
+    let bytes: [UInt8]
+    /// Where each begins; one more than there are tokens.
+    let starts: [Int]
+    private let index: TokenIndex
+
+    /// Reads the spellings.
+    ///
+    /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
+    init(_ tokens: GGUFStringArray) throws(ModelError) {
+      var bytes: [UInt8] = []
+      var starts: [Int] = [0]
+      bytes.reserveCapacity(tokens.byteCount)
+      starts.reserveCapacity(tokens.count + 1)
+      tokens.visit { source, range in
+        // The range lies inside the array's checked bytes.
+        unsafe source.extracting(range).withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        starts.append(bytes.count)
+      }
+      guard starts.count == tokens.count + 1 else {
+        throw ModelError(
+          .invalidTokenizer,
+          "The vocabulary's strings are inconsistent; fetch the file again."
+        )
+      }
+      self.bytes = bytes
+      self.starts = starts
+      index = TokenIndex(bytes: bytes, starts: starts) { _ in true }
+    }
+
+    /// The token of each single byte, or -1.
+    var byteIDs: [Int32] {
+      ByteLevelAlphabet.scalars.map { scalar in
+        var bytes: [UInt8] = []
+        UTF8Scanner.append(scalar, to: &bytes)
+        return index.id(bytes.span, 0..<bytes.count)
+      }
+    }
+
+    /// Reads the rules: two tokens with a space between them, the first to apply first.
+    ///
+    /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
+    func pairs(_ merges: GGUFStringArray) throws(ModelError) -> PairTable {
+      var rules: [PairTable.Rule] = []
+      rules.reserveCapacity(merges.count)
+      var rank: UInt32 = 0
+      var merged: Int32 = -1
+      try merges.visit { (source, range) throws(ModelError) in
+        let split = Self.space(source, range)
+        guard split + 1 < range.upperBound else {
+          throw ModelError(.invalidTokenizer, "Merge \(rank) is not two tokens; fetch the model file again.")
+        }
+        let (first, second) = (range.lowerBound..<split, split + 1..<range.upperBound)
+        let left = index.id(source, first)
+        let right = index.id(source, second)
+        // Nearly always the tokens are in the order of the merges.
+        merged += 1
+        if index.hidesTokens || !index.stands(Int(merged), for: source, first, second) {
+          merged = id(source, first, second)
+        }
+        guard left >= 0, right >= 0, merged >= 0 else {
+          throw ModelError(
+            .invalidTokenizer,
+            "Merge \(rank) names a token that is not in the vocabulary; use another model file."
+          )
+        }
+        rules.append(PairTable.Rule(left: left, right: right, rank: rank, result: merged))
+        rank += 1
+      }
+      return PairTable(rules)
+    }
+
+    /// The token spelled like two ranges one after the other, or -1.
+    private func id(_ source: RawSpan, _ first: Range<Int>, _ second: Range<Int>) -> Int32 {
+      var bytes: [UInt8] = []
+      for range in [first, second] {
+        // The ranges lie inside the array's checked bytes.
+        unsafe source.extracting(range).withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+      }
+      return index.id(bytes.span, 0..<bytes.count)
+    }
+
+    /// The place of the first space after the first byte, or the end.
+    private static func space(_ source: RawSpan, _ range: Range<Int>) -> Int {
+      var place = range.lowerBound + 1
+      while place < range.upperBound {
+        let count = range.upperBound - place
+        let block = ASCIIBlock(ByteNumber.load(source, place, count: count))
+        let passed = block.leading(without: UInt8(ascii: " "))
+        if passed < min(count, 8) { return place + passed }
+        place += 8
+      }
+      return range.upperBound
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TenfoldCore
+import Testing
+
+@testable import TenfoldInference
+
+@Suite("Tokenizers take any text")
+struct AnyTextTests {
+  @Test(
+    "one word of 60,000 bytes is taken by every kind, and given back",
+    arguments: ["a", "é", "中", "\u{301}", "👍", "\u{0}", "1", "-", "a中"]
+  )
+  func longWord(_ characters: String) throws {
+    let text = String(repeating: characters, count: 60_000 / characters.utf8.count)
+    for pre in ["gpt-2", "smollm", "qwen2", "llama-bpe", "default"] {
+      let tokenizer = try SmallModels.bytePair(pre)
+      #expect(tokenizer.decode(tokenizer.encode(text)) == text)
+    }
+    let tokenizer = try SmallModels.sentencePiece()
+    #expect(tokenizer.decode(tokenizer.encode(text)) == text)
+    let wordPiece = try WordPieceTokenizer(
+      path: SmallModels.folder.appendingPathComponent("small-bert/vocab.txt").path
+    )
+    #expect(wordPiece.encode(text).allSatisfy { $0 < wordPiece.vocabularySize })
+  }
+
+  @Test("any bytes are taken by every kind", arguments: [1, 2, 3] as [UInt64])
+  func anyBytes(_ seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let bytes = (0..<20_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    let repaired = String(decoding: bytes, as: UTF8.self)
+    for pre in ["gpt-2", "smollm", "qwen2", "llama-bpe", "default"] {
+      let tokenizer = try SmallModels.bytePair(pre)
+      let ids = tokenizer.encode(utf8: bytes, parsingSpecial: true)
+      #expect(tokenizer.decode(ids) == repaired, "seed \(seed), \(pre)")
+    }
+    let tokenizer = try SmallModels.sentencePiece()
+    #expect(tokenizer.decode(tokenizer.encode(utf8: bytes, parsingSpecial: true)) == repaired, "seed \(seed)")
+    for isCased in [false, true] {
+      let wordPiece = try WordPieceTokenizer(
+        path: SmallModels.folder.appendingPathComponent("small-bert/vocab.txt").path,
+        options: .init(isCased: isCased)
+      )
+      let ids = wordPiece.encode(utf8: bytes, parsingSpecial: true)
+      #expect(ids.allSatisfy { $0 < wordPiece.vocabularySize }, "seed \(seed)")
+    }
+  }
+}
