@@ -9,18 +9,10 @@ internal import CTenfoldSQLite
 /// thread touches it (SQLite is opened with `NOMUTEX`, which relies on the same promise).
 @safe final class SQLiteConnection: @unchecked Sendable {
   // Valid until close(), which the owning thread calls last.
-  private var handle: OpaquePointer?
+  private(set) var handle: OpaquePointer?
   private var statements: [String: SQLiteStatement] = [:]
   let path: String
-  private let log = LogSize()
-
-  /// How long the write-ahead log was after the newest commit, in pages; SQLite's hook writes it on the owning thread.
-  private final class LogSize {
-    var pages = 0
-  }
-
-  /// As SQLite's own default.
-  private static let pagesBeforeCheckpoint = 1000
+  let log = LogSize()
 
   /// Enough for every statement of all modules in one file; beyond it the cache starts afresh.
   private static let statementCapacity = 256
@@ -91,35 +83,6 @@ internal import CTenfoldSQLite
   func executeScript(_ sql: String) throws(StorageError) {
     let status = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
     guard status == SQLITE_OK else { throw error(status, "running a script") }
-  }
-
-  /// Takes over from SQLite, which would move the log into the file within the commit that makes it long.
-  ///
-  /// Whoever waits for that commit would wait for the whole of it: some milliseconds, once in about a hundred commits.
-  func deferCheckpoints() {
-    // The connection owns what the hook writes to, and is closed before it goes.
-    let context = unsafe Unmanaged.passUnretained(log).toOpaque()
-    unsafe sqlite3_wal_hook(
-      handle,
-      { context, _, _, pages in
-        if let context = unsafe context {
-          unsafe Unmanaged<LogSize>.fromOpaque(context).takeUnretainedValue().pages = Int(pages)
-        }
-        return SQLITE_OK
-      },
-      context
-    )
-  }
-
-  /// Moves a log that has become long into the file, as far as readers let it; with `needsRoom` a short one too, so that
-  /// its room serves again.
-  func checkpointIfDue(needsRoom: Bool) throws(StorageError) {
-    guard needsRoom || log.pages >= Self.pagesBeforeCheckpoint else { return }
-    log.pages = 0
-    let status = unsafe sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_PASSIVE, nil, nil)
-    // Another process is at it.
-    if status & 0xFF == SQLITE_BUSY { return }
-    guard status == SQLITE_OK else { throw error(status, "moving the log of \(path) into the file") }
   }
 
   func prepare(_ sql: String) throws(StorageError) -> (handle: OpaquePointer, hasTail: Bool) {
