@@ -13,6 +13,7 @@ internal import CTenfoldSQLite
   private var statements: [String: SQLiteStatement] = [:]
   let path: String
   let log = LogSize()
+  private let lockWait: LockWait
 
   /// Enough for every statement of all modules in one file; beyond it the cache starts afresh.
   private static let statementCapacity = 256
@@ -24,6 +25,7 @@ internal import CTenfoldSQLite
     fileSystem: String? = nil
   ) throws(StorageError) {
     self.path = path
+    lockWait = LockWait(limit: busyTimeout)
     var handle: OpaquePointer?
     let mode = isReader ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     let flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE
@@ -34,10 +36,34 @@ internal import CTenfoldSQLite
       close()
       throw error
     }
-    let milliseconds = busyTimeout.components.seconds.multipliedReportingOverflow(by: 1000)
-    let fraction = busyTimeout.components.attoseconds / 1_000_000_000_000_000
-    let total = milliseconds.overflow ? Int64(Int32.max) : milliseconds.partialValue &+ fraction
-    unsafe sqlite3_busy_timeout(handle, Int32(clamping: total))
+    // The connection owns what the handler writes to, and is closed before it goes.
+    let context = unsafe Unmanaged.passUnretained(lockWait).toOpaque()
+    unsafe sqlite3_busy_handler(
+      handle,
+      { context, tries in
+        guard let context = unsafe context else { return 0 }
+        return unsafe Unmanaged<LockWait>.fromOpaque(context).takeUnretainedValue().goesOn(tries) ? 1 : 0
+      },
+      context
+    )
+  }
+
+  /// Waits for another connection's lock by trying again and again, as SQLite has no queue for it.
+  ///
+  /// SQLite's own handler tries ever more rarely, some sixty times in five seconds. Beside a process that writes all the
+  /// time, and lets the lock go for a moment only, it comes away empty-handed.
+  private final class LockWait {
+    private let limit: Duration
+    private var began = ContinuousClock.now
+
+    init(limit: Duration) { self.limit = limit }
+
+    func goesOn(_ tries: Int32) -> Bool {
+      if tries == 0 { began = .now }
+      guard ContinuousClock.now - began < limit else { return false }
+      DedicatedThread.pause(microseconds: tries < 10 ? 100 : 1000)
+      return true
+    }
   }
 
   /// Whether no transaction is open: SQLite closes one by itself after some failures.
