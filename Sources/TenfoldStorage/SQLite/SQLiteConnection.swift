@@ -11,6 +11,8 @@ internal import CTenfoldSQLite
   // Valid until close(), which the owning thread calls last.
   private(set) var handle: OpaquePointer?
   private var statements: [String: SQLiteStatement] = [:]
+  /// Out of the cache, but perhaps still used by the transaction that is open.
+  private var retired: [SQLiteStatement] = []
   let path: String
   let log = LogSize()
   private let lockWait: LockWait
@@ -76,6 +78,7 @@ internal import CTenfoldSQLite
   var lastInsertedRowID: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
   func close() {
+    finalizeRetired()
     for statement in statements.values { statement.finalize() }
     statements = [:]
     if let handle = unsafe handle { unsafe sqlite3_close_v2(handle) }
@@ -90,13 +93,18 @@ internal import CTenfoldSQLite
     }
     let fresh = try SQLiteStatement(sql, on: self)
     if statements.count >= Self.statementCapacity {
-      for (key, statement) in statements where !statement.isBusy {
-        statement.finalize()
-        statements[key] = nil
-      }
+      // The transaction may have kept any of them for later.
+      retired += statements.values
+      statements = [:]
     }
     statements[sql] = fresh
     return (fresh, true)
+  }
+
+  /// Ends the statements that left the cache; called at a transaction's end, after which nothing uses them.
+  func finalizeRetired() {
+    for statement in retired { statement.finalize() }
+    retired = []
   }
 
   /// Runs one statement from the cache without rows, such as `BEGIN IMMEDIATE`.
