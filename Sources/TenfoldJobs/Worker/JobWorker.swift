@@ -132,7 +132,7 @@ public final class JobWorker: Sendable {
       let free = state.withLock { options.concurrency - $0.active }
       start(&waiting, upTo: free, &jobs)
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
-      let batch = takeFinished()
+      var batch = takeFinished()
       guard room > 0 || !batch.isEmpty else { continue }
       let begin = ContinuousClock.now
       do {
@@ -142,6 +142,7 @@ public final class JobWorker: Sendable {
         }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         book(batch, settled)
+        batch = []
         hold(leases, since: begin)
         waiting += leases
         start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
@@ -153,6 +154,7 @@ public final class JobWorker: Sendable {
         state.withLock { $0.storeFailures = 0 }
       } catch {
         let failures = state.withLock { state in
+          // Nothing of it where what failed comes after the settling.
           state.finished.insert(contentsOf: batch, at: 0)
           state.storeFailures += 1
           return state.storeFailures
@@ -370,6 +372,7 @@ public final class JobWorker: Sendable {
       let runs = running.beat()
       if !runs.isEmpty {
         let begin = ContinuousClock.now
+        watchDeadlines()
         do {
           let outcomes = try await store.extend(
             runs.map(\.reference),
@@ -380,11 +383,21 @@ public final class JobWorker: Sendable {
             running.apply(outcome, to: run.reference, deadline: begin + options.lease)
           }
         } catch {
-          for run in runs { if let update = run.update { running.report(run.reference, update) } }
+          for run in runs { if let update = run.update { running.restore(run.reference, update) } }
           logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
         }
+        thread.disarm(.deadline)
       }
       running.stopOverdue(now: .now)
+    }
+  }
+
+  /// Has runs stopped whose lease ends while the store doesn't answer.
+  private func watchDeadlines() {
+    guard let next = running.nextDeadline else { return }
+    thread.arm(.deadline, at: thread.now + max(.zero, next - .now)) { [self] in
+      running.stopOverdue(now: .now)
+      watchDeadlines()
     }
   }
 }
