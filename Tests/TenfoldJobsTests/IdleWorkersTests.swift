@@ -188,6 +188,31 @@ struct IdleWorkersTests {
     await store.close()
   }
 
+  @Test("jobs that come to a worker that waits run no more at once than it may", arguments: [1, 3])
+  func concurrency(limit: Int) async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    let running = Mutex((now: 0, most: 0))
+    let options = JobWorker.Options(concurrency: limit, prefetch: 2, pollInterval: nil)
+    let worker = JobWorker(store: store, options: options) { handlers in
+      handlers.handle(Work.self) { _, _ in
+        running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+        for _ in 0..<20 { await Task.yield() }
+        running.withLock { $0.now -= 1 }
+      }
+    }
+    let queue = JobQueue(store: store)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      var handles: [JobHandle<Work>] = []
+      for _ in 0..<60 { handles.append(try await queue.enqueue(Work())) }
+      for handle in handles { _ = try await handle.value }
+      worker.drain()
+      try await group.waitForAll()
+    }
+    #expect(running.withLock { $0.most } <= limit)
+    await store.close()
+  }
+
   @Test("a worker that drains while jobs come gives back or ends each of them", arguments: 0..<30)
   func draining(jobsBefore: Int) async throws {
     let store = try await SQLiteJobStore.open(.inMemory)

@@ -150,6 +150,30 @@ struct ScheduleTests {
     var at: Int64
   }
 
+  private struct Text: DurableJob {
+    static let name: JobName = "text.v1"
+    var text: String
+  }
+
+  @Test("a schedule whose job can't be enqueued doesn't keep the next ones from firing")
+  func failingSchedule() async throws {
+    let clock = ManualStoreClock()
+    let store = InMemoryJobStore(clock: clock.clock)
+    let schedules = ["a", "b", "c"].map { name in
+      // More than a payload may hold.
+      JobSchedule(name, .every(.seconds(600))) { _ in
+        Text(text: String(repeating: "x", count: name == "b" ? 100_000 : 1))
+      }
+    }
+    let scheduler = JobScheduler(store: store, schedules: schedules, clock: clock.clock)
+    let start = clock.clock.wall() / 1_000_000
+    clock.advance(by: .seconds(700))
+    await #expect { _ = try await scheduler.fire(since: start) } throws: {
+      ($0 as? JobError)?.code == .payloadTooLarge
+    }
+    #expect(try await store.claim(ClaimRequest(maximum: 9)).count == 2)
+  }
+
   @Test("missed firings are left out, made up for once, or all run", arguments: [(0, 0), (1, 1), (2, 5)])
   func missed(policy: Int, count: Int) async throws {
     let clock = ManualStoreClock()

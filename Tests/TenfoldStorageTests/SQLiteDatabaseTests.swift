@@ -316,6 +316,20 @@ struct SQLiteDatabaseTests {
     await database.close()
   }
 
+  @Test("a prepared statement can be run after any number of others in its transaction")
+  func manyStatements() async throws {
+    let database = try await open()
+    try await database.write { tx in
+      let insert = try tx.prepare("INSERT INTO note(body) VALUES(?1)")
+      for index in 0..<600 {
+        #expect(try tx.first("SELECT \(index)") { try $0.int(0) } == index)
+        if index % 100 == 0 { try insert.run("n\(index)") }
+      }
+    }
+    #expect(try await count(database) == 6)
+    await database.close()
+  }
+
   @Test("a transaction kept beyond its closure refuses to work")
   func escaped() async throws {
     final class Box: @unchecked Sendable { var transaction: SQLiteTransaction? }  // one write at a time

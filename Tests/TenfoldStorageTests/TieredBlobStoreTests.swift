@@ -68,6 +68,16 @@ private final class MeetingBlobStore: BlobStore {
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
+/// A store that takes and gives, but deletes nothing.
+private final class UndeletingBlobStore: BlobStore {
+  private let inner = InMemoryBlobStore()
+
+  func put(_ bytes: [UInt8], at key: BlobKey) async throws { try await inner.put(bytes, at: key) }
+  func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
+  func delete(_ key: BlobKey) async throws { throw StorageError(.inputOutput, "out of reach") }
+  func keys() async throws -> [BlobKey] { try await inner.keys() }
+}
+
 @Suite("Blobs lie in tiers, and are whole wherever they are")
 struct TieredBlobStoreTests {
   private let hot = InMemoryBlobStore()
@@ -256,6 +266,23 @@ struct TieredBlobStoreTests {
     // Five objects of the tier that is gone come first and would fill the limit.
     #expect(try await store.sweep(limit: 3) == 3)
     #expect(try await store.sweep(limit: 3) == 2)
+    #expect(try await hot.keys().isEmpty)
+  }
+
+  @Test("a tier that can't delete doesn't keep others from being swept, and is heard of")
+  func failingTier() async throws {
+    let store = try TieredBlobStore(
+      catalog: try await catalog(),
+      tiers: [BlobTier("far", store: UndeletingBlobStore()), BlobTier("hot", store: hot)],
+      options: .init(grace: .zero, wallClock: { [clock] in clock.nanoseconds })
+    )
+    for number in 0..<4 {
+      try await store.put([1], at: BlobKey("k\(number)"))
+      try await store.move(BlobKey("k\(number)"), to: "hot")
+      try await store.delete(BlobKey("k\(number)"))
+    }
+    clock.advance(601)
+    await #expect { try await store.sweep() } throws: { ($0 as? StorageError)?.code == .inputOutput }
     #expect(try await hot.keys().isEmpty)
   }
 

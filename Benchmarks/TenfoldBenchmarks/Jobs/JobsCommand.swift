@@ -18,7 +18,7 @@ struct JobsCommand: AsyncParsableCommand {
 
   enum Case: String, ExpressibleByArgument, CaseIterable {
     case enqueue, claim, settle, lifecycle, producers, memory, footprint, worker, latency, depth, fairness
-    case keys, recovery, idle, beside
+    case keys, recovery, idle, beside, tail
   }
 
   @Option(name: .customLong("case"), help: "What to measure; repeat for several, all unless given.")
@@ -34,7 +34,7 @@ struct JobsCommand: AsyncParsableCommand {
   var depth: [Int] = [1_000, 10_000, 100_000, 1_000_000]
 
   @Option(
-    help: "Producers that wait for their jobs at the same time, for the case producers; repeat for several."
+    help: "Producers that wait for their jobs at the same time, for producers and tail; repeat for several."
   )
   var producers: [Int] = [1, 16, 256]
 
@@ -108,6 +108,7 @@ struct JobsCommand: AsyncParsableCommand {
           }
         }
       case .producers: try await bench.producers(producers, &report)
+      case .tail: try await bench.tail(producers, &report)
       case .memory: for batch in batch { try await bench.memory(batch, &report) }
       case .footprint: try await bench.footprint(jobs, &report)
       case .worker: try await bench.worker(&report)

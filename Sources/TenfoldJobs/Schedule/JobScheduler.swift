@@ -57,15 +57,24 @@ public struct JobScheduler: Sendable {
   }
 
   /// Enqueues what is due now; gives how long it is until the next firing.
+  ///
+  /// A schedule that fails doesn't keep the others from firing: the first failure is thrown at the end.
   func fire(since start: Int64) async throws -> Duration? {
     let fired = try await store.observe(.init(countsJobs: false, schedules: schedules.map(\.name))).schedules
     let now = now
     var nearest: Int64?
+    var failure: (any Error)?
     for schedule in schedules {
       let (firings, next) = schedule.due(last: fired[schedule.name] ?? start, now: now)
-      if !firings.isEmpty { _ = try await store.enqueue(try firings.map(schedule.make)) }
+      do {
+        if !firings.isEmpty { _ = try await store.enqueue(try firings.map(schedule.make)) }
+      } catch {
+        try Task.checkCancellation()
+        failure = failure ?? error
+      }
       if let next { nearest = min(nearest ?? next, next) }
     }
+    if let failure { throw failure }
     return nearest.map { .milliseconds($0 - now) }
   }
 

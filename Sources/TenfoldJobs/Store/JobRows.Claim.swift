@@ -87,8 +87,9 @@ extension JobRows {
       if turns[index].ahead.isEmpty, turns[index].mayHaveMore {
         let fair = left / turns.count + 1
         let wanted = turns.count == 1 ? left : min(left, fair)
-        turns[index].ahead = try candidates(turns[index].lane, wanted)[...]
-        turns[index].mayHaveMore = turns[index].ahead.count == wanted
+        let due = try candidates(turns[index].lane, wanted)
+        turns[index].ahead = due.candidates[...]
+        turns[index].mayHaveMore = due.count == wanted
       }
       guard let candidate = turns[index].ahead.popFirst() else {
         try rest(turns[index])
@@ -104,7 +105,7 @@ extension JobRows {
         continue
       }
       claim.leases.append(try hand(candidate, turns[index].tenant, queue, claim.until))
-      turns[index].pass += JobLane.stride / turns[index].weight
+      turns[index].pass = turns[index].pass.clampedSum(JobLane.stride / turns[index].weight)
       turns[index].claimed += 1
       left -= 1
     }
@@ -144,15 +145,36 @@ extension JobRows {
     turns.indices.min { (turns[$0].pass, turns[$0].lane) < (turns[$1].pass, turns[$1].lane) }
   }
 
-  private func candidates(_ lane: Int64, _ limit: Int) throws -> [Candidate] {
+  /// The next due jobs of a lane, and how many rows were read for them.
+  private func candidates(_ lane: Int64, _ limit: Int) throws -> (candidates: [Candidate], count: Int) {
+    var (candidates, hollow) = ([Candidate](), [RawJobID]())
+    try readCandidates(lane, limit, &candidates, &hollow)
+    let count = candidates.count + hollow.count
+    for id in hollow {
+      try tx.execute("UPDATE job SET state = 3 WHERE id = ?1", id.bytes)
+      try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
+      try note("the file has lost the payload of this job: restore it from a backup, or purge the job", id)
+    }
+    return (candidates, count)
+  }
+
+  private func readCandidates(
+    _ lane: Int64,
+    _ limit: Int,
+    _ candidates: inout [Candidate],
+    _ hollow: inout [RawJobID]
+  ) throws {
     let select = try statement(.dueJobs)
     try select.start()
     defer { select.end() }
     select.bind(1, lane)
     select.bind(2, now)
     select.bind(3, Int64(limit))
-    var candidates: [Candidate] = []
     while try select.next() {
+      guard select.integer(9) == 0 else {
+        hollow.append(try select.id(0))
+        continue
+      }
       candidates.append(
         Candidate(
           id: try select.id(0),
@@ -167,7 +189,6 @@ extension JobRows {
         )
       )
     }
-    return candidates
   }
 
   /// Writes back a lane's turn, and whether it still has something due.
@@ -196,13 +217,14 @@ extension JobRows {
     _ queue: QueueName,
     _ until: Int64
   ) throws -> JobLease {
-    let fence = max(candidate.fence, fenceBase) + 1
+    let fence = max(candidate.fence, fenceBase).clampedSum(1)
+    let attempt = candidate.attempt.clampedSum(1)
     let claim = try statement(.claimJob)
     try claim.start()
     defer { claim.end() }
     claim.bind(1, high: candidate.id.high, low: candidate.id.low)
     claim.bind(2, fence)
-    claim.bind(3, candidate.attempt + 1)
+    claim.bind(3, attempt)
     claim.bind(4, until)
     _ = try claim.next()
     var lease = JobLease(
@@ -210,7 +232,7 @@ extension JobRows {
       queue: queue,
       name: JobName(candidate.name),
       payload: candidate.data,
-      attempt: Int(candidate.attempt + 1),
+      attempt: Int(attempt),
       maximumAttempts: Int(candidate.maximumAttempts),
       crashCount: Int(candidate.crashCount),
       checkpoint: nil,

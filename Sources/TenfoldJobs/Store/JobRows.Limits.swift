@@ -66,7 +66,7 @@ extension JobRows {
       arrival,
       cell.interval,
       cell.tolerance,
-      next == nil ? arrival - cell.tolerance : nil
+      next == nil ? arrival.clampedDifference(cell.tolerance) : nil
     )
     if next == nil { try park(id, "r:" + key) }
     return next != nil
@@ -87,7 +87,8 @@ extension JobRows {
       let count = rate.cell.conforming(arrival: rate.arrival, now: now)
       try unpark("r:" + rate.key, count)
       let waits = try firstParked("r:" + rate.key) != nil
-      let next = max(rate.arrival, now) + Int64(count) * rate.cell.interval - rate.cell.tolerance
+      let step = Int64(count) * rate.cell.interval - rate.cell.tolerance
+      let next = max(rate.arrival, now).clampedSum(step)
       try tx.execute("UPDATE job_rate SET next_at = ?2 WHERE key = ?1", rate.key, waits ? next : nil)
     }
   }
@@ -95,7 +96,7 @@ extension JobRows {
   /// Gives back the slot of a run that ended, and lets jobs go that waited for it.
   func leaveSlot(_ body: Int64) throws {
     guard let key = try keys(body).limitKey else { return }
-    let left = try running(key) - 1
+    let left = max(0, try running(key)) - 1
     if left > 0 {
       try tx.execute("UPDATE job_slot SET running = ?2 WHERE key = ?1", key, left)
     } else {

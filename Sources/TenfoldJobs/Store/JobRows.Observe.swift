@@ -14,7 +14,9 @@ extension JobRows {
     if query.countsJobs {
       for queue in queues { try count(queue, &stats) }
     }
-    if let next = try untilNextDue(queues) { stats.untilNextDue = .nanoseconds(max(0, next - now)) }
+    if let next = try untilNextDue(queues) {
+      stats.untilNextDue = .nanoseconds(max(0, next.clampedDifference(now)))
+    }
     stats.jobs = try query.jobs.compactMap { try snapshot($0) }
     if query.deadLetters > 0 {
       stats.deadLetters = try snapshots(.init(state: .dead, limit: query.deadLetters), [])
@@ -51,7 +53,7 @@ extension JobRows {
       queue
     ) { try $0.optionalInt64(0) }
     if let oldest = oldest ?? nil, oldest <= now {
-      stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now - oldest))
+      stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now.clampedDifference(oldest)))
     }
   }
 
@@ -126,8 +128,8 @@ extension JobRows {
     }
     return try tx.first(
       """
-      SELECT b.name, j.state, j.attempt, j.crash_count, j.fence, n.fraction, n.message, b.data, v.queue, l.tenant
-      FROM job AS j JOIN job_body AS b ON b.body = j.body JOIN job_lane AS l ON l.lane = j.lane
+      SELECT coalesce(b.name, ''), j.state, j.attempt, j.crash_count, j.fence, n.fraction, n.message, b.data, v.queue, l.tenant
+      FROM job AS j LEFT JOIN job_body AS b ON b.body = j.body JOIN job_lane AS l ON l.lane = j.lane
         JOIN job_level AS v ON v.level = l.level LEFT JOIN job_note AS n ON n.id = j.id
       WHERE j.id = ?1 AND NOT (j.state IN (2, 4) AND j.until <= ?2)
       """,

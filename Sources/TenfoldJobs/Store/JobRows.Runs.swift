@@ -41,7 +41,7 @@ extension JobRows {
         try makeReady(run, runAt: now.advanced(by: max(.zero, delay)))
       }
     case .release(let delay):
-      run.attempt -= 1
+      run.attempt = run.attempt.clampedDifference(1)
       if run.isCancelled {
         try tx.execute("UPDATE job SET attempt = ?2 WHERE id = ?1", run.id.bytes, run.attempt)
         try finish(run, .cancelled, nil)
@@ -128,14 +128,14 @@ extension JobRows {
       let run = Run(
         id: try row.id(0),
         lane: try row.int64(1),
-        attempt: try row.int64(2) - 1,
+        attempt: try row.int64(2).clampedDifference(1),
         maximumAttempts: try row.int64(3),
         isCancelled: try row.bool(4),
         traits: JobTraits(rawValue: try row.int64(5)).union(.errors),
         keep: try row.int64(6),
         body: try row.int64(7)
       )
-      return (run: run, crashes: try row.int64(8) + 1, fence: try row.int64(9))
+      return (run: run, crashes: try row.int64(8).clampedSum(1), fence: try row.int64(9))
     }
     for (run, crashes, fence) in expired {
       if run.traits.contains(.limit) { try leaveSlot(run.body) }

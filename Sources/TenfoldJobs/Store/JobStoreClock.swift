@@ -84,6 +84,18 @@ extension Duration {
 }
 
 extension Int64 {
+  /// The sum, clamped: a row that is damaged must not stop the process.
+  func clampedSum(_ other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? (other < 0 ? .min : .max) : sum
+  }
+
+  /// The difference, clamped as the sum is.
+  func clampedDifference(_ other: Int64) -> Int64 {
+    let (difference, overflow) = subtractingReportingOverflow(other)
+    return overflow ? (other > 0 ? .min : .max) : difference
+  }
+
   /// The instant `duration` later, clamped: a delay of a thousand years is simply very late.
   func advanced(by duration: Duration) -> Int64 {
     let (sum, overflow) = addingReportingOverflow(duration.nanoseconds)

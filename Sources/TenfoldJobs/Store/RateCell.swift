@@ -12,9 +12,10 @@ struct RateCell {
   /// How much earlier than that a start may come.
   let tolerance: Int64
 
+  /// Clamps what it is given, which may come out of a damaged row.
   init(interval: Int64, tolerance: Int64) {
-    self.interval = interval
-    self.tolerance = tolerance
+    self.interval = min(Self.longest, max(1, interval))
+    self.tolerance = min(Self.longest, max(0, tolerance))
   }
 
   init(_ limit: JobRateLimit) {
@@ -26,12 +27,12 @@ struct RateCell {
   /// The state after a start now; `nil` when it would come too early.
   func arrival(after arrival: Int64, now: Int64) -> Int64? {
     let due = max(arrival, now)
-    return due - now <= tolerance ? due + interval : nil
+    return due.clampedDifference(now) <= tolerance ? due.clampedSum(interval) : nil
   }
 
   /// How many starts in a row would be in time now.
   func conforming(arrival: Int64, now: Int64) -> Int {
-    let ahead = max(arrival, now) - now
+    let ahead = max(arrival, now).clampedDifference(now)
     return ahead > tolerance ? 0 : Int((tolerance - ahead) / interval) + 1
   }
 }

@@ -96,7 +96,13 @@ public final class SQLiteJobStore: JobStore {
   }
 
   /// Closes the database; a store opened in a shared database closes that.
-  public func close() async { await database.close() }
+  ///
+  /// Whoever waits for a job of this store's gets an error then.
+  public func close() async {
+    await database.close()
+    hub.send(.controlled)
+    room.send(())
+  }
 
   /// Accepts jobs; on disk when this returns.
   ///

@@ -22,7 +22,7 @@ struct StoreTime {
     if let known, known.boot == boot { return known.time }
     let time = StoreTime(
       shift: clock.wall() &- clock.monotonic(),
-      epoch: known.map { $0.time.epoch + 1 } ?? 0
+      epoch: known.map { $0.time.epoch &+ 1 } ?? 0
     )
     try tx.execute(
       "INSERT OR REPLACE INTO job_clock(one, boot, shift, epoch) VALUES(1, ?1, ?2, ?3)",

@@ -16,6 +16,8 @@ final class HeartbeatThread: TaskExecutor {
   /// Each timer is armed once at most: arming it again replaces it.
   enum Timer: Hashable {
     case heartbeat
+    /// The end of a lease while the store has not answered the heartbeat that renews it.
+    case deadline
     case look
     case grace
   }

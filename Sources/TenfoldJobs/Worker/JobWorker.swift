@@ -30,6 +30,9 @@ public final class JobWorker: Sendable {
     /// Leases that came without being claimed, and the place where this worker waits for more.
     var arrived: [JobLease] = []
     var ticket: Int?
+    /// Whether a task stands by, and how it is told what to run once it does.
+    var hasStandby = false
+    var standby: CheckedContinuation<JobLease?, Never>?
     var active = 0
     var isDraining = false
     var isCancelled = false
@@ -129,7 +132,7 @@ public final class JobWorker: Sendable {
       let free = state.withLock { options.concurrency - $0.active }
       start(&waiting, upTo: free, &jobs)
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
-      let batch = takeFinished()
+      var batch = takeFinished()
       guard room > 0 || !batch.isEmpty else { continue }
       let begin = ContinuousClock.now
       do {
@@ -139,16 +142,19 @@ public final class JobWorker: Sendable {
         }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         book(batch, settled)
+        batch = []
         hold(leases, since: begin)
         waiting += leases
         start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
         if leases.count < room {
+          standBy(&jobs)
           wait(for: room - leases.count)
           try await scheduleLook()
         }
         state.withLock { $0.storeFailures = 0 }
       } catch {
         let failures = state.withLock { state in
+          // Nothing of it where what failed comes after the settling.
           state.finished.insert(contentsOf: batch, at: 0)
           state.storeFailures += 1
           return state.storeFailures
@@ -159,10 +165,13 @@ public final class JobWorker: Sendable {
       }
     }
     waiting += await takeLastArrived()
-    state.withLock { state in
+    let standby = state.withLock { state in
       state.isDraining = true
       state.finished += waiting.map { JobSettlement($0.reference, .release(after: .zero)) }
+      defer { state.standby = nil }
+      return state.standby
     }
+    standby?.resume(returning: nil)
   }
 
   private func request(_ maximum: Int) -> ClaimRequest {
@@ -181,14 +190,49 @@ public final class JobWorker: Sendable {
   /// Lets the store hand jobs over as they are enqueued.
   private func wait(for count: Int) {
     guard let place else { return }
-    let ticket = place.wait(request(count)) { [self] leases, begin in
-      for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
-      state.withLock { $0.arrived += leases }
-      signal.yield()
-      // Last, as it may wake a second thread: the job comes first.
-      armHeartbeat()
-    }
+    let ticket = place.wait(request(count)) { [self] leases, begin in receive(leases, since: begin) }
     state.withLock { $0.ticket = ticket }
+  }
+
+  /// Takes jobs on the thread that accepted them.
+  private func receive(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
+    guard let first = leases.first else { return }
+    for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
+    let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
+      guard let standby = state.standby, !state.isDraining, state.active < options.concurrency else {
+        state.arrived += leases
+        return nil
+      }
+      state.standby = nil
+      state.hasStandby = false
+      state.active += 1
+      state.arrived += leases.dropFirst()
+      return standby
+    }
+    // First, as everything else here may wake a thread too.
+    standby?.resume(returning: first)
+    signal.yield()
+    armHeartbeat()
+  }
+
+  /// Has a task wait for the first job that arrives: it begins one change of threads sooner than one that the loop starts.
+  private func standBy(_ jobs: inout DiscardingTaskGroup) {
+    guard place != nil else { return }
+    let isNew = state.withLock { state in
+      defer { state.hasStandby = true }
+      return !state.hasStandby
+    }
+    guard isNew else { return }
+    jobs.addTask { [self] in
+      let lease = await withCheckedContinuation { continuation in
+        let mayWait = state.withLock { state in
+          if !state.isDraining { state.standby = continuation }
+          return !state.isDraining
+        }
+        if !mayWait { continuation.resume(returning: nil) }
+      }
+      if let lease { await execute(lease) }
+    }
   }
 
   private func takeArrived() -> [JobLease] {
@@ -328,6 +372,7 @@ public final class JobWorker: Sendable {
       let runs = running.beat()
       if !runs.isEmpty {
         let begin = ContinuousClock.now
+        watchDeadlines()
         do {
           let outcomes = try await store.extend(
             runs.map(\.reference),
@@ -338,11 +383,21 @@ public final class JobWorker: Sendable {
             running.apply(outcome, to: run.reference, deadline: begin + options.lease)
           }
         } catch {
-          for run in runs { if let update = run.update { running.report(run.reference, update) } }
+          for run in runs { if let update = run.update { running.restore(run.reference, update) } }
           logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
         }
+        thread.disarm(.deadline)
       }
       running.stopOverdue(now: .now)
+    }
+  }
+
+  /// Has runs stopped whose lease ends while the store doesn't answer.
+  private func watchDeadlines() {
+    guard let next = running.nextDeadline else { return }
+    thread.arm(.deadline, at: thread.now + max(.zero, next - .now)) { [self] in
+      running.stopOverdue(now: .now)
+      watchDeadlines()
     }
   }
 }

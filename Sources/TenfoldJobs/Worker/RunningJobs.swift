@@ -73,6 +73,19 @@ final class RunningJobs: Sendable {
     }
   }
 
+  /// Takes a report back that a heartbeat could not deliver; what came meanwhile is newer.
+  func restore(_ reference: JobLease.Reference, _ update: JobUpdate) {
+    state.withLock { state in
+      guard var merged = state[reference]?.update else {
+        state[reference]?.update = update
+        return
+      }
+      merged.fraction = merged.fraction ?? update.fraction
+      merged.message = merged.message ?? update.message
+      state[reference]?.update = merged
+    }
+  }
+
   /// What the next heartbeat sends; reports are taken out.
   func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
     state.withLock { state in
@@ -90,6 +103,11 @@ final class RunningJobs: Sendable {
       stop(reference, .cancelled)
     case .lost: stop(reference, .leaseLost)
     }
+  }
+
+  /// When the first lease may end that no heartbeat has renewed, of runs that go on.
+  var nextDeadline: ContinuousClock.Instant? {
+    state.withLock { state in state.values.lazy.filter { $0.stop != .leaseLost }.map(\.deadline).min() }
   }
 
   /// Stops the runs whose lease may have ended by now, because no heartbeat got through.

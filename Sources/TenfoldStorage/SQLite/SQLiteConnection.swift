@@ -9,18 +9,13 @@ internal import CTenfoldSQLite
 /// thread touches it (SQLite is opened with `NOMUTEX`, which relies on the same promise).
 @safe final class SQLiteConnection: @unchecked Sendable {
   // Valid until close(), which the owning thread calls last.
-  private var handle: OpaquePointer?
+  private(set) var handle: OpaquePointer?
   private var statements: [String: SQLiteStatement] = [:]
+  /// Out of the cache, but perhaps still used by the transaction that is open.
+  private var retired: [SQLiteStatement] = []
   let path: String
-  private let log = LogSize()
-
-  /// How long the write-ahead log was after the newest commit, in pages; SQLite's hook writes it on the owning thread.
-  private final class LogSize {
-    var pages = 0
-  }
-
-  /// As SQLite's own default.
-  private static let pagesBeforeCheckpoint = 1000
+  let log = LogSize()
+  private let lockWait: LockWait
 
   /// Enough for every statement of all modules in one file; beyond it the cache starts afresh.
   private static let statementCapacity = 256
@@ -32,6 +27,7 @@ internal import CTenfoldSQLite
     fileSystem: String? = nil
   ) throws(StorageError) {
     self.path = path
+    lockWait = LockWait(limit: busyTimeout)
     var handle: OpaquePointer?
     let mode = isReader ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     let flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE
@@ -42,10 +38,34 @@ internal import CTenfoldSQLite
       close()
       throw error
     }
-    let milliseconds = busyTimeout.components.seconds.multipliedReportingOverflow(by: 1000)
-    let fraction = busyTimeout.components.attoseconds / 1_000_000_000_000_000
-    let total = milliseconds.overflow ? Int64(Int32.max) : milliseconds.partialValue &+ fraction
-    unsafe sqlite3_busy_timeout(handle, Int32(clamping: total))
+    // The connection owns what the handler writes to, and is closed before it goes.
+    let context = unsafe Unmanaged.passUnretained(lockWait).toOpaque()
+    unsafe sqlite3_busy_handler(
+      handle,
+      { context, tries in
+        guard let context = unsafe context else { return 0 }
+        return unsafe Unmanaged<LockWait>.fromOpaque(context).takeUnretainedValue().goesOn(tries) ? 1 : 0
+      },
+      context
+    )
+  }
+
+  /// Waits for another connection's lock by trying again and again, as SQLite has no queue for it.
+  ///
+  /// SQLite's own handler tries ever more rarely, some sixty times in five seconds. Beside a process that writes all the
+  /// time, and lets the lock go for a moment only, it comes away empty-handed.
+  private final class LockWait {
+    private let limit: Duration
+    private var began = ContinuousClock.now
+
+    init(limit: Duration) { self.limit = limit }
+
+    func goesOn(_ tries: Int32) -> Bool {
+      if tries == 0 { began = .now }
+      guard ContinuousClock.now - began < limit else { return false }
+      DedicatedThread.pause(microseconds: tries < 10 ? 100 : 1000)
+      return true
+    }
   }
 
   /// Whether no transaction is open: SQLite closes one by itself after some failures.
@@ -58,6 +78,7 @@ internal import CTenfoldSQLite
   var lastInsertedRowID: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
   func close() {
+    finalizeRetired()
     for statement in statements.values { statement.finalize() }
     statements = [:]
     if let handle = unsafe handle { unsafe sqlite3_close_v2(handle) }
@@ -72,13 +93,18 @@ internal import CTenfoldSQLite
     }
     let fresh = try SQLiteStatement(sql, on: self)
     if statements.count >= Self.statementCapacity {
-      for (key, statement) in statements where !statement.isBusy {
-        statement.finalize()
-        statements[key] = nil
-      }
+      // The transaction may have kept any of them for later.
+      retired += statements.values
+      statements = [:]
     }
     statements[sql] = fresh
     return (fresh, true)
+  }
+
+  /// Ends the statements that left the cache; called at a transaction's end, after which nothing uses them.
+  func finalizeRetired() {
+    for statement in retired { statement.finalize() }
+    retired = []
   }
 
   /// Runs one statement from the cache without rows, such as `BEGIN IMMEDIATE`.
@@ -91,35 +117,6 @@ internal import CTenfoldSQLite
   func executeScript(_ sql: String) throws(StorageError) {
     let status = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
     guard status == SQLITE_OK else { throw error(status, "running a script") }
-  }
-
-  /// Takes over from SQLite, which would move the log into the file within the commit that makes it long.
-  ///
-  /// Whoever waits for that commit would wait for the whole of it: some milliseconds, once in about a hundred commits.
-  func deferCheckpoints() {
-    // The connection owns what the hook writes to, and is closed before it goes.
-    let context = unsafe Unmanaged.passUnretained(log).toOpaque()
-    unsafe sqlite3_wal_hook(
-      handle,
-      { context, _, _, pages in
-        if let context = unsafe context {
-          unsafe Unmanaged<LogSize>.fromOpaque(context).takeUnretainedValue().pages = Int(pages)
-        }
-        return SQLITE_OK
-      },
-      context
-    )
-  }
-
-  /// Moves a log that has become long into the file, as far as readers let it; with `needsRoom` a short one too, so that
-  /// its room serves again.
-  func checkpointIfDue(needsRoom: Bool) throws(StorageError) {
-    guard needsRoom || log.pages >= Self.pagesBeforeCheckpoint else { return }
-    log.pages = 0
-    let status = unsafe sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_PASSIVE, nil, nil)
-    // Another process is at it.
-    if status & 0xFF == SQLITE_BUSY { return }
-    guard status == SQLITE_OK else { throw error(status, "moving the log of \(path) into the file") }
   }
 
   func prepare(_ sql: String) throws(StorageError) -> (handle: OpaquePointer, hasTail: Bool) {

@@ -28,21 +28,30 @@ public final class SQLiteDatabase: Sendable {
   public let options: Options
   private let writer: SQLiteWriter
   private let readers: ThreadMailbox<SQLiteOperation>
+  private let checkpointer: SQLiteCheckpointer?
   private let writerThread = ThreadGroup()
   private let readerThreads = ThreadGroup()
 
   private init(_ location: Location, _ options: Options) {
     self.location = location
     self.options = options
+    let checkpointer = location.isInMemory ? nil : SQLiteCheckpointer()
+    self.checkpointer = checkpointer
     writer = SQLiteWriter(
       maximumGroupSize: options.maximumGroupSize,
-      canSkipSync: options.durability == .full && !location.isInMemory
+      canSkipSync: options.durability == .full && !location.isInMemory,
+      checkpointer: checkpointer
     )
     readers = ThreadMailbox()
   }
 
   deinit {
+    stop()
+  }
+
+  private func stop() {
     writer.mailbox.close()
+    checkpointer?.close()
     readers.close()
   }
 
@@ -122,6 +131,7 @@ public final class SQLiteDatabase: Sendable {
   public func close() async {
     // Readers first: the connection that closes last moves the log into the file, and a reader may not write.
     readers.close()
+    checkpointer?.close()
     await readerThreads.wait()
     writer.mailbox.close()
     await writerThread.wait()
@@ -184,25 +194,33 @@ public final class SQLiteDatabase: Sendable {
     do {
       let writer = database.writer
       try database.writerThread.start(name: "tenfold-writer") { writer.serve(connection) }
-      if !location.isInMemory {
-        for index in 0..<options.readerCount {
-          let reader = try SQLiteConnection(
-            path: location.path,
-            isReader: true,
-            busyTimeout: options.busyTimeout,
-            fileSystem: options.fileSystem
-          )
-          try reader.configureReader(options)
-          let mailbox = database.readers
-          try database.readerThreads.start(name: "tenfold-reader\(index)") { serveReads(mailbox, reader) }
-        }
-      }
+      try database.startBesideWriter()
     } catch {
-      database.writer.mailbox.close()
-      database.readers.close()
+      database.stop()
       throw error
     }
     return database
+  }
+
+  private func startBesideWriter() throws {
+    guard let checkpointer else { return }
+    func connect() throws -> SQLiteConnection {
+      try SQLiteConnection(
+        path: location.path,
+        isReader: true,
+        busyTimeout: options.busyTimeout,
+        fileSystem: options.fileSystem
+      )
+    }
+    for index in 0..<options.readerCount {
+      let reader = try connect()
+      try reader.configureReader(options)
+      try readerThreads.start(name: "tenfold-reader\(index)") { [readers] in Self.serveReads(readers, reader)
+      }
+    }
+    let mover = try connect()
+    try mover.configureCheckpointer()
+    try readerThreads.start(name: "tenfold-log") { checkpointer.serve(mover) }
   }
 
   private static func serveReads(_ mailbox: ThreadMailbox<SQLiteOperation>, _ connection: SQLiteConnection) {
@@ -249,6 +267,14 @@ extension SQLiteConnection {
       let pageSize = try transaction.first("PRAGMA page_size") { row in try row.int(0) } ?? 4096
       try transaction.execute("PRAGMA max_page_count = \(max(1, maximum / max(1, pageSize)))")
     }
+  }
+
+  func configureCheckpointer() throws {
+    let transaction = SQLiteTransaction(self)
+    defer { transaction.end() }
+    try transaction.execute("PRAGMA checkpoint_fullfsync = 1")
+    // Without having read once it doesn't know of the log.
+    try transaction.execute("SELECT count(*) FROM sqlite_schema")
   }
 
   func configureReader(_ options: SQLiteDatabase.Options) throws {

@@ -134,5 +134,6 @@ public final class SQLiteTransaction {
     isOpen = false
     for statement in loose { statement.finalize() }
     loose = []
+    connection.finalizeRetired()
   }
 }

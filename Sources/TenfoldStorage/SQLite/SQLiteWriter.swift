@@ -1,7 +1,6 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CTenfoldSQLite
 internal import Metrics
 import Synchronization
 
@@ -15,13 +14,13 @@ final class SQLiteWriter: Sendable {
   private let maximumGroupSize: Int
   /// Whether commits are synced at all, so that one can do without.
   private let canSkipSync: Bool
+  /// Moves the log; `nil` where there is none.
+  private let checkpointer: SQLiteCheckpointer?
 
-  /// `SQLITE_IOERR_FSYNC` and `SQLITE_IOERR_DIR_FSYNC`: macros with a shift, which Swift doesn't import.
-  private static let failedSync: [Int32] = [SQLITE_IOERR | 4 << 8, SQLITE_IOERR | 5 << 8]
-
-  init(maximumGroupSize: Int, canSkipSync: Bool) {
+  init(maximumGroupSize: Int, canSkipSync: Bool, checkpointer: SQLiteCheckpointer?) {
     self.maximumGroupSize = maximumGroupSize
     self.canSkipSync = canSkipSync
+    self.checkpointer = checkpointer
   }
 
   /// What lasts from one group to the next.
@@ -70,16 +69,27 @@ final class SQLiteWriter: Sendable {
   private func tidy(_ connection: SQLiteConnection, _ condition: inout Condition) {
     guard condition.broken == nil else { return }
     do {
-      try connection.checkpointIfDue(needsRoom: condition.needsRoom)
+      try moveLog(connection, condition)
       condition.needsRoom = false
       // The next synced commit finds it done.
       if !condition.syncs, mailbox.count == 0 { try sync(true, connection, &condition) }
     } catch {
       // The log holds what didn't get into the file, unless it is the sync that failed.
-      if let status = error.sqliteCode, Self.failedSync.contains(status) {
-        condition.broken = Self.failure(ofSync: error, status, connection)
-      }
+      if error.isFailedSync { condition.broken = Self.failure(ofSync: error, connection) }
     }
+  }
+
+  private func moveLog(_ connection: SQLiteConnection, _ condition: Condition) throws(StorageError) {
+    guard let checkpointer else { return }
+    if condition.needsRoom {
+      connection.log.isNew = false
+      return try checkpointer.makeRoom(connection)
+    }
+    guard connection.log.isNew else { return }
+    connection.log.isNew = false
+    try checkpointer.committed(connection, pages: connection.log.pages)
+    // Under load the commits lengthen the file themselves, and nobody waits for this.
+    if canSkipSync, mailbox.count == 0 { try connection.reserveLogIfDue() }
   }
 
   private func sync(
@@ -96,6 +106,9 @@ final class SQLiteWriter: Sendable {
     _ connection: SQLiteConnection,
     _ condition: inout Condition
   ) -> Outcome {
+    if condition.broken == nil, let failure = checkpointer?.failure {
+      condition.broken = Self.failure(ofSync: failure, connection)
+    }
     let needsSync = group.contains(where: \.needsSync)
     if condition.broken == nil, canSkipSync, needsSync != condition.syncs {
       // A later synced commit syncs the whole log, with the frames of those that were not.
@@ -114,16 +127,12 @@ final class SQLiteWriter: Sendable {
     return outcome
   }
 
-  private static func failure(
-    ofSync error: any Error,
-    _ status: Int32,
-    _ connection: SQLiteConnection
-  ) -> StorageError {
+  private static func failure(ofSync error: StorageError, _ connection: SQLiteConnection) -> StorageError {
     StorageError(
       .inputOutput,
       "a sync of \(connection.path) failed: writes are refused until the database is reopened",
       underlying: error,
-      sqliteCode: status
+      sqliteCode: error.sqliteCode
     )
   }
 
@@ -214,9 +223,7 @@ final class SQLiteWriter: Sendable {
     do { try connection.run("COMMIT") } catch {
       if !connection.isAutocommit { try? connection.run("ROLLBACK") }
       // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
-      if let status = error.sqliteCode, Self.failedSync.contains(status) {
-        outcome.broken = Self.failure(ofSync: error, status, connection)
-      }
+      if error.isFailedSync { outcome.broken = Self.failure(ofSync: error, connection) }
       outcome.failAll(count, error)
     }
   }

@@ -40,6 +40,9 @@ package final class HintHub<Hint: Sendable>: Sendable {
     _ = state.withLock { $0.receivers.removeValue(forKey: key) }
   }
 
+  /// How many wait.
+  package var receiverCount: Int { state.withLock { $0.receivers.count } }
+
   /// Gives a hint to every waiter.
   package func send(_ hint: Hint) {
     let receivers = state.withLock { Array($0.receivers.values) }

@@ -168,11 +168,12 @@ enum BlobCatalog {
     try tx.execute("DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2", loose.tier, loose.object)
   }
 
-  static func due(_ now: Int64, tiers: [String], limit: Int, in tx: SQLiteTransaction) throws -> [Loose] {
-    let places = tiers.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
-    return try tx.query(
-      "SELECT tier, object FROM blob_loose WHERE due <= ?1 AND tier IN (\(places)) ORDER BY due LIMIT ?2",
-      values: [.integer(now), .integer(Int64(limit))] + tiers.map { .text($0) }
+  static func due(_ now: Int64, tier: String, limit: Int, in tx: SQLiteTransaction) throws -> [Loose] {
+    try tx.query(
+      "SELECT tier, object FROM blob_loose WHERE due <= ?1 AND tier = ?3 ORDER BY due LIMIT ?2",
+      now,
+      limit,
+      tier
     ) { Loose(tier: try $0.text(0), object: try $0.text(1)) }
   }
 

@@ -63,20 +63,30 @@ extension TieredBlobStore {
 
   /// Deletes objects that nothing names: those of moved, replaced and deleted blobs, and what crashes left behind.
   ///
-  /// A kill between the object and its entry deletes it again, which does nothing.
+  /// A kill between the object and its entry deletes it again, which does nothing. A tier that fails doesn't keep the
+  /// others from being swept.
   ///
   /// - Parameter limit: How many at most.
   /// - Returns: How many were deleted.
-  /// - Throws: ``StorageError``.
+  /// - Throws: ``StorageError``, or what the first tier that failed throws, after the others were swept.
   @discardableResult
   public func sweep(limit: Int = 1000) async throws -> Int {
     let now = options.wallClock()
-    // What lies in a tier that is configured no more is left out here, lest it fill the limit for ever.
-    let names = tiers.map(\.name)
-    let due = try await catalog.read { tx in
-      try BlobCatalog.due(now, tiers: names, limit: max(0, limit), in: tx)
+    var count = 0
+    var failure: (any Error)?
+    // Tier by tier, so that what can't be deleted, or lies in a tier that is configured no more, doesn't fill the limit.
+    for tier in tiers {
+      let left = max(0, limit - count)
+      let due = try await catalog.read { tx in
+        try BlobCatalog.due(now, tier: tier.name, limit: left, in: tx)
+      }
+      do { count += try await delete(due) } catch {
+        try Task.checkCancellation()
+        failure = failure ?? error
+      }
     }
-    return try await delete(due)
+    if let failure { throw failure }
+    return count
   }
 
   /// Erases all blobs of a tenant: their objects are deleted when this returns.

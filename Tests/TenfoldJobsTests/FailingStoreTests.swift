@@ -1,0 +1,96 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldStorage
+import TenfoldTestSupport
+import TenfoldTesting
+import Testing
+
+@testable import TenfoldJobs
+
+@Suite("A worker keeps its promises over a store that hangs, fails or closes", .timeLimit(.minutes(1)))
+struct FailingStoreTests {
+  private struct Work: DurableJob {
+    static let name: JobName = "work.v1"
+  }
+
+  @Test("a run is told to stop when its lease ends, also while the store doesn't answer the heartbeat")
+  func hangingHeartbeat() async throws {
+    let (answers, answer) = AsyncStream<Void>.makeStream()
+    let store = WrappedStore(beforeExtend: { for await _ in answers { return } })
+    let (stops, stop) = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store, options: .init(lease: .milliseconds(100))) { handlers in
+      handlers.handle(Work.self) { _, _ in
+        do { try await Task.sleep(for: .seconds(3600)) } catch {
+          stop.yield()
+          throw error
+        }
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      try await JobQueue(store: store.inner).enqueue(Work())
+      for await _ in stops { break }
+      answer.finish()
+      worker.drain(grace: .zero)
+      try await group.waitForAll()
+    }
+  }
+
+  @Test("what was settled isn't settled again because the look that follows failed")
+  func failingLook() async throws {
+    let hasFailed = Atomic(false)
+    let (looks, look) = AsyncStream<Void>.makeStream()
+    let store = WrappedStore(beforeObserve: { settled in
+      guard settled > 0 else { return }
+      if !hasFailed.exchange(true, ordering: .relaxed) { throw StorageError(.inputOutput, "no answer") }
+      look.yield()
+    })
+    let worker = JobWorker(store: store) { $0.handle(Work.self) { _, _ in } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      try await JobQueue(store: store.inner).enqueue(Work())
+      for await _ in looks { break }
+      worker.drain()
+      try await group.waitForAll()
+    }
+    #expect(store.settled.count == 1)
+  }
+
+  @Test("a report that a heartbeat could not deliver doesn't hide a newer one")
+  func restoredReport() {
+    let running = RunningJobs()
+    let reference = JobLease.Reference(id: RawJobID(), fence: 1)
+    running.add(reference, deadline: .now)
+    running.report(reference, JobUpdate(fraction: 0.2, message: "a"))
+    let lost = running.beat().compactMap(\.update)
+    #expect(lost.map(\.fraction) == [0.2])
+    running.report(reference, JobUpdate(fraction: 0.7))
+    for update in lost { running.restore(reference, update) }
+    let next = running.beat().first?.update
+    #expect(next?.fraction == 0.7 && next?.message == "a")
+    for update in lost { running.restore(reference, update) }
+    #expect(running.beat().first?.update?.fraction == 0.2)
+  }
+
+  @Test("whoever waits for a job hears that its store was closed")
+  func closing() async throws {
+    let directory = try TemporaryDirectory()
+    let store = try await SQLiteJobStore.open(.file(directory.file("jobs.db")), isShared: false)
+    let handle = try await JobQueue(store: store).enqueue(Work())
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try await handle.value }
+      while store.hub.receiverCount == 0 { await Task.yield() }
+      // The waiter looks once, and then waits for a hint: by now it does.
+      for _ in 0..<50 { _ = try await store.observe(.init(jobs: [handle.id.raw])) }
+      await store.close()
+      do {
+        try await group.waitForAll()
+        Issue.record("the waiting ended as if the job had")
+      } catch let error as StorageError {
+        #expect(error.code == .closed)
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import TenfoldJobs
+
+/// A store whose answers can be held up or spoilt, and which keeps what was settled.
+final class WrappedStore: JobStore {
+  let inner = InMemoryJobStore()
+  private let references = Mutex<[JobLease.Reference]>([])
+  private let beforeExtend: @Sendable () async throws -> Void
+  private let beforeObserve: @Sendable (_ settled: Int) async throws -> Void
+
+  init(
+    beforeExtend: @escaping @Sendable () async throws -> Void = {},
+    beforeObserve: @escaping @Sendable (_ settled: Int) async throws -> Void = { _ in }
+  ) {
+    self.beforeExtend = beforeExtend
+    self.beforeObserve = beforeObserve
+  }
+
+  var settled: [JobLease.Reference] { references.withLock { $0 } }
+
+  func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] { try await inner.enqueue(jobs) }
+
+  func claim(_ request: ClaimRequest) async throws -> [JobLease] { try await inner.claim(request) }
+
+  func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
+    references.withLock { $0 += settlements.map(\.reference) }
+    return try await inner.settle(settlements)
+  }
+
+  func extend(
+    _ leases: [JobLease.Reference],
+    by duration: Duration,
+    updates: [JobUpdate?]
+  ) async throws -> [ExtendOutcome] {
+    try await beforeExtend()
+    return try await inner.extend(leases, by: duration, updates: updates)
+  }
+
+  func reap(limit: Int) async throws -> Int { try await inner.reap(limit: limit) }
+
+  func control(_ command: JobControl) async throws { try await inner.control(command) }
+
+  func observe(_ query: JobStats.Query) async throws -> JobStats {
+    try await beforeObserve(settled.count)
+    return try await inner.observe(query)
+  }
+
+  var isShared: Bool { false }
+
+  var wakeups: AsyncStream<JobWakeup> { inner.wakeups }
+}
