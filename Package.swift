@@ -210,7 +210,7 @@ let package = Package(
       ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]
     ),
     tests("Tenfold", ["BatchCrashHelper"]),
-    tests("TenfoldCommand", ["Tenfold"]),
+    tests("TenfoldCommand", ["Tenfold", log]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -9,7 +9,8 @@ import Testing
 
 @Suite("Usage and turns that were acknowledged survive kill -9 and count once")
 struct RecordsCrashTests {
-  @Test("killed at random points", arguments: 1...10)
+  // One after the other: many at once take all processors from whoever is to kill them.
+  @Test("killed at random points", .serialized, arguments: 1...10)
   func killing(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
     let directory = try TemporaryDirectory()
