@@ -149,7 +149,7 @@ struct LogMovesTests {
       try FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? Int ?? 0
     }
     let database = try await SQLiteDatabase.open(.file(path), schemas: [schema])
-    // The room is made after the commit that shows the need, so a second one waits for it.
+    // The room is made before the first commit.
     for _ in 0..<2 { try await database.write { tx in try tx.execute("INSERT INTO n DEFAULT VALUES") } }
     let first = try size()
     #expect(first >= 32 + 128 * 4120)

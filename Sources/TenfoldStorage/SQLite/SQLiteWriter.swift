@@ -40,6 +40,7 @@ final class SQLiteWriter: Sendable {
     let commits = Counter(label: "tenfold.storage.commits")
     let groupSize = Recorder(label: "tenfold.storage.group_size")
     var condition = Condition()
+    reserveLog(connection, &condition)
     while let waiting = mailbox.takeAll() {
       var rest = waiting[...]
       while !rest.isEmpty {
@@ -63,6 +64,15 @@ final class SQLiteWriter: Sendable {
       }
     }
     connection.close()
+  }
+
+  /// Gives the log its first room before the first commit: later the lock that this takes could be in somebody's way.
+  private func reserveLog(_ connection: SQLiteConnection, _ condition: inout Condition) {
+    guard canSkipSync else { return }
+    do { try connection.reserveLogIfDue() } catch {
+      // Without room commits go on as they would have without this.
+      if error.isFailedSync { condition.broken = Self.failure(ofSync: error, connection) }
+    }
   }
 
   /// Does what callers need not wait for.
