@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Synchronization
 import TenfoldTesting
 import Testing
 
@@ -197,5 +198,51 @@ struct ScheduleTests {
     clock.advance(by: .seconds(310))
     _ = try await scheduler.fire(since: start)
     #expect(try await store.claim(ClaimRequest(maximum: 100)).count == 1)
+  }
+
+  @Test("what is due is what a walk over all firings finds", arguments: 1...40)
+  func walk(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let expressions = ["* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 1 * *", "15 1-4 * * mon", "0 0 30 feb *"]
+    let recurrence: JobSchedule.Recurrence =
+      if Bool.random(using: &random) {
+        .every(.seconds(Int.random(in: 1...5000, using: &random)))
+      } else {
+        .cron(try CronExpression(expressions.randomElement(using: &random) ?? ""), fixedZone)
+      }
+    let change = (Bool.random(using: &random) ? spring : autumn) * 1000
+    let last = change + Int64.random(in: -200_000_000...100_000_000, using: &random)
+    // Now and then the clock was set back.
+    let now = last + Int64.random(in: -1_000_000...200_000_000, using: &random)
+    var times: [Int64] = []
+    var next = recurrence.next(last)
+    while let time = next, time <= now {
+      times.append(time)
+      next = recurrence.next(time)
+    }
+    let note: Comment = "seed \(seed)"
+    for missed in [JobSchedule.MissedRuns.skip, .once, .all] {
+      let due = JobSchedule("s", recurrence, missed: missed) { Tick(at: $0) }.due(last: last, now: now)
+      var expected = Array(times.suffix(missed == .all ? JobSchedule.mostMadeUp : 1))
+      if missed == .skip { expected.removeAll { now - $0 > JobSchedule.grace } }
+      #expect(due.firings == expected, note)
+      #expect(due.next == next, note)
+    }
+  }
+
+  @Test("years of missed seconds are not walked over", arguments: [JobSchedule.MissedRuns.skip, .once, .all])
+  func longAway(missed: JobSchedule.MissedRuns) {
+    let looks = Mutex(0)
+    let every = JobSchedule.Recurrence.every(.seconds(1))
+    let counted = JobSchedule.Recurrence { after in
+      looks.withLock { $0 += 1 }
+      return every.next(after)
+    }
+    let now: Int64 = 1_700_000_000_000
+    let due = JobSchedule("s", counted, missed: missed) { Tick(at: $0) }
+      .due(last: now - 5 * 365 * 86_400_000, now: now)
+    #expect(due.firings.last == now && due.next == now + 1000)
+    #expect(due.firings.count == (missed == .all ? JobSchedule.mostMadeUp : 1))
+    #expect(looks.withLock(\.self) <= 60 * (due.firings.count + 20))
   }
 }

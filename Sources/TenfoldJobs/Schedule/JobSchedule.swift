@@ -92,16 +92,49 @@ public struct JobSchedule: Sendable {
   static let mostMadeUp = 1000
 
   /// The firings to enqueue at a time, oldest first, and when to look again.
+  ///
+  /// Takes time with the logarithm of what was missed, not with the number of firings: a scheduler that was away for a year
+  /// starts at once.
   func due(last: Int64, now: Int64) -> (firings: [Int64], next: Int64?) {
+    let firings: [Int64] =
+      switch missed {
+      case .all: newest(Self.mostMadeUp, after: last, through: now)
+      case .once: newest(after: last, through: now).map { [$0] } ?? []
+      case .skip: newest(after: max(last, now - Self.grace - 1), through: now).map { [$0] } ?? []
+      }
+    return (firings, recurrence.next(max(last, now)))
+  }
+
+  /// The newest firing after one instant and not after another.
+  private func newest(after start: Int64, through end: Int64) -> Int64? {
+    func comes(after instant: Int64) -> Bool { recurrence.next(instant).map { $0 <= end } ?? false }
+    guard comes(after: start) else { return nil }
+    // A firing comes after `low` in time, and none after `high`.
+    var (low, high) = (start, end)
+    while high - low > 1 {
+      let middle = low + (high - low) / 2
+      if comes(after: middle) { low = middle } else { high = middle }
+    }
+    return recurrence.next(low)
+  }
+
+  /// The newest of the firings after one instant and not after another, oldest first.
+  private func newest(_ count: Int, after start: Int64, through end: Int64) -> [Int64] {
     var firings: [Int64] = []
-    var next = recurrence.next(last)
-    while let firing = next, firing <= now {
+    var next = recurrence.next(start)
+    while let firing = next, firing <= end, firings.count <= count {
       firings.append(firing)
-      if missed != .all || firings.count > Self.mostMadeUp { firings.removeFirst(firings.count > 1 ? 1 : 0) }
       next = recurrence.next(firing)
     }
-    if missed == .skip { firings.removeAll { now - $0 > Self.grace } }
-    return (firings, next)
+    guard firings.count > count else { return firings }
+    // There are more of them: from the end.
+    firings = []
+    var end = end
+    while firings.count < count, let firing = newest(after: start, through: end) {
+      firings.append(firing)
+      end = firing - 1
+    }
+    return firings.reversed()
   }
 
   /// The same firing has the same id in every process: its time, then a hash of the schedule's name.
