@@ -239,8 +239,10 @@ static void attend(
   for (size_t j = 0; j < keys; j++)
     for (size_t d = 0; d < head_width; d++) transposed[d * keys + j] = j < tokens ? k[j * stride + d] : 0.0f;
   for (size_t j = 0; j < tokens; j++) {
-    memcpy(values + j * columns, v + j * stride, head_width * sizeof(float));
-    for (size_t d = head_width; d < columns; d++) values[j * columns + d] = 0.0f;
+    // Not memcpy, whose call takes longer than so short a row.
+    size_t d = 0;
+    for (; d + LANES <= head_width; d += LANES) store(values + j * columns + d, load(v + j * stride + d));
+    for (; d < columns; d++) values[j * columns + d] = d < head_width ? v[j * stride + d] : 0.0f;
   }
   for (size_t t = 0; t < tokens; t += QUERIES) {
     size_t count = tokens - t < QUERIES ? tokens - t : QUERIES;
