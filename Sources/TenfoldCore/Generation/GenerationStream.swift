@@ -72,7 +72,7 @@ public struct GenerationStream: AsyncSequence, Sendable {
   private init(reader: Reader) { self.reader = reader }
 
   /// Creates a stream whose events `pull` gives; releasing `pull` is how it learns that the reader has left.
-  init(pull: @escaping @Sendable () async throws -> GenerationEvent?) {
+  package init(pull: @escaping @Sendable () async throws -> GenerationEvent?) {
     self.reader = Reader(pull: pull, cancel: {})
   }
 

@@ -102,6 +102,17 @@ public struct ReplicaSelectionStateMachine: Sendable {
     replicas[replica].breaker.failed(now: now)
   }
 
+  /// Another replica, asked later, answered a request first.
+  ///
+  /// - Parameters:
+  ///   - replica: Who was slower.
+  ///   - latency: How long it had been waited for, which its latency would have exceeded.
+  ///   - now: The instant.
+  public mutating func overtaken(_ replica: Int, after latency: Duration, now: ContinuousClock.Instant) {
+    abandoned(replica, now: now)
+    if latency.inSeconds > replicas[replica].latency { observe(replica, latency.inSeconds, now) }
+  }
+
   /// A request's reader has left.
   public mutating func abandoned(_ replica: Int, now: ContinuousClock.Instant) {
     release(replica)

@@ -8,7 +8,8 @@ public import TenfoldCore
 ///
 /// A replica that fails before its first word is replaced by another as long as the retry budget (10 % of the requests)
 /// lasts. When every breaker is open the request fails at once, without asking anybody. A request that is wrong in itself,
-/// as its error says (`RequestFault`), is neither retried nor held against the replica.
+/// as its error says (`RequestFault`), is neither retried nor held against the replica. With ``HedgingPolicy`` a second
+/// replica is asked beside one that is slow to begin.
 ///
 /// ```swift
 /// let model = try ReplicatedModel(replicas: [first, second, third])
@@ -23,6 +24,11 @@ public final class ReplicatedModel: LanguageModel {
     /// How long a replica may be silent, before its first word or between words, until it counts as failed; `nil`, the
     /// default, for as long as it likes, because a full engine may rightly let a request wait for minutes.
     public var silenceLimit: Duration?
+    /// When a second replica is asked beside a slow one; `nil`, the default, for never, because both compute.
+    ///
+    /// A first failure then comes through the answer's stream; without hedging it is thrown by
+    /// ``ReplicatedModel/generate(_:)``.
+    public var hedging: HedgingPolicy?
     /// The seed of the draws; `nil` draws one.
     public var seed: UInt64?
 
@@ -31,17 +37,29 @@ public final class ReplicatedModel: LanguageModel {
       breaker: CircuitBreakerStateMachine = CircuitBreakerStateMachine(),
       retryBudget: RetryBudget = RetryBudget(),
       silenceLimit: Duration? = nil,
+      hedging: HedgingPolicy? = nil,
       seed: UInt64? = nil
     ) {
       self.silenceLimit = silenceLimit
+      self.hedging = hedging
       self.breaker = breaker
       self.retryBudget = retryBudget
       self.seed = seed
     }
   }
 
-  private struct State {
+  /// How often a second replica was asked, and how often it was the faster one.
+  public struct HedgeCounts: Hashable, Sendable {
+    /// Requests that a second replica was asked for.
+    public let sent: Int
+    /// Those that it began to answer first.
+    public let won: Int
+  }
+
+  fileprivate struct State {
     var machine: ReplicaSelectionStateMachine
+    var hedging: HedgingStateMachine?
+    var hedgesWon = 0
     var generator: SeededGenerator
   }
 
@@ -78,6 +96,7 @@ public final class ReplicatedModel: LanguageModel {
           breaker: options.breaker,
           retryBudget: options.retryBudget
         ),
+        hedging: options.hedging.map { HedgingStateMachine($0) },
         generator: SeededGenerator(seed: options.seed)
       )
     )
@@ -86,6 +105,11 @@ public final class ReplicatedModel: LanguageModel {
   /// How many requests each replica is working on.
   public var inFlight: [Int] { state.withLock { $0.machine.replicas.map(\.inFlight) } }
 
+  /// How often a second replica was asked beside a slow one.
+  public var hedges: HedgeCounts {
+    state.withLock { HedgeCounts(sent: $0.hedging?.sent ?? 0, won: $0.hedgesWon) }
+  }
+
   /// Answers with one of the replicas.
   ///
   /// - Parameter request: The request.
@@ -93,7 +117,10 @@ public final class ReplicatedModel: LanguageModel {
   /// - Throws: ``RequestError`` with code ``RequestError/Code/unavailable`` when every replica rests; the last replica's
   ///   error otherwise.
   public func generate(_ request: InferenceRequest) async throws -> GenerationStream {
-    state.withLock { $0.machine.recordRequest() }
+    state.withLock { state in
+      state.machine.recordRequest()
+      state.hedging?.recordRequest()
+    }
     return try await start(request, excluding: [], after: nil)
   }
 
@@ -102,11 +129,8 @@ public final class ReplicatedModel: LanguageModel {
     excluding excluded: Set<Int>,
     after error: (any Error)?
   ) async throws -> GenerationStream {
-    let now = time.now
-    let choice = state.withLock { state in
-      state.machine.choose(excluding: excluded, now: now, using: &state.generator)
-    }
-    guard let choice else {
+    let call = state.withLock { $0.begin(excluding: excluded, now: time.now) }
+    guard let call else {
       throw error
         ?? RequestError(
           .unavailable,
@@ -114,23 +138,69 @@ public final class ReplicatedModel: LanguageModel {
           retryAfter: .seconds(1)
         )
     }
-    let call = ReplicaCall(start: now)
-    do {
-      let replica = replicas[choice]
-      let stream = try await GenerationStream.opening(
-        within: GenerationStream.TimeLimits(silence: silenceLimit, subject: "a replica of \(profile.id)"),
-        time: time
-      ) { try await replica.generate(request) }
-      return stream.mapEvents { event in
-        call.noteEvent(at: self.time.now)
-        return event
-      }.onEnd { end in
-        self.settle(choice, call, end)
-      }.recoveringBeforeFirstEvent { try await self.retry(request, excluded.union([choice]), after: $0) }
-    } catch {
-      settle(choice, call, error is CancellationError ? .abandoned : .failed(error))
-      return try await retry(request, excluded.union([choice]), after: error)
+    if excluded.isEmpty, replicas.count > 1, let delay = state.withLock({ $0.hedging?.delay }) {
+      return hedged(request, call, after: delay)
     }
+    do {
+      let stream = try await open(request, call)
+      return observed(stream, call).recoveringBeforeFirstEvent {
+        try await self.retry(request, excluded.union([call.replica]), after: $0)
+      }
+    } catch {
+      settle(call, error is CancellationError ? .abandoned : .failed(error))
+      return try await retry(request, excluded.union([call.replica]), after: error)
+    }
+  }
+
+  private func open(_ request: InferenceRequest, _ call: ReplicaCall) async throws -> GenerationStream {
+    let replica = replicas[call.replica]
+    return try await GenerationStream.opening(
+      within: GenerationStream.TimeLimits(silence: silenceLimit, subject: "a replica of \(profile.id)"),
+      time: time
+    ) { try await replica.generate(request) }
+  }
+
+  private func observed(_ stream: GenerationStream, _ call: ReplicaCall) -> GenerationStream {
+    stream.mapEvents { event in
+      call.noteEvent(at: self.time.now)
+      return event
+    }.onEnd { self.settle(call, $0) }
+  }
+
+  /// The answer of a replica, or of another that is asked after a while and begins first.
+  private func hedged(
+    _ request: InferenceRequest,
+    _ call: ReplicaCall,
+    after delay: Duration
+  ) -> GenerationStream {
+    let tried = TriedReplicas(call.replica)
+    let race = HedgedRace(
+      contender(request, call),
+      askingAnotherAt: call.start.advanced(by: delay),
+      time: time
+    ) { [self] in
+      guard !Failover.isExpired(request),
+        let other = state.withLock({ $0.beginHedge(besides: call.replica, now: time.now) })
+      else { return nil }
+      tried.insert(other.replica)
+      request.context.trace.record(
+        StageRecord(stage: "hedge", work: .zero, note: "no word from a replica after \(delay)")
+      )
+      return contender(request, other)
+    }
+    return GenerationStream(pull: { try await race.next() }).recoveringBeforeFirstEvent {
+      try await self.retry(request, tried.all, after: $0)
+    }
+  }
+
+  /// A try whose work belongs to the stream, so that nobody waits for one that was given up.
+  private func contender(_ request: InferenceRequest, _ call: ReplicaCall) -> HedgedRace.Contender {
+    let stream = GenerationStream { continuation in
+      for try await event in try await self.open(request, call) {
+        guard continuation.yield(event) else { return }
+      }
+    }
+    return HedgedRace.Contender(stream: observed(stream, call)) { call.overtake() }
   }
 
   private func retry(
@@ -146,36 +216,48 @@ public final class ReplicatedModel: LanguageModel {
     return try await start(request, excluding: excluded, after: error)
   }
 
-  private func settle(_ replica: Int, _ call: ReplicaCall, _ end: GenerationEnd) {
+  private func settle(_ call: ReplicaCall, _ end: GenerationEnd) {
     let now = time.now
     state.withLock { state in
       switch end {
-      case .finished: state.machine.finished(replica, latency: call.latency(until: now), now: now)
-      case .abandoned: state.machine.abandoned(replica, now: now)
+      case .finished:
+        let latency = call.latency(until: now)
+        state.machine.finished(call.replica, latency: latency, now: now)
+        if !call.isHedge { state.hedging?.observe(latency) }
+      case .abandoned where call.isOvertaken:
+        let latency = call.latency(until: now)
+        state.machine.overtaken(call.replica, after: latency, now: now)
+        guard !call.isHedge else { break }
+        state.hedging?.observe(latency)
+        state.hedgesWon += 1
+      case .abandoned: state.machine.abandoned(call.replica, now: now)
       case .failed(let error):
         // A request that is wrong in itself says nothing about the replica.
         if Failover.isReplicasFault(error) {
-          state.machine.failed(replica, now: now)
+          state.machine.failed(call.replica, now: now)
         } else {
-          state.machine.abandoned(replica, now: now)
+          state.machine.abandoned(call.replica, now: now)
         }
       }
     }
   }
 }
 
-/// When a call began and when its first word came.
-private final class ReplicaCall: Sendable {
-  private let start: ContinuousClock.Instant
-  private let first = Mutex<ContinuousClock.Instant?>(nil)
-
-  init(start: ContinuousClock.Instant) { self.start = start }
-
-  func noteEvent(at now: ContinuousClock.Instant) {
-    first.withLock { first in if first == nil { first = now } }
+extension ReplicatedModel.State {
+  /// Chooses the replica for a try.
+  fileprivate mutating func begin(excluding excluded: Set<Int>, now: ContinuousClock.Instant) -> ReplicaCall? {
+    machine.choose(excluding: excluded, now: now, using: &generator).map {
+      ReplicaCall($0, start: now, isHedge: false)
+    }
   }
 
-  func latency(until now: ContinuousClock.Instant) -> Duration {
-    start.duration(to: first.withLock { $0 } ?? now)
+  /// Chooses the replica that is asked beside a slow one, if the budget allows one.
+  fileprivate mutating func beginHedge(besides slow: Int, now: ContinuousClock.Instant) -> ReplicaCall? {
+    guard let choice = machine.choose(excluding: [slow], now: now, using: &generator) else { return nil }
+    guard hedging?.mayHedge() == true else {
+      machine.abandoned(choice, now: now)
+      return nil
+    }
+    return ReplicaCall(choice, start: now, isHedge: true)
   }
 }
