@@ -92,7 +92,10 @@ final class HedgedRace: Sendable {
       var iterator = stream.makeAsyncIterator()
       guard let event = try await iterator.next() else {
         return .failure(
-          RequestError(.modelFailed, "The stream ended without a summary; the model that made it is at fault.")
+          RequestError(
+            .modelFailed,
+            "The stream ended without a summary; the model that made it is at fault."
+          )
         )
       }
       return .event(index, event)

@@ -245,7 +245,10 @@ public final class ReplicatedModel: LanguageModel {
 
 extension ReplicatedModel.State {
   /// Chooses the replica for a try.
-  fileprivate mutating func begin(excluding excluded: Set<Int>, now: ContinuousClock.Instant) -> ReplicaCall? {
+  fileprivate mutating func begin(
+    excluding excluded: Set<Int>,
+    now: ContinuousClock.Instant
+  ) -> ReplicaCall? {
     machine.choose(excluding: excluded, now: now, using: &generator).map {
       ReplicaCall($0, start: now, isHedge: false)
     }
