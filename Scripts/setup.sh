@@ -68,14 +68,3 @@ test_width=()
 if [[ "$(swift test --help-hidden 2>/dev/null)" == *--experimental-maximum-parallelization-width* ]]; then
   test_width=(--experimental-maximum-parallelization-width $((processors + 1)))
 fi
-
-# How the debug build is made, for all that uses it. TENFOLD_SANITIZE=address has it check memory and optimises C, in a folder
-# of its own.
-case "${TENFOLD_SANITIZE:-}" in
-  '') debug_build=(--scratch-path .build-debug) ;;
-  address)
-    debug_build=(--scratch-path .build-asan --sanitize=address -Xcc -O2)
-    # The test runtime itself leaks.
-    export ASAN_OPTIONS=detect_leaks=0 ;;
-  *) fail "TENFOLD_SANITIZE is '$TENFOLD_SANITIZE'; it can be 'address' or unset" ;;
-esac
