@@ -40,7 +40,7 @@ extension LocalLanguageModel {
     try vocabulary.check(against: model)
     var options = options
     if options.revision == nil {
-      let contents = PackedWeightsLayout.Source.fingerprint(of: file.mappedFile)
+      let contents = PackedWeightsLayout.Source.fingerprint(of: file)
       options.revision = "\(contents)-\(options.precision)-\(options.keyValuePrecision)"
     }
     let name = file.metadata["general.name"]?.string ?? model.configuration.architecture

@@ -157,6 +157,43 @@ public final class LocalLanguageModel: LanguageModel {
     await mailbox.waitForEnd()
   }
 
+  /// Stops the engine once the answers under way are done, or when the time for that is over.
+  ///
+  /// For a host that is told to end, by SIGTERM or because another build takes over. Further requests are refused at once with
+  /// ``ModelError/Code/engineStopped``, which a `ReplicatedModel` takes as a reason to ask another replica; those that were
+  /// accepted, waiting ones among them, go on. What isn't done in time fails as with ``shutdown()``. Cancelling the task
+  /// ends the grace.
+  ///
+  /// ```swift
+  /// let terminated = DispatchSource.makeSignalSource(signal: SIGTERM)
+  /// …
+  /// await model.shutdown(drainingFor: .seconds(20))
+  /// ```
+  ///
+  /// - Parameter grace: How long the answers may take.
+  /// - Returns: Whether all of them were done in time.
+  @discardableResult
+  public func shutdown(drainingFor grace: Duration) async -> Bool {
+    mailbox.close()
+    let isDrained = await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        await self.mailbox.waitForIdle()
+        return true
+      }
+      group.addTask {
+        // Also when the task is cancelled, or the engine idle: then there is nothing left to fail.
+        try? await Task.sleep(for: grace)
+        self.mailbox.stop()
+        return false
+      }
+      let first = await group.next() ?? false
+      group.cancelAll()
+      return first
+    }
+    await shutdown()
+    return isDrained
+  }
+
   /// Waits until every request has ended, its pages are free, and the statistics show it.
   func waitForIdle() async { await mailbox.waitForIdle() }
 

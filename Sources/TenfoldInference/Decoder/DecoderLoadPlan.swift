@@ -70,7 +70,7 @@ struct DecoderLoadPlan {
     cache: PackedWeightsCache,
     progress: (@Sendable (Double) -> Void)?
   ) throws(ModelError) -> PackedWeightsOrigin {
-    let source = cache.path == nil ? nil : PackedWeightsLayout.Source(of: file.mappedFile)
+    let source = cache.path == nil ? nil : PackedWeightsLayout.Source(of: file)
     var layout = PackedWeightsLayout(instructionSet: instructionSet, source: source)
     for matrix in matrices { try layout.add(matrix.tensor, as: matrix.format) }
     let memory = try ModelError.wrapping("Packed weights") { () throws(KernelError) in

@@ -23,6 +23,8 @@ final class EngineMailbox: @unchecked Sendable {
   }
 
   private var mail = Mail()
+  /// Whether further requests are refused though the thread goes on.
+  private var isClosed = false
   /// Requests accepted and not yet ended.
   private var pending = 0
   private var nextID = 0
@@ -64,7 +66,7 @@ final class EngineMailbox: @unchecked Sendable {
   /// Queues a request under a new id; `make` must be quick.
   func submit(limit: Int, _ make: (Int) -> EngineRequest) -> Refusal? {
     locked {
-      if mail.isStopped { return .isStopped }
+      if mail.isStopped || isClosed { return .isStopped }
       if pending >= limit { return .isFull(pending) }
       pending += 1
       nextID += 1
@@ -81,6 +83,9 @@ final class EngineMailbox: @unchecked Sendable {
       unsafe pthread_cond_signal(condition)
     }
   }
+
+  /// Refuses further requests; those that were accepted go on.
+  func close() { locked { isClosed = true } }
 
   /// Asks the thread to end; requests that are not done fail.
   func stop() {

@@ -66,6 +66,9 @@ public struct GGUFFile: Sendable {
     return tensors[index]
   }
 
+  /// The bytes before the first tensor: what the file says of itself.
+  var headLength: Int { tensors.map(\.fileOffset).min() ?? mappedFile.count }
+
   /// Whether the file holds a tensor of that name.
   ///
   /// - Parameter name: The full name.

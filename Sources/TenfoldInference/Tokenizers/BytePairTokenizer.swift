@@ -53,7 +53,7 @@ public final class BytePairTokenizer: DecoderTokenizer {
     }
     let vocabulary = try BytePairVocabulary(
       tokens: tokens,
-      kinds: TokenKind.all(metadata, count: tokens.count),
+      kinds: TokenKind.all(metadata, of: tokens),
       merges: merges,
       ignoresMerges: style == .llama3
     )

@@ -47,7 +47,7 @@ public final class SentencePieceTokenizer: DecoderTokenizer {
     }
     let vocabulary = try SentencePieceVocabulary(
       tokens: tokens,
-      kinds: TokenKind.all(metadata, count: tokens.count),
+      kinds: TokenKind.all(metadata, of: tokens),
       scores: scores
     )
     self.vocabulary = vocabulary

@@ -10,19 +10,42 @@ enum TokenKind: Int, Sendable {
   case unused = 5
   case byte = 6
 
-  /// The kinds of `count` tokens; all normal where the file tells none.
+  /// What marks turns and texts in the chat templates that are known: many a finetune's file lists it as plain or added text.
+  ///
+  /// As plain text the template would lack it; as added text a user could type it.
+  private static let marks: Set<[UInt8]> = Set(
+    [
+      "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|begin_of_text|>", "<|end_of_text|>",
+      "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>",
+    ].map { Array($0.utf8) }
+  )
+  private static let markLengths = 10...19
+
+  /// The kinds of a vocabulary's tokens; all normal where the file tells none.
+  ///
+  /// Chat marks are control tokens, whatever the file says.
   ///
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer`` for another number of kinds.
-  static func all(_ metadata: GGUFMetadata, count: Int) throws(ModelError) -> [TokenKind] {
-    guard let numbers = metadata["tokenizer.ggml.token_type"]?.intArray else {
-      return Array(repeating: .normal, count: count)
-    }
-    guard numbers.count == count else {
+  static func all(_ metadata: GGUFMetadata, of tokens: GGUFStringArray) throws(ModelError) -> [TokenKind] {
+    let numbers = metadata["tokenizer.ggml.token_type"]?.intArray
+    if let numbers, numbers.count != tokens.count {
       throw ModelError(
         .invalidTokenizer,
-        "The vocabulary has \(count) tokens but \(numbers.count) token types; use another model file."
+        "The vocabulary has \(tokens.count) tokens but \(numbers.count) token types; use another model file."
       )
     }
-    return numbers.map { TokenKind(rawValue: $0) ?? .normal }
+    var kinds =
+      numbers?.map { TokenKind(rawValue: $0) ?? .normal } ?? Array(repeating: .normal, count: tokens.count)
+    var id = 0
+    tokens.visit { source, range in
+      defer { id += 1 }
+      guard markLengths.contains(range.count) else { return }
+      // The range lies inside the array's checked bytes.
+      unsafe source.extracting(range).withUnsafeBytes { spelling in
+        guard unsafe spelling[1] == UInt8(ascii: "|"), marks.contains(unsafe Array(spelling)) else { return }
+        kinds[id] = .control
+      }
+    }
+    return kinds
   }
 }

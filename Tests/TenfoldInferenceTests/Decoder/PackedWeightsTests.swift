@@ -104,6 +104,55 @@ struct PackedWeightsTests {
     #expect(try load(.folder(packed)).packedWeightsOrigin.isCached)
   }
 
+  @Test(
+    "whose header was forged, checksum and all, are made anew",
+    arguments: [Int.max, Int.max - 4_095, Int.min, -1, 0, 1 << 40]
+  )
+  func forged(byteCount: Int) throws {
+    _ = try load(.folder(packed))
+    let path = try file()
+    let whole = try #require(FileManager.default.contents(atPath: path))
+    let length = Int(whole[8..<16].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+    let header = try #require(String(bytes: whole[24..<24 + length], encoding: .utf8))
+    let forged = header.replacing(/"byteCount":\d+/, with: "\"byteCount\":\(byteCount)")
+    try #require(forged != header)
+    var bytes = whole.prefix(8)
+    let sum = unsafe Array(forged.utf8).withUnsafeBytes { unsafe XXH64.checksum($0) }
+    for word in [UInt64(forged.utf8.count), sum] {
+      for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * shift))) }
+    }
+    bytes.append(contentsOf: forged.utf8)
+    try (bytes + whole.dropFirst(bytes.count)).write(to: URL(fileURLWithPath: path))
+    #expect(PackedWeightsFile.source(ofFileAt: path) == nil)
+    let model = try load(.folder(packed))
+    #expect(model.packedWeightsOrigin.problem?.code == .invalidHeader && !model.packedWeightsOrigin.isCached)
+    #expect(try load(.folder(packed)).packedWeightsOrigin.isCached)
+  }
+
+  @Test("belong to another file once anything before the tensors has changed, wherever it is")
+  func head() throws {
+    // A head longer than what samples would show of it, and a template that is edited at its end.
+    var writer = GGUFWriter()
+    writer.set("tokenizer.ggml.tokens", (0..<60_000).map { "token \($0)" })
+    writer.set("tokenizer.chat_template", "{{ messages }}")
+    writer.set("tokenizer.ggml.eos_token_id", UInt32(2))
+    writer.tensor("output_norm.weight", [1 << 20], [UInt8](repeating: 0, count: 4 << 20))
+    let bytes = writer.encoded()
+    func fingerprint(changing place: Int?) throws -> String {
+      var bytes = bytes
+      if let place { bytes[place] ^= 1 }
+      try Data(bytes).write(to: URL(fileURLWithPath: gguf))
+      return PackedWeightsLayout.Source.fingerprint(of: try GGUFFile(path: gguf))
+    }
+    let head = bytes.count - (4 << 20)
+    let letters = (0..<head).filter { bytes[$0] == UInt8(ascii: "k") }
+    var all: Set = [try fingerprint(changing: nil)]
+    let places = stride(from: 0, to: letters.count, by: letters.count / 40).map { letters[$0] }
+    // The last one is that of "eos_token_id", of the keys.
+    for place in places + letters.suffix(2) { all.insert(try fingerprint(changing: place)) }
+    #expect(all.count == Set(places + letters.suffix(2)).count + 1)
+  }
+
   @Test("half written by a process that was killed are removed, unless they are new")
   func leftovers() throws {
     _ = try load(.folder(packed))

@@ -246,6 +246,68 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
+  @Test("told to end by SIGTERM it finishes the answers under way and those that wait, and refuses others")
+  func drain() async throws {
+    let options = try GenerationOptions(maxTokens: 60)
+    let model = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1, maximumConcurrentSequences: 2)
+    )
+    let expected = try await model.run("abc", options).completion.text
+    // Whatever comes is handled here and doesn't end the process of the tests.
+    let former = signal(SIGTERM, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: SIGTERM)
+    let (signals, delivered) = AsyncStream<Void>.makeStream()
+    source.setEventHandler { delivered.yield() }
+    source.resume()
+    let streams = try (0..<6).map { _ in try model.start(.raw("abc", options), onToken: nil) }
+    var iterator = streams[0].makeAsyncIterator()
+    var text = ""
+    if case .text(let piece)? = try await iterator.next() { text += piece }
+    kill(getpid(), SIGTERM)
+    for await _ in signals { break }
+    source.cancel()
+    _ = signal(SIGTERM, former)
+    async let isDrained = model.shutdown(drainingFor: .seconds(600))
+    while let event = try await iterator.next() { if case .text(let piece) = event { text += piece } }
+    #expect(text == expected)
+    for stream in streams.dropFirst() {
+      let answer = try await stream.collect()
+      #expect(answer.text == expected && answer.summary.reason == .maxTokens)
+    }
+    #expect(await isDrained)
+    await #expect { _ = try await model.generate(.raw("abc", options)) } throws: {
+      ($0 as? ModelError)?.code == .engineStopped
+    }
+  }
+
+  @Test("answers that take longer than the grace fail, and no further ones are accepted meanwhile")
+  func shortGrace() async throws {
+    let model = try LocalLanguageModel.synthetic(
+      endTokens: [],
+      options: .init(threads: 1)
+    )
+    // Ten seconds of tokens that nobody reads.
+    let long = try GenerationOptions(maxTokens: 500)
+    let stream = try model.start(.raw("abc", long)) { _ in usleep(20_000) }
+    #expect(await model.shutdown(drainingFor: .zero) == false)
+    await #expect { _ = try await stream.collect() } throws: { ($0 as? ModelError)?.code == .engineStopped }
+    // Once more does no harm.
+    #expect(await model.shutdown(drainingFor: .zero) == true)
+
+    let other = try LocalLanguageModel.synthetic(endTokens: [], options: .init(threads: 1))
+    let held = try other.start(.raw("abc", long)) { _ in usleep(20_000) }
+    let draining = Task { await other.shutdown(drainingFor: .seconds(3600)) }
+    // Refused from the moment on that the drain begins, however long it takes.
+    while (try? other.start(.raw("abc", GenerationOptions(maxTokens: 1)), onToken: nil)) != nil {
+      await Task.yield()
+    }
+    draining.cancel()
+    _ = await draining.value
+    _ = try? await held.collect()
+    #expect(other.statistics.usedPages == 0)
+  }
+
   @Test("counts the tokens of a prompt, and refuses a context that its memory can't hold")
   func lengths() async throws {
     let model = try LocalLanguageModel.synthetic()

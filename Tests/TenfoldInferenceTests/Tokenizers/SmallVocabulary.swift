@@ -20,7 +20,8 @@ enum SmallVocabulary {
     pre: String,
     merges: [String] = ["h e", "l l", "he ll", "hell o", "Ġ w", "a a", "aa aa"],
     words: [String] = [],
-    controls: [String] = ["<|im_start|>", "<|im_end|>"]
+    controls: [String] = ["<|im_start|>", "<|im_end|>"],
+    controlKind: Int32 = 3
   ) -> GGUFWriter {
     var tokens = alphabet
     var kinds = [Int32](repeating: 1, count: 256)
@@ -34,7 +35,7 @@ enum SmallVocabulary {
     }
     for control in controls {
       tokens.append(control)
-      kinds.append(3)
+      kinds.append(controlKind)
     }
     tokens.append("<tool>")
     kinds.append(4)

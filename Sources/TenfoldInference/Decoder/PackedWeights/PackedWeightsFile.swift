@@ -119,8 +119,9 @@ struct PackedWeightsFile {
     // Another version's header is no damage.
     guard let header = try? JSONDecoder().decode(Header.self, from: Data(bytes)) else { return (nil, 0) }
     let start = start(headerLength: Int(length))
-    guard header.checksums.count == chunks(of: header.layout.byteCount),
-      UInt64(start) + UInt64(max(0, header.layout.byteCount)) == size
+    // Whoever wrote the file may have written any number.
+    guard let count = UInt64(exactly: header.layout.byteCount), count <= size, UInt64(start) + count == size,
+      header.checksums.count == chunks(of: header.layout.byteCount)
     else { throw damaged(path, "it has \(size) bytes") }
     return (header, start)
   }

@@ -60,21 +60,23 @@ struct PackedWeightsLayout: Codable, Equatable, Sendable {
 }
 
 extension PackedWeightsLayout.Source {
-  /// Looks at the file: its stamp, its head, and 64 samples of 4 KB spread over it.
+  /// Looks at the file: its stamp, all before its tensors, and 64 samples of 4 KB spread over it.
   ///
-  /// A file that was changed in place with its size and time kept is taken for the same unless a sample shows it.
-  init?(of file: MappedFile) {
+  /// A file whose weights were changed in place with its size and time kept is taken for the same unless a sample shows it.
+  init?(of model: GGUFFile) {
+    let file = model.mappedFile
     guard let stamp = FileStamp.ofFile(at: file.path), stamp.size == UInt64(file.count) else { return nil }
-    self.init(path: file.path, stamp: stamp, fingerprint: Self.fingerprint(of: file))
+    self.init(path: file.path, stamp: stamp, fingerprint: Self.fingerprint(of: model))
   }
 
-  /// The checksum of the head and of the samples.
-  static func fingerprint(of file: MappedFile) -> String {
+  /// The checksum of all before the tensors, the vocabulary and the chat template among it, and of the samples.
+  static func fingerprint(of model: GGUFFile) -> String {
+    let file = model.mappedFile
     let sampleCount = 64
     let sampleLength = min(4_096, file.count)
     var sums: [UInt64] = []
     unsafe file.withUnsafeBytes { bytes in
-      unsafe sums.append(XXH64.checksum(UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 16))))
+      unsafe sums.append(XXH64.checksum(UnsafeRawBufferPointer(rebasing: bytes.prefix(model.headLength))))
       for index in 0..<sampleCount {
         let start = (file.count - sampleLength) / sampleCount * index
         unsafe sums.append(
