@@ -36,12 +36,18 @@ extension LocalLanguageModel {
     ComputeNotice.logOnce()
     let file = try GGUFFile(path: path)
     let vocabulary = try GGUFVocabulary(file.metadata)
-    let model = try DecoderModel(file, packedWeights: options.packedWeights, progress: progress)
+    let model = try DecoderModel(
+      file,
+      packedWeights: options.packedWeights,
+      layerProvider: options.layerProvider,
+      progress: progress
+    )
     try vocabulary.check(against: model)
     var options = options
     if options.revision == nil {
       let contents = PackedWeightsLayout.Source.fingerprint(of: file)
-      options.revision = "\(contents)-\(options.precision)-\(options.keyValuePrecision)"
+      let backend = options.layerProvider.map { "-\($0.name)" } ?? ""
+      options.revision = "\(contents)-\(options.precision)-\(options.keyValuePrecision)\(backend)"
     }
     let name = file.metadata["general.name"]?.string ?? model.configuration.architecture
     return try LocalLanguageModel(model: model, vocabulary: vocabulary, options: options, name: name)

@@ -32,6 +32,8 @@ extension LocalLanguageModel {
     public var tenantWeights: [TenantID: Double]
     /// Whether packed weights are kept in a file, for a quicker start.
     public var packedWeights: PackedWeightsCache
+    /// A back end of the host's own for products; what it doesn't take is left to the processor's kernels.
+    public var layerProvider: (any LinearLayerProvider)?
     /// How finely activations are rounded.
     public var precision: DecoderPrecision
     /// How finely keys and values are kept.

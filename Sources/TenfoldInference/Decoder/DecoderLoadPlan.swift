@@ -68,8 +68,10 @@ struct DecoderLoadPlan {
     on pool: WorkerPool,
     instructionSet: InstructionSet,
     cache: PackedWeightsCache,
+    provider: (any LinearLayerProvider)?,
     progress: (@Sendable (Double) -> Void)?
   ) throws(ModelError) -> PackedWeightsOrigin {
+    if let provider { try take(from: provider, on: pool) }
     let source = cache.path == nil ? nil : PackedWeightsLayout.Source(of: file)
     var layout = PackedWeightsLayout(instructionSet: instructionSet, source: source)
     for matrix in matrices { try layout.add(matrix.tensor, as: matrix.format) }
@@ -89,6 +91,71 @@ struct DecoderLoadPlan {
     try make(layout, memory, on: pool, instructionSet: instructionSet, isPacked: false, progress: progress)
     do throws(ModelError) { try kept?.write(memory, on: pool) } catch { problem = error }
     return PackedWeightsOrigin(isCached: false, problem: problem)
+  }
+
+  /// Takes the layers that a host's back end makes; their matrices are not packed.
+  private mutating func take(from provider: any LinearLayerProvider, on pool: WorkerPool) throws(ModelError) {
+    let matrices = matrices
+    let state = Mutex<(layers: [String: any LinearLayer], error: ModelError?)>(([:], nil))
+    pool.run(matrices.count) { index in
+      guard state.withLock({ $0.error == nil }) else { return }
+      let matrix = matrices[index]
+      let result = Result { () throws(ModelError) in try Self.provided(matrix, by: provider) }
+      state.withLock { state in
+        switch result {
+        case .success(let layer): state.layers[matrix.tensor.name] = layer
+        case .failure(let error): state.error = state.error ?? error
+        }
+      }
+    }
+    let (provided, error) = state.withLock { ($0.layers, $0.error) }
+    if let error { throw error }
+    layers = provided
+    self.matrices.removeAll { provided[$0.tensor.name] != nil }
+  }
+
+  private static func provided(
+    _ matrix: Matrix,
+    by provider: any LinearLayerProvider
+  ) throws(ModelError) -> (any LinearLayer)? {
+    let tensor = matrix.tensor
+    let layer: (any LinearLayer)?
+    do {
+      layer = try unsafe tensor.withUnsafeBytes { bytes in
+        let made = try unsafe provider.layer(
+          for: ModelMatrix(
+            name: tensor.name,
+            format: matrix.format,
+            rows: tensor.rows,
+            columns: tensor.columns,
+            bytes: bytes
+          )
+        )
+        if made != nil { unsafe giveBack(bytes) }
+        return made
+      }
+    } catch {
+      throw ModelError(
+        .invalidOption,
+        "The back end \(provider.name) can't take tensor \(tensor.name): \(error)"
+      )
+    }
+    guard let layer else { return nil }
+    let isTaken = layer.activationFormat == .float32 || layer.activationFormat == .int8PerBlock32
+    guard layer.inputWidth == tensor.columns, layer.outputWidth == tensor.rows, layer.panelWidth > 0,
+      layer.panelCount == (tensor.rows + layer.panelWidth - 1) / layer.panelWidth, isTaken,
+      layer.activationFormat == .float32 || tensor.columns.isMultiple(of: 32)
+    else {
+      throw ModelError(
+        .invalidOption,
+        """
+        The back end \(provider.name) made a layer of \(layer.inputWidth) to \(layer.outputWidth) columns in \
+        \(layer.panelCount) panels of \(layer.panelWidth), for \(layer.activationFormat) activations, of tensor \
+        \(tensor.name), which is \(tensor.columns) to \(tensor.rows); it must take float32 or int8PerBlock32.
+        """
+      )
+    }
+    return layer
   }
 
   /// Makes the layers, each in its part of the memory, and packs them if they are not packed yet.
@@ -123,7 +190,7 @@ struct DecoderLoadPlan {
     }
     let (made, error) = state.withLock { ($0.layers, $0.error) }
     if let error { throw error }
-    layers = made
+    layers.merge(made) { _, packed in packed }
   }
 
   /// The output matrix: its own, or the embedding's where the model ties them.

@@ -38,6 +38,7 @@ public final class DecoderModel: Sendable {
   ///   - threads: How many threads pack; `nil` for all that this process may use.
   ///   - instructionSet: The kernels; `nil` for those of this process.
   ///   - packedWeights: Where packed weights are kept for the next start.
+  ///   - layerProvider: A back end of the host's own; what it doesn't take is packed.
   ///   - progress: Receives the share that is done, 0 to 1, on any of the threads.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/unsupported``, ``ModelError/Code/missing``,
   ///   ``ModelError/Code/invalidHeader``, ``ModelError/Code/invalidTensor`` or ``ModelError/Code/storageFull``; the
@@ -47,6 +48,7 @@ public final class DecoderModel: Sendable {
     threads: Int? = nil,
     instructionSet: InstructionSet? = nil,
     packedWeights: PackedWeightsCache = .off,
+    layerProvider: (any LinearLayerProvider)? = nil,
     progress: (@Sendable (Double) -> Void)? = nil
   ) throws(ModelError) {
     let set = try ModelError.wrapping("Choosing kernels") { () throws(KernelError) in
@@ -60,6 +62,7 @@ public final class DecoderModel: Sendable {
       on: pool,
       instructionSet: set,
       cache: packedWeights,
+      provider: layerProvider,
       progress: progress
     )
     self.configuration = configuration

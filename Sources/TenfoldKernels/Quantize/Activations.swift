@@ -201,6 +201,43 @@ public final class Activations: @unchecked Sendable {
     }
   }
 
+  /// Gives a row of ``ActivationFormat/float32`` to a layer that isn't this package's.
+  ///
+  /// - Parameters:
+  ///   - row: Below ``rows``; another one, or another format, is a programmer error and traps.
+  ///   - body: Is given the ``width`` floats; they may be read until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  public func withFloats<Result, Failure: Error>(
+    row: Int,
+    _ body: (Span<Float>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(format == .float32 && (0..<rows).contains(row), "no row \(row) of floats was prepared")
+    let floats = unsafe UnsafeBufferPointer(start: floats + row * valueStride, count: width)
+    return try body(unsafe floats.span)
+  }
+
+  /// Gives a row of ``ActivationFormat/int8PerRow`` or ``ActivationFormat/int8PerBlock32`` to a layer that isn't this
+  /// package's.
+  ///
+  /// An element is its code times its scale. A scale is NaN where the row, or the block, held a NaN or an infinity.
+  ///
+  /// - Parameters:
+  ///   - row: Below ``rows``; another one, or another format, is a programmer error and traps.
+  ///   - body: Is given the ``width`` codes, and one scale or one for each block of 32; they may be read until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  public func withCodes<Result, Failure: Error>(
+    row: Int,
+    _ body: (_ codes: Span<Int8>, _ scales: Span<Float>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(format != .float32 && (0..<rows).contains(row), "no row \(row) of codes was prepared")
+    let count = format == .int8PerRow ? 1 : blocks
+    let codes = unsafe UnsafeBufferPointer(start: values + row * valueStride, count: width)
+    let scales = unsafe UnsafeBufferPointer(start: scales + row * count, count: count)
+    return try body(unsafe codes.span, unsafe scales.span)
+  }
+
   /// Padded to whole cache lines plus one, so that rows a multiple of 4 KB apart do not share a set of the L1 cache.
   private static func stride(_ width: Int) -> Int { ((width + 63) & ~63) + 64 }
 
