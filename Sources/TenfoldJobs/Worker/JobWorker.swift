@@ -39,6 +39,9 @@ public final class JobWorker: Sendable {
     var storeFailures = 0
   }
 
+  /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
+  private static let reapLimit = 100
+
   private let store: any JobStore
   private let options: Options
   private let handlers: [JobName: JobHandlers.Handler]
@@ -137,8 +140,12 @@ public final class JobWorker: Sendable {
       let begin = ContinuousClock.now
       do {
         if begin >= nextReap {
-          _ = try await store.reap(limit: 100)
-          nextReap = begin + min(options.lease / 3, .seconds(1))
+          if await reap() {
+            // The next round goes on with them, and jobs are handed out in between.
+            signal.yield()
+          } else {
+            nextReap = begin + min(options.lease / 3, .seconds(1))
+          }
         }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         book(batch, settled)
@@ -172,6 +179,16 @@ public final class JobWorker: Sendable {
       return state.standby
     }
     standby?.resume(returning: nil)
+  }
+
+  /// Takes back leases that expired; whether more may have.
+  ///
+  /// Those that can't be taken back keep no other job waiting.
+  private func reap() async -> Bool {
+    do { return try await store.reap(limit: Self.reapLimit) >= Self.reapLimit } catch {
+      logger.error("taking back expired leases failed, trying again", metadata: ["error": "\(error)"])
+      return false
+    }
   }
 
   private func request(_ maximum: Int) -> ClaimRequest {
