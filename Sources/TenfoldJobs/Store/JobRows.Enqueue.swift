@@ -56,7 +56,7 @@ extension JobRows {
       upkeep.note()
     }
     if isFree {
-      if run == nil { try offer(lane, runAt: runAt, waiting: 1) }
+      if run == nil { try offer(job.id, lane, runAt: runAt, waiting: 1) }
       return .inserted
     }
     try count(lane, waiting: 1)
@@ -205,7 +205,7 @@ extension JobRows {
         """,
         child.bytes
       ) { (lane: try $0.int64(0), runAt: try $0.int64(1)) }
-      if let freed { try offer(freed.lane, runAt: freed.runAt, waiting: 0) }
+      if let freed { try offer(child, freed.lane, runAt: freed.runAt, waiting: 0) }
     }
   }
 

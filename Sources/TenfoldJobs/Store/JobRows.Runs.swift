@@ -198,7 +198,7 @@ extension JobRows {
     ready.bind(3, run.attempt)
     ready.bind(4, kept ?? 0)
     _ = try ready.next()
-    try offer(run.lane, runAt: runAt, waiting: 1)
+    try offer(run.id, run.lane, runAt: runAt, waiting: 1)
   }
 
   func note(_ error: String, _ id: RawJobID) throws {

@@ -42,6 +42,8 @@ struct JobTable {
   var forgetting = TimedQueue()
   var unique: [String: UniqueKey] = [:]
   var slots: [String: Slot] = [:]
+  /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
+  var passing: Set<String> = []
   var rates: [String: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [String: Int64] = [:]
@@ -131,6 +133,7 @@ struct JobTable {
       // What one level doesn't use goes to the others, the most urgent first.
       for level in levels { take(request.maximum - claimed.count, level, request, now, &budget, &claimed) }
     }
+    passOnWaiting(now: now)
     return claimed
   }
 

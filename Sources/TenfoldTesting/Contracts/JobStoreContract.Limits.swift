@@ -46,6 +46,65 @@ extension JobStoreContract {
       }
     ),
     (
+      "a job that was next of its key and is cancelled leaves its place to the one after it",
+      { bench, report in
+        let ids = try await bench.put(3, JobOptions(concurrencyKey: "host"))
+        let first = try await bench.claim(10)
+        report.check(first.map(\.reference.id) == [ids[0]], bench.clause, observed: "\(first.count) run")
+        for lease in first { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        try await bench.store.control(.cancel([ids[1]]))
+        let next = try await bench.claim(10)
+        report.check(next.map(\.reference.id) == [ids[2]], bench.clause, observed: "\(next.count) run")
+      }
+    ),
+    (
+      "a job that was next of its key and waits for its rate or its queue holds up none that could run",
+      { bench, report in
+        let rate = JobRateLimit(key: "api", count: 1, per: .seconds(60))
+        let limited = JobOptions(concurrencyKey: "host", rateLimit: rate)
+        let ids =
+          try await bench.put(2, limited) + bench.put(1, JobOptions(queue: "other", concurrencyKey: "host"))
+          + bench.put(1, JobOptions(concurrencyKey: "host"))
+        func claim() async throws -> [RawJobID] {
+          let request = ClaimRequest(queues: ["other", .standard], maximum: 10, leaseFor: .seconds(10))
+          let leases = try await bench.store.claim(request)
+          for lease in leases { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+          return leases.map(\.reference.id)
+        }
+        let claims = ClaimRequest(queues: [.standard, "other"], maximum: 10, leaseFor: .seconds(10))
+        let first = try await bench.store.claim(claims)
+        report.check(first.map(\.reference.id) == [ids[0]], bench.clause, observed: "\(first.count) run")
+        try await bench.store.control(.pause("other"))
+        for lease in first { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        // The second one's rate keeps it, the third one's queue; two claims may find that out.
+        let later = try await claim() + claim()
+        report.check(later == [ids[3]], bench.clause, observed: "\(later.count) ran")
+        try await bench.store.control(.resume("other"))
+        let resumed = try await claim()
+        report.check(resumed == [ids[2]], bench.clause, observed: "\(resumed.count) ran when resumed")
+        bench.clock.advance(by: .seconds(61))
+        let due = try await claim()
+        report.check(due == [ids[1]], bench.clause, observed: "\(due.count) ran when their rate let them")
+      }
+    ),
+    (
+      "a queue that is paused keeps no other queue's jobs of the same key waiting",
+      { bench, report in
+        func put(_ queue: QueueName) async throws -> RawJobID {
+          try await bench.put(1, JobOptions(queue: queue, concurrencyKey: "host"))[0]
+        }
+        let ids = [try await put(.standard), try await put("paused"), try await put(.standard)]
+        let request = ClaimRequest(queues: [.standard, "paused"], maximum: 10, leaseFor: .seconds(10))
+        let first = try await bench.store.claim(request)
+        report.check(first.map(\.reference.id) == [ids[0]], bench.clause, observed: "\(first.count) run")
+        for lease in first { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        // The next one is free to start by now.
+        try await bench.store.control(.pause("paused"))
+        let next = try await bench.store.claim(request)
+        report.check(next.map(\.reference.id) == [ids[2]], bench.clause, observed: "\(next.count) run")
+      }
+    ),
+    (
       "starts of a rate limit come as often as it says, in order, with its burst",
       { bench, report in
         let limit = JobRateLimit(key: "api", count: 60, per: .seconds(60), burst: 3)
