@@ -373,6 +373,18 @@ struct JobWorkerTests {
     await #expect { try await queue.enqueue(Note()) } throws: { ($0 as? JobError)?.code == .queueFull }
   }
 
+  @Test("what never fits is refused at once, also by a queue that waits for room")
+  func neverFits() async throws {
+    let store = InMemoryJobStore()
+    for (depth, count) in [(2, 3), (0, 1), (-1, 1)] {
+      let queue = JobQueue(store: store, maximumDepth: depth, whenFull: .wait)
+      await #expect {
+        try await queue.enqueue((0..<count).map { _ in Note() })
+      } throws: { ($0 as? JobError)?.code == .invalidOption }
+    }
+    #expect(try await store.observe(.init()).ready == 0)
+  }
+
   @Test("the wait after failures grows and stays within its ceiling", arguments: [1, 2, 5, 30, 1000])
   func backoff(attempt: Int) {
     var random = SeededGenerator(seed: UInt64(attempt))

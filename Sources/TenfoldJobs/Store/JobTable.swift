@@ -54,8 +54,15 @@ struct JobTable {
   // MARK: - Enqueue
 
   mutating func enqueue(_ jobs: [NewJob], now: Int64) throws -> [EnqueueOutcome] {
-    try DepthLimit.check(jobs) { queue in waiting(in: queue) }
+    try DepthLimit.check(jobs, isHeld: { isHeld($0, now) }, waiting: waiting)
     return jobs.map { enqueue($0, now: now) }
+  }
+
+  /// Whether a job's place is taken: by itself, a later firing of its schedule, or the holder of its key.
+  private func isHeld(_ job: NewJob, _ now: Int64) -> Bool {
+    if let known = records[job.id], !known.isForgotten(now: now) { return true }
+    if let tick = job.tick, tick.milliseconds <= fired[tick.schedule] ?? .min { return true }
+    return job.options.uniqueKey.flatMap { unique[$0] }.map { $0.until > now } ?? false
   }
 
   private mutating func enqueue(_ job: NewJob, now: Int64) -> EnqueueOutcome {

@@ -157,6 +157,52 @@ extension JobStoreContract {
       }
     ),
     (
+      "a batch that is handed in again after its answer was lost is taken as known, also by a full queue",
+      { bench, report in
+        let options = JobOptions(uniqueKey: "once")
+        let batch =
+          (0..<2).map { _ in NewJob(name: "contract", payload: [], depthLimit: 3) }
+          + [NewJob(name: "contract", payload: [], options: options, depthLimit: 3)]
+        _ = try await bench.store.enqueue(batch)
+        let again = try await bench.store.enqueue(batch)
+        report.check(again == batch.map { .duplicate(of: $0.id) }, bench.clause, observed: "\(again)")
+        let twin = NewJob(name: "contract", payload: [], options: options, depthLimit: 3)
+        let held = try await bench.store.enqueue([twin])
+        report.check(held == [.duplicate(of: batch[2].id)], bench.clause, observed: "\(held)")
+        let ready = try await bench.store.observe(.init()).ready
+        report.check(ready == 3, bench.clause, observed: "\(ready) waiting")
+        var refusal: JobError.Code?
+        let fresh = NewJob(name: "contract", payload: [], depthLimit: 3)
+        do { _ = try await bench.store.enqueue(batch + [fresh]) } catch let error as JobError {
+          refusal = error.code
+        }
+        report.check(refusal == .queueFull, bench.clause, observed: "\(String(describing: refusal))")
+      }
+    ),
+    (
+      "a batch that is larger than its producer's depth is refused as one that never fits",
+      { bench, report in
+        func refusal(_ jobs: [NewJob]) async throws -> JobError.Code? {
+          do { _ = try await bench.store.enqueue(jobs) } catch let error as JobError { return error.code }
+          return nil
+        }
+        func batch(_ count: Int, _ limit: Int, _ key: String? = nil) -> [NewJob] {
+          (0..<count).map { _ in
+            NewJob(name: "contract", payload: [], options: JobOptions(uniqueKey: key), depthLimit: limit)
+          }
+        }
+        let large = try await refusal(batch(4, 3))
+        report.check(large == .invalidOption, bench.clause, observed: "\(String(describing: large))")
+        let none = try await refusal(batch(1, 0))
+        report.check(none == .invalidOption, bench.clause, observed: "\(String(describing: none)) for none")
+        let ready = try await bench.store.observe(.init()).ready
+        report.check(ready == 0, bench.clause, observed: "\(ready) waiting")
+        // Of these only the first is new.
+        let twins = try await refusal(batch(4, 3, "once"))
+        report.check(twins == nil, bench.clause, observed: "\(String(describing: twins)) for twins")
+      }
+    ),
+    (
       "statistics count what is held back, and nothing is due while only that is left",
       { bench, report in
         _ = try await bench.put(3, JobOptions(concurrencyKey: "host"))
