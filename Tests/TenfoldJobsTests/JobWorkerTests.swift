@@ -23,7 +23,7 @@ private struct Note: DurableJob {
 
 private struct Failure: Error {}
 
-@Suite("A worker runs jobs, retries, stops and drains")
+@Suite("A worker runs jobs, retries, stops and drains", .timeLimit(.minutes(2)))
 struct JobWorkerTests {
   private func withWorker(
     _ store: any JobStore,
@@ -179,6 +179,73 @@ struct JobWorkerTests {
     try await running
     let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
     #expect(lease.attempt == 1 && lease.checkpoint == Array("7".utf8))
+  }
+
+  @Test(
+    "a run that wraps its cancellation in an error of its own has used no attempt",
+    arguments: [true, false]
+  )
+  func wrappedCancellation(isDrained: Bool) async throws {
+    struct ClientError: Error { var cause: any Error }
+    let store = InMemoryJobStore()
+    let begun = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store) { handlers in
+      handlers.handle(Note.self) { job, _ in
+        begun.continuation.yield()
+        do { try await waitForCancellation() } catch {
+          if job.text == "discard" { throw JobDisposition.discard("no use") }
+          throw ClientError(cause: error)
+        }
+      }
+    }
+    let handles = try await JobQueue(store: store).enqueue(
+      [Note(), Note(text: "discard")],
+      options: JobOptions(maximumAttempts: 1)
+    )
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      var starts = begun.stream.makeAsyncIterator()
+      for _ in 0..<2 { await starts.next() }
+      if isDrained { worker.drain(grace: .zero) } else { group.cancelAll() }
+      try await group.waitForAll()
+    }
+    let snapshot = try #require(try await handles[0].snapshot)
+    #expect(snapshot.state == .ready && snapshot.attempts == 0 && snapshot.errors.isEmpty)
+    // What the job says of itself counts all the same.
+    #expect(try await handles[1].snapshot?.state == .dead)
+  }
+
+  @Test("a job that is cancelled while its worker holds it ready doesn't begin")
+  func cancelledPrefetch() async throws {
+    let heard = WatchedState(0)
+    let store = WrappedStore(beforeExtend: { heard.withLock { $0 += 1 } })
+    let begun = AsyncStream<String>.makeStream()
+    let gate = AsyncStream<Void>.makeStream()
+    let names = Mutex<[String]>([])
+    let options = JobWorker.Options(concurrency: 1, prefetch: 1, lease: .milliseconds(600))
+    let worker = JobWorker(store: store, options: options) { handlers in
+      handlers.handle(Note.self) { job, _ in
+        names.withLock { $0.append(job.text) }
+        begun.continuation.yield(job.text)
+        for await _ in gate.stream { break }
+      }
+    }
+    let queue = JobQueue(store: store.inner)
+    let handles = try await queue.enqueue([Note(text: "first"), Note(text: "second")])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      for await _ in begun.stream { break }
+      try await handles[1].cancel()
+      // One heartbeat may be under way, the next one hears, and once the third begins that was told.
+      let now = heard.withLock { $0 }
+      await heard.wait { $0 >= now + 3 }
+      gate.continuation.finish()
+      _ = try await handles[0].value
+      await #expect { _ = try await handles[1].value } throws: { ($0 as? JobError)?.code == .cancelled }
+      worker.drain()
+      try await group.waitForAll()
+    }
+    #expect(names.withLock { $0 } == ["first"])
   }
 
   @Test("jobs that run together share a call, each with its own output and retries")

@@ -299,6 +299,8 @@ public final class JobWorker: Sendable {
       let result = try await unsafe withUnsafeCurrentTask { task in
         if let task = unsafe task { unsafe running.attach(lease.reference, task) }
         defer { running.detach(lease.reference) }
+        // It may have waited here for a while: what was cancelled or lost meanwhile doesn't begin.
+        if running.stopReason(lease.reference) != nil { throw CancellationError() }
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
@@ -311,7 +313,8 @@ public final class JobWorker: Sendable {
         of: error,
         lease: lease,
         stop: running.stopReason(lease.reference),
-        isDraining: Task.isCancelled || state.withLock { $0.isDraining },
+        isDraining: state.withLock { $0.isDraining },
+        isCancelled: Task.isCancelled,
         policy: options.retry,
         using: &generator
       )

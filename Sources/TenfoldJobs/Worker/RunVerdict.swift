@@ -4,11 +4,14 @@
 /// Decides what becomes of a run from how it ended: pure, so that it is tested without running anything.
 enum RunVerdict {
   /// The settlement of a run that threw, or `nil` when its lease is gone and nothing may be written.
+  ///
+  /// `isCancelled` says whether the run's task was cancelled, which the end of the worker's own task does.
   static func outcome(
     of error: any Error,
     lease: JobLease,
     stop: RunningJobs.StopReason?,
     isDraining: Bool,
+    isCancelled: Bool,
     policy: RetryPolicy,
     using generator: inout some RandomNumberGenerator
   ) -> JobSettlement.Outcome? {
@@ -17,7 +20,6 @@ enum RunVerdict {
     case .cancelled: return .cancelled
     case .preempted, nil: break
     }
-    if isDraining, error is CancellationError { return .release(after: .zero) }
     if let disposition = error as? JobDisposition {
       switch disposition.kind {
       case .discard(let reason): return .dead(error: reason)
@@ -25,6 +27,10 @@ enum RunVerdict {
       case .retry(let delay, let reason): return .retry(after: delay, error: reason)
       }
     }
+    // Clients and drivers wrap a cancellation in errors of their own: whoever was told to go has not failed, whatever it
+    // threw.
+    let leaves = isCancelled || isDraining && error is CancellationError
+    if stop == .preempted || stop == nil && leaves { return .release(after: .zero) }
     // The store makes it a dead letter when this was the last attempt; its payload is kept as it is.
     return .retry(
       after: policy.delay(afterAttempt: lease.attempt, using: &generator),
