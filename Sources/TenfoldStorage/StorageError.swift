@@ -38,6 +38,8 @@ public struct StorageError: CodedError {
     public static let readOnly = Self("readOnly")
     /// A file could not be opened, read, written, synced or renamed.
     public static let inputOutput = Self("inputOutput")
+    /// The disk failed to sync: what is on it is unknown, so the database takes no writes until it is opened anew.
+    public static let syncFailed = Self("syncFailed")
     /// The statement is wrong, its bindings don't fit, or it was used outside its transaction.
     public static let misuse = Self("misuse")
     /// A column holds another type than the one asked for.

@@ -99,6 +99,60 @@ struct FailingStoreTests {
     }
   }
 
+  @Test(
+    "a worker whose store was closed, or takes no writes any more, ends with that error",
+    arguments: [true, false]
+  )
+  func finalFailure(isClosed: Bool) async throws {
+    let code = isClosed ? StorageError.Code.closed : .syncFailed
+    let isBroken = Atomic(false)
+    let fail: @Sendable () async throws -> Void = {
+      if isBroken.load(ordering: .relaxed) { throw StorageError(code, "scripted") }
+    }
+    let store = WrappedStore(
+      beforeExtend: fail,
+      beforeClaim: fail,
+      beforeSettle: fail,
+      beforeReap: fail
+    )
+    let (starts, start) = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store) { handlers in
+      handlers.handle(Work.self) { _, _ in
+        start.yield()
+        try await waitForCancellation()
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      try await JobQueue(store: store.inner).enqueue(Work())
+      for await _ in starts { break }
+      isBroken.store(true, ordering: .relaxed)
+      // Something to look for.
+      try await JobQueue(store: store.inner).enqueue(Work())
+      do {
+        try await group.waitForAll()
+        Issue.record("the worker ended as if it had been drained")
+      } catch let error as StorageError { #expect(error.code == code) }
+    }
+    // What ran comes again when its lease ends.
+    #expect(try await store.inner.observe(.init()).running == 1)
+  }
+
+  @Test("a worker over a database that is closed under it ends with an error")
+  func closedDatabase() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    let worker = JobWorker(store: store) { $0.handle(Work.self) { _, _ in } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      _ = try await JobQueue(store: store).enqueue(Work()).value
+      await store.close()
+      do {
+        try await group.waitForAll()
+        Issue.record("the worker ended as if it had been drained")
+      } catch let error as StorageError { #expect(error.code == .closed) }
+    }
+  }
+
   @Test("a report that a heartbeat could not deliver doesn't hide a newer one")
   func restoredReport() {
     let running = RunningJobs()

@@ -20,6 +20,8 @@ final class HeartbeatThread: TaskExecutor {
     case deadline
     case look
     case grace
+    /// The next try to settle what is left.
+    case retry
   }
 
   /// How often the thread did something.

@@ -37,6 +37,8 @@ public final class JobWorker: Sendable {
     var isDraining = false
     var isCancelled = false
     var storeFailures = 0
+    /// Why the store is of no use any more.
+    var failure: (any Error)?
   }
 
   /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
@@ -98,7 +100,9 @@ public final class JobWorker: Sendable {
   /// Runs jobs until the task is cancelled or ``drain(grace:)`` is called; run it once.
   ///
   /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption``, or the system's refusal of a thread. Failures
-  ///   of the store are logged and retried, as leases protect the jobs meanwhile.
+  ///   of the store are logged and retried, as leases protect the jobs meanwhile, except those that last: a `StorageError`
+  ///   with code `closed` or `syncFailed` ends the worker, what ran is cancelled and comes again when its leases end. Open
+  ///   the store anew then, and make a worker for it.
   public func run() async throws {
     try options.validate()
     try thread.start()
@@ -121,6 +125,32 @@ public final class JobWorker: Sendable {
     } onCancel: {
       drain()
     }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  // MARK: - A store that fails
+
+  /// Whether a store that failed in this way can't be used again before it is opened anew.
+  private static func isFinal(_ error: any Error) -> Bool {
+    guard let error = error as? StorageError else { return false }
+    return error.code == .closed || error.code == .syncFailed
+  }
+
+  /// How long to wait after a number of failures in a row.
+  private static func pause(after failures: Int) -> Duration { .milliseconds(50 << min(failures, 7)) }
+
+  /// Ends the worker if the store can't be used any more.
+  private func endIfFinal(_ error: any Error) {
+    guard Self.isFinal(error) else { return }
+    let isFirst = state.withLock { state in
+      defer { state.failure = state.failure ?? error }
+      state.isDraining = true
+      return state.failure == nil
+    }
+    guard isFirst else { return }
+    logger.error("the job store must be opened anew, the worker ends", metadata: ["error": "\(error)"])
+    running.preempt()
+    signal.yield()
   }
 
   // MARK: - The loop
@@ -166,9 +196,10 @@ public final class JobWorker: Sendable {
           state.storeFailures += 1
           return state.storeFailures
         }
+        endIfFinal(error)
+        if Self.isFinal(error) { break }
         logger.error("the job store failed, trying again", metadata: ["error": "\(error)"])
-        let pause = Duration.milliseconds(50 << min(failures, 7))
-        thread.arm(.look, at: thread.now + pause) { [signal] in signal.yield() }
+        thread.arm(.look, at: thread.now + Self.pause(after: failures)) { [signal] in signal.yield() }
       }
     }
     waiting += await takeLastArrived()
@@ -352,18 +383,25 @@ public final class JobWorker: Sendable {
 
   /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.
   private func settleRest() async {
-    let deadline = ContinuousClock.now + options.lease
+    let deadline = thread.now + options.lease
+    var failures = 0
     var batch = takeFinished()
     while !batch.isEmpty {
       do {
         book(batch, try await store.settle(batch))
         batch = takeFinished()
       } catch {
-        guard ContinuousClock.now < deadline else {
+        endIfFinal(error)
+        failures += 1
+        guard thread.now < deadline, !Self.isFinal(error) else {
           logger.error("leaving \(batch.count) runs to their leases", metadata: ["error": "\(error)"])
           return
         }
-        await Task.yield()
+        // The task may be cancelled, so a sleep would end at once.
+        let next = min(deadline, thread.now + Self.pause(after: failures))
+        await withCheckedContinuation { continuation in
+          thread.arm(.retry, at: next) { continuation.resume() }
+        }
       }
     }
   }
@@ -404,6 +442,7 @@ public final class JobWorker: Sendable {
           }
         } catch {
           for run in runs { if let update = run.update { running.restore(run.reference, update) } }
+          endIfFinal(error)
           logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
         }
         thread.disarm(.deadline)
