@@ -248,6 +248,46 @@ struct JobWorkerTests {
     #expect(names.withLock { $0 } == ["first"])
   }
 
+  @Test("a run that takes longer than its worker allows is cancelled, and has failed with that")
+  func timeLimit() async throws {
+    let store = InMemoryJobStore()
+    let options = JobWorker.Options(runTimeLimit: .milliseconds(20), retry: RetryPolicy(base: .zero))
+    try await withWorker(
+      store,
+      options,
+      handlers: { $0.handle(Note.self) { _, _ in try await waitForCancellation() } }
+    ) { queue, _ in
+      let handle = try await queue.enqueue(Note(), options: JobOptions(maximumAttempts: 2))
+      await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+      let snapshot = try #require(try await handle.snapshot)
+      #expect(snapshot.attempts == 2 && snapshot.errors.allSatisfy { $0.hasPrefix("JobError.timedOut") })
+    }
+    await #expect {
+      try await JobWorker(store: store, options: .init(runTimeLimit: .zero), handlers: { _ in }).run()
+    } throws: { ($0 as? JobError)?.code == .invalidOption }
+  }
+
+  @Test("the lease of a run that ignores its end isn't renewed, so another worker gets the job")
+  func hungRun() async throws {
+    let running = RunningJobs()
+    let hung = JobLease.Reference(id: RawJobID(), fence: 1)
+    let other = JobLease.Reference(id: RawJobID(), fence: 1)
+    let start = ContinuousClock.now
+    for reference in [hung, other] { running.add(reference, deadline: start + .seconds(10)) }
+    running.limit(hung, to: start + .seconds(1))
+    #expect(running.nextEnd == start + .seconds(1))
+    running.stopOverlong(now: start)
+    #expect(running.beat().count == 2)
+    running.stopOverlong(now: start + .seconds(1))
+    #expect(running.beat().map(\.reference) == [other] && running.nextEnd == nil)
+    #expect(running.stopReason(hung) == .timedOut && running.stopReason(other) == nil)
+    // A drain doesn't excuse it, and the end of its lease forbids it to settle.
+    running.preempt()
+    #expect(running.stopReason(hung) == .timedOut)
+    running.stopOverdue(now: start + .seconds(10))
+    #expect(running.stopReason(hung) == .leaseLost && running.mayNotSettle(hung))
+  }
+
   @Test("jobs that run together share a call, each with its own output and retries")
   func batching() async throws {
     let calls = Mutex<[Int]>([])

@@ -113,6 +113,7 @@ public final class JobWorker: Sendable {
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
+        watchLimits()
         group.addTask(executorPreference: thread) { [self] in await beat() }
         if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
         await withDiscardingTaskGroup { jobs in await serve(&jobs) }
@@ -332,6 +333,7 @@ public final class JobWorker: Sendable {
         defer { running.detach(lease.reference) }
         // It may have waited here for a while: what was cancelled or lost meanwhile doesn't begin.
         if running.stopReason(lease.reference) != nil { throw CancellationError() }
+        limit(lease.reference)
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
@@ -346,6 +348,7 @@ public final class JobWorker: Sendable {
         stop: running.stopReason(lease.reference),
         isDraining: state.withLock { $0.isDraining },
         isCancelled: Task.isCancelled,
+        limit: options.runTimeLimit,
         policy: options.retry,
         using: &generator
       )
@@ -359,6 +362,26 @@ public final class JobWorker: Sendable {
       }
     }
     signal.yield()
+  }
+
+  // MARK: - Time limits
+
+  private func limit(_ reference: JobLease.Reference) {
+    guard let limit = options.runTimeLimit else { return }
+    let end = thread.now + limit
+    running.limit(reference, to: end)
+    thread.bringForward(.limit, to: end)
+  }
+
+  /// Arms the timer that stops runs which take too long.
+  private func watchLimits() {
+    guard options.runTimeLimit != nil else { return }
+    thread.arm(.limit, at: nil) { [self] in
+      running.stopOverlong(now: thread.now)
+      watchLimits()
+    }
+    // One may have begun before the arming.
+    if let next = running.nextEnd { thread.bringForward(.limit, to: next) }
   }
 
   // MARK: - Settling

@@ -12,13 +12,14 @@ enum RunVerdict {
     stop: RunningJobs.StopReason?,
     isDraining: Bool,
     isCancelled: Bool,
+    limit: Duration? = nil,
     policy: RetryPolicy,
     using generator: inout some RandomNumberGenerator
   ) -> JobSettlement.Outcome? {
     switch stop {
     case .leaseLost: return nil
     case .cancelled: return .cancelled
-    case .preempted, nil: break
+    case .preempted, .timedOut, nil: break
     }
     if let disposition = error as? JobDisposition {
       switch disposition.kind {
@@ -31,6 +32,14 @@ enum RunVerdict {
     // threw.
     let leaves = isCancelled || isDraining && error is CancellationError
     if stop == .preempted || stop == nil && leaves { return .release(after: .zero) }
+    var error = error
+    if stop == .timedOut {
+      error = JobError(
+        .timedOut,
+        "the run took longer than its worker's runTimeLimit of \(limit ?? .zero): raise it, or do the work in steps",
+        underlying: error
+      )
+    }
     // The store makes it a dead letter when this was the last attempt; its payload is kept as it is.
     return .retry(
       after: policy.delay(afterAttempt: lease.attempt, using: &generator),
