@@ -81,6 +81,19 @@ public struct StorageError: CodedError {
     self.sqliteCode = sqliteCode
   }
 
+  /// Whether a storage error is, or is behind, an error.
+  ///
+  /// - Parameter error: Any error.
+  /// - Returns: Whether it, or one that it names as its cause, is a ``StorageError``.
+  public static func isCause(of error: any Error) -> Bool {
+    var next: (any Error)? = error
+    while let error = next {
+      if error is StorageError { return true }
+      next = (error as? any CodedError)?.underlying
+    }
+    return false
+  }
+
   /// Creates the error for data that a newer version wrote.
   ///
   /// - Parameters:
