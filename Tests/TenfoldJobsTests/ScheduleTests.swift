@@ -203,7 +203,9 @@ struct ScheduleTests {
   @Test("what is due is what a walk over all firings finds", arguments: 1...40)
   func walk(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
-    let expressions = ["* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 1 * *", "15 1-4 * * mon", "0 0 30 feb *"]
+    let expressions = [
+      "* * * * *", "*/7 * * * *", "30 2 * * *", "0 0 1 * *", "15 1-4 * * mon", "0 0 30 feb *",
+    ]
     let recurrence: JobSchedule.Recurrence =
       if Bool.random(using: &random) {
         .every(.seconds(Int.random(in: 1...5000, using: &random)))
