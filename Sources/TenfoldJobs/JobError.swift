@@ -24,6 +24,8 @@ public struct JobError: CodedError {
     public static let leaseLost = Self("leaseLost")
     /// The job was cancelled.
     public static let cancelled = Self("cancelled")
+    /// The run took longer than its worker allows: see ``JobWorker/Options/runTimeLimit``.
+    public static let timedOut = Self("timedOut")
     /// The job failed for good and is kept as a dead letter.
     public static let dead = Self("dead")
     /// The store doesn't know the job, or its result is no longer kept.

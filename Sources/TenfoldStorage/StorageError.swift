@@ -38,6 +38,8 @@ public struct StorageError: CodedError {
     public static let readOnly = Self("readOnly")
     /// A file could not be opened, read, written, synced or renamed.
     public static let inputOutput = Self("inputOutput")
+    /// The disk failed to sync: what is on it is unknown, so the database takes no writes until it is opened anew.
+    public static let syncFailed = Self("syncFailed")
     /// The statement is wrong, its bindings don't fit, or it was used outside its transaction.
     public static let misuse = Self("misuse")
     /// A column holds another type than the one asked for.
@@ -77,6 +79,19 @@ public struct StorageError: CodedError {
   ) {
     self.details = ErrorDetails(code: code, message: message, underlying: underlying, file: file, line: line)
     self.sqliteCode = sqliteCode
+  }
+
+  /// Whether a storage error is, or is behind, an error.
+  ///
+  /// - Parameter error: Any error.
+  /// - Returns: Whether it, or one that it names as its cause, is a ``StorageError``.
+  public static func isCause(of error: any Error) -> Bool {
+    var next: (any Error)? = error
+    while let error = next {
+      if error is StorageError { return true }
+      next = (error as? any CodedError)?.underlying
+    }
+    return false
   }
 
   /// Creates the error for data that a newer version wrote.

@@ -72,7 +72,7 @@ struct CheckpointFaultTests {
     var refusals = 0
     for _ in 0..<400 where refusals < 3 {
       do { try await enqueue(store, history) } catch let error as StorageError {
-        #expect(error.code == .inputOutput, "seed \(seed)")
+        #expect(error.code == .syncFailed, "seed \(seed)")
         refusals += 1
       }
     }

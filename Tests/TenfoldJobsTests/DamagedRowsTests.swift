@@ -98,4 +98,69 @@ struct DamagedRowsTests {
     #expect(try await store.observe(.init()).dead == 0)
     await store.close()
   }
+
+  /// Rows that a running job of a key needs, deleted behind the store's back.
+  enum Loss: String, CaseIterable {
+    case body, lane, level, slot
+  }
+
+  @Test(
+    "a running job of a key that has lost a row holds up neither the others of the key nor any settling",
+    arguments: Loss.allCases,
+    [false, true]
+  )
+  func lostRows(loss: Loss, expires: Bool) async throws {
+    let clock = ManualStoreClock()
+    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    func put(_ tenant: TenantID, _ key: String?) async throws -> RawJobID {
+      let options = JobOptions(
+        queue: tenant == "hurt" ? "hurt" : .standard,
+        tenant: tenant,
+        uniqueKey: tenant == "hurt" ? "u" : nil,
+        concurrencyKey: key
+      )
+      let job = NewJob(name: "x", payload: [], options: options)
+      _ = try await store.enqueue([job])
+      return job.id
+    }
+    let hurt = try await put("hurt", "k")
+    let request = ClaimRequest(queues: [.standard, "hurt"], maximum: 9)
+    let held = try await store.claim(request)
+    let others = [try await put("well", "k"), try await put("well", "other")]
+    let beside = try await store.claim(request)
+    #expect(held.map(\.reference.id) == [hurt] && beside.map(\.reference.id) == [others[1]])
+    try await store.database.write { tx in
+      switch loss {
+      case .body:
+        try tx.execute("DELETE FROM job_body WHERE body = (SELECT body FROM job WHERE id = ?1)", hurt.bytes)
+      case .lane:
+        try tx.execute("DELETE FROM job_lane WHERE lane = (SELECT lane FROM job WHERE id = ?1)", hurt.bytes)
+      case .level: try tx.execute("DELETE FROM job_level WHERE queue = 'hurt'")
+      case .slot: try tx.execute("DELETE FROM job_slot")
+      }
+    }
+    if expires {
+      clock.advance(by: .seconds(11))
+      #expect(try await store.reap(limit: 9) == 2)
+    } else {
+      let ends = [
+        JobSettlement(held[0].reference, .retry(after: .zero, error: "e")),
+        JobSettlement(beside[0].reference, .done(result: nil)),
+      ]
+      #expect(try await store.settle(ends) == [.applied, .applied])
+    }
+    let next = try await store.claim(request) + store.claim(request)
+    #expect(next.contains { $0.reference.id == others[0] })
+    let stats = try await store.observe(.init(jobs: [hurt], deadLetters: 9))
+    if loss != .slot {
+      #expect(stats.deadLetters.map(\.id) == [hurt] && stats.jobs.map(\.state) == [.dead])
+      #expect(stats.jobs.first?.errors.last?.hasPrefix("the file has lost") == true)
+      // It stays what it is, or goes; nothing of it is an error to others.
+      try await store.control(.replay([hurt]))
+      _ = try await store.claim(request)
+      try await store.control(.purge([hurt]))
+      #expect(try await store.observe(.init(jobs: [hurt])).jobs.isEmpty)
+    }
+    await store.close()
+  }
 }

@@ -169,7 +169,7 @@ struct DiskFaultTests {
     disk.arm(TENFOLD_FAULT_SYNC, 0, 1)
     for _ in 0..<3 {
       await #expect { _ = try await store.enqueue([NewJob(name: "x", payload: [])]) } throws: {
-        ($0 as? StorageError)?.code == .inputOutput
+        ($0 as? StorageError)?.code == .syncFailed
       }
     }
     #expect(disk.failures == 1)

@@ -58,6 +58,101 @@ struct FailingStoreTests {
     #expect(store.settled.count == 1)
   }
 
+  @Test("the leases of a worker that held very many are taken back as fast as the store does it")
+  func massRecovery() async throws {
+    let clock = ManualStoreClock()
+    let calls = WatchedState((reaps: 0, claims: 0))
+    let store = WrappedStore(
+      beforeClaim: { calls.withLock { $0.claims += 1 } },
+      beforeReap: { calls.withLock { $0.reaps += 1 } },
+      clock: clock.clock
+    )
+    _ = try await store.enqueue((0..<1000).map { _ in NewJob(name: "x", payload: []) })
+    #expect(try await store.inner.claim(ClaimRequest(maximum: 1000)).count == 1000)
+    clock.advance(by: .seconds(3600))
+    // It finds nothing on its own queue, so its rounds are for taking back alone.
+    let worker = JobWorker(store: store, options: .init(queues: ["other"])) { handlers in
+      handlers.handle(Work.self) { _, _ in }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      // The eleventh finds none.
+      await calls.wait { $0.reaps == 11 }
+      // A late hint may give a round more. At a hundred a second there would be hundreds of them.
+      #expect(calls.withLock { $0.claims } < 20)
+      #expect(try await store.inner.observe(.init()).running == 0)
+      worker.drain()
+      try await group.waitForAll()
+    }
+  }
+
+  @Test("leases that can't be taken back keep no job from running")
+  func failingReap() async throws {
+    let store = WrappedStore(beforeReap: { throw StorageError(.corrupt, "scripted") })
+    let worker = JobWorker(store: store) { $0.handle(Work.self) { _, _ in } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      let handles = try await JobQueue(store: store.inner).enqueue([Work(), Work()])
+      for handle in handles { _ = try await handle.value }
+      worker.drain()
+      try await group.waitForAll()
+    }
+  }
+
+  @Test(
+    "a worker whose store was closed, or takes no writes any more, ends with that error",
+    arguments: [true, false]
+  )
+  func finalFailure(isClosed: Bool) async throws {
+    let code = isClosed ? StorageError.Code.closed : .syncFailed
+    let isBroken = Atomic(false)
+    let fail: @Sendable () async throws -> Void = {
+      if isBroken.load(ordering: .relaxed) { throw StorageError(code, "scripted") }
+    }
+    let store = WrappedStore(
+      beforeExtend: fail,
+      beforeClaim: fail,
+      beforeSettle: fail,
+      beforeReap: fail
+    )
+    let (starts, start) = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store) { handlers in
+      handlers.handle(Work.self) { _, _ in
+        start.yield()
+        try await waitForCancellation()
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      try await JobQueue(store: store.inner).enqueue(Work())
+      for await _ in starts { break }
+      isBroken.store(true, ordering: .relaxed)
+      // Something to look for.
+      try await JobQueue(store: store.inner).enqueue(Work())
+      do {
+        try await group.waitForAll()
+        Issue.record("the worker ended as if it had been drained")
+      } catch let error as StorageError { #expect(error.code == code) }
+    }
+    // What ran comes again when its lease ends.
+    #expect(try await store.inner.observe(.init()).running == 1)
+  }
+
+  @Test("a worker over a database that is closed under it ends with an error")
+  func closedDatabase() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    let worker = JobWorker(store: store) { $0.handle(Work.self) { _, _ in } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      _ = try await JobQueue(store: store).enqueue(Work()).value
+      await store.close()
+      do {
+        try await group.waitForAll()
+        Issue.record("the worker ended as if it had been drained")
+      } catch let error as StorageError { #expect(error.code == .closed) }
+    }
+  }
+
   @Test("a report that a heartbeat could not deliver doesn't hide a newer one")
   func restoredReport() {
     let running = RunningJobs()

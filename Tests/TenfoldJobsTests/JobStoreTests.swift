@@ -43,7 +43,17 @@ struct JobStoreTests {
     let clock = ManualStoreClock()
     let model = InMemoryJobStore(clock: clock.clock)
     let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
-    var ids: [RawJobID] = []
+    // Both queues are there before one is paused, which counts as making it in one of the stores.
+    let first = [QueueName.standard, "other"].map { queue in
+      NewJob(
+        id: RawJobID(milliseconds: 0, using: &random),
+        name: "model",
+        payload: [],
+        options: JobOptions(queue: queue)
+      )
+    }
+    #expect(try await model.enqueue(first) == store.enqueue(first), "seed \(seed)")
+    var ids = first.map(\.id)
     var references: [JobLease.Reference] = []
     var settled: Set<JobLease.Reference> = []
     var fences: [RawJobID: Int64] = [:]
@@ -53,6 +63,7 @@ struct JobStoreTests {
       switch Int.random(in: 0..<12, using: &random) {
       case 0...2:
         let options = JobOptions(
+          queue: Bool.random(using: &random) ? .standard : "other",
           priority: JobPriority(rawValue: Int.random(in: 0...3, using: &random)) ?? .normal,
           delay: .seconds(Int.random(in: 0...8, using: &random)),
           tenant: ["a", "b", "c"][Int.random(in: 0..<3, using: &random)],
@@ -85,6 +96,7 @@ struct JobStoreTests {
         #expect(try await model.enqueue([job]) == store.enqueue([job]), note)
       case 3...5:
         let request = ClaimRequest(
+          queues: [.standard, "other"],
           maximum: Int.random(in: 1...4, using: &random),
           leaseFor: .seconds(Int.random(in: 1...9, using: &random))
         )
@@ -114,14 +126,21 @@ struct JobStoreTests {
         if got == [.applied] { #expect(settled.insert(reference).inserted, note) }
       case 9:
         guard let reference = references.randomElement(using: &random) else { continue }
-        let update = JobUpdate(fraction: 0.5, checkpoint: [UInt8(step & 0xFF)])
+        let update = JobUpdate(
+          fraction: 0.5,
+          checkpoint: Bool.random(using: &random) ? [UInt8(step & 3)] : nil,
+          steps: Bool.random(using: &random) ? ["s": [UInt8(step & 1)]] : [:]
+        )
         let expected = try await model.extend([reference], by: .seconds(5), updates: [update])
         #expect(try await store.extend([reference], by: .seconds(5), updates: [update]) == expected, note)
       case 10: #expect(try await model.reap(limit: 100) == store.reap(limit: 100), note)
       default:
         guard let id = ids.randomElement(using: &random) else { continue }
         let command: JobControl =
-          switch Int.random(in: 0..<6, using: &random) {
+          switch Int.random(in: 0..<9, using: &random) {
+          case 6: .pause(Bool.random(using: &random) ? .standard : "other")
+          case 7: .resume(.standard)
+          case 8: .resume("other")
           case 0...1: .cancel([id])
           case 2...3: .replay([id])
           case 4: .purge([id])
@@ -137,6 +156,7 @@ struct JobStoreTests {
       #expect(left.jobs.map(\.state) == right.jobs.map(\.state), note)
       #expect(left.jobs.map(\.errors) == right.jobs.map(\.errors), note)
       #expect(left.jobs.map(\.attempts) == right.jobs.map(\.attempts), note)
+      #expect(left.jobs.map(\.crashCount) == right.jobs.map(\.crashCount), note)
     }
     await store.close()
   }
@@ -157,7 +177,9 @@ struct JobStoreTests {
     clock.reboot()
     let after = try await SQLiteJobStore.open(.file(path), clock: clock.clock)
     #expect(try await after.reap(limit: 10) == 1)
-    #expect(try await after.claim(ClaimRequest(maximum: 5)).map(\.name) == ["a"])
+    let again = try await after.claim(ClaimRequest(maximum: 5))
+    // The job isn't to blame for the restart.
+    #expect(again.map(\.name) == ["a"] && again.map(\.crashCount) == [0])
     clock.advance(by: .seconds(51))
     #expect(try await after.claim(ClaimRequest(maximum: 5)).map(\.name) == ["b"])
     await after.close()

@@ -23,7 +23,7 @@ private struct Note: DurableJob {
 
 private struct Failure: Error {}
 
-@Suite("A worker runs jobs, retries, stops and drains")
+@Suite("A worker runs jobs, retries, stops and drains", .timeLimit(.minutes(2)))
 struct JobWorkerTests {
   private func withWorker(
     _ store: any JobStore,
@@ -179,6 +179,113 @@ struct JobWorkerTests {
     try await running
     let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
     #expect(lease.attempt == 1 && lease.checkpoint == Array("7".utf8))
+  }
+
+  @Test(
+    "a run that wraps its cancellation in an error of its own has used no attempt",
+    arguments: [true, false]
+  )
+  func wrappedCancellation(isDrained: Bool) async throws {
+    struct ClientError: Error { var cause: any Error }
+    let store = InMemoryJobStore()
+    let begun = AsyncStream<Void>.makeStream()
+    let worker = JobWorker(store: store) { handlers in
+      handlers.handle(Note.self) { job, _ in
+        begun.continuation.yield()
+        do { try await waitForCancellation() } catch {
+          if job.text == "discard" { throw JobDisposition.discard("no use") }
+          throw ClientError(cause: error)
+        }
+      }
+    }
+    let handles = try await JobQueue(store: store).enqueue(
+      [Note(), Note(text: "discard")],
+      options: JobOptions(maximumAttempts: 1)
+    )
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      var starts = begun.stream.makeAsyncIterator()
+      for _ in 0..<2 { await starts.next() }
+      if isDrained { worker.drain(grace: .zero) } else { group.cancelAll() }
+      try await group.waitForAll()
+    }
+    let snapshot = try #require(try await handles[0].snapshot)
+    #expect(snapshot.state == .ready && snapshot.attempts == 0 && snapshot.errors.isEmpty)
+    // What the job says of itself counts all the same.
+    #expect(try await handles[1].snapshot?.state == .dead)
+  }
+
+  @Test("a job that is cancelled while its worker holds it ready doesn't begin")
+  func cancelledPrefetch() async throws {
+    let heard = WatchedState(0)
+    let store = WrappedStore(beforeExtend: { heard.withLock { $0 += 1 } })
+    let begun = AsyncStream<String>.makeStream()
+    let gate = AsyncStream<Void>.makeStream()
+    let names = Mutex<[String]>([])
+    let options = JobWorker.Options(concurrency: 1, prefetch: 1, lease: .milliseconds(600))
+    let worker = JobWorker(store: store, options: options) { handlers in
+      handlers.handle(Note.self) { job, _ in
+        names.withLock { $0.append(job.text) }
+        begun.continuation.yield(job.text)
+        for await _ in gate.stream { break }
+      }
+    }
+    let queue = JobQueue(store: store.inner)
+    let handles = try await queue.enqueue([Note(text: "first"), Note(text: "second")])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      for await _ in begun.stream { break }
+      try await handles[1].cancel()
+      // One heartbeat may be under way, the next one hears, and once the third begins that was told.
+      let now = heard.withLock { $0 }
+      await heard.wait { $0 >= now + 3 }
+      gate.continuation.finish()
+      _ = try await handles[0].value
+      await #expect { _ = try await handles[1].value } throws: { ($0 as? JobError)?.code == .cancelled }
+      worker.drain()
+      try await group.waitForAll()
+    }
+    #expect(names.withLock { $0 } == ["first"])
+  }
+
+  @Test("a run that takes longer than its worker allows is cancelled, and has failed with that")
+  func timeLimit() async throws {
+    let store = InMemoryJobStore()
+    let options = JobWorker.Options(runTimeLimit: .milliseconds(20), retry: RetryPolicy(base: .zero))
+    try await withWorker(
+      store,
+      options,
+      handlers: { $0.handle(Note.self) { _, _ in try await waitForCancellation() } }
+    ) { queue, _ in
+      let handle = try await queue.enqueue(Note(), options: JobOptions(maximumAttempts: 2))
+      await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+      let snapshot = try #require(try await handle.snapshot)
+      #expect(snapshot.attempts == 2 && snapshot.errors.allSatisfy { $0.hasPrefix("JobError.timedOut") })
+    }
+    await #expect {
+      try await JobWorker(store: store, options: .init(runTimeLimit: .zero), handlers: { _ in }).run()
+    } throws: { ($0 as? JobError)?.code == .invalidOption }
+  }
+
+  @Test("the lease of a run that ignores its end isn't renewed, so another worker gets the job")
+  func hungRun() async throws {
+    let running = RunningJobs()
+    let hung = JobLease.Reference(id: RawJobID(), fence: 1)
+    let other = JobLease.Reference(id: RawJobID(), fence: 1)
+    let start = ContinuousClock.now
+    for reference in [hung, other] { running.add(reference, deadline: start + .seconds(10)) }
+    running.limit(hung, to: start + .seconds(1))
+    #expect(running.nextEnd == start + .seconds(1))
+    running.stopOverlong(now: start)
+    #expect(running.beat().count == 2)
+    running.stopOverlong(now: start + .seconds(1))
+    #expect(running.beat().map(\.reference) == [other] && running.nextEnd == nil)
+    #expect(running.stopReason(hung) == .timedOut && running.stopReason(other) == nil)
+    // A drain doesn't excuse it, and the end of its lease forbids it to settle.
+    running.preempt()
+    #expect(running.stopReason(hung) == .timedOut)
+    running.stopOverdue(now: start + .seconds(10))
+    #expect(running.stopReason(hung) == .leaseLost && running.mayNotSettle(hung))
   }
 
   @Test("jobs that run together share a call, each with its own output and retries")
@@ -371,6 +478,18 @@ struct JobWorkerTests {
     let queue = JobQueue(store: InMemoryJobStore(), maximumDepth: 2)
     try await queue.enqueue([Note(), Note()])
     await #expect { try await queue.enqueue(Note()) } throws: { ($0 as? JobError)?.code == .queueFull }
+  }
+
+  @Test("what never fits is refused at once, also by a queue that waits for room")
+  func neverFits() async throws {
+    let store = InMemoryJobStore()
+    for (depth, count) in [(2, 3), (0, 1), (-1, 1)] {
+      let queue = JobQueue(store: store, maximumDepth: depth, whenFull: .wait)
+      await #expect {
+        try await queue.enqueue((0..<count).map { _ in Note() })
+      } throws: { ($0 as? JobError)?.code == .invalidOption }
+    }
+    #expect(try await store.observe(.init()).ready == 0)
   }
 
   @Test("the wait after failures grows and stays within its ceiling", arguments: [1, 2, 5, 30, 1000])

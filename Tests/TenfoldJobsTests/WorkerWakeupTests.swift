@@ -104,4 +104,44 @@ struct WorkerWakeupTests {
     }
     await store.close()
   }
+
+  @Test("what is left at the end is settled again after a pause, not in a loop", .timeLimit(.minutes(1)))
+  func patientEnd() async throws {
+    let beat = Beat()
+    let tries = WatchedState(0)
+    let store = WrappedStore(beforeSettle: {
+      let count = tries.withLock { count in
+        count += 1
+        return count
+      }
+      if count <= 2 { throw StorageError(.busy, "scripted") }
+    })
+    let (starts, start) = AsyncStream<Void>.makeStream()
+    let (ends, end) = AsyncStream<Void>.makeStream()
+    let options = JobWorker.Options(lease: .seconds(30))
+    let worker = JobWorker(store: store, options: options, thread: beat.thread) { handlers in
+      handlers.handle(Work.self) { _, _ in
+        start.yield()
+        for await _ in ends { return }
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      let handle = try await JobQueue(store: store.inner).enqueue(Work())
+      for await _ in starts { break }
+      worker.drain()
+      end.yield()
+      for number in 1...2 {
+        await tries.wait { $0 == number }
+        await beat.sleeps(atMost: .milliseconds(100 * number))
+        for _ in 0..<1000 { await Task.yield() }
+        #expect(tries.withLock { $0 } == number)
+        // The thread may end without another sleep, so nobody waits for that.
+        beat.time.advance(by: .milliseconds(100 * number))
+        beat.thread.clockMoved()
+      }
+      try await group.waitForAll()
+      #expect(try await handle.snapshot?.state == .done)
+    }
+  }
 }

@@ -6,26 +6,41 @@ import TenfoldJobs
 
 /// A store whose answers can be held up or spoilt, and which keeps what was settled.
 final class WrappedStore: JobStore {
-  let inner = InMemoryJobStore()
+  let inner: InMemoryJobStore
   private let references = Mutex<[JobLease.Reference]>([])
   private let beforeExtend: @Sendable () async throws -> Void
   private let beforeObserve: @Sendable (_ settled: Int) async throws -> Void
+  private let beforeClaim: @Sendable () async throws -> Void
+  private let beforeSettle: @Sendable () async throws -> Void
+  private let beforeReap: @Sendable () async throws -> Void
 
   init(
     beforeExtend: @escaping @Sendable () async throws -> Void = {},
-    beforeObserve: @escaping @Sendable (_ settled: Int) async throws -> Void = { _ in }
+    beforeObserve: @escaping @Sendable (_ settled: Int) async throws -> Void = { _ in },
+    beforeClaim: @escaping @Sendable () async throws -> Void = {},
+    beforeSettle: @escaping @Sendable () async throws -> Void = {},
+    beforeReap: @escaping @Sendable () async throws -> Void = {},
+    clock: JobStoreClock = .system
   ) {
     self.beforeExtend = beforeExtend
     self.beforeObserve = beforeObserve
+    self.beforeClaim = beforeClaim
+    self.beforeSettle = beforeSettle
+    self.beforeReap = beforeReap
+    inner = InMemoryJobStore(clock: clock)
   }
 
   var settled: [JobLease.Reference] { references.withLock { $0 } }
 
   func enqueue(_ jobs: [NewJob]) async throws -> [EnqueueOutcome] { try await inner.enqueue(jobs) }
 
-  func claim(_ request: ClaimRequest) async throws -> [JobLease] { try await inner.claim(request) }
+  func claim(_ request: ClaimRequest) async throws -> [JobLease] {
+    try await beforeClaim()
+    return try await inner.claim(request)
+  }
 
   func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
+    try await beforeSettle()
     references.withLock { $0 += settlements.map(\.reference) }
     return try await inner.settle(settlements)
   }
@@ -39,7 +54,10 @@ final class WrappedStore: JobStore {
     return try await inner.extend(leases, by: duration, updates: updates)
   }
 
-  func reap(limit: Int) async throws -> Int { try await inner.reap(limit: limit) }
+  func reap(limit: Int) async throws -> Int {
+    try await beforeReap()
+    return try await inner.reap(limit: limit)
+  }
 
   func control(_ command: JobControl) async throws { try await inner.control(command) }
 

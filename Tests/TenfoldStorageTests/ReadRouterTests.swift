@@ -154,6 +154,41 @@ struct ReadRouterTests {
     await #expect(throws: StorageError.self) { _ = try await place(router, .newest) }
   }
 
+  @Test("an error of the reader's own says nothing about the replica, and the read isn't made again")
+  func ownErrors() async throws {
+    struct Undecodable: Error {}
+    let router = router()
+    let reads = Mutex<[String]>([])
+    for _ in 0..<4 {
+      await #expect(throws: Undecodable.self) {
+        try await router.read(.eventual) { place in
+          reads.withLock { $0.append(place.name) }
+          throw Undecodable()
+        }
+      }
+    }
+    #expect(reads.withLock { $0.count } == 4 && !reads.withLock { $0.contains("primary") })
+    #expect(router.statistics == .init())
+    #expect(try await place(router, .eventual) != "primary")
+  }
+
+  @Test("an error of the storage counts also as the cause of another; what else does is the host's to say")
+  func causes() async throws {
+    struct DriverError: Error {}
+    let wrapped = StorageError(.other, "b", underlying: StorageError(.inputOutput, "a"))
+    #expect(StorageError.isCause(of: wrapped) && !StorageError.isCause(of: DriverError()))
+    let router = ReadRouter(
+      primary: primary.replica,
+      replicas: [a.replica],
+      options: .init(rest: .seconds(10), isReplicaFailure: { $0 is DriverError }, time: time.source)
+    )
+    let name = try await router.read(.eventual) { place in
+      if place.name == "a" { throw DriverError() }
+      return place.name
+    }
+    #expect(name == "primary" && router.statistics.replicaFailures == 1)
+  }
+
   @Test("no read is ever older than it asked for", arguments: 1...100)
   func property(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)

@@ -327,6 +327,35 @@ struct BatchInferenceTests {
     #expect(try results()[1].contains("poison"))
   }
 
+  @Test("lost lines end a batch also while other jobs come and go all the time", .timeLimit(.minutes(1)))
+  func lostInTraffic() async throws {
+    let batches = try await batches()
+    try write([ask("one"), ask("two")])
+    try await batches.submit(input, as: "b", for: "t")
+    let leases = try await batches.store.claim(ClaimRequest(queues: ["batch"], maximum: 2))
+    // Another batch's line is being answered all the while.
+    _ = try await batches.store.enqueue([
+      NewJob(name: "other", payload: [], options: JobOptions(queue: "batch"))
+    ])
+    let other = try await batches.store.claim(
+      ClaimRequest(queues: ["batch"], maximum: 1, leaseFor: .seconds(3600))
+    )
+    #expect(leases.count == 2 && other.count == 1)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        while !Task.isCancelled { _ = try await batches.store.enqueue([NewJob(name: "x", payload: [])]) }
+      }
+      var updates = batches.progress(of: "b").makeAsyncIterator()
+      #expect(try await updates.next()?.failed == 0)
+      _ = try await batches.store.settle([JobSettlement(leases[0].reference, .dead(error: "poison"))])
+      #expect(try await updates.next()?.failed == 1)
+      _ = try await batches.store.settle([JobSettlement(leases[1].reference, .cancelled)])
+      let last = try await updates.next()
+      #expect(last?.failed == 2 && last?.isFinished == true)
+      group.cancelAll()
+    }
+  }
+
   /// Counts who comes to a door, before it lets them in.
   private final class ArrivalCounter: InferenceMiddleware {
     private let arrivals = Mutex(0)

@@ -84,24 +84,45 @@ extension BatchInference {
   /// Gives a result to lines whose jobs will never end: dead letters, and jobs that an operator cancelled or purged.
   func settleLost(_ id: BatchID) async throws {
     let batch = try await find(id)
-    try await forEachOpenPage(of: batch) { lines in
-      let ids = lines.map(\.job)
-      let known = try await store.observe(.init(jobs: ids, countsJobs: false)).jobs
-      let snapshots = Dictionary(known.map { ($0.id, $0) }) { first, _ in first }
-      var errors: [Int: BatchError] = [:]
-      for line in lines {
-        switch snapshots[line.job]?.state {
-        case .ready, .running: continue
-        case .dead:
-          let last = snapshots[line.job]?.errors.last ?? "its worker was lost too often"
-          errors[line.line] = BatchError(.dead, "the line's job failed for good: \(last)")
-        default:
-          // An answered line's job is gone too; it isn't open any more when its error would be written.
-          errors[line.line] = BatchError(.cancelled, "the line's job was cancelled or purged")
-        }
+    try await forEachOpenPage(of: batch) { lines in _ = try await settleLost(lines, of: batch) }
+  }
+
+  /// Looks for lost lines on one page of the open ones, and on those that follow while there are some.
+  ///
+  /// - Returns: After which line to look the next time, 0 for the first.
+  func settleSomeLost(_ id: BatchID, after line: Int) async throws -> Int {
+    let batch = try await find(id)
+    var last = line
+    while true {
+      let from = last
+      let lines = try await database.read { tx in
+        try BatchTables.openLines(of: batch.number, after: from, limit: Self.pageSize, in: tx)
       }
-      if !errors.isEmpty { try await give(errors, to: batch) }
+      guard let end = lines.last else { return 0 }
+      let hasLost = try await settleLost(lines, of: batch)
+      last = end.line
+      if !hasLost { return lines.count < Self.pageSize ? 0 : last }
     }
+  }
+
+  /// Gives a result to those of some open lines whose jobs will never end; whether there were any.
+  private func settleLost(_ lines: [BatchTables.OpenLine], of batch: BatchTables.Batch) async throws -> Bool {
+    let known = try await store.observe(.init(jobs: lines.map(\.job), countsJobs: false)).jobs
+    let snapshots = Dictionary(known.map { ($0.id, $0) }) { first, _ in first }
+    var errors: [Int: BatchError] = [:]
+    for line in lines {
+      switch snapshots[line.job]?.state {
+      case .ready, .running: continue
+      case .dead:
+        let last = snapshots[line.job]?.errors.last ?? "its worker was lost too often"
+        errors[line.line] = BatchError(.dead, "the line's job failed for good: \(last)")
+      default:
+        // An answered line's job is gone too; it isn't open any more when its error would be written.
+        errors[line.line] = BatchError(.cancelled, "the line's job was cancelled or purged")
+      }
+    }
+    if !errors.isEmpty { try await give(errors, to: batch) }
+    return !errors.isEmpty
   }
 
   private func forEachOpenPage(

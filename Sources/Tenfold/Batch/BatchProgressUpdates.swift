@@ -26,7 +26,10 @@ public struct BatchProgressUpdates: AsyncSequence, Sendable {
     let batches: BatchInference
     let id: BatchID
     private var last: BatchProgress?
-    private var lastDead: Int?
+    /// When to look for lost lines next; hints, which any change in the store gives, don't put it off.
+    private var nextLook: ContinuousClock.Instant?
+    /// The last open line that was looked at; the next look goes on behind it.
+    private var lastLine = 0
 
     init(_ updates: BatchProgressUpdates) {
       batches = updates.batches
@@ -48,33 +51,41 @@ public struct BatchProgressUpdates: AsyncSequence, Sendable {
           last = progress
           return progress
         }
-        if try await !hint(wakeups) { try await settleLostIfStill() }
+        let time = batches.options.time
+        let look = nextLook ?? time.now + batches.options.pollInterval
+        if time.now < look {
+          nextLook = look
+          try await waitForHint(wakeups, until: look)
+        } else {
+          try await settleLost()
+          nextLook = time.now + batches.options.pollInterval
+        }
       }
     }
 
-    /// Waits for a hint; `false` when there was none for a while.
-    private func hint(_ wakeups: AsyncStream<JobWakeup>) async throws -> Bool {
-      let (time, pause) = (batches.options.time, batches.options.pollInterval)
-      return try await withThrowingTaskGroup(of: Bool.self) { group in
-        group.addTask {
-          for await _ in wakeups { return true }
-          return true
-        }
-        group.addTask {
-          try await time.sleep(until: time.now + pause)
-          return false
-        }
+    /// Waits for a hint, no longer than until `end`.
+    private func waitForHint(
+      _ wakeups: AsyncStream<JobWakeup>,
+      until end: ContinuousClock.Instant
+    ) async throws {
+      let time = batches.options.time
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { for await _ in wakeups { return } }
+        group.addTask { try await time.sleep(until: end) }
         defer { group.cancelAll() }
-        return try await group.next() ?? false
+        try await group.next()
       }
     }
 
-    /// When nothing runs any more, or a job died, lines may be left whose jobs will never end.
-    private mutating func settleLostIfStill() async throws {
+    /// Looks for open lines whose jobs will never end: at all of them when nothing runs any more, else at some each time,
+    /// as most lines of a large batch only wait.
+    private mutating func settleLost() async throws {
       let stats = try await batches.store.observe(.init(queues: [batches.options.queue]))
-      guard stats.ready + stats.running == 0 || stats.dead != lastDead else { return }
-      lastDead = stats.dead
-      try await batches.settleLost(id)
+      if stats.ready + stats.running == 0 {
+        try await batches.settleLost(id)
+      } else {
+        lastLine = try await batches.settleSomeLost(id, after: lastLine)
+      }
     }
   }
 

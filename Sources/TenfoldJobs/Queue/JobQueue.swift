@@ -35,7 +35,7 @@ public struct JobQueue: Sendable {
   ///
   /// - Parameters:
   ///   - store: Where the jobs are kept.
-  ///   - maximumDepth: Jobs that may wait in one queue; the store checks it together with the enqueue, so several
+  ///   - maximumDepth: Jobs that may wait in one queue, at least 1; the store checks it together with the enqueue, so several
   ///     producers can't exceed it together.
   ///   - whenFull: What an enqueue does when its queue is full.
   public init(store: any JobStore, maximumDepth: Int? = nil, whenFull: WhenFull = .refuse) {
@@ -72,7 +72,8 @@ public struct JobQueue: Sendable {
   ///   - jobs: Each at most 64 KiB when encoded.
   ///   - options: When, where and how to run them; a unique key lets only the first in.
   /// - Returns: One handle for each job, in order.
-  /// - Throws: As for one job; then none is queued.
+  /// - Throws: As for one job; then none is queued. More jobs than ``maximumDepth`` allows never fit, so they are refused
+  ///   with ``JobError/Code/invalidOption``, however ``whenFull`` is set.
   @discardableResult
   public func enqueue<Work: DurableJob>(
     _ jobs: [Work],
@@ -94,6 +95,7 @@ public struct JobQueue: Sendable {
     _ options: JobOptions
   ) async throws -> [JobHandle<Work>] {
     try options.validate()
+    try JobError.require(maximumDepth ?? 1 >= 1, "maximumDepth", "at least 1")
     let coding = JobCoding()
     let new = try jobs.map { job, id in
       NewJob(

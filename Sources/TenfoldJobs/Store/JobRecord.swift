@@ -79,6 +79,12 @@ final class JobRecord {
     if rare.errors.count > JobTable.keptErrors { rare.errors.removeFirst() }
   }
 
+  /// Whether an update saves something that was not saved before.
+  func isProgress(_ update: JobUpdate) -> Bool {
+    if let checkpoint = update.checkpoint, checkpoint != rare?.checkpoint { return true }
+    return update.steps.contains { name, output in rare?.steps[name] != output }
+  }
+
   func apply(_ update: JobUpdate) {
     let rare = details
     rare.fraction = update.fraction ?? rare.fraction

@@ -67,6 +67,7 @@ extension JobRows {
       for index in 0..<4 { try take(quotas[index], &levels[index].level, queue, &claim) }
       for index in 0..<4 { try take(claim.left, &levels[index].level, queue, &claim) }
     }
+    try passOnWaiting()
     return claim.leases
   }
 
@@ -150,6 +151,8 @@ extension JobRows {
     var (candidates, hollow) = ([Candidate](), [RawJobID]())
     try readCandidates(lane, limit, &candidates, &hollow)
     let count = candidates.count + hollow.count
+    // Nothing says any more which keys they had.
+    passesAll = passesAll || !hollow.isEmpty
     for id in hollow {
       try tx.execute("UPDATE job SET state = 3 WHERE id = ?1", id.bytes)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
@@ -267,7 +270,7 @@ extension JobRows {
     let lanes = try tx.query("SELECT lane FROM job_lane WHERE activity = 1 AND next_at <= ?1", now) {
       try $0.int64(0)
     }
-    for lane in lanes { try offer(lane, runAt: now, waiting: 0) }
+    for lane in lanes { _ = try offer(lane, runAt: now, waiting: 0) }
   }
 
   private func admit(_ candidate: Candidate) throws -> Bool {

@@ -13,14 +13,16 @@ extension JobRows {
   }
 
   func checkDepth(_ jobs: [NewJob]) throws {
-    try DepthLimit.check(jobs) { queue in
-      try tx.first(
-        """
-        SELECT coalesce(sum(waiting), 0) FROM job_lane WHERE level IN (SELECT level FROM job_level WHERE queue = ?1)
-        """,
-        queue.rawValue
-      ) { try $0.int(0) } ?? 0
-    }
+    try DepthLimit.check(jobs, isHeld: { try place($0) != nil }, waiting: waiting)
+  }
+
+  private func waiting(in queue: QueueName) throws -> Int {
+    try tx.first(
+      """
+      SELECT coalesce(sum(waiting), 0) FROM job_lane WHERE level IN (SELECT level FROM job_level WHERE queue = ?1)
+      """,
+      queue.rawValue
+    ) { try $0.int(0) } ?? 0
   }
 
   /// Accepts a job, as one that waits or, with `run`, as one that runs: that only where nothing can hold it back.
@@ -56,7 +58,7 @@ extension JobRows {
       upkeep.note()
     }
     if isFree {
-      if run == nil { try offer(lane, runAt: runAt, waiting: 1) }
+      if run == nil { try offer(job.id, lane, runAt: runAt, waiting: 1) }
       return .inserted
     }
     try count(lane, waiting: 1)
@@ -71,21 +73,25 @@ extension JobRows {
     return .inserted
   }
 
-  /// Whoever has the job's place already: itself, a later firing of its schedule, or the holder of its key.
-  private func holder(_ job: NewJob) throws -> EnqueueOutcome? {
-    if try isKnown(job.id) { return .duplicate(of: job.id) }
+  /// Who has a job's place already, and whether by the job's unique key.
+  private func place(_ job: NewJob) throws -> (holder: RawJobID, isByKey: Bool)? {
+    if try isKnown(job.id) { return (job.id, false) }
     if let tick = job.tick {
       let fired = try tx.first("SELECT fired FROM job_schedule WHERE name = ?1", tick.schedule) {
         try $0.int64(0)
       }
-      if let fired, tick.milliseconds <= fired { return .duplicate(of: job.id) }
+      if let fired, tick.milliseconds <= fired { return (job.id, false) }
     }
     guard let key = job.options.uniqueKey else { return nil }
-    let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {
-      try $0.id(0)
+    return try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {
+      (try $0.id(0), true)
     }
-    guard let holder else { return nil }
-    if let tick = job.tick {
+  }
+
+  /// Whoever has the job's place already: itself, a later firing of its schedule, or the holder of its key.
+  private func holder(_ job: NewJob) throws -> EnqueueOutcome? {
+    guard let (holder, isByKey) = try place(job) else { return nil }
+    if isByKey, let tick = job.tick {
       try tx.execute(
         "INSERT OR REPLACE INTO job_schedule(name, fired) VALUES(?1, ?2)",
         tick.schedule,
@@ -205,7 +211,7 @@ extension JobRows {
         """,
         child.bytes
       ) { (lane: try $0.int64(0), runAt: try $0.int64(1)) }
-      if let freed { try offer(freed.lane, runAt: freed.runAt, waiting: 0) }
+      if let freed { try offer(child, freed.lane, runAt: freed.runAt, waiting: 0) }
     }
   }
 

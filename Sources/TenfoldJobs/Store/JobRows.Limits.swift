@@ -11,8 +11,9 @@ extension JobRows {
     var cell: RateCell
   }
 
-  private func keys(_ body: Int64) throws -> Keys {
-    let keys = try tx.first(
+  /// The keys of a job; `nil` when the file has lost its body.
+  private func keys(_ body: Int64) throws -> Keys? {
+    try tx.first(
       "SELECT limit_key, limit_count, rate_key, rate_interval, rate_tolerance FROM job_body WHERE body = ?1",
       body
     ) { row in
@@ -23,18 +24,23 @@ extension JobRows {
         cell: RateCell(interval: try row.optionalInt64(3) ?? 1, tolerance: try row.optionalInt64(4) ?? 0)
       )
     }
-    guard let keys else { throw Self.corrupt("a job has no body") }
-    return keys
   }
+
+  /// The concurrency key of a job; `nil` when it has none, or the file has lost its body.
+  func limitKey(_ body: Int64) throws -> String? { try keys(body)?.limitKey }
 
   /// Whether the limits of a job's keys let it start now; if so it counts, if not it is parked with its key.
   func admit(_ id: RawJobID, _ body: Int64) throws -> Bool {
-    let keys = try keys(body)
+    guard let keys = try keys(body) else { throw Self.corrupt("a job has no body") }
     if let key = keys.limitKey, try running(key) >= keys.limit {
       try park(id, "c:" + key)
       return false
     }
-    if let key = keys.rateKey, try !conform(key, keys.cell, id) { return false }
+    if let key = keys.rateKey, try !conform(key, keys.cell, id) {
+      // It leaves the slot, which it had been let go for, to the next.
+      if let key = keys.limitKey { passing.insert(key) }
+      return false
+    }
     if let key = keys.limitKey {
       try tx.execute(
         "INSERT INTO job_slot(key, running) VALUES(?1, 1) ON CONFLICT(key) DO UPDATE SET running = running + 1",
@@ -95,25 +101,72 @@ extension JobRows {
 
   /// Gives back the slot of a run that ended, and lets jobs go that waited for it.
   func leaveSlot(_ body: Int64) throws {
-    guard let key = try keys(body).limitKey else { return }
+    guard let keys = try keys(body) else { return try recountSlots() }
+    guard let key = keys.limitKey else { return }
     let left = max(0, try running(key)) - 1
     if left > 0 {
       try tx.execute("UPDATE job_slot SET running = ?2 WHERE key = ?1", key, left)
     } else {
       try tx.execute("DELETE FROM job_slot WHERE key = ?1", key)
     }
-    var free = max(0, left)
-    while let next = try firstParked("c:" + key), free < (try keys(next.body).limit) {
+    try passOn(key, running: left)
+  }
+
+  /// Lets as many of a key's jobs go as there are free slots: also when one that was let go before won't take its own.
+  ///
+  /// Those on a paused queue go along without counting, so that they keep nobody waiting. One too many does no harm, as it
+  /// is parked again.
+  func passOn(_ key: String, running known: Int? = nil) throws {
+    var taken = max(0, try known ?? running(key))
+    while let next = try firstParked("c:" + key) {
+      // One whose body is lost must come to a claim too, which makes it a dead letter.
+      let limit = try keys(next.body)?.limit
+      guard taken < limit ?? .max else { return }
       try unpark("c:" + key, 1)
-      free += 1
+      if limit != nil, try !isPaused(next.lane) { taken += 1 }
     }
   }
 
-  private func firstParked(_ key: String) throws -> (id: RawJobID, body: Int64)? {
+  /// Passes on what the jobs of a claim left that could not start after all.
+  func passOnWaiting() throws {
+    guard !passing.isEmpty || passesAll else { return }
+    if passesAll { try passOnAll() } else { for key in passing { try passOn(key) } }
+    (passing, passesAll) = ([], false)
+    try flush()
+  }
+
+  /// Passes on the free slots of all keys.
+  func passOnAll() throws {
+    let keys = try tx.query(
+      "SELECT DISTINCT park FROM job WHERE state = 5 AND park >= 'c:' AND park < 'c;'"
+    ) { try $0.text(0) }
+    for key in keys { try passOn(String(key.dropFirst(2))) }
+  }
+
+  /// Counts anew how many run of each key, when nothing says which key a run had.
+  private func recountSlots() throws {
+    try tx.execute(
+      """
+      UPDATE job_slot SET running = (SELECT count(*) FROM job AS j JOIN job_body AS b ON b.body = j.body
+        WHERE j.state = 1 AND b.limit_key = job_slot.key)
+      """
+    )
+    try passOnAll()
+  }
+
+  private func isPaused(_ lane: Int64) throws -> Bool {
+    // What hangs on no lane is handed out as little as what is paused.
     try tx.first(
-      "SELECT id, body FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1",
+      "SELECT v.paused FROM job_lane AS l JOIN job_level AS v ON v.level = l.level WHERE l.lane = ?1",
+      lane
+    ) { try $0.bool(0) } ?? true
+  }
+
+  private func firstParked(_ key: String) throws -> (id: RawJobID, body: Int64, lane: Int64)? {
+    try tx.first(
+      "SELECT id, body, lane FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1",
       key
-    ) { (try $0.id(0), try $0.int64(1)) }
+    ) { (try $0.id(0), try $0.int64(1), try $0.int64(2)) }
   }
 
   private func unpark(_ key: String, _ count: Int) throws {
@@ -121,11 +174,11 @@ extension JobRows {
       """
       UPDATE job SET state = 0, park = NULL WHERE id IN
         (SELECT id FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT ?2)
-      RETURNING lane, run_at
+      RETURNING id, lane, run_at
       """,
       key,
       count
-    ) { (lane: try $0.int64(0), runAt: try $0.int64(1)) }
-    for job in freed { try offer(job.lane, runAt: job.runAt, waiting: 0) }
+    ) { (id: try $0.id(0), lane: try $0.int64(1), runAt: try $0.int64(2)) }
+    for job in freed { try offer(job.id, job.lane, runAt: job.runAt, waiting: 0) }
   }
 }

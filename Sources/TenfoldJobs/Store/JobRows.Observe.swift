@@ -128,9 +128,10 @@ extension JobRows {
     }
     return try tx.first(
       """
-      SELECT coalesce(b.name, ''), j.state, j.attempt, j.crash_count, j.fence, n.fraction, n.message, b.data, v.queue, l.tenant
-      FROM job AS j LEFT JOIN job_body AS b ON b.body = j.body JOIN job_lane AS l ON l.lane = j.lane
-        JOIN job_level AS v ON v.level = l.level LEFT JOIN job_note AS n ON n.id = j.id
+      SELECT coalesce(b.name, ''), j.state, j.attempt, j.crash_count, j.fence, n.fraction, n.message, b.data,
+        coalesce(v.queue, ''), coalesce(l.tenant, '')
+      FROM job AS j LEFT JOIN job_body AS b ON b.body = j.body LEFT JOIN job_lane AS l ON l.lane = j.lane
+        LEFT JOIN job_level AS v ON v.level = l.level LEFT JOIN job_note AS n ON n.id = j.id
       WHERE j.id = ?1 AND NOT (j.state IN (2, 4) AND j.until <= ?2)
       """,
       id.bytes,

@@ -10,6 +10,7 @@ extension JobRows {
     case .pause(let queue):
       try makeLevels(queue.rawValue)
       try tx.execute("UPDATE job_level SET paused = 1 WHERE queue = ?1", queue.rawValue)
+      try passOnAll()
     case .resume(let queue):
       try tx.execute("UPDATE job_level SET paused = 0 WHERE queue = ?1", queue.rawValue)
     case .cancel(let ids): for id in ids { try cancel(id) }
@@ -48,14 +49,23 @@ extension JobRows {
   private func cancel(_ id: RawJobID) throws {
     if try tx.execute("UPDATE job SET cancel = 1 WHERE id = ?1 AND state = 1", id.bytes) == 1 { return }
     guard let job = try job(id, state: "IN (0, 5)") else { return }
+    // Its body may go with it.
+    let key = job.traits.contains(.limit) ? try limitKey(job.body) : nil
     try count(job.lane, waiting: -1)
     try finish(job, .cancelled, nil)
+    guard job.traits.contains(.limit) else { return }
+    // Without its body nothing says which key it had.
+    if let key { try passOn(key) } else { try passOnAll() }
   }
 
   private func replay(_ id: RawJobID) throws {
     guard let job = try job(id, state: "= 3") else { return }
-    if job.traits.contains(.unique) {
-      let key = try tx.first("SELECT unique_key FROM job_body WHERE body = ?1", job.body) { try $0.text(0) }
+    // Of one whose body is lost the key is unknown; the next claim makes it a dead letter again.
+    let key =
+      job.traits.contains(.unique)
+      ? try tx.first("SELECT unique_key FROM job_body WHERE body = ?1", job.body) { try $0.optionalText(0) }
+        ?? nil : nil
+    if let key {
       let isTaken =
         try tx.first(
           "SELECT 1 FROM job_unique WHERE key = ?1 AND id <> ?2 AND until > ?3",
@@ -76,7 +86,7 @@ extension JobRows {
       id.bytes,
       now
     )
-    try offer(job.lane, runAt: now, waiting: 1)
+    try offer(id, job.lane, runAt: now, waiting: 1)
   }
 
   private func purge(_ id: RawJobID) throws {

@@ -96,6 +96,7 @@ extension JobRows {
     ) { try $0.bool(0) }
     guard let isCancelled else { return .lost }
     guard let update else { return isCancelled ? .cancelRequested : .extended }
+    if try isProgress(update, id) { try tx.execute("UPDATE job SET crash_count = 0 WHERE id = ?1", id) }
     var traits: JobTraits = .note
     try tx.execute(
       """
@@ -116,10 +117,22 @@ extension JobRows {
     return isCancelled ? .cancelRequested : .extended
   }
 
+  /// Whether an update saves something that was not saved before.
+  private func isProgress(_ update: JobUpdate, _ id: [UInt8]) throws -> Bool {
+    if let checkpoint = update.checkpoint {
+      let known = try tx.first("SELECT checkpoint FROM job_note WHERE id = ?1", id) { try $0.optionalBlob(0) }
+      if checkpoint != known { return true }
+    }
+    return try update.steps.contains { name, output in
+      try tx.first("SELECT output FROM job_step WHERE id = ?1 AND name = ?2", id, name) { try $0.blob(0) }
+        != output
+    }
+  }
+
   func reap(limit: Int) throws -> Int {
     let expired = try tx.query(
       """
-      SELECT id, lane, attempt, max_attempts, cancel, traits, keep, body, crash_count, fence FROM job
+      SELECT id, lane, attempt, max_attempts, cancel, traits, keep, body, crash_count, fence, until FROM job
       WHERE state = 1 AND until <= ?1 ORDER BY until, id LIMIT ?2
       """,
       now,
@@ -135,11 +148,17 @@ extension JobRows {
         keep: try row.int64(6),
         body: try row.int64(7)
       )
-      return (run: run, crashes: try row.int64(8).clampedSum(1), fence: try row.int64(9))
+      // A restart of the machine says nothing about the job.
+      let isVoid = try row.int64(10) == StoreTime.void
+      let crashes = try row.int64(8)
+      return (
+        run: run, crashes: isVoid ? crashes : crashes.clampedSum(1), fence: try row.int64(9), isVoid: isVoid
+      )
     }
-    for (run, crashes, fence) in expired {
+    for (run, crashes, fence, isVoid) in expired {
       if run.traits.contains(.limit) { try leaveSlot(run.body) }
-      try note("the lease of run \(fence) expired: its worker was lost or too slow to renew it", run.id)
+      let cause = isVoid ? "the machine was restarted" : "its worker was lost or too slow to renew it"
+      try note("the lease of run \(fence) expired: \(cause)", run.id)
       try tx.execute(
         "UPDATE job SET attempt = ?2, crash_count = ?3 WHERE id = ?1",
         run.id.bytes,
@@ -198,7 +217,7 @@ extension JobRows {
     ready.bind(3, run.attempt)
     ready.bind(4, kept ?? 0)
     _ = try ready.next()
-    try offer(run.lane, runAt: runAt, waiting: 1)
+    try offer(run.id, run.lane, runAt: runAt, waiting: 1)
   }
 
   func note(_ error: String, _ id: RawJobID) throws {

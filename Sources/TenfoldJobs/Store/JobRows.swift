@@ -35,6 +35,9 @@ final class JobRows {
   private var prepared: [SQLiteStatement?]
   private var numbers: [LaneKey: Int64] = [:]
   var lanes: [Int64: Lane] = [:]
+  /// Keys whose jobs were let go in vain, to be passed on at the end of the claim; or all keys.
+  var passing: Set<String> = []
+  var passesAll = false
 
   init(_ transaction: SQLiteTransaction, now: Int64, epoch: Int64, upkeep: JobUpkeep) {
     tx = transaction
@@ -113,9 +116,9 @@ final class JobRows {
     }
   }
 
-  /// A lane by its number, for jobs that come back to it.
-  private func load(_ number: Int64) throws {
-    guard lanes[number] == nil else { return }
+  /// A lane by its number, for jobs that come back to it; `false` when the file has lost it.
+  private func load(_ number: Int64) throws -> Bool {
+    guard lanes[number] == nil else { return true }
     let lane = try tx.first(
       """
       SELECT l.pass, l.activity, l.next_at, v.pass FROM job_lane AS l JOIN job_level AS v ON v.level = l.level
@@ -131,14 +134,25 @@ final class JobRows {
         levelPass: try row.int64(3)
       )
     }
-    guard let lane else { throw Self.corrupt("a job hangs on a lane that doesn't exist") }
     lanes[number] = lane
+    return lane != nil
   }
 
-  /// Says that a lane has one more job that may start at `runAt`, and how its number of waiting jobs changed.
-  func offer(_ number: Int64, runAt: Int64, waiting: Int64) throws {
-    try load(number)
-    guard var lane = lanes[number] else { return }
+  /// Offers a job to its lane; one whose lane the file has lost becomes a dead letter, so that no other job suffers.
+  func offer(_ id: RawJobID, _ lane: Int64, runAt: Int64, waiting: Int64) throws {
+    if try offer(lane, runAt: runAt, waiting: waiting) { return }
+    let row = try tx.first(
+      "UPDATE job SET state = 3, park = NULL WHERE id = ?1 RETURNING body, traits",
+      id.bytes
+    ) { (body: try $0.int64(0), traits: JobTraits(rawValue: try $0.int64(1))) }
+    try note("the file has lost the queue of this job: restore it from a backup, or enqueue the job anew", id)
+    if let row { try freeUniqueKey(id, row.body, row.traits) }
+  }
+
+  /// Says that a lane has one more job that may start at `runAt`, and how its number of waiting jobs changed; `false` when
+  /// the file has lost the lane.
+  func offer(_ number: Int64, runAt: Int64, waiting: Int64) throws -> Bool {
+    guard try load(number), var lane = lanes[number] else { return false }
     lane.waiting += waiting
     lane.isChanged = lane.isChanged || waiting != 0
     if runAt <= now {
@@ -153,11 +167,12 @@ final class JobRows {
       lane.isChanged = true
     }
     lanes[number] = lane
+    return true
   }
 
   /// Says that a lane's number of waiting jobs changed, but nothing that may start.
   func count(_ number: Int64, waiting: Int64) throws {
-    try load(number)
+    guard try load(number) else { return }
     lanes[number]?.waiting += waiting
     lanes[number]?.isChanged = true
   }

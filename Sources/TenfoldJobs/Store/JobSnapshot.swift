@@ -13,7 +13,7 @@ public struct JobSnapshot: Sendable {
   public var state: JobState
   /// Runs so far, without released ones and expired leases.
   public var attempts: Int
-  /// How often a lease expired.
+  /// How often a lease expired since a run last saved a new checkpoint or step.
   public var crashCount: Int
   /// The number of the newest claim.
   public var fence: Int64

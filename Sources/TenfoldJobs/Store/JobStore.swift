@@ -50,6 +50,8 @@ public protocol JobStore: Sendable {
 
   /// Takes back runs whose leases expired; the third time makes a job a dead letter.
   ///
+  /// A job that saves a new checkpoint or step (``extend(_:by:updates:)``) makes progress: from there it is counted anew.
+  ///
   /// - Parameter limit: How many at most.
   /// - Returns: How many were taken back.
   /// - Throws: When none was.

@@ -10,7 +10,11 @@ extension JobTable {
       slots[key, default: Slot()].parked.insert(record, at: record.runAt)
       return false
     }
-    if let limit = rare.rate, !conform(limit, record, now) { return false }
+    if let limit = rare.rate, !conform(limit, record, now) {
+      // It leaves the slot, which it had been let go for, to the next.
+      if let key = rare.limitKey { passing.insert(key) }
+      return false
+    }
     if let key = rare.limitKey { slots[key, default: Slot()].running += 1 }
     return true
   }
@@ -56,15 +60,30 @@ extension JobTable {
 
   /// Gives back the slot of a run that ended, and lets jobs go that waited for it.
   mutating func leaveSlot(_ record: JobRecord, now: Int64) {
-    guard let key = record.rare?.limitKey, var slot = slots.removeValue(forKey: key) else { return }
-    slot.running -= 1
-    var free = slot.running
-    while let next = Self.firstParked(&slot.parked), free < next.details.limit {
+    guard let key = record.rare?.limitKey else { return }
+    slots[key]?.running -= 1
+    passOn(key, now: now)
+  }
+
+  /// Lets as many of a key's jobs go as there are free slots: also when one that was let go before won't take its own.
+  ///
+  /// Those on a paused queue go along without counting, so that they keep nobody waiting. One too many does no harm, as it
+  /// is parked again.
+  mutating func passOn(_ key: String, now: Int64) {
+    guard var slot = slots.removeValue(forKey: key) else { return }
+    var taken = slot.running
+    while let next = Self.firstParked(&slot.parked), taken < next.details.limit {
       slot.parked.removeFirst()
       offer(next, now)
-      free += 1
+      if !paused.contains(next.lane.queue) { taken += 1 }
     }
     if slot.running > 0 || Self.firstParked(&slot.parked) != nil { slots[key] = slot }
+  }
+
+  /// Passes on what the jobs of a claim left that could not start after all.
+  mutating func passOnWaiting(now: Int64) {
+    for key in passing { passOn(key, now: now) }
+    passing = []
   }
 
   private static func firstParked(_ queue: inout TimedQueue) -> JobRecord? {

@@ -4,7 +4,9 @@
 extension JobTable {
   mutating func control(_ command: JobControl, now: Int64) {
     switch command {
-    case .pause(let queue): paused.insert(queue)
+    case .pause(let queue):
+      paused.insert(queue)
+      for key in Array(slots.keys) { passOn(key, now: now) }
     case .resume(let queue): paused.remove(queue)
     case .cancel(let ids):
       for id in ids {
@@ -14,6 +16,7 @@ extension JobTable {
         } else if record.state == .ready {
           record.lane.waiting -= 1
           finish(record, .cancelled, nil, now)
+          if let key = record.rare?.limitKey { passOn(key, now: now) }
         }
       }
     case .replay(let ids): for id in ids { replay(id, now) }

@@ -46,7 +46,10 @@ extension JobTable {
     else { return .lost }
     record.until = now.advanced(by: duration)
     leases.insert(record, at: record.until)
-    if let update { record.apply(update) }
+    if let update {
+      if record.isProgress(update) { record.crashCount = 0 }
+      record.apply(update)
+    }
     return record.isCancelRequested ? .cancelRequested : .extended
   }
 

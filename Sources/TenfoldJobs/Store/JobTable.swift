@@ -7,7 +7,7 @@ import TenfoldCore
 ///
 /// ``InMemoryJobStore`` puts a lock around it, and tests use it as the model that other stores are compared with.
 struct JobTable {
-  /// A lease that expires this often makes its job a dead letter.
+  /// A lease that expires this often, with nothing new saved in between, makes its job a dead letter.
   static let crashLimit = 3
   static let keptErrors = 20
   /// Jobs that one claim moves out of the way at most because their key is at its limit.
@@ -42,6 +42,8 @@ struct JobTable {
   var forgetting = TimedQueue()
   var unique: [String: UniqueKey] = [:]
   var slots: [String: Slot] = [:]
+  /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
+  var passing: Set<String> = []
   var rates: [String: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [String: Int64] = [:]
@@ -52,8 +54,15 @@ struct JobTable {
   // MARK: - Enqueue
 
   mutating func enqueue(_ jobs: [NewJob], now: Int64) throws -> [EnqueueOutcome] {
-    try DepthLimit.check(jobs) { queue in waiting(in: queue) }
+    try DepthLimit.check(jobs, isHeld: { isHeld($0, now) }, waiting: waiting)
     return jobs.map { enqueue($0, now: now) }
+  }
+
+  /// Whether a job's place is taken: by itself, a later firing of its schedule, or the holder of its key.
+  private func isHeld(_ job: NewJob, _ now: Int64) -> Bool {
+    if let known = records[job.id], !known.isForgotten(now: now) { return true }
+    if let tick = job.tick, tick.milliseconds <= fired[tick.schedule] ?? .min { return true }
+    return job.options.uniqueKey.flatMap { unique[$0] }.map { $0.until > now } ?? false
   }
 
   private mutating func enqueue(_ job: NewJob, now: Int64) -> EnqueueOutcome {
@@ -131,6 +140,7 @@ struct JobTable {
       // What one level doesn't use goes to the others, the most urgent first.
       for level in levels { take(request.maximum - claimed.count, level, request, now, &budget, &claimed) }
     }
+    passOnWaiting(now: now)
     return claimed
   }
 

@@ -12,6 +12,9 @@ public struct NewJob: Sendable {
   /// Everything else.
   public var options: JobOptions
   /// The store refuses the whole batch when its queue would then hold more waiting jobs than this.
+  ///
+  /// Jobs that the store has already don't count. It refuses with ``JobError/Code/queueFull``, or with
+  /// ``JobError/Code/invalidOption`` when the batch would not even fit into the empty queue.
   public var depthLimit: Int?
   /// The firing of a schedule that this job stands for.
   public var tick: JobScheduleTick?

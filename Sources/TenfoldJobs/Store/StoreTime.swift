@@ -5,6 +5,9 @@ import TenfoldStorage
 
 /// How a SQLite store's time follows from the machine's clocks.
 struct StoreTime {
+  /// The end of a lease from before the machine's last start.
+  static let void: Int64 = 0
+
   /// Store time minus monotonic time.
   let shift: Int64
   /// Starts of the machine since the file was made.
@@ -31,7 +34,7 @@ struct StoreTime {
       time.epoch
     )
     // Workers die with their machine.
-    try tx.execute("UPDATE job SET until = 0 WHERE state = 1")
+    try tx.execute("UPDATE job SET until = ?1 WHERE state = 1", void)
     return time
   }
 }

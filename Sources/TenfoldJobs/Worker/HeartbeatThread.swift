@@ -20,6 +20,10 @@ final class HeartbeatThread: TaskExecutor {
     case deadline
     case look
     case grace
+    /// The end of the time that a run may take.
+    case limit
+    /// The next try to settle what is left.
+    case retry
   }
 
   /// How often the thread did something.

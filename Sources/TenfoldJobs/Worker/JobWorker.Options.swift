@@ -18,6 +18,12 @@ extension JobWorker {
     ///
     /// A store that is not shared (``JobStore/isShared``) is never polled.
     public var pollInterval: Duration?
+    /// How long a run may take, at most 365 days; `nil` for any time.
+    ///
+    /// After it the run's task is cancelled and its lease isn't renewed any more. A run that then throws has failed with
+    /// ``JobError/Code/timedOut``, which uses up an attempt; of one that doesn't leave before its lease ends nothing is
+    /// kept, and the job starts again as if its worker were lost. A run that ends well after all counts.
+    public var runTimeLimit: Duration?
     /// How long to wait after a failed run.
     public var retry: RetryPolicy
     /// Who this is, for people.
@@ -31,6 +37,7 @@ extension JobWorker {
     ///   - prefetch: Jobs held ready beside the running ones.
     ///   - lease: How long a job of a worker that died stays with it.
     ///   - pollInterval: How often to look for what other processes enqueued.
+    ///   - runTimeLimit: How long a run may take.
     ///   - retry: How long to wait after a failed run.
     ///   - workerID: Who this is, for people.
     public init(
@@ -39,6 +46,7 @@ extension JobWorker {
       prefetch: Int = 0,
       lease: Duration = .seconds(10),
       pollInterval: Duration? = .seconds(1),
+      runTimeLimit: Duration? = nil,
       retry: RetryPolicy = RetryPolicy(),
       workerID: String = "worker"
     ) {
@@ -47,6 +55,7 @@ extension JobWorker {
       self.prefetch = prefetch
       self.lease = lease
       self.pollInterval = pollInterval
+      self.runTimeLimit = runTimeLimit
       self.retry = retry
       self.workerID = workerID
     }
@@ -61,6 +70,12 @@ extension JobWorker {
         "100 ms … 1 day"
       )
       try JobError.require(pollInterval ?? .seconds(1) >= .milliseconds(1), "pollInterval", "at least 1 ms")
+      let limit = runTimeLimit ?? .seconds(1)
+      try JobError.require(
+        limit > .zero && limit <= .seconds(365 * 86_400),
+        "runTimeLimit",
+        "longer than zero, at most 365 days"
+      )
     }
   }
 }

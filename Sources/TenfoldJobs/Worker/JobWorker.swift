@@ -37,7 +37,12 @@ public final class JobWorker: Sendable {
     var isDraining = false
     var isCancelled = false
     var storeFailures = 0
+    /// Why the store is of no use any more.
+    var failure: (any Error)?
   }
+
+  /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
+  private static let reapLimit = 100
 
   private let store: any JobStore
   private let options: Options
@@ -95,7 +100,9 @@ public final class JobWorker: Sendable {
   /// Runs jobs until the task is cancelled or ``drain(grace:)`` is called; run it once.
   ///
   /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption``, or the system's refusal of a thread. Failures
-  ///   of the store are logged and retried, as leases protect the jobs meanwhile.
+  ///   of the store are logged and retried, as leases protect the jobs meanwhile, except those that last: a `StorageError`
+  ///   with code `closed` or `syncFailed` ends the worker, what ran is cancelled and comes again when its leases end. Open
+  ///   the store anew then, and make a worker for it.
   public func run() async throws {
     try options.validate()
     try thread.start()
@@ -106,6 +113,7 @@ public final class JobWorker: Sendable {
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
+        watchLimits()
         group.addTask(executorPreference: thread) { [self] in await beat() }
         if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
         await withDiscardingTaskGroup { jobs in await serve(&jobs) }
@@ -118,6 +126,32 @@ public final class JobWorker: Sendable {
     } onCancel: {
       drain()
     }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  // MARK: - A store that fails
+
+  /// Whether a store that failed in this way can't be used again before it is opened anew.
+  private static func isFinal(_ error: any Error) -> Bool {
+    guard let error = error as? StorageError else { return false }
+    return error.code == .closed || error.code == .syncFailed
+  }
+
+  /// How long to wait after a number of failures in a row.
+  private static func pause(after failures: Int) -> Duration { .milliseconds(50 << min(failures, 7)) }
+
+  /// Ends the worker if the store can't be used any more.
+  private func endIfFinal(_ error: any Error) {
+    guard Self.isFinal(error) else { return }
+    let isFirst = state.withLock { state in
+      defer { state.failure = state.failure ?? error }
+      state.isDraining = true
+      return state.failure == nil
+    }
+    guard isFirst else { return }
+    logger.error("the job store must be opened anew, the worker ends", metadata: ["error": "\(error)"])
+    running.preempt()
+    signal.yield()
   }
 
   // MARK: - The loop
@@ -137,8 +171,12 @@ public final class JobWorker: Sendable {
       let begin = ContinuousClock.now
       do {
         if begin >= nextReap {
-          _ = try await store.reap(limit: 100)
-          nextReap = begin + min(options.lease / 3, .seconds(1))
+          if await reap() {
+            // The next round goes on with them, and jobs are handed out in between.
+            signal.yield()
+          } else {
+            nextReap = begin + min(options.lease / 3, .seconds(1))
+          }
         }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         book(batch, settled)
@@ -159,9 +197,10 @@ public final class JobWorker: Sendable {
           state.storeFailures += 1
           return state.storeFailures
         }
+        endIfFinal(error)
+        if Self.isFinal(error) { break }
         logger.error("the job store failed, trying again", metadata: ["error": "\(error)"])
-        let pause = Duration.milliseconds(50 << min(failures, 7))
-        thread.arm(.look, at: thread.now + pause) { [signal] in signal.yield() }
+        thread.arm(.look, at: thread.now + Self.pause(after: failures)) { [signal] in signal.yield() }
       }
     }
     waiting += await takeLastArrived()
@@ -172,6 +211,16 @@ public final class JobWorker: Sendable {
       return state.standby
     }
     standby?.resume(returning: nil)
+  }
+
+  /// Takes back leases that expired; whether more may have.
+  ///
+  /// Those that can't be taken back keep no other job waiting.
+  private func reap() async -> Bool {
+    do { return try await store.reap(limit: Self.reapLimit) >= Self.reapLimit } catch {
+      logger.error("taking back expired leases failed, trying again", metadata: ["error": "\(error)"])
+      return false
+    }
   }
 
   private func request(_ maximum: Int) -> ClaimRequest {
@@ -282,6 +331,9 @@ public final class JobWorker: Sendable {
       let result = try await unsafe withUnsafeCurrentTask { task in
         if let task = unsafe task { unsafe running.attach(lease.reference, task) }
         defer { running.detach(lease.reference) }
+        // It may have waited here for a while: what was cancelled or lost meanwhile doesn't begin.
+        if running.stopReason(lease.reference) != nil { throw CancellationError() }
+        limit(lease.reference)
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
@@ -294,7 +346,9 @@ public final class JobWorker: Sendable {
         of: error,
         lease: lease,
         stop: running.stopReason(lease.reference),
-        isDraining: Task.isCancelled || state.withLock { $0.isDraining },
+        isDraining: state.withLock { $0.isDraining },
+        isCancelled: Task.isCancelled,
+        limit: options.runTimeLimit,
         policy: options.retry,
         using: &generator
       )
@@ -308,6 +362,26 @@ public final class JobWorker: Sendable {
       }
     }
     signal.yield()
+  }
+
+  // MARK: - Time limits
+
+  private func limit(_ reference: JobLease.Reference) {
+    guard let limit = options.runTimeLimit else { return }
+    let end = thread.now + limit
+    running.limit(reference, to: end)
+    thread.bringForward(.limit, to: end)
+  }
+
+  /// Arms the timer that stops runs which take too long.
+  private func watchLimits() {
+    guard options.runTimeLimit != nil else { return }
+    thread.arm(.limit, at: nil) { [self] in
+      running.stopOverlong(now: thread.now)
+      watchLimits()
+    }
+    // One may have begun before the arming.
+    if let next = running.nextEnd { thread.bringForward(.limit, to: next) }
   }
 
   // MARK: - Settling
@@ -332,18 +406,25 @@ public final class JobWorker: Sendable {
 
   /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.
   private func settleRest() async {
-    let deadline = ContinuousClock.now + options.lease
+    let deadline = thread.now + options.lease
+    var failures = 0
     var batch = takeFinished()
     while !batch.isEmpty {
       do {
         book(batch, try await store.settle(batch))
         batch = takeFinished()
       } catch {
-        guard ContinuousClock.now < deadline else {
+        endIfFinal(error)
+        failures += 1
+        guard thread.now < deadline, !Self.isFinal(error) else {
           logger.error("leaving \(batch.count) runs to their leases", metadata: ["error": "\(error)"])
           return
         }
-        await Task.yield()
+        // The task may be cancelled, so a sleep would end at once.
+        let next = min(deadline, thread.now + Self.pause(after: failures))
+        await withCheckedContinuation { continuation in
+          thread.arm(.retry, at: next) { continuation.resume() }
+        }
       }
     }
   }
@@ -384,6 +465,7 @@ public final class JobWorker: Sendable {
           }
         } catch {
           for run in runs { if let update = run.update { running.restore(run.reference, update) } }
+          endIfFinal(error)
           logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
         }
         thread.disarm(.deadline)

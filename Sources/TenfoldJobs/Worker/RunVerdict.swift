@@ -4,26 +4,41 @@
 /// Decides what becomes of a run from how it ended: pure, so that it is tested without running anything.
 enum RunVerdict {
   /// The settlement of a run that threw, or `nil` when its lease is gone and nothing may be written.
+  ///
+  /// `isCancelled` says whether the run's task was cancelled, which the end of the worker's own task does.
   static func outcome(
     of error: any Error,
     lease: JobLease,
     stop: RunningJobs.StopReason?,
     isDraining: Bool,
+    isCancelled: Bool,
+    limit: Duration? = nil,
     policy: RetryPolicy,
     using generator: inout some RandomNumberGenerator
   ) -> JobSettlement.Outcome? {
     switch stop {
     case .leaseLost: return nil
     case .cancelled: return .cancelled
-    case .preempted, nil: break
+    case .preempted, .timedOut, nil: break
     }
-    if isDraining, error is CancellationError { return .release(after: .zero) }
     if let disposition = error as? JobDisposition {
       switch disposition.kind {
       case .discard(let reason): return .dead(error: reason)
       case .snooze(let delay): return .release(after: delay)
       case .retry(let delay, let reason): return .retry(after: delay, error: reason)
       }
+    }
+    // Clients and drivers wrap a cancellation in errors of their own: whoever was told to go has not failed, whatever it
+    // threw.
+    let leaves = isCancelled || isDraining && error is CancellationError
+    if stop == .preempted || stop == nil && leaves { return .release(after: .zero) }
+    var error = error
+    if stop == .timedOut {
+      error = JobError(
+        .timedOut,
+        "the run took longer than its worker's runTimeLimit of \(limit ?? .zero): raise it, or do the work in steps",
+        underlying: error
+      )
     }
     // The store makes it a dead letter when this was the last attempt; its payload is kept as it is.
     return .retry(

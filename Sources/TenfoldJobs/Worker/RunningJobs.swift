@@ -11,6 +11,8 @@ final class RunningJobs: Sendable {
     case cancelled
     /// The worker has to go: save what there is and leave.
     case preempted
+    /// The run took longer than it may.
+    case timedOut
   }
 
   /// `@unchecked Sendable`: ``RunningJobs/state``'s lock protects it; it is removed there before its task ends, which
@@ -25,6 +27,8 @@ final class RunningJobs: Sendable {
     var handle: CancelHandle?
     var update: JobUpdate?
     var stop: StopReason?
+    /// Until when the run may take, by the clock of the worker's timers; `nil` before it begins, or for any time.
+    var end: ContinuousClock.Instant?
     /// The job ended in a transaction of its own.
     var isFinished = false
   }
@@ -50,7 +54,12 @@ final class RunningJobs: Sendable {
     }
   }
 
-  func detach(_ reference: JobLease.Reference) { state.withLock { $0[reference]?.handle = nil } }
+  func detach(_ reference: JobLease.Reference) {
+    state.withLock { state in
+      state[reference]?.handle = nil
+      state[reference]?.end = nil
+    }
+  }
 
   func stopReason(_ reference: JobLease.Reference) -> StopReason? { state.withLock { $0[reference]?.stop } }
 
@@ -89,7 +98,8 @@ final class RunningJobs: Sendable {
   /// What the next heartbeat sends; reports are taken out.
   func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
     state.withLock { state in
-      let runs = state.filter { $0.value.stop != .leaseLost }
+      // A run that takes too long may never end: its lease must.
+      let runs = state.filter { $0.value.stop != .leaseLost && $0.value.stop != .timedOut }
       for reference in runs.keys { state[reference]?.update = nil }
       return runs.map { ($0.key, $0.value.update) }
     }
@@ -116,6 +126,24 @@ final class RunningJobs: Sendable {
     for reference in overdue { stop(reference, .leaseLost) }
   }
 
+  /// Lets a run that begins take until `end`.
+  func limit(_ reference: JobLease.Reference, to end: ContinuousClock.Instant) {
+    state.withLock { $0[reference]?.end = end }
+  }
+
+  /// When the first run has taken as long as it may.
+  var nextEnd: ContinuousClock.Instant? {
+    state.withLock { state in state.values.lazy.filter { $0.stop == nil }.compactMap(\.end).min() }
+  }
+
+  /// Stops the runs that have taken as long as they may.
+  func stopOverlong(now: ContinuousClock.Instant) {
+    let overlong = state.withLock { state in
+      state.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
+    }
+    for reference in overlong { stop(reference, .timedOut) }
+  }
+
   /// Tells every run to stop.
   func preempt() {
     for reference in state.withLock({ Array($0.keys) }) { stop(reference, .preempted) }
@@ -123,9 +151,9 @@ final class RunningJobs: Sendable {
 
   private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
     state.withLock { state in
-      guard var run = state[reference], run.stop != .leaseLost, reason != .preempted || run.stop == nil else {
-        return
-      }
+      guard var run = state[reference], run.stop != .leaseLost else { return }
+      // Whoever was told to stop already isn't told again by less.
+      if run.stop != nil, reason == .preempted || reason == .timedOut { return }
       run.stop = reason
       state[reference] = run
       // Under the lock: the task can't end (and detach) meanwhile.

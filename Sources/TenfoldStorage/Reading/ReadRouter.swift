@@ -7,7 +7,8 @@ public import TenfoldCore
 /// Sends reads to replicas as far as these are new enough, else to the primary.
 ///
 /// A read says how new what it sees must be. With a token it waits a little for a replica to come so far; then it takes
-/// the primary. A replica that fails rests, and its read goes to the primary.
+/// the primary. A replica that fails rests, and its read goes to the primary. Other errors of a read are the caller's own
+/// and come back as they are.
 ///
 /// ```swift
 /// let router = ReadRouter(primary: .primary(log), replicas: [.replica("a", sink)])
@@ -26,6 +27,11 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     public var rest: Duration
     /// How long a replica may take to say how far it has come before it counts as failed; `nil` for any time.
     public var positionTimeout: Duration?
+    /// Whether an error of a read says that the replica failed.
+    ///
+    /// By default a ``StorageError`` does, also as the cause of another module's error. Name the errors of the driver
+    /// where reads go to something else.
+    public var isReplicaFailure: @Sendable (any Error) -> Bool
     /// Where the time comes from.
     public var time: TimeSource
 
@@ -36,18 +42,21 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     ///   - lookInterval: How long to wait between two looks at the replicas' positions.
     ///   - rest: How long a replica rests after a failure.
     ///   - positionTimeout: How long a replica may take to say how far it has come.
+    ///   - isReplicaFailure: Whether an error of a read says that the replica failed.
     ///   - time: Where the time comes from.
     public init(
       maximumWait: Duration = .milliseconds(20),
       lookInterval: Duration = .milliseconds(2),
       rest: Duration = .seconds(1),
       positionTimeout: Duration? = .milliseconds(100),
+      isReplicaFailure: @escaping @Sendable (any Error) -> Bool = StorageError.isCause(of:),
       time: TimeSource = .system
     ) {
       self.maximumWait = maximumWait
       self.lookInterval = lookInterval
       self.rest = rest
       self.positionTimeout = positionTimeout
+      self.isReplicaFailure = isReplicaFailure
       self.time = time
     }
   }
@@ -90,7 +99,8 @@ public final class ReadRouter<Source: Sendable>: Sendable {
   ///   - consistency: How new what the read sees must be.
   ///   - body: The read; it may be made a second time, at the primary, when a replica fails.
   /// - Returns: What `body` returned.
-  /// - Throws: What `body` throws at the primary; `CancellationError`, after which nothing is tried again.
+  /// - Throws: What `body` throws at the primary, or at a replica that hasn't failed (``Options/isReplicaFailure``);
+  ///   `CancellationError`, after which nothing is tried again.
   public func read<Value: Sendable>(
     _ consistency: ReadConsistency,
     _ body: @Sendable (Source) async throws -> Value
@@ -103,16 +113,12 @@ public final class ReadRouter<Source: Sendable>: Sendable {
         counts.withLock { $0.replicaReads += 1 }
         return value
       } catch {
-        // Whoever leaves says nothing about the replica.
-        let wasCancelled = Task.isCancelled || error is CancellationError
-        state.withLock { state in
-          if wasCancelled {
-            state.ended(replica)
-          } else {
-            state.failed(replica, wasRead: true, now: options.time.now, rest: options.rest)
-          }
+        // Whoever leaves, or fails with what it read, says nothing about the replica.
+        guard !Task.isCancelled, !(error is CancellationError), options.isReplicaFailure(error) else {
+          state.withLock { $0.left(replica) }
+          throw error
         }
-        if wasCancelled { throw error }
+        state.withLock { $0.failed(replica, wasRead: true, now: options.time.now, rest: options.rest) }
         counts.withLock { $0.replicaFailures += 1 }
       }
     }

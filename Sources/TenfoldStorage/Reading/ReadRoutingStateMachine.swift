@@ -79,6 +79,9 @@ struct ReadRoutingStateMachine: Sendable {
     replicas[replica].restsUntil = nil
   }
 
+  /// A read is over that says nothing about the replica.
+  mutating func left(_ replica: Int) { replicas[replica].openReads -= 1 }
+
   /// A replica that fails rests, for twice as long each time.
   mutating func failed(_ replica: Int, wasRead: Bool, now: Instant, rest: Duration) {
     if wasRead { replicas[replica].openReads -= 1 }

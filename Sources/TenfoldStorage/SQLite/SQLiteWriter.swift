@@ -122,7 +122,9 @@ final class SQLiteWriter: Sendable {
     let needsSync = group.contains(where: \.needsSync)
     if condition.broken == nil, canSkipSync, needsSync != condition.syncs {
       // A later synced commit syncs the whole log, with the frames of those that were not.
-      do { try sync(needsSync, connection, &condition) } catch { condition.broken = error }
+      do { try sync(needsSync, connection, &condition) } catch {
+        condition.broken = Self.failure(ofSync: error, connection)
+      }
     }
     if let broken = condition.broken {
       var outcome = Outcome()
@@ -139,7 +141,7 @@ final class SQLiteWriter: Sendable {
 
   private static func failure(ofSync error: StorageError, _ connection: SQLiteConnection) -> StorageError {
     StorageError(
-      .inputOutput,
+      .syncFailed,
       "a sync of \(connection.path) failed: writes are refused until the database is reopened",
       underlying: error,
       sqliteCode: error.sqliteCode
@@ -234,7 +236,7 @@ final class SQLiteWriter: Sendable {
       if !connection.isAutocommit { try? connection.run("ROLLBACK") }
       // After a failed sync nobody knows what is on the disk: never acknowledge anything on this connection again.
       if error.isFailedSync { outcome.broken = Self.failure(ofSync: error, connection) }
-      outcome.failAll(count, error)
+      outcome.failAll(count, outcome.broken ?? error)
     }
   }
 }

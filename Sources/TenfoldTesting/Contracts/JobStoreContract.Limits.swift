@@ -46,6 +46,65 @@ extension JobStoreContract {
       }
     ),
     (
+      "a job that was next of its key and is cancelled leaves its place to the one after it",
+      { bench, report in
+        let ids = try await bench.put(3, JobOptions(concurrencyKey: "host"))
+        let first = try await bench.claim(10)
+        report.check(first.map(\.reference.id) == [ids[0]], bench.clause, observed: "\(first.count) run")
+        for lease in first { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        try await bench.store.control(.cancel([ids[1]]))
+        let next = try await bench.claim(10)
+        report.check(next.map(\.reference.id) == [ids[2]], bench.clause, observed: "\(next.count) run")
+      }
+    ),
+    (
+      "a job that was next of its key and waits for its rate or its queue holds up none that could run",
+      { bench, report in
+        let rate = JobRateLimit(key: "api", count: 1, per: .seconds(60))
+        let limited = JobOptions(concurrencyKey: "host", rateLimit: rate)
+        let ids =
+          try await bench.put(2, limited) + bench.put(1, JobOptions(queue: "other", concurrencyKey: "host"))
+          + bench.put(1, JobOptions(concurrencyKey: "host"))
+        func claim() async throws -> [RawJobID] {
+          let request = ClaimRequest(queues: ["other", .standard], maximum: 10, leaseFor: .seconds(10))
+          let leases = try await bench.store.claim(request)
+          for lease in leases { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+          return leases.map(\.reference.id)
+        }
+        let claims = ClaimRequest(queues: [.standard, "other"], maximum: 10, leaseFor: .seconds(10))
+        let first = try await bench.store.claim(claims)
+        report.check(first.map(\.reference.id) == [ids[0]], bench.clause, observed: "\(first.count) run")
+        try await bench.store.control(.pause("other"))
+        for lease in first { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        // The second one's rate keeps it, the third one's queue; two claims may find that out.
+        let later = try await claim() + claim()
+        report.check(later == [ids[3]], bench.clause, observed: "\(later.count) ran")
+        try await bench.store.control(.resume("other"))
+        let resumed = try await claim()
+        report.check(resumed == [ids[2]], bench.clause, observed: "\(resumed.count) ran when resumed")
+        bench.clock.advance(by: .seconds(61))
+        let due = try await claim()
+        report.check(due == [ids[1]], bench.clause, observed: "\(due.count) ran when their rate let them")
+      }
+    ),
+    (
+      "a queue that is paused keeps no other queue's jobs of the same key waiting",
+      { bench, report in
+        func put(_ queue: QueueName) async throws -> RawJobID {
+          try await bench.put(1, JobOptions(queue: queue, concurrencyKey: "host"))[0]
+        }
+        let ids = [try await put(.standard), try await put("paused"), try await put(.standard)]
+        let request = ClaimRequest(queues: [.standard, "paused"], maximum: 10, leaseFor: .seconds(10))
+        let first = try await bench.store.claim(request)
+        report.check(first.map(\.reference.id) == [ids[0]], bench.clause, observed: "\(first.count) run")
+        for lease in first { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        // The next one is free to start by now.
+        try await bench.store.control(.pause("paused"))
+        let next = try await bench.store.claim(request)
+        report.check(next.map(\.reference.id) == [ids[2]], bench.clause, observed: "\(next.count) run")
+      }
+    ),
+    (
       "starts of a rate limit come as often as it says, in order, with its burst",
       { bench, report in
         let limit = JobRateLimit(key: "api", count: 60, per: .seconds(60), burst: 3)
@@ -95,6 +154,52 @@ extension JobStoreContract {
         _ = try await bench.claim(1)
         let later = try await bench.store.enqueue(batch(2))
         report.check(later == [.inserted, .inserted], bench.clause, observed: "\(later)")
+      }
+    ),
+    (
+      "a batch that is handed in again after its answer was lost is taken as known, also by a full queue",
+      { bench, report in
+        let options = JobOptions(uniqueKey: "once")
+        let batch =
+          (0..<2).map { _ in NewJob(name: "contract", payload: [], depthLimit: 3) }
+          + [NewJob(name: "contract", payload: [], options: options, depthLimit: 3)]
+        _ = try await bench.store.enqueue(batch)
+        let again = try await bench.store.enqueue(batch)
+        report.check(again == batch.map { .duplicate(of: $0.id) }, bench.clause, observed: "\(again)")
+        let twin = NewJob(name: "contract", payload: [], options: options, depthLimit: 3)
+        let held = try await bench.store.enqueue([twin])
+        report.check(held == [.duplicate(of: batch[2].id)], bench.clause, observed: "\(held)")
+        let ready = try await bench.store.observe(.init()).ready
+        report.check(ready == 3, bench.clause, observed: "\(ready) waiting")
+        var refusal: JobError.Code?
+        let fresh = NewJob(name: "contract", payload: [], depthLimit: 3)
+        do { _ = try await bench.store.enqueue(batch + [fresh]) } catch let error as JobError {
+          refusal = error.code
+        }
+        report.check(refusal == .queueFull, bench.clause, observed: "\(String(describing: refusal))")
+      }
+    ),
+    (
+      "a batch that is larger than its producer's depth is refused as one that never fits",
+      { bench, report in
+        func refusal(_ jobs: [NewJob]) async throws -> JobError.Code? {
+          do { _ = try await bench.store.enqueue(jobs) } catch let error as JobError { return error.code }
+          return nil
+        }
+        func batch(_ count: Int, _ limit: Int, _ key: String? = nil) -> [NewJob] {
+          (0..<count).map { _ in
+            NewJob(name: "contract", payload: [], options: JobOptions(uniqueKey: key), depthLimit: limit)
+          }
+        }
+        let large = try await refusal(batch(4, 3))
+        report.check(large == .invalidOption, bench.clause, observed: "\(String(describing: large))")
+        let none = try await refusal(batch(1, 0))
+        report.check(none == .invalidOption, bench.clause, observed: "\(String(describing: none)) for none")
+        let ready = try await bench.store.observe(.init()).ready
+        report.check(ready == 0, bench.clause, observed: "\(ready) waiting")
+        // Of these only the first is new.
+        let twins = try await refusal(batch(4, 3, "once"))
+        report.check(twins == nil, bench.clause, observed: "\(String(describing: twins)) for twins")
       }
     ),
     (

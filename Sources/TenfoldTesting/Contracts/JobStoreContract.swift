@@ -195,6 +195,29 @@ public enum JobStoreContract {
       }
     ),
     (
+      "a job that saves something new before each lease that expires makes progress, and goes on",
+      { bench, report in
+        _ = try await bench.put()
+        func lose(_ update: JobUpdate) async throws -> Int? {
+          guard let lease = try await bench.claim().first else { return nil }
+          _ = try await bench.store.extend([lease.reference], by: .seconds(10), updates: [update])
+          bench.clock.advance(by: .seconds(11))
+          _ = try await bench.store.reap(limit: 10)
+          return lease.crashCount
+        }
+        var counts: [Int?] = []
+        for number in 0..<4 {
+          counts.append(try await lose(JobUpdate(checkpoint: [UInt8(number)])))
+          counts.append(try await lose(JobUpdate(steps: ["\(number)": [1]])))
+        }
+        report.check(counts == [0] + Array(repeating: 1, count: 7), bench.clause, observed: "\(counts)")
+        // What was known, and words alone, are none.
+        let again = JobUpdate(fraction: 0.5, message: "still", checkpoint: [3], steps: ["3": [1]])
+        counts = [try await lose(again), try await lose(again), try await lose(again)]
+        report.check(counts == [1, 2, nil], bench.clause, observed: "\(counts) without progress")
+      }
+    ),
+    (
       "failed runs are retried after their delay until the attempts are used up",
       { bench, report in
         let id = try await bench.put(1, JobOptions(maximumAttempts: 2))[0]
