@@ -122,10 +122,10 @@ public final class LocalLanguageModel: LanguageModel {
 
   /// Starts answering a request.
   ///
-  /// The prompt is tokenised on the calling task; then the request waits for its turn. A higher priority goes first;
-  /// within a priority the tenant that has had least of the engine, by its weight; within a tenant the earliest deadline,
-  /// where a request without one counts as due a minute after it came. Cancelling frees its place within one pass through
-  /// the model.
+  /// The prompt is tokenised on the calling task, unless the queue is full or the prompt too long by its bytes alone; then
+  /// the request waits for its turn. A higher priority goes first; within a priority the tenant that has had least of the
+  /// engine, by its weight; within a tenant the earliest deadline, where a request without one counts as due a minute after
+  /// it came. Cancelling frees its place within one pass through the model.
   ///
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.
@@ -133,7 +133,8 @@ public final class LocalLanguageModel: LanguageModel {
   ///   ``TenfoldCore/RequestError/Code/overloaded`` or ``TenfoldCore/RequestError/Code/deadlineExceeded``, and for the
   ///   response format ``TenfoldCore/RequestError/Code/invalidOption``,
   ///   ``TenfoldCore/RequestError/Code/unsupportedFormat`` or ``TenfoldCore/RequestError/Code/unsatisfiableFormat``;
-  ///   ``ModelError`` with code ``ModelError/Code/promptTooLong`` or ``ModelError/Code/engineStopped``.
+  ///   ``ModelError`` with code ``ModelError/Code/promptTooLong`` or ``ModelError/Code/engineStopped``. The stream fails
+  ///   with code ``TenfoldCore/RequestError/Code/unsupportedFormat`` where a format proves to be too much work only later.
   public func generate(_ request: InferenceRequest) async throws -> GenerationStream {
     try start(request, onToken: nil)
   }
@@ -206,8 +207,11 @@ public final class LocalLanguageModel: LanguageModel {
         "The request's deadline had passed when it reached \(profile.id)."
       )
     }
+    // Before anything is worked out for a request that would be refused.
+    try refuse(mailbox.refusal(limit: maximumQueuedRequests))
     let prompt = try encode(request.prompt)
-    let choices = try makeTrie(request.options.choices)
+    try checkLength(prompt: prompt.count, answer: 1)
+    let choices = try makeTrie(request.options.choices, prompt: prompt.count)
     let format = try formats.compile(request.options.responseFormat)
     let answerTokens = choices?.longestPath ?? max(1, format?.shortestAnswer ?? 1)
     guard answerTokens <= request.options.maxTokens || format == nil else {
@@ -216,15 +220,7 @@ public final class LocalLanguageModel: LanguageModel {
         "maxTokens is \(request.options.maxTokens); the shortest answer in this format takes \(answerTokens)."
       )
     }
-    guard prompt.count + answerTokens <= profile.contextLength else {
-      throw ModelError(
-        .promptTooLong,
-        """
-        The prompt has \(prompt.count) tokens; with room for an answer \(profile.id) takes at most \
-        \(profile.contextLength - answerTokens). Shorten it, or raise contextLength or keyValueCacheBytes.
-        """
-      )
-    }
+    try checkLength(prompt: prompt.count, answer: answerTokens)
     let (stream, continuation) = GenerationStream.makeStream()
     var id = 0
     let refusal = mailbox.submit(limit: maximumQueuedRequests) { newID in
@@ -243,17 +239,7 @@ public final class LocalLanguageModel: LanguageModel {
         onToken: onToken
       )
     }
-    switch refusal {
-    case .isFull(let count):
-      throw RequestError(
-        .overloaded,
-        "\(count) requests wait for \(profile.id), which is its limit; try again later.",
-        retryAfter: .seconds(1)
-      )
-    case .isStopped:
-      throw ModelError(.engineStopped, "The model \(profile.id) was shut down; load it again.")
-    case nil: break
-    }
+    try refuse(refusal)
     // Capturing the model keeps the engine alive as long as the stream is being filled.
     continuation.onCancel { [self, id] in mailbox.cancel(id) }
     return stream
@@ -266,7 +252,59 @@ public final class LocalLanguageModel: LanguageModel {
     }
   }
 
+  /// Throws what is said of a request that the engine doesn't take.
+  private func refuse(_ refusal: EngineMailbox.Refusal?) throws {
+    switch refusal {
+    case .isFull(let count):
+      throw RequestError(
+        .overloaded,
+        "\(count) requests wait for \(profile.id), which is its limit; try again later.",
+        retryAfter: .seconds(1)
+      )
+    case .isStopped:
+      throw ModelError(.engineStopped, "The model \(profile.id) was shut down; load it again.")
+    case nil: break
+    }
+  }
+
+  private func checkLength(prompt: Int, answer: Int) throws(ModelError) {
+    guard prompt + answer <= profile.contextLength else {
+      throw ModelError(
+        .promptTooLong,
+        """
+        The prompt has \(prompt) tokens; with room for an answer \(profile.id) takes at most \
+        \(max(0, profile.contextLength - answer)). Shorten it, or raise contextLength or keyValueCacheBytes.
+        """
+      )
+    }
+  }
+
+  /// Refuses a text that is too long whatever its tokens are, as cutting one into tokens takes many times its memory.
+  private func checkBytes(_ byteCount: Int, of what: String) throws(ModelError) {
+    guard let longest = vocabulary.longestToken else { return }
+    let (limit, isEndless) = profile.contextLength.multipliedReportingOverflow(by: longest)
+    guard isEndless || byteCount <= limit else {
+      throw ModelError(
+        .promptTooLong,
+        """
+        \(what) has \(byteCount) bytes of text. Its tokens were not counted: even if each were as long as the longest, of \
+        \(longest) bytes, there would be more than the \(profile.contextLength) that \(profile.id) takes. Shorten it, or \
+        raise contextLength or keyValueCacheBytes.
+        """
+      )
+    }
+  }
+
+  /// The bytes of a prompt's text that every template writes: some leave out white space at the ends of messages.
+  private func certainBytes(of prompt: InferencePrompt) -> Int {
+    switch prompt {
+    case .text(let text): text.utf8.count
+    case .chat(let messages): messages.reduce(0) { $0 + $1.content.trimmed.utf8.count }
+    }
+  }
+
   private func encode(_ prompt: InferencePrompt) throws -> [Int32] {
+    try checkBytes(certainBytes(of: prompt), of: "The prompt")
     let tokens = try tokens(of: prompt)
     guard !tokens.isEmpty else {
       throw RequestError(.emptyRequest, "The prompt is empty; give at least one message or one character.")
@@ -274,8 +312,14 @@ public final class LocalLanguageModel: LanguageModel {
     return tokens
   }
 
-  private func makeTrie(_ choices: [String]) throws -> ChoiceTrie? {
+  private func makeTrie(_ choices: [String], prompt: Int) throws -> ChoiceTrie? {
     guard !choices.isEmpty else { return nil }
-    return try ChoiceTrie(choices: choices.map { try vocabulary.encode($0) }, endToken: vocabulary.turnEnd)
+    let tokens = try choices.map { choice in
+      try checkBytes(choice.utf8.count, of: "A choice")
+      let tokens = try vocabulary.encode(choice)
+      try checkLength(prompt: prompt, answer: tokens.count)
+      return tokens
+    }
+    return try ChoiceTrie(choices: tokens, endToken: vocabulary.turnEnd)
   }
 }

@@ -27,11 +27,38 @@ extension BERTEncoder {
     inputs: InputObserver? = nil,
     states: StateObserver? = nil
   ) throws(ModelError) -> [Float] {
+    let (vectors, unsound) = try unsafe runEach(texts, in: workspace, inputs: inputs, states: states)
+    guard unsound.isEmpty else { throw Self.unsoundVector() }
+    return vectors
+  }
+
+  /// What is said of a text whose vector is of no use.
+  static func unsoundVector() -> ModelError {
+    ModelError(
+      .invalidTensor,
+      """
+      A vector is zero or not finite: the encoder's weights are damaged, or overflow for this text; verify the \
+      model's file.
+      """
+    )
+  }
+
+  /// Computes one step as ``run(_:in:inputs:states:)`` does, and says which vectors are of no use.
+  ///
+  /// - Returns: `[texts × width]`, row-major, and the texts whose vectors are zero or not finite; no other text's vector
+  ///   depends on them.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull``.
+  func runEach(
+    _ texts: [[Int32]],
+    in workspace: EncoderWorkspace,
+    inputs: InputObserver? = nil,
+    states: StateObserver? = nil
+  ) throws(ModelError) -> (vectors: [Float], unsound: [Int]) {
     var offsets = [0]
     for text in texts { offsets.append(offsets[offsets.count - 1] + text.count) }
     let tokens = offsets[texts.count]
     precondition(tokens <= workspace.capacity, "a step is longer than its workspace")
-    guard tokens > 0 else { return [] }
+    guard tokens > 0 else { return ([], []) }
     let width = configuration.width
     let hidden = unsafe workspace.hidden.base
     embedTokens(texts, offsets: offsets, in: workspace)
@@ -80,7 +107,7 @@ extension BERTEncoder {
       unsafe normalize(hidden, tokens, layer.outputNorm, workspace)
       unsafe states?(index + 1, hidden)
     }
-    return try pool(offsets, in: workspace)
+    return pool(offsets, in: workspace)
   }
 
   private func embedTokens(_ texts: [[Int32]], offsets: [Int], in workspace: EncoderWorkspace) {
@@ -197,10 +224,10 @@ extension BERTEncoder {
     }
   }
 
-  private func pool(_ offsets: [Int], in workspace: EncoderWorkspace) throws(ModelError) -> [Float] {
+  private func pool(_ offsets: [Int], in workspace: EncoderWorkspace) -> (vectors: [Float], unsound: [Int]) {
     let width = configuration.width
     var vectors = [Float](repeating: 0, count: (offsets.count - 1) * width)
-    var isSound = true
+    var unsound: [Int] = []
     unsafe vectors.withUnsafeMutableBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
       for text in 0..<offsets.count - 1 {
@@ -212,15 +239,9 @@ extension BERTEncoder {
           width,
           base + text * width
         )
-        isSound = isSound && length > 0 && length < .infinity
+        if !(length > 0 && length < .infinity) { unsound.append(text) }
       }
     }
-    guard isSound else {
-      throw ModelError(
-        .invalidTensor,
-        "A vector is zero or not finite: the encoder's weights are damaged; verify the model's file."
-      )
-    }
-    return vectors
+    return (vectors, unsound)
   }
 }

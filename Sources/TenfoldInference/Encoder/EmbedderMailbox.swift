@@ -169,10 +169,11 @@ final class EmbedderMailbox: @unchecked Sendable {
     }
   }
 
-  /// Hands over a step's vectors.
-  func finish(_ step: Step, vectors: [Float]) {
-    let complete: [Pending] = locked {
+  /// Hands over a step's vectors; calls with texts whose vectors are of no use fail, and no others.
+  func finish(_ step: Step, vectors: [Float], unsound: [Int]) {
+    let (complete, failed): ([Pending], [Pending]) = locked {
       counts.steps += 1
+      let failed = removeWhileLocked(unsound.map { step.items[$0].request })
       for (position, item) in step.items.enumerated() where pending[item.request] != nil {
         counts.texts += 1
         counts.tokens += step.texts[position].count
@@ -182,8 +183,9 @@ final class EmbedderMailbox: @unchecked Sendable {
           with: vectors[position * width..<(position + 1) * width]
         )
       }
-      return batcher.finish(step.items).compactMap { pending.removeValue(forKey: $0) }
+      return (batcher.finish(step.items).compactMap { pending.removeValue(forKey: $0) }, failed)
     }
+    for entry in failed { entry.outcome.resume(throwing: BERTEncoder.unsoundVector()) }
     for entry in complete {
       entry.outcome.resume(
         returning: EmbeddingBatch(
@@ -200,12 +202,17 @@ final class EmbedderMailbox: @unchecked Sendable {
   func fail(_ step: Step, _ error: ModelError) {
     let failed: [Pending] = locked {
       counts.steps += 1
-      return Set(step.items.map(\.request)).compactMap { id in
-        batcher.remove(id)
-        return pending.removeValue(forKey: id)
-      }
+      return removeWhileLocked(step.items.map(\.request))
     }
     for entry in failed { entry.outcome.resume(throwing: error) }
+  }
+
+  /// Takes out requests that have failed.
+  private func removeWhileLocked(_ ids: [UInt64]) -> [Pending] {
+    Set(ids).compactMap { id in
+      batcher.remove(id)
+      return pending.removeValue(forKey: id)
+    }
   }
 
   /// Notes that the thread has ended.

@@ -95,7 +95,8 @@ public final class MiniLMEmbedder: TextEmbedder {
     try EngineThread.start {
       while let step = mailbox.next() {
         do throws(ModelError) {
-          mailbox.finish(step, vectors: try unsafe encoder.run(step.texts, in: workspace))
+          let (vectors, unsound) = try unsafe encoder.runEach(step.texts, in: workspace)
+          mailbox.finish(step, vectors: vectors, unsound: unsound)
         } catch {
           mailbox.fail(step, error)
         }
@@ -111,7 +112,8 @@ public final class MiniLMEmbedder: TextEmbedder {
   ///
   /// - Parameter texts: Any texts, also empty ones.
   /// - Returns: One vector of length 1 for each, in order.
-  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull`` when too much waits, or
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/storageFull`` when too much waits,
+  ///   ``ModelError/Code/invalidTensor`` when the weights give one of these texts a NaN, or
   ///   ``ModelError/Code/engineStopped``; `CancellationError`.
   public func embed(_ texts: [String]) async throws -> EmbeddingBatch {
     var sequences: [[Int32]] = []

@@ -14,6 +14,11 @@ protocol DecoderVocabulary: Sendable {
   /// How many tokens there are.
   var count: Int { get }
 
+  /// The most bytes of text that become one token; `nil` where there is no such number, as with text that is dropped.
+  ///
+  /// What has more bytes than this many a token has too many tokens, which can be said without counting them.
+  var longestToken: Int? { get }
+
   /// The bytes a token stands for in an answer; empty for control tokens and ids out of range.
   func bytes(of token: Int32) -> [UInt8]
 
@@ -31,6 +36,8 @@ protocol DecoderVocabulary: Sendable {
 }
 
 extension DecoderVocabulary {
+  var longestToken: Int? { nil }
+
   func encode(prompt text: String) throws(ModelError) -> [Int32] { try encode(text) }
 }
 

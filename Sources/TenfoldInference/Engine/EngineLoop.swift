@@ -262,8 +262,8 @@ final class EngineLoop {
     }
     sequence.renewAutomaton { automata.automaton(for: $0) }
     let choice: TokenSampler.Choice?
-    do throws(ModelError) {
-      choice = try unsafe weights.withUnsafeMutableBufferPointer { (weights) throws(ModelError) in
+    do {
+      choice = try unsafe weights.withUnsafeMutableBufferPointer { weights in
         try unsafe sequence.choose(
           logits,
           weights: weights,

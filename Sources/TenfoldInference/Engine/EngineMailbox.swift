@@ -63,11 +63,18 @@ final class EngineMailbox: @unchecked Sendable {
     case isStopped
   }
 
+  /// Why a request would not be taken now; `nil` if it would be.
+  func refusal(limit: Int) -> Refusal? { locked { refusalWhileLocked(limit) } }
+
+  private func refusalWhileLocked(_ limit: Int) -> Refusal? {
+    if mail.isStopped || isClosed { return .isStopped }
+    return pending >= limit ? .isFull(pending) : nil
+  }
+
   /// Queues a request under a new id; `make` must be quick.
   func submit(limit: Int, _ make: (Int) -> EngineRequest) -> Refusal? {
     locked {
-      if mail.isStopped || isClosed { return .isStopped }
-      if pending >= limit { return .isFull(pending) }
+      if let refusal = refusalWhileLocked(limit) { return refusal }
       pending += 1
       nextID += 1
       mail.requests.append(make(nextID))

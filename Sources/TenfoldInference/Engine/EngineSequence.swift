@@ -15,7 +15,7 @@ struct EngineSequence {
   var isPromptCounted = false
   private(set) var constraint: TokenConstraint?
   /// A token that was drawn before its turn.
-  private var drawn: Result<TokenSampler.Choice, ModelError>?
+  private var drawn: Result<TokenSampler.Choice, any Error>?
   private let vocabulary: any DecoderVocabulary
   private var stop: StopMatcher
   private var detokenizer: any TokenDetokenizer
@@ -135,23 +135,19 @@ struct EngineSequence {
     weights: UnsafeMutableBufferPointer<Float>,
     kernels: UnsafePointer<tenfold_elementwise_kernels>
   ) {
-    do throws(ModelError) {
-      drawn = .success(try unsafe sampler.next(logits, weights: weights, kernels: kernels))
-    } catch {
-      drawn = .failure(error)
-    }
+    drawn = Result { try unsafe sampler.next(logits, weights: weights, kernels: kernels) }
   }
 
   /// Chooses the next token: the one that was drawn, if one was.
   ///
   /// - Returns: The token, or `nil` if the answer has to end here to keep its format.
-  /// - Throws: ``ModelError`` if the logits are damaged.
+  /// - Throws: ``ModelError`` if the logits are damaged, `RequestError` if the format can't be followed further.
   mutating func choose(
     _ logits: UnsafeMutableBufferPointer<Float>,
     weights: UnsafeMutableBufferPointer<Float>,
     kernels: UnsafePointer<tenfold_elementwise_kernels>,
     contextLength: Int
-  ) throws(ModelError) -> TokenSampler.Choice? {
+  ) throws -> TokenSampler.Choice? {
     if let drawn {
       self.drawn = nil
       return try drawn.get()
@@ -159,7 +155,7 @@ struct EngineSequence {
     var choice = try unsafe sampler.next(logits, weights: weights, kernels: kernels, constraint: constraint)
     guard var constraint else { return choice }
     let forced = constraint.forced
-    let token = forced ?? constraint.checked(choice.token, left: tokensLeft(contextLength) - 1)
+    let token = try forced ?? constraint.checked(choice.token, left: tokensLeft(contextLength) - 1)
     self.constraint = constraint
     guard let token else { return nil }
     if token != choice.token { choice = unsafe sampler.replacing(choice, with: token, logits) }

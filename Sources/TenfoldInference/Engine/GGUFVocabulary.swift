@@ -19,6 +19,7 @@ struct GGUFVocabulary: DecoderVocabulary {
 
   let endTokens: Set<Int32>
   let turnEnd: Int32?
+  let longestToken: Int?
   private let tokenizer: any DecoderTokenizer
   /// A model without a template that we know still answers raw prompts.
   private let template: Result<ChatTemplate, ModelError>
@@ -26,6 +27,7 @@ struct GGUFVocabulary: DecoderVocabulary {
   init(_ metadata: GGUFMetadata) throws(ModelError) {
     let tokenizer = try metadata.makeTokenizer()
     self.tokenizer = tokenizer
+    longestToken = (tokenizer as? any BoundedTokens)?.longestToken
     template = Result { () throws(ModelError) in try ChatTemplate(metadata: metadata) }
     endTokens = Set(
       Self.endings.compactMap { tokenizer.controlToken($0) }

@@ -19,36 +19,114 @@ struct ChoiceTrie: Sendable {
   private var logProbabilities: [Double]
   /// The forks whose logits are still to be seen, in depth-first order, so that neighbours share long prefixes.
   private(set) var forks: [Fork]
+  /// The answers in the order of their tokens, so that those that begin alike are neighbours.
+  private let order: [Int]
+  /// For each of ``forks`` and each of its tokens, the answers in ``order`` that go on with it.
+  private var branches: [[Range<Int>]]
 
   /// - Parameters:
   ///   - choices: The tokens of each answer; none is empty and no two are equal.
   ///   - endToken: What the model says at the end of an answer.
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidOption`` if an answer is the beginning of another and
   ///   there is no end token to tell them apart.
+  /// - Complexity: O(*n* log *k*) in all tokens of *k* answers, in time; in memory O(*n*).
   init(choices: [[Int32]], endToken: Int32?) throws(ModelError) {
-    let known = Set(choices)
-    var paths: [[Int32]] = []
-    for choice in choices {
-      let isPrefix = known.contains { $0.count > choice.count && $0.starts(with: choice) }
-      guard !isPrefix || endToken != nil else {
+    let sorted = choices.indices.sorted { choices[$0].lexicographicallyPrecedes(choices[$1]) }
+    var paths = choices
+    for (index, next) in zip(sorted, sorted.dropFirst()) {
+      // What begins others begins the one after it.
+      let (choice, follower) = (choices[index], choices[next])
+      guard follower.count > choice.count, follower.starts(with: choice) else { continue }
+      guard let endToken else {
         throw ModelError(
           .invalidOption,
           "One of the choices is the beginning of another, and the model has no end token; reword the choices."
         )
       }
-      paths.append(isPrefix ? choice + [endToken].compactMap { $0 } : choice)
+      paths[index].append(endToken)
     }
     self.paths = paths
     logProbabilities = Array(repeating: 0, count: choices.count)
-    var next: [[Int32]: Set<Int32>] = [:]
-    for path in paths {
-      for depth in path.indices { next[Array(path[..<depth]), default: []].insert(path[depth]) }
+    order = paths.indices.sorted { paths[$0].lexicographicallyPrecedes(paths[$1]) }
+    var open = OpenForks(paths, order)
+    let found = open.all()
+    forks = found.map(\.fork)
+    branches = found.map(\.branches)
+  }
+
+  /// Finds the forks of answers in their order: neighbours part where their common beginning ends.
+  private struct OpenForks {
+    /// A place that the answers looked at last have in common.
+    private struct Place {
+      let depth: Int
+      /// The first answer with this beginning.
+      let first: Int
+      /// The tokens that lead on, and the first answer of each.
+      var tokens: [Int32] = []
+      var starts: [Int] = []
+
+      mutating func add(_ token: Int32, from start: Int) {
+        tokens.append(token)
+        starts.append(start)
+      }
     }
-    // The first fork is always the prompt's end, so that a prompt is computed even for a single answer.
-    forks =
-      next.filter { $0.value.count > 1 || $0.key.isEmpty }
-      .map { Fork(path: $0.key, tokens: $0.value.sorted()) }
-      .sorted { $0.path.lexicographicallyPrecedes($1.path) }
+
+    private let paths: [[Int32]]
+    private let order: [Int]
+    /// From the prompt's end to the deepest.
+    private var places: [Place] = []
+    private var found: [(fork: Fork, branches: [Range<Int>])] = []
+
+    init(_ paths: [[Int32]], _ order: [Int]) {
+      self.paths = paths
+      self.order = order
+    }
+
+    mutating func all() -> [(fork: Fork, branches: [Range<Int>])] {
+      for index in order.indices.dropLast() { part(index) }
+      if let last = order.indices.last { close(to: 0, at: last) }
+      // The first fork is always the prompt's end, so that a prompt is computed even for a single answer.
+      if places.isEmpty, let token = order.first.flatMap({ paths[$0].first }) {
+        places.append(Place(depth: 0, first: 0, tokens: [token], starts: [0]))
+      }
+      if let root = places.popLast() { note(root, end: order.count) }
+      return found.sorted { $0.fork.path.lexicographicallyPrecedes($1.fork.path) }
+    }
+
+    /// Looks at where an answer and the one after it part.
+    private mutating func part(_ index: Int) {
+      let (path, next) = (paths[order[index]], paths[order[index + 1]])
+      var depth = 0
+      while depth < path.count, depth < next.count, path[depth] == next[depth] { depth += 1 }
+      let first = close(to: depth, at: index)
+      if places.last?.depth != depth {
+        var place = Place(depth: depth, first: first)
+        if depth < path.count { place.add(path[depth], from: first) }
+        places.append(place)
+      }
+      if depth < next.count { places[places.count - 1].add(next[depth], from: index + 1) }
+    }
+
+    /// Leaves the places that are deeper than `depth`, of which an answer is the last.
+    ///
+    /// - Returns: The first answer of the shallowest of them, or that answer.
+    @discardableResult
+    private mutating func close(to depth: Int, at index: Int) -> Int {
+      var first = index
+      while let place = places.last, place.depth > depth {
+        places.removeLast()
+        note(place, end: index + 1)
+        first = place.first
+      }
+      return first
+    }
+
+    private mutating func note(_ place: Place, end: Int) {
+      guard place.tokens.count > 1 || place.depth == 0 else { return }
+      let fork = Fork(path: Array(paths[order[place.first]].prefix(place.depth)), tokens: place.tokens)
+      let ends = place.starts.dropFirst() + [end]
+      found.append((fork, zip(place.starts, ends).map { $0..<$1 }))
+    }
   }
 
   /// The longest answer in tokens.
@@ -58,15 +136,12 @@ struct ChoiceTrie: Sendable {
   ///
   /// - Parameter logits: The logits of the fork's tokens, in their order.
   mutating func resolve(_ logits: [Float]) {
-    let fork = forks.removeFirst()
+    forks.removeFirst()
     let largest = Double(logits.max() ?? 0)
     let total = logits.reduce(0.0) { $0 + exponential(Double($1) - largest) }
-    for (token, logit) in zip(fork.tokens, logits) {
+    for (branch, logit) in zip(branches.removeFirst(), logits) {
       let logProbability = Double(logit) - largest - logarithm(total)
-      for (index, path) in paths.enumerated()
-      where path.count > fork.path.count && path[fork.path.count] == token && path.starts(with: fork.path) {
-        logProbabilities[index] += logProbability
-      }
+      for index in order[branch] { logProbabilities[index] += logProbability }
     }
   }
 

@@ -60,13 +60,14 @@ struct TokenSampler: Sendable {
   ///   - kernels: The loops of the instruction set in use.
   ///   - constraint: What the answer has to look like; the logits of tokens that it excludes are changed.
   /// - Returns: The token.
-  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` if a logit is NaN or infinite.
+  /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTensor`` if a logit is NaN or infinite, or `RequestError`
+  ///   with code `unsupportedFormat` if the format takes too much work here.
   mutating func next(
     _ logits: UnsafeMutableBufferPointer<Float>,
     weights: UnsafeMutableBufferPointer<Float>,
     kernels: UnsafePointer<tenfold_elementwise_kernels>,
     constraint: TokenConstraint? = nil
-  ) throws(ModelError) -> Choice {
+  ) throws -> Choice {
     guard let base = logits.baseAddress, let output = weights.baseAddress,
       weights.count >= logits.count
     else { throw Self.notNumbers() }
@@ -90,7 +91,7 @@ struct TokenSampler: Sendable {
     }
     // The likeliest token of all is the likeliest allowed one if it is allowed, so that a mask is not needed.
     if let constraint, options.temperature > 0 || !constraint.allows(Int32(summary.index)) {
-      unsafe constraint.mask.apply(to: logits, keeping: constraint.allowedEnds)
+      try unsafe constraint.mask.apply(to: logits, keeping: constraint.allowedEnds)
       summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
       guard summary.index < logits.count else { throw Self.notNumbers() }
     }

@@ -11,11 +11,15 @@ struct AutomatonShelf {
     let index = automata.firstIndex { $0.format === format }
     var entry = index.map { automata.remove(at: $0) }
     if entry?.automaton.isLarge ?? true {
-      entry = (format, GrammarAutomaton(grammar: format.grammar, trie: format.trie))
+      entry = (format, Self.make(format))
     }
     if automata.count >= Self.limit { automata.removeFirst() }
-    guard let entry else { return GrammarAutomaton(grammar: format.grammar, trie: format.trie) }
+    guard let entry else { return Self.make(format) }
     automata.append(entry)
     return entry.automaton
+  }
+
+  private static func make(_ format: CompiledFormat) -> GrammarAutomaton {
+    GrammarAutomaton(grammar: format.grammar, trie: format.trie, startMask: format.startMask)
   }
 }

@@ -10,10 +10,18 @@ final class CompiledFormat: Sendable {
   let trie: VocabularyTrie
   /// Tokens of a shortest answer.
   let shortestAnswer: Int
+  /// The tokens that an answer may begin with.
+  ///
+  /// Made here, on the caller's thread: at its beginning a format often has more ways on than anywhere else.
+  let startMask: TokenMask
 
+  /// - Throws: `RequestError` with code `unsatisfiableFormat` for a format that the vocabulary can't spell, or
+  ///   `unsupportedFormat` for one that takes too much work at its very beginning.
   init(grammar: Grammar, trie: VocabularyTrie) throws(RequestError) {
     let automaton = GrammarAutomaton(grammar: grammar, trie: trie)
-    guard let shortest = automaton.completion(automaton.start()) else {
+    let start = automaton.start()
+    guard !automaton.isTooLarge(start) else { throw GrammarAutomaton.tooMuchWork() }
+    guard let shortest = automaton.completion(start) else {
       throw RequestError(
         .unsatisfiableFormat,
         "responseFormat needs characters that the model has no tokens for; use another model."
@@ -22,6 +30,7 @@ final class CompiledFormat: Sendable {
     self.grammar = grammar
     self.trie = trie
     shortestAnswer = shortest.count
+    startMask = try automaton.mask(start)
   }
 }
 

@@ -28,14 +28,26 @@ struct Grammar: Sendable {
   let rules: [Int32]
   /// For each place, the bytes of the shortest way to its rule's end.
   let distances: [Int]
+  /// For each fork the first of the nearest ways on; nothing where there is none, and at other places.
+  private let nearest: [Int32]
+  /// How many steps it took to make the network, and to find its distances.
+  let work: Int
 
   /// - Parameters:
   ///   - nodes: The places; indices in them are valid.
   ///   - rules: Where each rule begins, at least one.
-  init(nodes: [Node], rules: [Int32]) {
+  ///   - work: The steps of making them.
+  init(nodes: [Node], rules: [Int32], work: Int = 0) {
     self.nodes = nodes
     self.rules = rules
-    distances = Self.distances(nodes, rules)
+    let (distances, visits) = Self.distances(nodes, rules)
+    self.distances = distances
+    // Looked for once, as a shortest text can come through the same fork thousands of times.
+    nearest = nodes.map { node in
+      guard case .fork(let options) = node else { return -1 }
+      return options.min { distances[Int($0)] < distances[Int($1)] } ?? -1
+    }
+    self.work = work + visits
   }
 
   /// The bytes of the shortest text, at least ``unreachable`` if there is none.
@@ -51,10 +63,10 @@ struct Grammar: Sendable {
       case .bytes(let low, _, let next):
         text.append(low)
         node = next
-      case .fork(let options):
+      case .fork:
         // A place without options is never entered: its distance is unreachable.
-        guard let best = options.min(by: { distances[Int($0)] < distances[Int($1)] }) else { return text }
-        node = best
+        guard nearest[Int(node)] >= 0 else { return text }
+        node = nearest[Int(node)]
       case .call(let rule, let next):
         returns.append(next)
         node = rules[Int(rule)]
@@ -110,38 +122,83 @@ struct Grammar: Sendable {
     return Array(found)
   }
 
-  /// Distances from the ends backwards: a place is looked at again when one it leads to has come nearer.
-  private static func distances(_ nodes: [Node], _ rules: [Int32]) -> [Int] {
-    func successors(_ node: Node) -> [Int32] {
-      switch node {
-      case .bytes(_, _, let next): [next]
-      case .fork(let options): options
-      case .call(let rule, let next): [rules[Int(rule)], next]
-      case .end: []
-      }
-    }
-    var predecessors = [[Int32]](repeating: [], count: nodes.count)
-    var open: [Int32] = []
-    for (index, node) in nodes.enumerated() {
-      for next in successors(node) { predecessors[Int(next)].append(Int32(index)) }
-      if node == .end { open.append(Int32(index)) }
-    }
+  /// Distances from the ends backwards, the nearest places first (Knuth 1977).
+  ///
+  /// In that order a place's first distance is its last: a fork is as far as the way on that is met first, a call as far
+  /// as its two parts once both are known. So every edge is looked at once.
+  ///
+  /// - Returns: The distances, and how many edges were looked at.
+  /// - Complexity: O(*n*) in places, edges and ``longestWay``.
+  private static func distances(_ nodes: [Node], _ rules: [Int32]) -> (distances: [Int], visits: Int) {
+    let predecessors = Predecessors(nodes, rules)
     var distances = [Int](repeating: unreachable, count: nodes.count)
-    var head = 0
-    while head < open.count {
-      let index = Int(open[head])
-      head += 1
-      let distance =
-        switch nodes[index] {
-        case .bytes(_, _, let next): 1 + distances[Int(next)]
-        case .fork(let options): options.map { distances[Int($0)] }.min() ?? unreachable
-        case .call(let rule, let next): distances[Int(rules[Int(rule)])] + distances[Int(next)]
-        case .end: 0
-        }
-      guard distance < distances[index], distance <= longestWay else { continue }
-      distances[index] = distance
-      open += predecessors[index]
+    // Places by their distance.
+    var open: [[Int32]] = [[]]
+    for (index, node) in nodes.enumerated() where node == .end {
+      distances[index] = 0
+      open[0].append(Int32(index))
     }
-    return distances
+    var visits = 0
+    var distance = 0
+    while distance < open.count {
+      var index = 0
+      // It grows while it is read, where forks are as far as their ways on.
+      while index < open[distance].count {
+        for place in predecessors[open[distance][index]] {
+          visits += 1
+          guard distances[Int(place)] == unreachable else { continue }
+          let found =
+            switch nodes[Int(place)] {
+            case .bytes: distance + 1
+            case .fork: distance
+            case .call(let rule, let next): distances[Int(rules[Int(rule)])] + distances[Int(next)]
+            case .end: 0
+            }
+          guard found <= longestWay else { continue }
+          distances[Int(place)] = found
+          while open.count <= found { open.append([]) }
+          open[found].append(place)
+        }
+        index += 1
+      }
+      open[distance] = []
+      distance += 1
+    }
+    return (distances, visits)
+  }
+
+  /// The places that lead to each place, once for each way.
+  private struct Predecessors {
+    private var places: [Int32]
+    /// Where each place's list begins; one more than there are places.
+    private var starts: [Int]
+
+    init(_ nodes: [Node], _ rules: [Int32]) {
+      func forEachWay(_ body: (_ place: Int, _ next: Int) -> Void) {
+        for (index, node) in nodes.enumerated() {
+          switch node {
+          case .bytes(_, _, let next): body(index, Int(next))
+          case .fork(let options): for option in options { body(index, Int(option)) }
+          case .call(let rule, let next):
+            body(index, Int(rules[Int(rule)]))
+            body(index, Int(next))
+          case .end: break
+          }
+        }
+      }
+      var starts = [Int](repeating: 0, count: nodes.count + 1)
+      forEachWay { starts[$1 + 1] += 1 }
+      for index in 0..<nodes.count { starts[index + 1] += starts[index] }
+      var free = starts
+      var places = [Int32](repeating: 0, count: starts[nodes.count])
+      forEachWay { place, next in
+        places[free[next]] = Int32(place)
+        free[next] += 1
+      }
+      self.places = places
+      self.starts = starts
+    }
+
+    subscript(place: Int32) -> ArraySlice<Int32> { places[starts[Int(place)]..<starts[Int(place) + 1]] }
   }
 }

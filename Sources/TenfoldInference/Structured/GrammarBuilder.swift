@@ -7,9 +7,16 @@ import TenfoldCore
 final class GrammarBuilder {
   /// The most places of a network; schemas with large limits need many.
   static let maximumNodes = 1 << 17
+  /// The most steps of making a network: parts that are read, options of forks, names that are told apart.
+  ///
+  /// What adds places takes a few for each of them; only a format that adds none however long it is worked on, or forks
+  /// of tens of thousands of ways at each place, needs more.
+  static let maximumWork = 8 * maximumNodes
 
   private var nodes: [Grammar.Node] = [.end]
   private var rules: [Int32] = []
+  /// The steps so far.
+  private(set) var work = 0
 
   /// The end of every rule.
   let end: Int32 = 0
@@ -19,7 +26,7 @@ final class GrammarBuilder {
   /// - Throws: `RequestError` with code `unsatisfiableFormat` if no text follows the grammar, or `unsupportedFormat` if
   ///   it can't be followed from left to right.
   func finish() throws(RequestError) -> Grammar {
-    let grammar = Grammar(nodes: nodes, rules: rules)
+    let grammar = Grammar(nodes: nodes, rules: rules, work: work)
     guard grammar.shortest < Grammar.unreachable else {
       throw RequestError(.unsatisfiableFormat, "responseFormat allows no answer at all; loosen its limits.")
     }
@@ -30,6 +37,20 @@ final class GrammarBuilder {
       )
     }
     return grammar
+  }
+
+  /// Counts steps of work.
+  ///
+  /// - Throws: `RequestError` with code `unsupportedFormat` if there were too many.
+  func spend(_ steps: Int) throws(RequestError) {
+    // No sum overflows: each is at most the limit and the length of a list in memory.
+    work += steps
+    guard work <= Self.maximumWork else {
+      throw RequestError(
+        .unsupportedFormat,
+        "responseFormat takes too much work for what it allows; repeat and nest less, and list fewer alternatives."
+      )
+    }
   }
 
   // MARK: - Rules
@@ -103,7 +124,8 @@ final class GrammarBuilder {
     if let maximum {
       for _ in minimum..<maximum {
         let once = try body(node)
-        guard once != node else { break }
+        // Asked once only: where such bodies are nested, a second time at each level would double the work.
+        guard once != node else { return node }
         node = try optional(once, then: next)
       }
     } else {
@@ -134,6 +156,8 @@ final class GrammarBuilder {
         "responseFormat needs more than \(Self.maximumNodes) states; lower its limits on lengths and counts."
       )
     }
+    if case .fork(let options) = node { try spend(options.count) }
+    try spend(1)
     nodes.append(node)
     return Int32(nodes.count - 1)
   }

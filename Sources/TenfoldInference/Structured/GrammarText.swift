@@ -32,7 +32,8 @@ struct GrammarText {
   /// - Parameter text: The rules; the one called `root` is the whole answer's.
   /// - Returns: The grammar.
   /// - Throws: `RequestError` with code `invalidOption` for a text that does not follow the language,
-  ///   `unsatisfiableFormat` if no answer follows the rules, `unsupportedFormat` if they are left-recursive or too large.
+  ///   `unsatisfiableFormat` if no answer follows the rules, `unsupportedFormat` if they are left-recursive, too large, or
+  ///   take too much work.
   static func grammar(_ text: String) throws(RequestError) -> Grammar {
     var parser = GrammarText(text)
     let rules = try parser.rules()
@@ -57,6 +58,7 @@ struct GrammarText {
     _ builder: GrammarBuilder,
     then next: Int32
   ) throws(RequestError) -> Int32 {
+    try builder.spend(1)
     switch expression {
     case .literal(let text): return try builder.literal(text, then: next)
     case .scalars(let ranges): return try builder.scalar(ranges, then: next)

@@ -29,6 +29,8 @@ struct JSONSchemaCompiler {
   private let builder = GrammarBuilder()
   private let values: JSONValueGrammar
   private var references: [String: Int32] = [:]
+  /// What references may name, by the reference.
+  private let definitions: [String: JSONDocument]
   /// References whose contents are still to be built.
   private var open: [(rule: Int32, schema: JSONDocument, path: String)] = []
 
@@ -54,6 +56,7 @@ struct JSONSchemaCompiler {
 
   private init(document: JSONDocument) {
     self.document = document
+    definitions = Self.definitions(document)
     values = JSONValueGrammar(builder)
   }
 
@@ -166,8 +169,9 @@ struct JSONSchemaCompiler {
     if let wrong = types.first(where: { !known.contains($0) }) {
       throw invalid(path + "/type", "is '\(wrong)', which is no type")
     }
-    // An integer is a number too.
-    return types.contains("number") ? types.filter { $0 != "integer" } : types
+    // Each once, however often it stands there; an integer is a number too.
+    var seen: Set<String> = types.contains("number") ? ["integer"] : []
+    return types.filter { seen.insert($0).inserted }
   }
 
   private func constants(
@@ -189,8 +193,14 @@ struct JSONSchemaCompiler {
       let types = try self.types(schema, keys, path)
       options.removeAll { !types.contains(where: $0.isOfType) }
     }
+    try builder.spend(options.count)
     var nodes: [Int32] = []
-    for option in options { nodes.append(try builder.literal(option.text, then: next)) }
+    // By their bytes: texts that Unicode holds to be equal are different answers.
+    var seen: Set<[UInt8]> = []
+    for option in options {
+      let text = option.text
+      if seen.insert(Array(text.utf8)).inserted { nodes.append(try builder.literal(text, then: next)) }
+    }
     return try builder.oneOf(nodes)
   }
 
@@ -300,11 +310,12 @@ struct JSONSchemaCompiler {
       properties = members
     }
     var required: [String] = []
+    var requiredNames: Set<String> = []
     if let list = schema["required"] {
       guard case .array(let names) = list else { throw invalid(path + "/required", "must be an array") }
       for item in names {
         guard case .string(let name) = item else { throw invalid(path + "/required", "must hold strings") }
-        required.append(name)
+        if requiredNames.insert(name).inserted { required.append(name) }
       }
     }
     let additional = schema["additionalProperties"]
@@ -337,10 +348,10 @@ struct JSONSchemaCompiler {
       first = try builder.optional(member, then: close)
     }
     for property in properties.reversed() {
-      let isRequired = required.contains(property.name)
+      let isRequired = requiredNames.contains(property.name)
       let name = JSONDocument.quoted(property.name)
       // Both ways lead through one value only when nothing after it depends on the way.
-      let value = try node(property.value, "\(path)/properties/\(property.name)", then: later)
+      let value = try node(property.value, Self.path(path, property.name), then: later)
       let member = try builder.literal(name, then: values.colon(then: value))
       let following = try values.comma(then: member)
       first = isRequired ? member : try builder.oneOf([member, first])
@@ -349,18 +360,31 @@ struct JSONSchemaCompiler {
     return try builder.literal("{", then: first)
   }
 
+  /// A property's path in messages; of a long name its beginning.
+  private static func path(_ path: String, _ name: String) -> String {
+    var end = String.UnicodeScalarView()
+    end.append(contentsOf: name.unicodeScalars.prefix(64))
+    return "\(path)/properties/\(String(end))"
+  }
+
   // MARK: - References
+
+  /// The schemas that references can name.
+  private static func definitions(_ document: JSONDocument) -> [String: JSONDocument] {
+    var definitions: [String: JSONDocument] = [:]
+    for prefix in ["#/$defs/", "#/definitions/"] {
+      guard case .object(let members)? = document[String(prefix.dropFirst(2).dropLast())] else { continue }
+      for member in members where !member.name.contains(where: { "/~%".contains($0) }) {
+        definitions[prefix + member.name] = member.value
+      }
+    }
+    return definitions
+  }
 
   private mutating func rule(of reference: JSONDocument, _ path: String) throws(RequestError) -> Int32 {
     guard case .string(let name) = reference else { throw invalid(path + "/$ref", "must be a string") }
     if let rule = references[name] { return rule }
-    var target: JSONDocument?
-    for prefix in ["#/$defs/", "#/definitions/"] where name.hasPrefix(prefix) {
-      let key = name.dropFirst(prefix.count)
-      guard !key.contains("/"), !key.contains("~"), !key.contains("%") else { break }
-      target = document[String(prefix.dropFirst(2).dropLast())]?[String(key)]
-    }
-    guard let target else {
+    guard let target = definitions[name] else {
       throw RequestError(
         name.hasPrefix("#/$defs/") || name.hasPrefix("#/definitions/") ? .invalidOption : .unsupportedFormat,
         "The schema's \(path)/$ref is '\(name)'; it must name an entry of $defs, as in '#/$defs/name', or '#'."

@@ -190,6 +190,7 @@ final class JSONValueGrammar {
     rest: Int32
   ) throws(RequestError) -> Int32 {
     if names.isEmpty { return rest }
+    try builder.spend(names.count)
     var options: [Int32] = []
     // The name may end here unless it is one of them, or empty.
     if !isStart, !names.contains([]) { options.append(end) }

@@ -13,6 +13,8 @@ struct MaskOutline {
     /// Whether the places have no call in common.
     var isWholeText: Bool
     var chains: [[Int32]]
+    /// The state itself where it has so many places that their chains are not written out.
+    var state: Int32 = -1
   }
 
   /// A node of the vocabulary's trie at whose byte that call returns.

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// Keeps one answer within its format.
 ///
 /// Before an answer would become too long to be ended within its limit it is closed on a shortest way, so that it
@@ -28,7 +30,9 @@ struct TokenConstraint {
   var allowedEnds: Set<Int32> { automaton.accepts(state) ? endTokens : [] }
 
   /// The tokens that are allowed now, without ends.
-  var mask: TokenMask { automaton.mask(state) }
+  ///
+  /// - Throws: `RequestError` with code `unsupportedFormat` where that takes too much work to say.
+  var mask: TokenMask { get throws(RequestError) { try automaton.mask(state) } }
 
   /// Whether a token is allowed now.
   func allows(_ token: Int32) -> Bool {
@@ -62,9 +66,11 @@ struct TokenConstraint {
   ///   - token: What the model would say; allowed.
   ///   - left: How many tokens may follow it.
   /// - Returns: What to say: the token, or the first one of the shortest ending; `nil` if the answer ends here.
-  mutating func checked(_ token: Int32, left: Int) -> Int32? {
+  /// - Throws: `RequestError` with code `unsupportedFormat` if the format can't be followed beyond the token.
+  mutating func checked(_ token: Int32, left: Int) throws(RequestError) -> Int32? {
     guard !endTokens.contains(token) else { return token }
     let next = automaton.next(state, bytesOf(token))
+    if next != GrammarAutomaton.dead, automaton.isTooLarge(next) { throw GrammarAutomaton.tooMuchWork() }
     if next != GrammarAutomaton.dead, let ending = automaton.completion(next), ending.count <= left {
       return token
     }

@@ -15,7 +15,7 @@
 /// let ids = tokenizer.encode("Hello, world!")
 /// let text = tokenizer.decode(ids)
 /// ```
-public final class BytePairTokenizer: DecoderTokenizer {
+public final class BytePairTokenizer: DecoderTokenizer, BoundedTokens {
   private let vocabulary: BytePairVocabulary
   private let splitter: WordSplitter
   private let special: SpecialTokens
@@ -97,6 +97,8 @@ public final class BytePairTokenizer: DecoderTokenizer {
   public func isControl(_ id: Int32) -> Bool {
     vocabulary.kinds.indices.contains(Int(id)) && vocabulary.kinds[Int(id)] == .control
   }
+
+  var longestToken: Int? { vocabulary.longestToken }
 
   /// Turns UTF-8 into token ids; invalid sequences become U+FFFD first.
   ///

@@ -58,6 +58,16 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
   /// The bytes a token stands for.
   func bytes(of id: Int) -> ArraySlice<UInt8> { tokenBytes[tokenStarts[id]..<tokenStarts[id + 1]] }
 
+  /// The most bytes of text that become one token; `nil` where the vocabulary lacks a byte, which is dropped then.
+  ///
+  /// A merged token is spelled as the two it is made of, so that it stands for no more bytes than it has.
+  var longestToken: Int? {
+    // These bytes stand in no UTF-8.
+    let isComplete = byteIDs.indices.allSatisfy { byteIDs[$0] >= 0 || $0 == 0xC0 || $0 == 0xC1 || $0 > 0xF4 }
+    guard isComplete else { return nil }
+    return zip(tokenStarts, tokenStarts.dropFirst()).reduce(1) { max($0, $1.1 - $1.0) }
+  }
+
   @inline(__always)
   func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 {
     guard let words else { return -1 }
@@ -66,12 +76,14 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
 
   @inline(__always)
   func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32]) {
-    // Bytes the vocabulary lacks are negative and dropped later, as the reference does.
+    // Bytes the vocabulary lacks are negative, and dropped when all merging is done, as the reference does.
     for index in range { symbols.append(byteIDs[Int(text[index])]) }
   }
 
   @inline(__always)
-  func appendTokens(of symbol: Int32, to ids: inout [Int32]) { ids.append(symbol) }
+  func appendTokens(of symbol: Int32, to ids: inout [Int32]) {
+    if symbol >= 0 { ids.append(symbol) }
+  }
 
   /// Whether a token is spelled in the byte alphabet.
   private static func isSpelled(_ kind: TokenKind) -> Bool {

@@ -60,6 +60,12 @@ extension DecoderTokenizer {
   }
 }
 
+/// A tokenizer that knows how much text can become one of its tokens.
+protocol BoundedTokens {
+  /// The most bytes of text that become one token; `nil` if some text becomes none at all.
+  var longestToken: Int? { get }
+}
+
 extension GGUFMetadata {
   /// Builds the tokenizer that the file carries.
   ///

@@ -16,7 +16,7 @@
 /// let tokenizer = try SentencePieceTokenizer(metadata: file.metadata)
 /// let ids = tokenizer.encode("Hello, world!")
 /// ```
-public final class SentencePieceTokenizer: DecoderTokenizer {
+public final class SentencePieceTokenizer: DecoderTokenizer, BoundedTokens {
   private let vocabulary: SentencePieceVocabulary
   private let special: SpecialTokens
   private let scratches: ScratchPool<MergeScratch>
@@ -90,6 +90,8 @@ public final class SentencePieceTokenizer: DecoderTokenizer {
   public func isControl(_ id: Int32) -> Bool {
     vocabulary.kinds.indices.contains(Int(id)) && vocabulary.kinds[Int(id)] == .control
   }
+
+  var longestToken: Int? { vocabulary.longestToken }
 
   /// Turns UTF-8 into token ids, with a space before it where ``addsSpacePrefix``; invalid sequences become U+FFFD first.
   ///

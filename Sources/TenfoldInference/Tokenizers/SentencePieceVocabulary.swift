@@ -80,6 +80,9 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   /// The bytes a piece stands for.
   func bytes(of id: Int) -> ArraySlice<UInt8> { pieceBytes[pieceStarts[id]..<pieceStarts[id + 1]] }
 
+  /// The most bytes of text that become one token: a space of a piece may be written as its mark, which takes three.
+  var longestToken: Int { 3 * zip(pieceStarts, pieceStarts.dropFirst()).reduce(1) { max($0, $1.1 - $1.0) } }
+
   // MARK: - Words
 
   /// The scalar at `index` with a space for the character that marks one, and its length in bytes.

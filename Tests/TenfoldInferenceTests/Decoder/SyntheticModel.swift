@@ -165,6 +165,7 @@ struct ASCIIVocabulary: DecoderVocabulary {
   var turnEnd: Int32? { endTokens.min() }
 
   var count: Int { 128 }
+  var longestToken: Int? { 1 }
 
   func bytes(of token: Int32) -> [UInt8] { (0..<127).contains(token) ? [UInt8(token)] : [] }
 

@@ -260,7 +260,7 @@ struct JSONSchemaCompilerTests {
     for _ in 0..<depth {
       state = automaton.next(state, Array(#"{"l":"#.utf8))
       try #require(state != GrammarAutomaton.dead)
-      #expect(!automaton.mask(state).isEmpty)
+      #expect(try !automaton.mask(state).isEmpty)
     }
     // Some way out is left; its text satisfies the schema.
     let ending = StructuredVocabulary.text(try #require(automaton.completion(state)))
@@ -320,6 +320,50 @@ struct JSONSchemaCompilerTests {
   )
   func malformed(schema: String) {
     #expect(code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(schema) } == .invalidOption)
+  }
+
+  @Test("takes work in proportion to a long list of values, and lists what stands there twice once")
+  func longLists() throws {
+    let ones = Array(repeating: "1", count: 40_000).joined(separator: ",")
+    let same = try JSONSchemaCompiler.grammar(#"{"enum": [\#(ones)]}"#)
+    #expect(same.nodes.count == 2 && same.work < 50_000)
+    let values = (0..<8_000).map { #""v\#($0)""# }.joined(separator: ",")
+    let different = try JSONSchemaCompiler.grammar(#"{"enum": [\#(values)]}"#)
+    #expect(different.nodes.count > 50_000 && different.work < 8 * different.nodes.count)
+    let nulls = Array(repeating: #""null""#, count: 30_000).joined(separator: ",")
+    let types = try JSONSchemaCompiler.grammar(#"{"type": [\#(nulls)]}"#)
+    #expect(types.nodes.count == 5 && types.work < 100)
+    let none = #"{"type": [\#(nulls)], "enum": [\#(ones)]}"#
+    #expect(
+      code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(none) } == .unsatisfiableFormat
+    )
+    // Equal to Unicode, but not the same bytes.
+    let accents = try JSONSchemaCompiler.grammar("{\"enum\": [\"\u{E9}\", \"e\u{301}\"]}")
+    #expect(StructuredVocabulary.allows(accents, "\"\u{E9}\""))
+    #expect(StructuredVocabulary.allows(accents, "\"e\u{301}\""))
+  }
+
+  @Test("finds definitions by both names, and the required members among many")
+  func manyNames() throws {
+    let names = (0..<2_000).map { "n\($0)" }
+    let definitions = names.enumerated().map { index, name in
+      let next = index + 1 < names.count ? ##"{"$ref": "#/$defs/n\##(index + 1)"}"## : #"{"const": 7}"#
+      return #""\#(name)": {"anyOf": [\#(next)]}"#
+    }
+    let chain = try JSONSchemaCompiler.grammar(
+      ##"{"$ref": "#/$defs/n0", "$defs": {\##(definitions.joined(separator: ","))}}"##
+    )
+    #expect(StructuredVocabulary.allows(chain, "7") && !StructuredVocabulary.allows(chain, "8"))
+    let old = ##"{"$ref": "#/definitions/a", "definitions": {"a": {"const": 1}, "b/c": {"const": 2}}}"##
+    #expect(StructuredVocabulary.allows(try JSONSchemaCompiler.grammar(old), "1"))
+    let odd = old.replacing("definitions/a", with: "definitions/b/c")
+    #expect(code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(odd) } == .invalidOption)
+    let properties = names.prefix(200).map { #""\#($0)": {"const": 1}"# }.joined(separator: ",")
+    let object = try JSONSchemaCompiler.grammar(
+      #"{"properties": {\#(properties)}, "required": ["n199", "n3", "n3"]}"#
+    )
+    #expect(StructuredVocabulary.allows(object, #"{"n3":1,"n199":1}"#))
+    #expect(!StructuredVocabulary.allows(object, #"{"n3":1}"#))
   }
 
   private func code(_ body: () throws(RequestError) -> Void) -> RequestError.Code? {
@@ -392,6 +436,100 @@ struct GrammarTextTests {
     for bad in ["a", "b", "a  c"] { #expect(!StructuredVocabulary.allows(grammar, bad), "\(bad)") }
   }
 
+  private static func nested(_ text: String, _ count: String, depth: Int = 60) -> String {
+    String(repeating: "(", count: depth) + text + String(repeating: ")" + count, count: depth)
+  }
+
+  @Test(
+    "reads what adds nothing once at each level, however deep it is nested",
+    .timeLimit(.minutes(2)),
+    arguments: ["{1,2}", "{2,3}", "{0,9}", "{3}", "?", "*", "{1,1}"]
+  )
+  func nestedEmptyRepetition(count: String) throws {
+    for text in [#""""#, #""" """#, #"("")"#, #"""{5,7}"#] {
+      let grammar = try GrammarText.grammar(#"root ::= "a" "# + Self.nested(text, count) + #" "b""#)
+      #expect(grammar.work < 2_000, "\(text)\(count)")
+      #expect(StructuredVocabulary.allows(grammar, "ab") && !StructuredVocabulary.allows(grammar, "aab"))
+    }
+  }
+
+  @Test(
+    "refuses what takes too much work, with a code",
+    .timeLimit(.minutes(2)),
+    arguments: [
+      // Every level doubles what it holds.
+      #"root ::= "a" "# + nested(#""" | """#, "{1,2}"), #"root ::= "# + nested(#""x""#, "{1,2}"),
+      #"root ::= "a" "# + nested(#""""#, "+"), #"root ::= "a" "# + nested(#""""#, "{1,}"),
+      // Much is read for each place, and each place has many ways on.
+      "root ::= (" + String(repeating: #""" "#, count: 2_000) + #""a"){5000}"#,
+      #"root ::= ("a" | "# + String(repeating: #""" | "#, count: 5_000) + #""b"){0,5000}"#,
+    ]
+  )
+  func tooMuchWork(text: String) {
+    let error = #expect(throws: RequestError.self) { try GrammarText.grammar(text) }
+    #expect(error?.code == .unsupportedFormat)
+  }
+
+  @Test("follows rules that may be empty within each other so far and no further", .timeLimit(.minutes(2)))
+  func nestedNullableRules() throws {
+    for count in ["{1,2}", "{2,3}", "*", "?", "+"] {
+      let rules = (0..<60).map { "r\($0) ::= r\($0 + 1)\(count)\n" }.joined() + "r60 ::= \"\"\n"
+      let grammar = try GrammarText.grammar("root ::= \"a\" r0\n" + rules)
+      let automaton = StructuredVocabulary.automaton(grammar)
+      let state = automaton.next(automaton.start(), [0x61])
+      try #require(state != GrammarAutomaton.dead, "\(count)")
+      #expect(automaton.isTooLarge(state) || automaton.accepts(state), "\(count)")
+      #expect(automaton.work < 40 * GrammarAutomaton.largestState, "\(count)")
+      let first = try GrammarText.grammar("root ::= r0 \"a\"\n" + rules)
+      do throws(RequestError) {
+        #expect(try CompiledFormat(grammar: first, trie: StructuredVocabulary.trie).shortestAnswer == 1)
+      } catch {
+        #expect(error.code == .unsupportedFormat, "\(count)")
+      }
+    }
+  }
+
+  @Test("knows the distances that looking again and again would find", arguments: 0..<100)
+  func distances(seed: UInt64) {
+    var random = SamplerRandom(seed: seed)
+    let count = Int.random(in: 2...24, using: &random)
+    let ruleCount = Int.random(in: 1...4, using: &random)
+    func place() -> Int32 { Int32.random(in: 0..<Int32(count), using: &random) }
+    var nodes: [Grammar.Node] = [.end]
+    while nodes.count < count {
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0, 1: nodes.append(.bytes(low: 97, high: 99, next: place()))
+      case 2, 3: nodes.append(.fork((0..<Int.random(in: 0...4, using: &random)).map { _ in place() }))
+      default:
+        nodes.append(.call(rule: Int32.random(in: 0..<Int32(ruleCount), using: &random), next: place()))
+      }
+    }
+    let rules = (0..<ruleCount).map { _ in place() }
+    var expected = [Int](repeating: Grammar.unreachable, count: count)
+    for _ in 0...count {
+      for (index, node) in nodes.enumerated() {
+        let found =
+          switch node {
+          case .bytes(_, _, let next): expected[Int(next)] + 1
+          case .fork(let options): options.map { expected[Int($0)] }.min() ?? Grammar.unreachable
+          case .call(let rule, let next): expected[Int(rules[Int(rule)])] + expected[Int(next)]
+          case .end: 0
+          }
+        expected[index] = min(expected[index], found)
+      }
+    }
+    let grammar = Grammar(nodes: nodes, rules: rules)
+    #expect(grammar.distances == expected, "seed \(seed)")
+    let edges = nodes.reduce(0) { sum, node in
+      switch node {
+      case .fork(let options): sum + options.count
+      case .call: sum + 2
+      default: sum + 1
+      }
+    }
+    #expect(grammar.work <= edges, "seed \(seed)")
+  }
+
   @Test("follows an ambiguous rule that calls itself", .timeLimit(.minutes(2)))
   func ambiguousRule() throws {
     let automaton = StructuredVocabulary.automaton(
@@ -400,7 +538,7 @@ struct GrammarTextTests {
     var state = automaton.start()
     for _ in 0..<200 { state = automaton.next(state, [0x61]) }
     #expect(state != GrammarAutomaton.dead && automaton.completion(state) != nil)
-    #expect(!automaton.mask(state).isEmpty)
+    #expect(try !automaton.mask(state).isEmpty)
   }
 
   /// Forty rules, each of which is twice the next.

@@ -143,7 +143,8 @@ struct TokenConstraintTests {
         }
       }
       let forced = constraint.forced
-      guard let token = forced ?? constraint.checked(wanted.token, left: maxTokens - tokens.count - 1) else {
+      guard let token = try forced ?? constraint.checked(wanted.token, left: maxTokens - tokens.count - 1)
+      else {
         break
       }
       #expect(constraint.allows(token))
@@ -203,11 +204,11 @@ struct TokenConstraintTests {
     steps: Int,
     _ random: inout SamplerRandom,
     _ note: String
-  ) -> [Int] {
+  ) throws -> [Int] {
     var state = automaton.start()
     var outlines: [Int] = []
     for _ in 0..<steps {
-      let mask = automaton.mask(state)
+      let mask = try automaton.mask(state)
       outlines.append(automaton.keptMasks.outlines)
       expectExact(mask, of: state, in: automaton, note)
       let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
@@ -222,7 +223,7 @@ struct TokenConstraintTests {
     var maker = RandomSchema(random: SamplerRandom(seed: seed))
     let grammar = try JSONSchemaCompiler.grammar(maker.schema().text)
     let automaton = StructuredVocabulary.automaton(grammar)
-    for walk in 0..<3 { follow(automaton, steps: 12, &maker.random, "seed \(seed), walk \(walk)") }
+    for walk in 0..<3 { try follow(automaton, steps: 12, &maker.random, "seed \(seed), walk \(walk)") }
   }
 
   @Test(
@@ -240,7 +241,7 @@ struct TokenConstraintTests {
     let automaton = StructuredVocabulary.automaton(try GrammarText.grammar(text))
     for seed in UInt64(0)..<12 {
       var random = SamplerRandom(seed: seed)
-      follow(automaton, steps: 16, &random, "seed \(seed)")
+      try follow(automaton, steps: 16, &random, "seed \(seed)")
     }
   }
 
@@ -259,7 +260,7 @@ struct TokenConstraintTests {
         state = automaton.next(state, byte)
         try #require(state != GrammarAutomaton.dead)
         states.insert(state)
-        expectExact(automaton.mask(state), of: state, in: automaton, "item \(number)")
+        expectExact(try automaton.mask(state), of: state, in: automaton, "item \(number)")
       }
       counts.append(automaton.keptMasks.outlines)
     }
@@ -302,7 +303,7 @@ struct TokenConstraintTests {
     var state = automaton.start()
     for _ in 0..<30 {
       #expect(automaton.next(state, automaton.required(state)) != GrammarAutomaton.dead, "seed \(seed)")
-      let mask = automaton.mask(state)
+      let mask = try automaton.mask(state)
       let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
       guard let token = allowed.randomElement(using: &maker.random) else { break }
       state = automaton.next(state, StructuredVocabulary.pieces[token])
@@ -349,6 +350,112 @@ struct TokenConstraintTests {
     #expect(trie.tokens(for: [2]) == nil && trie.tokens(for: []) == [])
     let empty = VocabularyTrie(count: 2) { _ in [] }
     #expect(empty.tokens(for: [1]) == nil && empty.bytes.isEmpty)
+  }
+
+  @Test("is in few places at once with ordinary schemas, and may be in many more")
+  func placeCounts() throws {
+    var most = 0
+    for item in JSONSchemaCompilerTests.cases {
+      let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(item.schema))
+      for text in item.good {
+        var state = automaton.start()
+        for byte in text.utf8 {
+          most = max(most, automaton.placeCount(of: state))
+          state = automaton.next(state, byte)
+        }
+      }
+    }
+    for seed in UInt64(0)..<40 {
+      var maker = RandomSchema(random: SamplerRandom(seed: seed))
+      let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(maker.schema().text))
+      var state = automaton.start()
+      for _ in 0..<30 {
+        most = max(most, automaton.placeCount(of: state))
+        let mask = try automaton.mask(state)
+        let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
+        guard let token = allowed.randomElement(using: &maker.random) else { break }
+        state = automaton.next(state, StructuredVocabulary.pieces[token])
+      }
+    }
+    #expect(most < 100, "\(most)")
+    #expect(GrammarAutomaton.largestState > 300 * most)
+  }
+
+  @Test("chooses among thousands of values, and writes an object of hundreds of members")
+  func largeSchemas() throws {
+    let values = (0..<5_000).map { #""value \#($0)""# }.joined(separator: ",")
+    let list = try CompiledFormat(
+      grammar: JSONSchemaCompiler.grammar(#"{"type": "array", "items": {"enum": [\#(values)]}}"#),
+      trie: StructuredVocabulary.trie
+    )
+    let members = (0..<300).map { #""member \#($0)": {"type": "integer"}"# }.joined(separator: ",")
+    let object = try CompiledFormat(
+      grammar: JSONSchemaCompiler.grammar(#"{"type": "object", "properties": {\#(members)}}"#),
+      trie: StructuredVocabulary.trie
+    )
+    for (format, text) in [
+      (list, #"["value 4999", "value 0"]"#), (object, #"{"member 7": 1, "member 299": -5}"#),
+    ] {
+      let automaton = GrammarAutomaton(
+        grammar: format.grammar,
+        trie: format.trie,
+        startMask: format.startMask
+      )
+      var state = automaton.start()
+      for byte in text.utf8 {
+        #expect(try automaton.mask(state).contains(Int32(byte)))
+        state = automaton.next(state, byte)
+        try #require(state != GrammarAutomaton.dead && !automaton.isTooLarge(state))
+      }
+      #expect(automaton.accepts(state))
+    }
+  }
+
+  @Test("refuses a format whose beginning takes too much work")
+  func heavyBeginning() throws {
+    // Tokens as in a real vocabulary go many bytes deep; each of them leads to thousands of places.
+    let printable = (0x20...0x7E).map { UInt8($0) }
+    let pieces = (0..<16).flatMap { depth in
+      printable.map { [UInt8](repeating: 0x78, count: depth) + [$0] }
+    }
+    let trie = VocabularyTrie(count: pieces.count) { pieces[Int($0)] }
+    func code(_ count: Int, of alternative: String) throws -> RequestError.Code? {
+      let text = "root ::= " + Array(repeating: alternative, count: count).joined(separator: " | ")
+      let grammar = try GrammarText.grammar(text)
+      do {
+        _ = try CompiledFormat(grammar: grammar, trie: trie)
+        return nil
+      } catch {
+        return error.code
+      }
+    }
+    #expect(try code(7_000, of: "[ -~]{16}") == .unsupportedFormat)
+    #expect(try code(GrammarAutomaton.largestState, of: #""x""#) == .unsupportedFormat)
+    #expect(try code(100, of: "[ -~]{16}") == nil)
+  }
+
+  @Test("fails only where it comes to too many places, and not before")
+  func tooManyPlaces() throws {
+    let many = Array(repeating: #""x""#, count: GrammarAutomaton.largestState).joined(separator: " | ")
+    let grammar = try GrammarText.grammar(#"root ::= "b" | "a" ("# + many + ")")
+    let format = try CompiledFormat(grammar: grammar, trie: StructuredVocabulary.trie)
+    let (a, b) = (Int32(0x61), Int32(0x62))
+    var constraint = TokenConstraint(
+      GrammarAutomaton(grammar: grammar, trie: format.trie, startMask: format.startMask),
+      endTokens: [StructuredVocabulary.end]
+    ) { StructuredVocabulary.pieces[Int($0)] }
+    #expect(constraint.allows(a) && constraint.allows(b) && !constraint.allows(0x63))
+    let error = #expect(throws: RequestError.self) { try constraint.checked(a, left: 9) }
+    #expect(error?.code == .unsupportedFormat)
+    #expect(try constraint.checked(b, left: 9) == b)
+    // One that is there all the same ends neither well nor with a trap.
+    var lost = constraint
+    lost.take(a)
+    #expect(!lost.isComplete && lost.allowedEnds.isEmpty && lost.requiredText.isEmpty)
+    #expect(throws: RequestError.self) { try lost.mask }
+    #expect(throws: RequestError.self) { try lost.checked(0x78, left: 9) }
+    constraint.take(b)
+    #expect(constraint.isComplete)
   }
 
   @Test("refuses a format that the vocabulary can't spell")
@@ -411,6 +518,23 @@ struct LocalLanguageModelFormatTests {
     let grammar = try GenerationOptions(responseFormat: .grammar(#"root ::= ("yes" | "no") "!"{2}"#))
     let answer = try await model.respond(to: .raw("x", grammar))
     #expect(["yes!!", "no!!"].contains(answer.text) && answer.summary.reason == .endOfText)
+    await model.shutdown()
+  }
+
+  @Test("fails an answer whose format can't be followed further, and none beside it")
+  func heavyFormat() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let free = try GenerationOptions(maxTokens: 30)
+    let before = try await model.respond(to: .raw("free 1 ", free)).text
+    let many = Array(repeating: #""x""#, count: GrammarAutomaton.largestState).joined(separator: " | ")
+    let heavy = try GenerationOptions(responseFormat: .grammar(#"root ::= "a" ("# + many + ")"))
+    let other = try await model.generate(.raw("free 1 ", free))
+    let stream = try await model.generate(.raw("x", heavy))
+    let error = await #expect(throws: RequestError.self) { try await stream.collect() }
+    #expect(error?.code == .unsupportedFormat)
+    #expect(try await other.collect().text == before)
+    await model.waitForIdle()
+    #expect(model.statistics.usedPages == 0)
     await model.shutdown()
   }
 
