@@ -182,23 +182,19 @@ extension JobStoreContract {
     (
       "a batch that is larger than its producer's depth is refused as one that never fits",
       { bench, report in
-        func refusal(_ jobs: [NewJob]) async throws -> JobError.Code? {
-          do { _ = try await bench.store.enqueue(jobs) } catch let error as JobError { return error.code }
-          return nil
-        }
         func batch(_ count: Int, _ limit: Int, _ key: String? = nil) -> [NewJob] {
           (0..<count).map { _ in
             NewJob(name: "contract", payload: [], options: JobOptions(uniqueKey: key), depthLimit: limit)
           }
         }
-        let large = try await refusal(batch(4, 3))
+        let large = try await bench.refusal(batch(4, 3))
         report.check(large == .invalidOption, bench.clause, observed: "\(String(describing: large))")
-        let none = try await refusal(batch(1, 0))
+        let none = try await bench.refusal(batch(1, 0))
         report.check(none == .invalidOption, bench.clause, observed: "\(String(describing: none)) for none")
         let ready = try await bench.store.observe(.init()).ready
         report.check(ready == 0, bench.clause, observed: "\(ready) waiting")
         // Of these only the first is new.
-        let twins = try await refusal(batch(4, 3, "once"))
+        let twins = try await bench.refusal(batch(4, 3, "once"))
         report.check(twins == nil, bench.clause, observed: "\(String(describing: twins)) for twins")
       }
     ),

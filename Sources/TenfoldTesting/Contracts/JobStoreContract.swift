@@ -52,6 +52,21 @@ public enum JobStoreContract {
       try await store.settle([JobSettlement(reference, outcome)]).first
     }
 
+    /// Why a batch is refused; `nil` if it isn't.
+    func refusal(_ jobs: [NewJob]) async throws -> JobError.Code? {
+      do { _ = try await store.enqueue(jobs) } catch let error as JobError { return error.code }
+      return nil
+    }
+
+    /// Claims a job, saves something and lets the lease expire; the crashes it had before, or `nil` without a job.
+    func lose(_ update: JobUpdate) async throws -> Int? {
+      guard let lease = try await claim().first else { return nil }
+      _ = try await store.extend([lease.reference], by: .seconds(10), updates: [update])
+      clock.advance(by: .seconds(11))
+      _ = try await store.reap(limit: 10)
+      return lease.crashCount
+    }
+
     func state(_ id: RawJobID) async throws -> JobState? {
       try await store.observe(.init(jobs: [id])).jobs.first?.state
     }
@@ -198,22 +213,15 @@ public enum JobStoreContract {
       "a job that saves something new before each lease that expires makes progress, and goes on",
       { bench, report in
         _ = try await bench.put()
-        func lose(_ update: JobUpdate) async throws -> Int? {
-          guard let lease = try await bench.claim().first else { return nil }
-          _ = try await bench.store.extend([lease.reference], by: .seconds(10), updates: [update])
-          bench.clock.advance(by: .seconds(11))
-          _ = try await bench.store.reap(limit: 10)
-          return lease.crashCount
-        }
         var counts: [Int?] = []
         for number in 0..<4 {
-          counts.append(try await lose(JobUpdate(checkpoint: [UInt8(number)])))
-          counts.append(try await lose(JobUpdate(steps: ["\(number)": [1]])))
+          counts.append(try await bench.lose(JobUpdate(checkpoint: [UInt8(number)])))
+          counts.append(try await bench.lose(JobUpdate(steps: ["\(number)": [1]])))
         }
         report.check(counts == [0] + Array(repeating: 1, count: 7), bench.clause, observed: "\(counts)")
         // What was known, and words alone, are none.
         let again = JobUpdate(fraction: 0.5, message: "still", checkpoint: [3], steps: ["3": [1]])
-        counts = [try await lose(again), try await lose(again), try await lose(again)]
+        counts = [try await bench.lose(again), try await bench.lose(again), try await bench.lose(again)]
         report.check(counts == [1, 2, nil], bench.clause, observed: "\(counts) without progress")
       }
     ),

@@ -70,6 +70,42 @@ struct MiniLMEmbedderTests {
     await embedder.shutdown()
   }
 
+  @Test(
+    "a text that the weights overflow for fails its own call, and none that shares its step",
+    arguments: [EncoderPrecision.float32, .int8]
+  )
+  func unsound(precision: EncoderPrecision) async throws {
+    var weights = SyntheticEncoder(seed: 9)
+    // The word "c" is too large for its variance to be finite.
+    let token = Self.words.firstIndex(of: "c") ?? 0
+    for column in token * weights.width..<(token + 1) * weights.width {
+      weights.tensors[BERTTensor.words]?.values[column] = column % 2 == 0 ? 3e38 : -3e38
+    }
+    let embedder = try MiniLMEmbedder(
+      encoder: BERTEncoder(weights: weights, options: .init(precision: precision, headCount: 3)),
+      tokenizer: WordPieceTokenizer(vocabulary: Array(Self.words.joined(separator: "\n").utf8)),
+      options: .init(maxTokens: 12, threads: 1)
+    )
+    let expected = try await embedder.embed(["a", "b a"])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for caller in 0..<40 {
+        group.addTask {
+          guard caller % 4 == 1 else {
+            let batch = try await embedder.embed(["a", "b a"])
+            #expect(batch.values == expected.values, "caller \(caller)")
+            return
+          }
+          let error = await #expect(throws: ModelError.self) { try await embedder.embed(["a", "c", "b"]) }
+          #expect(error?.code == .invalidTensor)
+        }
+      }
+      try await group.waitForAll()
+    }
+    let statistics = embedder.statistics
+    #expect(statistics.steps < 41 && statistics.waitingTokens == 0, "\(statistics.steps)")
+    await embedder.shutdown()
+  }
+
   @Test("a cancelled call ends with a cancellation")
   func cancelled() async throws {
     let embedder = try embedder()

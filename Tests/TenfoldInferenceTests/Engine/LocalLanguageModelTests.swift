@@ -366,6 +366,89 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
+  @Test("cuts no prompt into tokens that its queue has no room for", .timeLimit(.minutes(10)))
+  func overloadIsCheap() async throws {
+    let vocabulary = CountingVocabulary()
+    let limit = 32
+    let model = try LocalLanguageModel(
+      model: SyntheticModel().load(),
+      vocabulary: vocabulary,
+      options: .init(threads: 1, maximumQueuedRequests: limit),
+      name: "synthetic"
+    )
+    let options = try GenerationOptions(maxTokens: 3)
+    var accepted: [GenerationStream] = []
+    var refused = 0
+    for number in 0..<10_000 {
+      do {
+        accepted.append(try await model.generate(.raw("question \(number)", options)))
+      } catch let error as RequestError where error.code == .overloaded {
+        refused += 1
+      }
+    }
+    // Nobody else asks, so what was taken is what was cut.
+    #expect(vocabulary.encodings == accepted.count)
+    #expect(refused > 0 && accepted.count >= limit)
+    for stream in accepted { #expect(try await stream.collect().summary.usage.completionTokens > 0) }
+    await model.waitForIdle()
+
+    // All at once.
+    let counts = try await withThrowingTaskGroup(of: Bool.self) { group in
+      for number in 0..<10_000 {
+        group.addTask {
+          do {
+            let stream = try await model.generate(.raw("question \(number)", options))
+            let statistics = model.statistics
+            #expect(statistics.waiting + statistics.running <= limit)
+            #expect(try await stream.collect().summary.usage.completionTokens > 0)
+            return true
+          } catch let error as RequestError where error.code == .overloaded {
+            return false
+          }
+        }
+      }
+      return try await group.reduce(into: [true: 0, false: 0]) { $0[$1, default: 0] += 1 }
+    }
+    #expect((counts[true] ?? 0) >= limit && (counts[true] ?? 0) + (counts[false] ?? 0) == 10_000)
+    await model.waitForIdle()
+    #expect(model.statistics.usedPages == 0)
+    await model.shutdown()
+  }
+
+  @Test("refuses by its bytes alone what can't fit, and nothing that could")
+  func bytes() async throws {
+    let vocabulary = CountingVocabulary()
+    let model = try LocalLanguageModel(
+      model: SyntheticModel().load(),
+      vocabulary: vocabulary,
+      options: .init(threads: 1, contextLength: 64),
+      name: "synthetic"
+    )
+    func code(_ prompt: InferencePrompt, _ choices: [String] = []) async -> ModelError.Code? {
+      do {
+        let options = try GenerationOptions(maxTokens: 1, choices: choices)
+        let context = RequestContext(tenant: "test")
+        let request = InferenceRequest(prompt: prompt, options: options, context: context)
+        _ = try await model.respond(to: request)
+        return nil
+      } catch { return (error as? ModelError)?.code }
+    }
+    // Its longest token has three bytes.
+    #expect(await code(.text(String(repeating: "abc", count: 65))) == .promptTooLong)
+    #expect(await code(.chat([.user(String(repeating: "x", count: 193))])) == .promptTooLong)
+    #expect(vocabulary.encodings == 0)
+    #expect(await code(.text(String(repeating: "abc", count: 63))) == nil)
+    #expect(await code(.text(String(repeating: "abc", count: 64))) == .promptTooLong)
+    #expect(vocabulary.encodings == 2)
+    // Templates may leave out white space at the ends of a message.
+    #expect(await code(.chat([.user(String(repeating: " ", count: 5_000) + "hi")])) == nil)
+    #expect(vocabulary.encodings == 3)
+    #expect(await code(.text("a"), ["yes", String(repeating: "x", count: 200)]) == .promptTooLong)
+    #expect(await code(.text("a"), ["yes", String(repeating: "x", count: 64)]) == .promptTooLong)
+    #expect(await code(.text("a"), ["yes", String(repeating: "x", count: 60)]) == nil)
+    await model.shutdown()
+  }
+
   @Test("ends at the deadline with what it has", .timeLimit(.minutes(10)))
   func deadline() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
@@ -523,4 +606,29 @@ private final class TokenCount: Sendable {
       return count
     }
   }
+}
+
+/// Counts the texts that are cut into tokens; "abc" is one token, and messages are trimmed.
+private final class CountingVocabulary: DecoderVocabulary {
+  private let base = ASCIIVocabulary(endTokens: [])
+  private let cuts = Mutex(0)
+
+  var encodings: Int { cuts.withLock { $0 } }
+  var endTokens: Set<Int32> { base.endTokens }
+  var turnEnd: Int32? { 127 }
+  var count: Int { base.count }
+  var longestToken: Int? { 3 }
+
+  func bytes(of token: Int32) -> [UInt8] { base.bytes(of: token) }
+
+  func encode(_ text: String) throws(ModelError) -> [Int32] {
+    cuts.withLock { $0 += 1 }
+    return try base.encode(text.replacing("abc", with: "a"))
+  }
+
+  func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
+    try encode(messages.map { String($0.content.trimmed) }.joined())
+  }
+
+  func makeDetokenizer() -> any TokenDetokenizer { base.makeDetokenizer() }
 }

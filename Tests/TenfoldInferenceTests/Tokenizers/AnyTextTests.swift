@@ -27,6 +27,48 @@ struct AnyTextTests {
     #expect(wordPiece.encode(text).allSatisfy { $0 < wordPiece.vocabularySize })
   }
 
+  @Test("no text has fewer tokens than its bytes and the longest token say", arguments: 0..<20)
+  func longestToken(_ seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let parts = [
+      "hello", "aaaa", "▁", "▁▁", " ", "  ", "ab", "é", "<tool>", "中", "\u{0}", "<|im_end|>", "hell",
+    ]
+    var text = ""
+    for _ in 0..<Int.random(in: 1...200, using: &generator) {
+      text += String(
+        repeating: parts.randomElement(using: &generator) ?? "",
+        count: Int.random(in: 1...8, using: &generator)
+      )
+    }
+    let spaces = [("▁", -1), ("▁▁", -7), ("▁▁▁▁", -2), ("ab", -5)] as [(String, Float)]
+    let pieces = try SentencePieceTokenizer(
+      metadata: SmallVocabulary.metadata(SentencePieceTokenizerTests.writer(spaces))
+    )
+    #expect(pieces.longestToken == 3 * 5)
+    for tokenizer in [
+      try SmallVocabulary.tokenizer(), try SmallVocabulary.tokenizer(pre: "llama-bpe"),
+      try SmallModels.bytePair("qwen2"), pieces, try SmallModels.sentencePiece(),
+    ] as [any DecoderTokenizer & BoundedTokens] {
+      let longest = try #require(tokenizer.longestToken)
+      for part in [text] + parts.map({ String(repeating: $0, count: 50) }) {
+        let count = tokenizer.encode(prompt: part).count
+        #expect(count * longest >= part.utf8.count, "seed \(seed): \(part)")
+      }
+    }
+  }
+
+  @Test("a vocabulary that drops bytes knows no longest token")
+  func droppedBytes() throws {
+    let tokens = Array(SmallVocabulary.alphabet.dropFirst(0x41))
+    var writer = GGUFWriter()
+    writer.set("tokenizer.ggml.model", "gpt2")
+    writer.set("tokenizer.ggml.pre", "gpt-2")
+    writer.set("tokenizer.ggml.tokens", tokens)
+    writer.set("tokenizer.ggml.merges", [] as [String])
+    let tokenizer = try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer))
+    #expect(tokenizer.longestToken == nil)
+  }
+
   @Test("any bytes are taken by every kind", arguments: [1, 2, 3] as [UInt64])
   func anyBytes(_ seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
