@@ -200,7 +200,7 @@ struct ScheduleTests {
     #expect(try await store.claim(ClaimRequest(maximum: 100)).count == 1)
   }
 
-  @Test("what is due is what a walk over all firings finds", arguments: 1...40)
+  @Test("what is due is what a walk over all firings finds", arguments: 1...15)
   func walk(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let expressions = [
@@ -213,9 +213,9 @@ struct ScheduleTests {
         .cron(try CronExpression(expressions.randomElement(using: &random) ?? ""), fixedZone)
       }
     let change = (Bool.random(using: &random) ? spring : autumn) * 1000
-    let last = change + Int64.random(in: -200_000_000...100_000_000, using: &random)
+    let last = change + Int64.random(in: -100_000_000...50_000_000, using: &random)
     // Now and then the clock was set back.
-    let now = last + Int64.random(in: -1_000_000...200_000_000, using: &random)
+    let now = last + Int64.random(in: -1_000_000...80_000_000, using: &random)
     var times: [Int64] = []
     var next = recurrence.next(last)
     while let time = next, time <= now {
@@ -233,7 +233,7 @@ struct ScheduleTests {
   }
 
   @Test("years of missed seconds are not walked over", arguments: [JobSchedule.MissedRuns.skip, .once, .all])
-  func longAway(missed: JobSchedule.MissedRuns) {
+  func longAway(missed: JobSchedule.MissedRuns) throws {
     let looks = Mutex(0)
     let every = JobSchedule.Recurrence.every(.seconds(1))
     let counted = JobSchedule.Recurrence { after in
@@ -245,6 +245,13 @@ struct ScheduleTests {
       .due(last: now - 5 * 365 * 86_400_000, now: now)
     #expect(due.firings.last == now && due.next == now + 1000)
     #expect(due.firings.count == (missed == .all ? JobSchedule.mostMadeUp : 1))
-    #expect(looks.withLock(\.self) <= 60 * (due.firings.count + 20))
+    // Nor from any time that a damaged row may name.
+    for last in [Int64.min, -1, Int64.max - 1, .max] {
+      let minutes = JobSchedule.Recurrence.cron(try CronExpression("* * * * *"), .utc)
+      let due = JobSchedule("s", minutes, missed: missed) { Tick(at: $0) }.due(last: last, now: now)
+      #expect((due.firings.last == now / 60_000 * 60_000) == (last < now))
+      #expect(due.next.map { $0 > now } ?? false)
+    }
+    #expect(looks.withLock(\.self) <= 10 * due.firings.count + 1_200)
   }
 }

@@ -90,12 +90,18 @@ public struct JobSchedule: Sendable {
 
   static let grace: Int64 = 60_000
   static let mostMadeUp = 1000
+  /// Firings are at least a second apart.
+  private static let least: Int64 = 1000
+  /// Some 280,000 years from now.
+  private static let latest: Int64 = 1 << 53
 
   /// The firings to enqueue at a time, oldest first, and when to look again.
   ///
   /// Takes time with the logarithm of what was missed, not with the number of firings: a scheduler that was away for a year
   /// starts at once.
   func due(last: Int64, now: Int64) -> (firings: [Int64], next: Int64?) {
+    // A damaged row may hold any number.
+    let last = min(max(last, 0), Self.latest)
     let firings: [Int64] =
       switch missed {
       case .all: newest(Self.mostMadeUp, after: last, through: now)
@@ -105,13 +111,19 @@ public struct JobSchedule: Sendable {
     return (firings, recurrence.next(max(last, now)))
   }
 
-  /// The newest firing after one instant and not after another.
-  private func newest(after start: Int64, through end: Int64) -> Int64? {
+  /// The newest firing after one instant and not after another, which is sought from the end in steps that double.
+  private func newest(after start: Int64, through end: Int64, near gap: Int64 = Self.least) -> Int64? {
     func comes(after instant: Int64) -> Bool { recurrence.next(instant).map { $0 <= end } ?? false }
     guard comes(after: start) else { return nil }
     // A firing comes after `low` in time, and none after `high`.
-    var (low, high) = (start, end)
-    while high - low > 1 {
+    var (low, high, step) = (max(start, end - gap), end, gap)
+    while low > start, !comes(after: low) {
+      high = low
+      step *= 2
+      low = max(start, high - step)
+    }
+    // Two firings are never closer than this, so the next one is the last one then.
+    while high - low > Self.least {
       let middle = low + (high - low) / 2
       if comes(after: middle) { low = middle } else { high = middle }
     }
@@ -129,9 +141,10 @@ public struct JobSchedule: Sendable {
     guard firings.count > count else { return firings }
     // There are more of them: from the end.
     firings = []
-    var end = end
-    while firings.count < count, let firing = newest(after: start, through: end) {
+    var (end, gap) = (end, Self.least)
+    while firings.count < count, let firing = newest(after: start, through: end, near: gap) {
       firings.append(firing)
+      gap = max(Self.least, end - firing + 1)
       end = firing - 1
     }
     return firings.reversed()
