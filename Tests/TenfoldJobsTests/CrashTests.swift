@@ -45,7 +45,7 @@ struct CrashTests {
       try read(produced.lines, worked.lines, into: history)
       // What the dead worker held is given back as after its lease.
       let store = try await SQLiteJobStore.open(.file(path))
-      try await store.database.write { tx in try tx.execute("UPDATE job SET until = 0 WHERE state = 1") }
+      try await store.database.write { tx in try tx.execute("UPDATE job SET until = 1 WHERE state = 1") }
       _ = try await store.reap(limit: 1000)
       history.voided()
       let dump = try await store.observe(.init(list: .init(limit: 1_000_000))).listed
@@ -95,7 +95,7 @@ struct CrashTests {
     await worker.reaches(lines: 2)
     worker.send(signal: SIGSTOP)
     // As if its lease had run out, which need not be waited for.
-    try await store.database.write { tx in try tx.execute("UPDATE job SET until = 0 WHERE state = 1") }
+    try await store.database.write { tx in try tx.execute("UPDATE job SET until = 1 WHERE state = 1") }
     #expect(try await store.reap(limit: 1) == 1)
     let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
     #expect(lease.reference.fence == 2 && lease.crashCount == 1)

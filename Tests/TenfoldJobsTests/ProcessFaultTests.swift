@@ -61,7 +61,7 @@ struct ProcessFaultTests {
       let ending = try await helper.start(["die", path]).ended()
       #expect(ending.wasKilled && ending.status == SIGKILL, "round \(round)")
       // As if its lease had run out, which need not be waited for.
-      try await store.database.write { tx in try tx.execute("UPDATE job SET until = 0 WHERE state = 1") }
+      try await store.database.write { tx in try tx.execute("UPDATE job SET until = 1 WHERE state = 1") }
     }
     #expect(try await store.reap(limit: 10) == 1)
     let dead = try #require(try await poison.snapshot)

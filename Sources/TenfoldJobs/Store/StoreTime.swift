@@ -5,7 +5,7 @@ import TenfoldStorage
 
 /// How a SQLite store's time follows from the machine's clocks.
 struct StoreTime {
-  /// The end of a lease from before the machine's last start.
+  /// The end of a lease from before the machine's last start; no other lease ends then.
   static let void: Int64 = 0
 
   /// Store time minus monotonic time.
