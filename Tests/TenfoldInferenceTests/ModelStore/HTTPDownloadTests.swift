@@ -94,7 +94,21 @@ import Testing
     let sources: [ModelSource] = [.url(ill.address + "/f"), .url(well.address + "/f")]
     #expect(try await Self.fetch(StoreFixture(), sources, log: log) == Self.contents)
     #expect(ill.requests.count == 4)
-    #expect(log.skipped.count == 1 && log.skipped[0].contains("503"))
+    #expect(log.skipped.count == 1 && log.skipped[0].contains("503"), "\(log.skipped)")
+  }
+
+  @Test("a server that answered, if only with an error, is asked again when it drops the connection")
+  func dropped() async throws {
+    let server = try LoopbackServer { _, count in
+      switch count {
+      case 0: LoopbackServer.Reply(status: 503, claimedLength: 0)
+      case 1: LoopbackServer.Reply(isMissing: true)
+      default: .whole(Self.contents)
+      }
+    }
+    let log = EventLog()
+    #expect(try await Self.fetch(StoreFixture(), [.url(server.address + "/f")], log: log) == Self.contents)
+    #expect(log.retries == 2 && log.skipped.isEmpty)
   }
 
   @Test(

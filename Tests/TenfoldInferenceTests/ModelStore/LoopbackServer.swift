@@ -35,6 +35,8 @@ final class LoopbackServer: Sendable {
     var hangs = false
     /// Whether to send nothing at all until the client closes the connection.
     var isMute = false
+    /// Whether to close the connection without an answer.
+    var isMissing = false
 
     static func whole(_ body: [UInt8]) -> Reply { Reply(body: body, claimedLength: body.count) }
 
@@ -62,7 +64,9 @@ final class LoopbackServer: Sendable {
   }
 
   let port: UInt16
-  private let listener: CInt
+  /// Whether the server is gone. Its thread alone closes the listening socket: closed by another, the number could be a
+  /// new server's by the time the thread accepts from it again.
+  private let isOver = Flag()
   private let log = Mutex<[Request]>([])
 
   /// The requests so far.
@@ -71,15 +75,8 @@ final class LoopbackServer: Sendable {
 
   /// Starts to answer; `handler` also gets how many requests came before.
   init(_ handler: @escaping @Sendable (Request, Int) -> Reply) throws {
-    #if canImport(Glibc)
-    let stream = CInt(SOCK_STREAM.rawValue)
-    #else
-    let stream = SOCK_STREAM
-    #endif
-    let listener = socket(AF_INET, stream, 0)
-    var target = sockaddr_in()
-    target.sin_family = sa_family_t(AF_INET)
-    target.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    let listener = socket(AF_INET, Self.stream, 0)
+    var target = Self.loopback(0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let bound = unsafe withUnsafeMutablePointer(to: &target) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
@@ -88,7 +85,6 @@ final class LoopbackServer: Sendable {
       }
     }
     guard bound else { throw POSIXError(.EADDRNOTAVAIL) }
-    self.listener = listener
     port = UInt16(bigEndian: target.sin_port)
     let record: @Sendable (Request) -> Int = { [weak self] request in
       self?.log.withLock { log in
@@ -96,18 +92,65 @@ final class LoopbackServer: Sendable {
         return log.count - 1
       } ?? 0
     }
+    let isOver = isOver
     Thread {
+      defer { close(listener) }
       while true {
         let connection = accept(listener, nil, nil)
         if connection < 0 { return }
+        if isOver.value.load(ordering: .acquiring) {
+          close(connection)
+          return
+        }
         Thread { Self.serve(connection, record, handler) }.start()
       }
     }.start()
   }
 
   deinit {
-    shutdown(listener, CInt(SHUT_RDWR))
-    close(listener)
+    isOver.value.store(true, ordering: .releasing)
+    // Wakes the thread on every system, which shutting the socket down doesn't.
+    guard let connection = Self.connect(to: port) else { return }
+    close(connection)
+  }
+
+  private final class Flag: Sendable {
+    let value = Atomic(false)
+  }
+
+  private static func connect(to port: UInt16) -> CInt? {
+    let connection = socket(AF_INET, stream, 0)
+    var target = loopback(port)
+    let connected = unsafe withUnsafeMutablePointer(to: &target) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        #if canImport(Glibc)
+        unsafe Glibc.connect(connection, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        #elseif canImport(Musl)
+        unsafe Musl.connect(connection, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        #else
+        unsafe Darwin.connect(connection, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        #endif
+      }
+    }
+    if connected { return connection }
+    close(connection)
+    return nil
+  }
+
+  private static var stream: CInt {
+    #if canImport(Glibc)
+    CInt(SOCK_STREAM.rawValue)
+    #else
+    SOCK_STREAM
+    #endif
+  }
+
+  private static func loopback(_ port: UInt16) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    address.sin_port = port.bigEndian
+    return address
   }
 
   private static func serve(
@@ -118,6 +161,7 @@ final class LoopbackServer: Sendable {
     defer { close(connection) }
     guard let request = receive(connection) else { return }
     let reply = handler(request, record(request))
+    if reply.isMissing { return }
     if reply.isMute { return waitForClose(connection) }
     var head = "HTTP/1.1 \(reply.status) Status\r\nConnection: close\r\n"
     for (name, value) in reply.headers { head += "\(name): \(value)\r\n" }

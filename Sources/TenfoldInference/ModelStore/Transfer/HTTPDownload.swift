@@ -15,6 +15,15 @@ struct HTTPDownload {
     let reason: String
   }
 
+  /// What the attempts so far have shown.
+  private struct Experience {
+    var received: UInt64 = 0
+    /// Whether the server answered at all, be it with an error.
+    var hasAnswered = false
+    /// Whether to ask for the rest only.
+    var useRange = true
+  }
+
   /// The most that is written when the manifest doesn't say how large the file is.
   static let unknownSizeLimit: UInt64 = 256 << 30
   private static let redirectLimit = 10
@@ -40,17 +49,16 @@ struct HTTPDownload {
       throw SourceFailure.skipped("\(host) did not answer a moment ago")
     }
     var failures = 0
-    var received: UInt64 = 0
-    var useRange = true
+    var experience = Experience()
     while true {
       try signal.check()
       do {
-        try attempt(start, authority, useRange: &useRange, received: &received)
+        try attempt(start, authority, &experience)
         return
       } catch let interruption as Interrupted {
         failures += 1
         // A long download over a bad line may break more often, as long as it gets on.
-        guard failures <= options.retries + Int(received >> 24) else {
+        guard failures <= options.retries + Int(experience.received >> 24) else {
           throw SourceFailure.skipped("\(interruption.reason); gave up after \(failures) attempts")
         }
         retrying(interruption.reason)
@@ -62,18 +70,18 @@ struct HTTPDownload {
   private func attempt(
     _ start: URL,
     _ authority: String,
-    useRange: inout Bool,
-    received: inout UInt64
+    _ experience: inout Experience
   ) throws {
     if let size = file.size, partial.count > size { try partial.keep(0, signal) }
     if let size = file.size, partial.count == size, size > 0 {
       try partial.keep(size, signal)
       return
     }
-    let offset = useRange ? partial.count : 0
-    let (transfer, head) = try answer(start, authority, offset: offset, received: received)
+    let offset = experience.useRange ? partial.count : 0
+    let (transfer, head) = try answer(start, authority, offset: offset, experience)
     defer { transfer.cancel() }
-    let length = try expectedLength(head, offset: offset, useRange: &useRange)
+    experience.hasAnswered = true
+    let length = try expectedLength(head, offset: offset, useRange: &experience.useRange)
     // From here on the partial file is this source's.
     try partial.keep(head.status == 206 ? offset : 0, signal)
     var state = PartialFile.State()
@@ -93,7 +101,7 @@ struct HTTPDownload {
           throw SourceFailure.wrongContent("sends more than the \(limit) bytes expected")
         }
         try partial.append([UInt8](data).span)
-        received += UInt64(data.count)
+        experience.received += UInt64(data.count)
         progress(partial.count)
       case .end(let error):
         if let error {
@@ -112,7 +120,7 @@ struct HTTPDownload {
     _ start: URL,
     _ authority: String,
     offset: UInt64,
-    received: UInt64
+    _ experience: Experience
   ) throws -> (HTTPTransfer, HTTPTransfer.Head) {
     var url = start
     for _ in 0...Self.redirectLimit {
@@ -125,8 +133,8 @@ struct HTTPDownload {
         throw SourceFailure.skipped("no answer within \(options.answerTimeout)")
       case .end(let error):
         let reason = error ?? "the connection closed without an answer"
-        // Whoever delivered a part is worth another try.
-        if received > 0 || partial.count > 0 && error == nil { throw Interrupted(reason: reason) }
+        // Whoever answered once is worth another try.
+        if experience.hasAnswered || partial.count > 0 && error == nil { throw Interrupted(reason: reason) }
         silent.insert(authority)
         throw SourceFailure.skipped("can't connect: \(reason)")
       case .data: throw Interrupted(reason: "the answer has no headers")
