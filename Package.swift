@@ -69,6 +69,9 @@ let libraries = [
   "TenfoldCache", "TenfoldRouting", "TenfoldJobs", "Tenfold", "TenfoldTesting",
 ]
 
+/// The test targets to build, with spaces between them, where only some are wanted; `Scripts/sanitize` sets it.
+let chosenTests = Context.environment["TENFOLD_TEST_TARGETS"]?.split(separator: " ").map(String.init)
+
 let package = Package(
   name: "tenfold",
   platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
@@ -211,7 +214,7 @@ let package = Package(
     ),
     tests("Tenfold", ["BatchCrashHelper"]),
     tests("TenfoldCommand", ["Tenfold", log]),
-  ],
+  ].filter { $0.type != .test || chosenTests?.contains($0.name) ?? true },
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
 )
