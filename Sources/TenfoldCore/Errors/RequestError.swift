@@ -62,6 +62,14 @@ public struct RequestError: CodedError {
   }
 }
 
+extension RequestError {
+  /// The error of a stream that ended without a summary.
+  package static func missingSummary(file: String = #fileID, line: Int = #line) -> Self {
+    let message = "The stream ended without a summary; the model that made it is at fault."
+    return Self(ErrorDetails(code: .modelFailed, message: message, file: file, line: line))
+  }
+}
+
 extension RequestError: RequestFault {
   /// Whether a replica of the model would refuse the request alike.
   public var isRequestsFault: Bool {

@@ -39,10 +39,7 @@ private final class RecoverableSource: Sendable {
       var iterator = stream.makeAsyncIterator()
       let event = try await iterator.next()
       if event == nil, state.withLock({ $0.mayRecover }) {
-        throw RequestError(
-          .modelFailed,
-          "The stream ended without a summary; the model that made it is at fault."
-        )
+        throw RequestError.missingSummary()
       }
       state.withLock { $0.mayRecover = false }
       return event

@@ -196,9 +196,6 @@ public struct GenerationStream: AsyncSequence, Sendable {
       }
     }
     try Task.checkCancellation()
-    throw RequestError(
-      .modelFailed,
-      "The stream ended without a summary; the model that made it is at fault."
-    )
+    throw RequestError.missingSummary()
   }
 }

@@ -91,12 +91,7 @@ final class HedgedRace: Sendable {
     do {
       var iterator = stream.makeAsyncIterator()
       guard let event = try await iterator.next() else {
-        return .failure(
-          RequestError(
-            .modelFailed,
-            "The stream ended without a summary; the model that made it is at fault."
-          )
-        )
+        return .failure(RequestError.missingSummary())
       }
       return .event(index, event)
     } catch {
