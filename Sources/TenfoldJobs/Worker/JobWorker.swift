@@ -25,8 +25,6 @@ internal import TenfoldStorage
 /// ```
 public final class JobWorker: Sendable {
   private struct State {
-    var finished: [JobSettlement] = []
-    var abandoned: [JobLease.Reference] = []
     /// Leases that came without being claimed, and the place where this worker waits for more.
     var arrived: [JobLease] = []
     var ticket: Int?
@@ -36,9 +34,6 @@ public final class JobWorker: Sendable {
     var active = 0
     var isDraining = false
     var isCancelled = false
-    var storeFailures = 0
-    /// Why the store is of no use any more.
-    var failure: (any Error)?
   }
 
   /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
@@ -53,7 +48,10 @@ public final class JobWorker: Sendable {
   private let signal: AsyncStream<Void>.Continuation
   private let logger = Logger(label: "tenfold.jobs")
   private let thread: HeartbeatThread
-  private let counters = SettlementCounters()
+  private let ended: EndedRuns
+  private let failures = StoreFailures()
+  private let limits: RunTimeLimits
+  private let heartbeat: LeaseHeartbeat
 
   /// Creates a worker; nothing runs before ``run()``.
   ///
@@ -81,6 +79,9 @@ public final class JobWorker: Sendable {
     self.options = options
     self.handlers = handlers.handlers
     self.thread = thread
+    ended = EndedRuns(running: running)
+    limits = RunTimeLimits(limit: options.runTimeLimit, running: running, thread: thread)
+    heartbeat = LeaseHeartbeat(store: store, lease: options.lease, running: running, thread: thread)
     // Events only say "look again", so one waiting event stands for any number.
     (events, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
@@ -113,42 +114,28 @@ public final class JobWorker: Sendable {
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
-        watchLimits()
-        group.addTask(executorPreference: thread) { [self] in await beat() }
+        limits.watch()
+        group.addTask(executorPreference: thread) { [self] in
+          await heartbeat.run(while: { !state.withLock { $0.isCancelled } }, failed: endIfFinal)
+        }
         if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
         await withDiscardingTaskGroup { jobs in await serve(&jobs) }
-        await settleRest()
+        await ended.settleAll(in: store, for: options.lease, on: thread, failed: endIfFinal)
         state.withLock { $0.isCancelled = true }
         // The heartbeat looks at the flag when it wakes, which may be never.
-        thread.bringForward(.heartbeat, to: thread.now)
+        heartbeat.look()
         group.cancelAll()
       }
     } onCancel: {
       drain()
     }
-    if let failure = state.withLock({ $0.failure }) { throw failure }
+    if let failure = failures.final { throw failure }
   }
-
-  // MARK: - A store that fails
-
-  /// Whether a store that failed in this way can't be used again before it is opened anew.
-  private static func isFinal(_ error: any Error) -> Bool {
-    guard let error = error as? StorageError else { return false }
-    return error.code == .closed || error.code == .syncFailed
-  }
-
-  /// How long to wait after a number of failures in a row.
-  private static func pause(after failures: Int) -> Duration { .milliseconds(50 << min(failures, 7)) }
 
   /// Ends the worker if the store can't be used any more.
   private func endIfFinal(_ error: any Error) {
-    guard Self.isFinal(error) else { return }
-    let isFirst = state.withLock { state in
-      defer { state.failure = state.failure ?? error }
-      state.isDraining = true
-      return state.failure == nil
-    }
-    guard isFirst else { return }
+    guard failures.end(with: error) else { return }
+    state.withLock { $0.isDraining = true }
     logger.error("the job store must be opened anew, the worker ends", metadata: ["error": "\(error)"])
     running.preempt()
     signal.yield()
@@ -166,7 +153,7 @@ public final class JobWorker: Sendable {
       let free = state.withLock { options.concurrency - $0.active }
       start(&waiting, upTo: free, &jobs)
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
-      var batch = takeFinished()
+      var batch = ended.take()
       guard room > 0 || !batch.isEmpty else { continue }
       let begin = ContinuousClock.now
       do {
@@ -179,9 +166,9 @@ public final class JobWorker: Sendable {
           }
         }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
-        book(batch, settled)
+        ended.book(batch, settled)
         batch = []
-        hold(leases, since: begin)
+        heartbeat.hold(leases, since: begin)
         waiting += leases
         start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
         if leases.count < room {
@@ -189,24 +176,20 @@ public final class JobWorker: Sendable {
           wait(for: room - leases.count)
           try await scheduleLook()
         }
-        state.withLock { $0.storeFailures = 0 }
+        failures.over()
       } catch {
-        let failures = state.withLock { state in
-          // Nothing of it where what failed comes after the settling.
-          state.finished.insert(contentsOf: batch, at: 0)
-          state.storeFailures += 1
-          return state.storeFailures
-        }
+        // Nothing of it where what failed comes after the settling.
+        ended.restore(batch)
         endIfFinal(error)
-        if Self.isFinal(error) { break }
+        if StoreFailures.isFinal(error) { break }
         logger.error("the job store failed, trying again", metadata: ["error": "\(error)"])
-        thread.arm(.look, at: thread.now + Self.pause(after: failures)) { [signal] in signal.yield() }
+        thread.arm(.look, at: thread.now + failures.another()) { [signal] in signal.yield() }
       }
     }
     waiting += await takeLastArrived()
+    ended.release(waiting)
     let standby = state.withLock { state in
       state.isDraining = true
-      state.finished += waiting.map { JobSettlement($0.reference, .release(after: .zero)) }
       defer { state.standby = nil }
       return state.standby
     }
@@ -246,7 +229,7 @@ public final class JobWorker: Sendable {
   /// Takes jobs on the thread that accepted them.
   private func receive(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
     guard let first = leases.first else { return }
-    for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
+    heartbeat.add(leases, since: begin)
     let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
       guard let standby = state.standby, !state.isDraining, state.active < options.concurrency else {
         state.arrived += leases
@@ -261,7 +244,7 @@ public final class JobWorker: Sendable {
     // First, as everything else here may wake a thread too.
     standby?.resume(returning: first)
     signal.yield()
-    armHeartbeat()
+    heartbeat.arm()
   }
 
   /// Has a task wait for the first job that arrives: it begins one change of threads sooner than one that the loop starts.
@@ -333,7 +316,7 @@ public final class JobWorker: Sendable {
         defer { running.detach(lease.reference) }
         // It may have waited here for a while: what was cancelled or lost meanwhile doesn't begin.
         if running.stopReason(lease.reference) != nil { throw CancellationError() }
-        limit(lease.reference)
+        limits.begin(lease.reference)
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
@@ -353,133 +336,9 @@ public final class JobWorker: Sendable {
         using: &generator
       )
     }
-    state.withLock { state in
-      state.active -= 1
-      if let outcome {
-        state.finished.append(JobSettlement(lease.reference, outcome))
-      } else {
-        state.abandoned.append(lease.reference)
-      }
-    }
+    // Before its place is free: what the loop then takes holds it.
+    ended.add(lease.reference, outcome)
+    state.withLock { $0.active -= 1 }
     signal.yield()
-  }
-
-  // MARK: - Time limits
-
-  private func limit(_ reference: JobLease.Reference) {
-    guard let limit = options.runTimeLimit else { return }
-    let end = thread.now + limit
-    running.limit(reference, to: end)
-    thread.bringForward(.limit, to: end)
-  }
-
-  /// Arms the timer that stops runs which take too long.
-  private func watchLimits() {
-    guard options.runTimeLimit != nil else { return }
-    thread.arm(.limit, at: nil) { [self] in
-      running.stopOverlong(now: thread.now)
-      watchLimits()
-    }
-    // One may have begun before the arming.
-    if let next = running.nextEnd { thread.bringForward(.limit, to: next) }
-  }
-
-  // MARK: - Settling
-
-  private func takeFinished() -> [JobSettlement] {
-    let (finished, abandoned) = state.withLock { state in
-      defer {
-        state.finished = []
-        state.abandoned = []
-      }
-      return (state.finished, state.abandoned)
-    }
-    running.remove(abandoned)
-    return finished
-  }
-
-  private func book(_ batch: [JobSettlement], _ outcomes: [SettleOutcome]) {
-    // Their leases were renewed until now.
-    running.remove(batch.map(\.reference))
-    counters.count(batch, outcomes)
-  }
-
-  /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.
-  private func settleRest() async {
-    let deadline = thread.now + options.lease
-    var failures = 0
-    var batch = takeFinished()
-    while !batch.isEmpty {
-      do {
-        book(batch, try await store.settle(batch))
-        batch = takeFinished()
-      } catch {
-        endIfFinal(error)
-        failures += 1
-        guard thread.now < deadline, !Self.isFinal(error) else {
-          logger.error("leaving \(batch.count) runs to their leases", metadata: ["error": "\(error)"])
-          return
-        }
-        // The task may be cancelled, so a sleep would end at once.
-        let next = min(deadline, thread.now + Self.pause(after: failures))
-        await withCheckedContinuation { continuation in
-          thread.arm(.retry, at: next) { continuation.resume() }
-        }
-      }
-    }
-  }
-
-  // MARK: - Heartbeat
-
-  private func hold(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
-    guard !leases.isEmpty else { return }
-    for lease in leases { running.add(lease.reference, deadline: begin + options.lease) }
-    armHeartbeat()
-  }
-
-  /// Lets a heartbeat come, as there is a lease now.
-  ///
-  /// Without one none is due; after the last lease one more may come.
-  private func armHeartbeat() { thread.bringForward(.heartbeat, to: thread.now + options.lease / 3) }
-
-  private func beat() async {
-    while !state.withLock({ $0.isCancelled }) {
-      await withCheckedContinuation { continuation in
-        thread.arm(.heartbeat, at: nil) { continuation.resume() }
-        // A lease, or the end, may have come before the arming.
-        if running.count > 0 { armHeartbeat() }
-        if state.withLock({ $0.isCancelled }) { thread.bringForward(.heartbeat, to: thread.now) }
-      }
-      let runs = running.beat()
-      if !runs.isEmpty {
-        let begin = ContinuousClock.now
-        watchDeadlines()
-        do {
-          let outcomes = try await store.extend(
-            runs.map(\.reference),
-            by: options.lease,
-            updates: runs.map(\.update)
-          )
-          for (run, outcome) in zip(runs, outcomes) {
-            running.apply(outcome, to: run.reference, deadline: begin + options.lease)
-          }
-        } catch {
-          for run in runs { if let update = run.update { running.restore(run.reference, update) } }
-          endIfFinal(error)
-          logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
-        }
-        thread.disarm(.deadline)
-      }
-      running.stopOverdue(now: .now)
-    }
-  }
-
-  /// Has runs stopped whose lease ends while the store doesn't answer.
-  private func watchDeadlines() {
-    guard let next = running.nextDeadline else { return }
-    thread.arm(.deadline, at: thread.now + max(.zero, next - .now)) { [self] in
-      running.stopOverdue(now: .now)
-      watchDeadlines()
-    }
   }
 }

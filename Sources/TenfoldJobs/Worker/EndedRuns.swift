@@ -1,0 +1,89 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+import Synchronization
+
+/// The runs of one worker that have ended and are not settled yet.
+final class EndedRuns: Sendable {
+  private struct State {
+    var finished: [JobSettlement] = []
+    /// Those of which nothing may be written.
+    var abandoned: [JobLease.Reference] = []
+  }
+
+  private let state = Mutex(State())
+  private let running: RunningJobs
+  private let counters = SettlementCounters()
+  private let logger = Logger(label: "tenfold.jobs")
+
+  init(running: RunningJobs) { self.running = running }
+
+  /// A run ended; `nil` when its lease is gone.
+  func add(_ reference: JobLease.Reference, _ outcome: JobSettlement.Outcome?) {
+    state.withLock { state in
+      if let outcome {
+        state.finished.append(JobSettlement(reference, outcome))
+      } else {
+        state.abandoned.append(reference)
+      }
+    }
+  }
+
+  /// Leases that no run began with go back.
+  func release(_ leases: [JobLease]) {
+    state.withLock { $0.finished += leases.map { JobSettlement($0.reference, .release(after: .zero)) } }
+  }
+
+  /// Puts back what could not be settled.
+  func restore(_ batch: [JobSettlement]) { state.withLock { $0.finished.insert(contentsOf: batch, at: 0) } }
+
+  /// Takes out what there is to settle.
+  func take() -> [JobSettlement] {
+    let (finished, abandoned) = state.withLock { state in
+      defer { state = State() }
+      return (state.finished, state.abandoned)
+    }
+    running.remove(abandoned)
+    return finished
+  }
+
+  /// Counts what the store said about a batch, and gives its leases up.
+  func book(_ batch: [JobSettlement], _ outcomes: [SettleOutcome]) {
+    // Their leases were renewed until now.
+    running.remove(batch.map(\.reference))
+    counters.count(batch, outcomes)
+  }
+
+  /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.
+  ///
+  /// `failed` is told of each failure of the store.
+  func settleAll(
+    in store: any JobStore,
+    for lease: Duration,
+    on thread: HeartbeatThread,
+    failed: (any Error) -> Void
+  ) async {
+    let deadline = thread.now + lease
+    var failures = 0
+    var batch = take()
+    while !batch.isEmpty {
+      do {
+        book(batch, try await store.settle(batch))
+        batch = take()
+      } catch {
+        failed(error)
+        failures += 1
+        guard thread.now < deadline, !StoreFailures.isFinal(error) else {
+          logger.error("leaving \(batch.count) runs to their leases", metadata: ["error": "\(error)"])
+          return
+        }
+        // The task may be cancelled, so a sleep would end at once.
+        let next = min(deadline, thread.now + StoreFailures.pause(after: failures))
+        await withCheckedContinuation { continuation in
+          thread.arm(.retry, at: next) { continuation.resume() }
+        }
+      }
+    }
+  }
+}

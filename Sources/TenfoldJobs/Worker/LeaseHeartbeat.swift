@@ -1,0 +1,81 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+
+/// Renews the leases of one worker, and stops the runs whose leases end while the store doesn't answer.
+struct LeaseHeartbeat: Sendable {
+  let store: any JobStore
+  let lease: Duration
+  let running: RunningJobs
+  let thread: HeartbeatThread
+  private let logger = Logger(label: "tenfold.jobs")
+
+  init(store: any JobStore, lease: Duration, running: RunningJobs, thread: HeartbeatThread) {
+    self.store = store
+    self.lease = lease
+    self.running = running
+    self.thread = thread
+  }
+
+  /// Renews these leases from now on; `begin` is from before they were given.
+  func hold(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
+    guard !leases.isEmpty else { return }
+    add(leases, since: begin)
+    arm()
+  }
+
+  /// Counts leases down without a heartbeat yet.
+  func add(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
+    for one in leases { running.add(one.reference, deadline: begin + lease) }
+  }
+
+  /// Lets a heartbeat come, as there is a lease now.
+  ///
+  /// Without one none is due; after the last lease one more may come.
+  func arm() { thread.bringForward(.heartbeat, to: thread.now + lease / 3) }
+
+  /// Has the heartbeat look whether it goes on.
+  func look() { thread.bringForward(.heartbeat, to: thread.now) }
+
+  /// Beats for as long as `goesOn` says, which it asks whenever it wakes; `failed` is told of each failure of the store.
+  func run(while goesOn: () -> Bool, failed: (any Error) -> Void) async {
+    while goesOn() {
+      await withCheckedContinuation { continuation in
+        thread.arm(.heartbeat, at: nil) { continuation.resume() }
+        // A lease, or the end, may have come before the arming.
+        if running.count > 0 { arm() }
+        if !goesOn() { look() }
+      }
+      await beat(failed)
+      running.stopOverdue(now: .now)
+    }
+  }
+
+  private func beat(_ failed: (any Error) -> Void) async {
+    let runs = running.beat()
+    guard !runs.isEmpty else { return }
+    let begin = ContinuousClock.now
+    watchDeadlines()
+    do {
+      let outcomes = try await store.extend(runs.map(\.reference), by: lease, updates: runs.map(\.update))
+      for (run, outcome) in zip(runs, outcomes) {
+        running.apply(outcome, to: run.reference, deadline: begin + lease)
+      }
+    } catch {
+      for run in runs { if let update = run.update { running.restore(run.reference, update) } }
+      failed(error)
+      logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
+    }
+    thread.disarm(.deadline)
+  }
+
+  /// Has runs stopped whose lease ends while the store doesn't answer.
+  private func watchDeadlines() {
+    guard let next = running.nextDeadline else { return }
+    thread.arm(.deadline, at: thread.now + max(.zero, next - .now)) { [self] in
+      running.stopOverdue(now: .now)
+      watchDeadlines()
+    }
+  }
+}
