@@ -82,6 +82,26 @@ struct JobsCommandTests {
     await store.close()
   }
 
+  @Test(
+    "erase deletes a tenant's jobs and says how many; it needs the name of one",
+    arguments: [[], ["--compact"]]
+  )
+  func erase(flags: [String]) async throws {
+    let store = try await folder.queue(tenants: ["a", "b", "a"])
+    let file = folder.file("jobs.db")
+    _ = try await store.claim(ClaimRequest(maximum: 1))
+    let end = try await folder.tenfold(["jobs", "erase", "--file", file, "--tenant", "a"] + flags)
+    #expect(end.status == 0 && end.errors == "")
+    #expect(end.lines == ["2 jobs of tenant a erased"] + (flags.isEmpty ? [] : ["the file was written anew"]))
+    let again = try await folder.tenfold(["jobs", "erase", "--file", file, "--tenant", "a"] + flags)
+    #expect(again.status == 0 && again.lines.first == "0 jobs of tenant a erased")
+    #expect(try await store.observe(.init(list: .init(limit: 9))).listed.map(\.tenant) == ["b"])
+    for wrong in [["--tenant", ""], []] {
+      #expect(try await folder.tenfold(["jobs", "erase", "--file", file] + wrong).status == 64)
+    }
+    await store.close()
+  }
+
   @Test("a file that isn't there is refused, not made", arguments: ["backup", "check", "prune"])
   func missingFile(command: String) async throws {
     let file = folder.file("none.db")

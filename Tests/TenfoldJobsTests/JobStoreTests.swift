@@ -37,12 +37,29 @@ struct JobStoreTests {
     #expect(violations == [])
   }
 
+  @Test("stores that keep dead letters for a time")
+  func deadRetention() async throws {
+    let retention = Duration.seconds(3600)
+    #expect(
+      await JobStoreContract.violations(deadRetention: retention) {
+        InMemoryJobStore(deadRetention: retention, clock: $0)
+      } == []
+    )
+    #expect(
+      await JobStoreContract.violations(deadRetention: retention) {
+        try await SQLiteJobStore.open(.inMemory, deadRetention: retention, clock: $0)
+      } == []
+    )
+  }
+
   @Test("after any history the SQLite store answers as the model does", arguments: 1...200)
   func model(seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
     let clock = ManualStoreClock()
-    let model = InMemoryJobStore(clock: clock.clock)
-    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    // Half of them keep dead letters for a time.
+    let retention: Duration? = seed % 2 == 0 ? .seconds(30) : nil
+    let model = InMemoryJobStore(deadRetention: retention, clock: clock.clock)
+    let store = try await SQLiteJobStore.open(.inMemory, deadRetention: retention, clock: clock.clock)
     // Both queues are there before one is paused, which counts as making it in one of the stores.
     let first = [QueueName.standard, "other"].map { queue in
       NewJob(
@@ -135,6 +152,10 @@ struct JobStoreTests {
         #expect(try await store.extend([reference], by: .seconds(5), updates: [update]) == expected, note)
       case 10: #expect(try await model.reap(limit: 100) == store.reap(limit: 100), note)
       default:
+        if Int.random(in: 0..<6, using: &random) == 0 {
+          let tenant: TenantID = ["a", "b", "c"][Int.random(in: 0..<3, using: &random)]
+          #expect(try await model.erase(tenant) == store.erase(tenant), note)
+        }
         guard let id = ids.randomElement(using: &random) else { continue }
         let command: JobControl =
           switch Int.random(in: 0..<9, using: &random) {

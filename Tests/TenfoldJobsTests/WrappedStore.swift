@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+import TenfoldCore
 import TenfoldJobs
 
 /// A store whose answers can be held up or spoilt, and which keeps what was settled.
@@ -60,6 +61,8 @@ final class WrappedStore: JobStore {
   }
 
   func control(_ command: JobControl) async throws { try await inner.control(command) }
+
+  func erase(_ tenant: TenantID) async throws -> Int { try await inner.erase(tenant) }
 
   func observe(_ query: JobStats.Query) async throws -> JobStats {
     try await beforeObserve(settled.count)

@@ -13,7 +13,7 @@ struct JobsCommand: AsyncParsableCommand {
     subcommands: [
       JobsStatsCommand.self, JobsListCommand.self, JobsShowCommand.self, JobsRetryCommand.self,
       JobsCancelCommand.self, JobsDrainCommand.self, JobsResumeCommand.self, JobsBackupCommand.self,
-      JobsCheckCommand.self, JobsPruneCommand.self,
+      JobsCheckCommand.self, JobsPruneCommand.self, JobsEraseCommand.self,
     ]
   )
 }
@@ -37,6 +37,9 @@ struct JobsFileOption: ParsableArguments {
       }
       await store.close()
     } catch let error as StorageError {
+      ConsoleText.complain("error (\(error.code)): \(error.message)")
+      throw ExitCode.failure
+    } catch let error as JobError {
       ConsoleText.complain("error (\(error.code)): \(error.message)")
       throw ExitCode.failure
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import TenfoldCore
 import TenfoldJobs
 import TenfoldStorage
 
@@ -56,6 +57,43 @@ struct JobsPruneCommand: AsyncParsableCommand {
   func run() async throws {
     try await file.withStore { store in
       ConsoleText.say("\(try await store.pruneLanes()) rows deleted")
+    }
+  }
+}
+
+struct JobsEraseCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "erase",
+    abstract: "Delete all jobs of a tenant, in every state, with all that belongs to them.",
+    discussion: """
+      Runs of the tenant lose their leases; other tenants' jobs that come after an erased one become dead letters. It goes \
+      in short steps while workers go on, and can be repeated after a kill. Backups made before hold the tenant still.
+      """
+  )
+
+  @OptionGroup var file: JobsFileOption
+
+  @Option(help: "Whose jobs.")
+  var tenant: String
+
+  @Flag(
+    help:
+      "Also write the file anew, so that no copy is left in unused parts of its pages; writes wait meanwhile."
+  )
+  var compact = false
+
+  func validate() throws {
+    guard !tenant.isEmpty else { throw ValidationError("--tenant must not be empty.") }
+  }
+
+  func run() async throws {
+    try await file.withStore { store in
+      let count = try await store.erase(TenantID(tenant))
+      ConsoleText.say("\(count) jobs of tenant \(tenant) erased")
+      if compact {
+        try await store.database.compact()
+        ConsoleText.say("the file was written anew")
+      }
     }
   }
 }

@@ -33,8 +33,8 @@ public struct JobOptions: Sendable {
   public var rateLimit: JobRateLimit?
   /// Jobs that must be done before this one may start.
   ///
-  /// A job that the store doesn't know, or no longer, counts as done. When one of them is cancelled or purged this job
-  /// becomes a dead letter; while one is a dead letter this job waits, as a replay may still finish it.
+  /// A job that the store doesn't know, or no longer, counts as done. When one of them is cancelled, purged or erased this
+  /// job becomes a dead letter; while one is a dead letter this job waits, as a replay may still finish it.
   public var after: [RawJobID]
   /// How long the output, or the fact that there is none, is kept after the end.
   public var resultRetention: Duration

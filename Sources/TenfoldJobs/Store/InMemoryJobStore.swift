@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+public import TenfoldCore
 import TenfoldStorage
 
 /// Keeps jobs in memory: for tests, and for work that may be lost with the process.
@@ -13,15 +14,20 @@ import TenfoldStorage
 /// let handle = try await queue.enqueue(EmbedDocuments(documents: [1, 2, 3]))
 /// ```
 public final class InMemoryJobStore: JobStore {
-  private let table = Mutex(JobTable())
+  private let table: Mutex<JobTable>
   let hub = HintHub<JobWakeup>()
   let room = HintHub<Void>()
   private let clock: JobStoreClock
 
   /// Creates an empty store.
   ///
-  /// - Parameter clock: Where the time comes from.
-  public init(clock: JobStoreClock = .system) { self.clock = clock }
+  /// - Parameters:
+  ///   - deadRetention: How long dead letters are kept; `nil` for ever, as each is work that was accepted and not done.
+  ///   - clock: Where the time comes from.
+  public init(deadRetention: Duration? = nil, clock: JobStoreClock = .system) {
+    self.clock = clock
+    table = Mutex(JobTable(deadRetention: deadRetention.map { max(.zero, $0) }))
+  }
 
   /// Accepts jobs, in memory only.
   ///
@@ -102,6 +108,33 @@ public final class InMemoryJobStore: JobStore {
     table.withLock { $0.control(command, now: now) }
     hub.send(.controlled)
     room.send(())
+  }
+
+  /// Deletes all jobs of a tenant, in every state, with all that belongs to them.
+  ///
+  /// - Parameter tenant: Whose jobs.
+  /// - Returns: How many jobs this call deleted.
+  /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption`` for the empty tenant; `CancellationError` between two
+  ///   steps.
+  /// - Complexity: O(jobs in the store), 200 deletions in a step.
+  @discardableResult
+  public func erase(_ tenant: TenantID) async throws -> Int {
+    guard tenant != "" else {
+      throw JobError(.invalidOption, "erase needs the name of a tenant; the empty one is nobody's")
+    }
+    defer {
+      hub.send(.controlled)
+      room.send(())
+    }
+    let ids = table.withLock { $0.closeLanes(of: tenant) }
+    var count = 0
+    for begin in stride(from: 0, to: ids.count, by: 200) {
+      try Task.checkCancellation()
+      let now = clock.monotonic()
+      count += table.withLock { $0.erase(ids[begin..<min(begin + 200, ids.count)], now: now) }
+    }
+    table.withLock { $0.forget(tenant) }
+    return count
   }
 
   /// Looks at queues and jobs.

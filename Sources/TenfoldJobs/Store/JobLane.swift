@@ -28,6 +28,8 @@ final class JobLane {
   var pass: Int64 = 0
   var activity = Activity.idle
   var nextAt = Int64.max
+  /// Its tenant is being erased: nothing joins it or is handed out from it.
+  var isClosed = false
   /// Jobs that wait, also those that are delayed or parked.
   var waiting = 0
   private var due = TimedQueue()

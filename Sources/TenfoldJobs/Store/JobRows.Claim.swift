@@ -154,7 +154,7 @@ extension JobRows {
     // Nothing says any more which keys they had.
     passesAll = passesAll || !hollow.isEmpty
     for id in hollow {
-      try tx.execute("UPDATE job SET state = 3 WHERE id = ?1", id.bytes)
+      try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
       try note("the file has lost the payload of this job: restore it from a backup, or purge the job", id)
     }
@@ -292,6 +292,24 @@ extension JobRows {
       }
     }
     for job in old { try erase(job.id, job.body, job.traits) }
+    try sweepDead(limit: limit)
+  }
+
+  /// Purges dead letters whose time is over.
+  private func sweepDead(limit: Int) throws {
+    guard let deadRetention else { return }
+    // Those that a build of before left don't say when they died.
+    try tx.execute(
+      "UPDATE job SET until = ?1 WHERE id IN (SELECT id FROM job WHERE state = 3 AND until <= 0 LIMIT ?2)",
+      now,
+      limit
+    )
+    let old = try tx.query(
+      "SELECT id FROM job WHERE state = 3 AND until > 0 AND until <= ?1 ORDER BY until LIMIT ?2",
+      now.clampedDifference(deadRetention),
+      limit
+    ) { try $0.id(0) }
+    for id in old { try purge(id) }
   }
 
   /// Deletes every row of a job.

@@ -50,10 +50,11 @@ extension JobRows {
     }
     if let key = options.uniqueKey {
       try tx.execute(
-        "INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)",
+        "INSERT OR REPLACE INTO job_unique(key, id, until, tenant) VALUES(?1, ?2, ?3, ?4)",
         key,
         job.id.bytes,
-        Int64.max
+        Int64.max,
+        options.tenant.rawValue
       )
       upkeep.note()
     }
@@ -225,13 +226,14 @@ extension JobRows {
 
   private func failDependent(_ child: RawJobID, of parent: RawJobID) throws {
     let row = try tx.first(
-      "UPDATE job SET state = 3 WHERE id = ?1 AND state = 5 RETURNING lane, body, traits",
-      child.bytes
+      "UPDATE job SET state = 3, until = ?2 WHERE id = ?1 AND state = 5 RETURNING lane, body, traits",
+      child.bytes,
+      now
     ) { (lane: try $0.int64(0), body: try $0.int64(1), traits: try $0.int64(2)) }
     guard let row else { return }
     try count(row.lane, waiting: -1)
     try tx.execute("DELETE FROM job_after WHERE child = ?1", child.bytes)
-    try note("job \(parent), which had to be done first, was cancelled or purged", child)
+    try note("job \(parent), which had to be done first, was cancelled, purged or erased", child)
     try freeUniqueKey(child, row.body, JobTraits(rawValue: row.traits))
   }
 }

@@ -75,10 +75,14 @@ extension JobRows {
         ) { _ in true } ?? false
       if isTaken { return }
       try tx.execute(
-        "INSERT OR REPLACE INTO job_unique(key, id, until) VALUES(?1, ?2, ?3)",
+        """
+        INSERT OR REPLACE INTO job_unique(key, id, until, tenant)
+        VALUES(?1, ?2, ?3, coalesce((SELECT tenant FROM job_lane WHERE lane = ?4), ''))
+        """,
         key,
         id.bytes,
-        Int64.max
+        Int64.max,
+        job.lane
       )
     }
     try tx.execute(
@@ -89,7 +93,7 @@ extension JobRows {
     try offer(id, job.lane, runAt: now, waiting: 1)
   }
 
-  private func purge(_ id: RawJobID) throws {
+  func purge(_ id: RawJobID) throws {
     guard let job = try job(id, state: "= 3") else { return }
     if job.traits.contains(.parent) { try failChildren(of: id) }
     try erase(id, job.body, job.traits)

@@ -238,7 +238,7 @@ extension JobRows {
   }
 
   private func bury(_ run: Run) throws {
-    try tx.execute("UPDATE job SET state = 3 WHERE id = ?1", run.id.bytes)
+    try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", run.id.bytes, now)
     try freeUniqueKey(run.id, run.body, run.traits)
   }
 

@@ -32,6 +32,8 @@ final class JobRows {
   /// Fences rise above this: a start of the machine, after which claims may have been lost, moves it up.
   let fenceBase: Int64
   let upkeep: JobUpkeep
+  /// How long dead letters are kept, in nanoseconds; `nil` for ever.
+  let deadRetention: Int64?
   private var prepared: [SQLiteStatement?]
   private var numbers: [LaneKey: Int64] = [:]
   var lanes: [Int64: Lane] = [:]
@@ -39,8 +41,15 @@ final class JobRows {
   var passing: Set<String> = []
   var passesAll = false
 
-  init(_ transaction: SQLiteTransaction, now: Int64, epoch: Int64, upkeep: JobUpkeep) {
+  init(
+    _ transaction: SQLiteTransaction,
+    now: Int64,
+    epoch: Int64,
+    upkeep: JobUpkeep,
+    deadRetention: Int64? = nil
+  ) {
     tx = transaction
+    self.deadRetention = deadRetention
     self.upkeep = upkeep
     self.now = now
     fenceBase = epoch << 32
@@ -142,8 +151,9 @@ final class JobRows {
   func offer(_ id: RawJobID, _ lane: Int64, runAt: Int64, waiting: Int64) throws {
     if try offer(lane, runAt: runAt, waiting: waiting) { return }
     let row = try tx.first(
-      "UPDATE job SET state = 3, park = NULL WHERE id = ?1 RETURNING body, traits",
-      id.bytes
+      "UPDATE job SET state = 3, until = ?2, park = NULL WHERE id = ?1 RETURNING body, traits",
+      id.bytes,
+      now
     ) { (body: try $0.int64(0), traits: JobTraits(rawValue: try $0.int64(1))) }
     try note("the file has lost the queue of this job: restore it from a backup, or enqueue the job anew", id)
     if let row { try freeUniqueKey(id, row.body, row.traits) }

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+public import TenfoldCore
+
 /// Keeps jobs: the whole of what a back end implements.
 ///
 /// Every call takes a batch, so that a store can commit it at once. No time of a client crosses this boundary, only
@@ -62,6 +64,25 @@ public protocol JobStore: Sendable {
   /// - Parameter command: What to do; jobs that are not in a fitting state are left alone.
   /// - Throws: When nothing was done.
   func control(_ command: JobControl) async throws
+
+  /// Deletes all jobs of a tenant, in every state, with payloads, results, checkpoints, steps, errors and unique keys.
+  ///
+  /// It goes in short steps, so that others needn't wait, and begins by handing out nothing more of the tenant. All jobs
+  /// that were accepted before the call are gone when it returns; those that the tenant hands in meanwhile may stay.
+  ///
+  /// A run of the tenant's loses its lease: its worker is told so with the next heartbeat, and its settlement is refused as
+  /// fenced. Other tenants' jobs that come after an erased one become dead letters, as after a cancelled one. The
+  /// tenant's weight (``JobControl/weigh(_:_:)``) is forgotten. Rate limits of keys go on, as tenants may share them.
+  ///
+  /// An error, a cancellation or a kill midway leaves some of the jobs: call it again. Don't hand in an erased job under
+  /// its old id while a run of it may go on.
+  ///
+  /// - Parameter tenant: Whose jobs.
+  /// - Returns: How many jobs this call deleted.
+  /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption`` for the empty tenant, which stands for nobody; what
+  ///   the store throws; `CancellationError`.
+  @discardableResult
+  func erase(_ tenant: TenantID) async throws -> Int
 
   /// Looks at queues and jobs.
   ///

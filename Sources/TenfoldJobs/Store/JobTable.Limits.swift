@@ -75,7 +75,7 @@ extension JobTable {
     while let next = Self.firstParked(&slot.parked), taken < next.details.limit {
       slot.parked.removeFirst()
       offer(next, now)
-      if !paused.contains(next.lane.queue) { taken += 1 }
+      if !paused.contains(next.lane.queue), !next.lane.isClosed { taken += 1 }
     }
     if slot.running > 0 || Self.firstParked(&slot.parked) != nil { slots[key] = slot }
   }

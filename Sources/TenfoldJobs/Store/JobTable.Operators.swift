@@ -23,8 +23,7 @@ extension JobTable {
     case .purge(let ids):
       for id in ids {
         guard let record = records[id], record.state == .dead else { continue }
-        records[id] = nil
-        resolveChildren(record, now)
+        purge(record, now)
       }
     case .weigh(let tenant, let weight):
       let weight = min(1000, max(1, weight))
@@ -33,11 +32,16 @@ extension JobTable {
     }
   }
 
+  mutating func purge(_ record: JobRecord, _ now: Int64) {
+    records[record.id] = nil
+    resolveChildren(record, now)
+  }
+
   private mutating func replay(_ id: RawJobID, _ now: Int64) {
     guard let record = records[id], record.state == .dead else { return }
     if let key = record.rare?.uniqueKey {
       if let holder = unique[key], holder.id != id, holder.until > now { return }
-      unique[key] = UniqueKey(id: id, until: .max)
+      unique[key] = UniqueKey(id: id, until: .max, tenant: record.lane.tenant)
     }
     record.attempt = 0
     record.crashCount = 0

@@ -100,12 +100,17 @@ extension JobTable {
     record.state = .dead
     record.isParked = false
     freeUniqueKey(record, now)
+    guard let deadRetention else { return }
+    record.until = now.advanced(by: deadRetention)
+    dying.insert(record, at: record.until)
   }
 
   private mutating func freeUniqueKey(_ record: JobRecord, _ now: Int64) {
     guard let rare = record.rare, let key = rare.uniqueKey, unique[key]?.id == record.id else { return }
     let retention = rare.uniqueRetention
-    unique[key] = retention > .zero ? UniqueKey(id: record.id, until: now.advanced(by: retention)) : nil
+    let until = now.advanced(by: retention)
+    unique[key] =
+      retention > .zero ? UniqueKey(id: record.id, until: until, tenant: record.lane.tenant) : nil
   }
 
   // MARK: - Dependencies
@@ -128,7 +133,7 @@ extension JobTable {
   mutating func failDependent(_ child: JobRecord, of parent: RawJobID, _ now: Int64) {
     child.details.pending = 0
     child.lane.waiting -= 1
-    child.note("job \(parent), which had to be done first, was cancelled or purged")
+    child.note("job \(parent), which had to be done first, was cancelled, purged or erased")
     bury(child, now)
   }
 }

@@ -16,6 +16,7 @@ struct JobTable {
   struct UniqueKey {
     var id: RawJobID
     var until: Int64
+    var tenant: TenantID
   }
 
   /// The jobs of a concurrency key: how many run, and which wait for one of these to end.
@@ -40,6 +41,9 @@ struct JobTable {
   var sleeping: [ObjectIdentifier: JobLane] = [:]
   var leases = TimedQueue()
   var forgetting = TimedQueue()
+  /// Dead letters by when they may be purged, where they aren't kept for ever.
+  var dying = TimedQueue()
+  let deadRetention: Duration?
   var unique: [String: UniqueKey] = [:]
   var slots: [String: Slot] = [:]
   /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
@@ -50,6 +54,8 @@ struct JobTable {
   let upkeep = JobUpkeep()
   private var laneCount = 0
   private var picker = PriorityPicker()
+
+  init(deadRetention: Duration? = nil) { self.deadRetention = deadRetention }
 
   // MARK: - Enqueue
 
@@ -76,7 +82,7 @@ struct JobTable {
     }
     if let key = options.uniqueKey {
       if let holder = unique[key], holder.until > now { return .duplicate(of: holder.id) }
-      unique[key] = UniqueKey(id: job.id, until: .max)
+      unique[key] = UniqueKey(id: job.id, until: .max, tenant: options.tenant)
       upkeep.note()
     }
     let runAt = now.advanced(by: max(.zero, options.delay))
@@ -126,6 +132,7 @@ struct JobTable {
 
   mutating func claim(_ request: ClaimRequest, now: Int64) -> [JobLease] {
     forget(now: now)
+    purgeOld(now: now)
     unparkRates(now: now)
     for (key, lane) in sleeping where lane.nextAt <= now {
       sleeping[key] = nil
@@ -205,6 +212,7 @@ struct JobTable {
   mutating func offer(_ record: JobRecord, _ now: Int64) {
     let lane = record.lane
     record.isParked = false
+    if lane.isClosed { return bury(record, now) }
     lane.insert(record)
     if record.runAt <= now {
       sleeping[ObjectIdentifier(lane)] = nil
@@ -221,6 +229,17 @@ struct JobTable {
     record.runAt = runAt
     record.lane.waiting += 1
     offer(record, now)
+  }
+
+  /// Purges dead letters whose time is over.
+  private mutating func purgeOld(now: Int64) {
+    while let entry = dying.first, entry.time <= now {
+      dying.removeFirst()
+      let record = entry.record
+      if record.state == .dead, record.until == entry.time, records[record.id] === record {
+        purge(record, now)
+      }
+    }
   }
 
   mutating func forget(now: Int64) {

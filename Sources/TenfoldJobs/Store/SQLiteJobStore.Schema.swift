@@ -8,7 +8,8 @@ extension SQLiteJobStore {
   ///
   /// A job is one row of `job` (its state; 0 ready, 1 running, 2 done, 3 dead, 4 cancelled, 5 parked) and one of
   /// `job_body` (its payload, later its result). Waiting jobs hang on a lane, which is one tenant on one priority level
-  /// of one queue; a small row is kept for each. The other tables have rows only for jobs that use their feature.
+  /// of one queue; a small row is kept for each. A lane below level 0 is being erased: nothing joins it, nor is handed out
+  /// from it. The other tables have rows only for jobs that use their feature.
   public static let schema = SQLiteSchema(
     "jobs",
     [
@@ -60,7 +61,19 @@ extension SQLiteJobStore {
           one INTEGER PRIMARY KEY CHECK(one = 1), boot TEXT NOT NULL, shift INTEGER NOT NULL, epoch INTEGER NOT NULL)
           STRICT;
         """
-      )
+      ),
+      // Keys are found by their tenant. Dead letters keep when they died in `until`; of those of before that isn't known,
+      // and their time begins when it is first asked for.
+      .init(
+        2,
+        """
+        ALTER TABLE job_unique ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+        CREATE INDEX job_unique_tenant ON job_unique(tenant) WHERE tenant <> '';
+        UPDATE job SET until = 0 WHERE state = 3;
+        CREATE INDEX job_died ON job(until) WHERE state = 3;
+        """,
+        olderBuildsCanOpen: true
+      ),
     ]
   )
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+public import TenfoldCore
 public import TenfoldStorage
 
 /// Keeps jobs in a SQLite file: nothing acknowledged is lost when the process is killed.
@@ -14,6 +15,10 @@ public import TenfoldStorage
 /// **Delivery** is at least once. A lease is counted by this machine's monotonic clock, so wall clocks may jump; after
 /// a restart of the machine all leases of the time before are void. Several processes may share the file; they find
 /// each other's jobs at their next look, not by wake-up. Network file systems are not supported.
+///
+/// **Dead letters** are kept for ever unless `deadRetention` is given: each is work that was accepted and not done, and
+/// giving that up is for people to decide. With it, those that died longer ago are purged, a few with each claim, as
+/// results are; the time of those from before this could be asked for begins with the first claim.
 ///
 /// ```swift
 /// let store = try await SQLiteJobStore.open(.file("jobs.db"))
@@ -32,19 +37,22 @@ public final class SQLiteJobStore: JobStore {
   let room = HintHub<Void>()
   let idleWorkers = IdleWorkers()
   private let upkeep: JobUpkeep
+  private let deadRetention: Duration?
 
   private init(
     database: SQLiteDatabase,
     isShared: Bool,
     clock: JobStoreClock,
     time: StoreTime,
-    upkeep: JobUpkeep
+    upkeep: JobUpkeep,
+    deadRetention: Duration?
   ) {
     self.database = database
     self.isShared = isShared
     self.clock = clock
     self.time = time
     self.upkeep = upkeep
+    self.deadRetention = deadRetention.map { max(.zero, $0) }
   }
 
   /// Opens a store of its own file.
@@ -54,6 +62,7 @@ public final class SQLiteJobStore: JobStore {
   ///   - options: How to open it.
   ///   - isShared: Whether other processes may use the file meanwhile. `false` turns polling off: workers and waiting
   ///     tasks then wake for this object's changes alone. Memory is never shared.
+  ///   - deadRetention: How long dead letters are kept; `nil` for ever.
   ///   - clock: Where the time comes from.
   /// - Returns: The store.
   /// - Throws: `StorageError`, as `SQLiteDatabase.open` does.
@@ -61,11 +70,13 @@ public final class SQLiteJobStore: JobStore {
     _ location: SQLiteDatabase.Location,
     options: SQLiteDatabase.Options = .init(),
     isShared: Bool = true,
+    deadRetention: Duration? = nil,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
     try await open(
       in: try await SQLiteDatabase.open(location, schemas: [schema], options: options),
       isShared: isShared,
+      deadRetention: deadRetention,
       clock: clock
     )
   }
@@ -75,12 +86,14 @@ public final class SQLiteJobStore: JobStore {
   /// - Parameters:
   ///   - database: The database, also used by the host.
   ///   - isShared: Whether other processes, or other stores over the same file, may change jobs meanwhile.
+  ///   - deadRetention: How long dead letters are kept; `nil` for ever.
   ///   - clock: Where the time comes from.
   /// - Returns: The store.
   /// - Throws: `StorageError`.
   public static func open(
     in database: SQLiteDatabase,
     isShared: Bool = true,
+    deadRetention: Duration? = nil,
     clock: JobStoreClock = .system
   ) async throws -> SQLiteJobStore {
     let (time, upkeep) = try await database.write { tx in
@@ -91,7 +104,8 @@ public final class SQLiteJobStore: JobStore {
       isShared: isShared && database.location != .inMemory,
       clock: clock,
       time: time,
-      upkeep: upkeep
+      upkeep: upkeep,
+      deadRetention: deadRetention
     )
   }
 
@@ -251,6 +265,60 @@ public final class SQLiteJobStore: JobStore {
     room.send(())
   }
 
+  /// Deletes all jobs of a tenant, in every state, with all that belongs to them; on disk when this returns.
+  ///
+  /// What is deleted is overwritten in the file, and the log is emptied at the end. Where reads or other processes keep the
+  /// log for longer than a second its old pages stay until the log is written anew, or the database closed. When SQLite
+  /// moved rows between pages it may have left copies in a page's unused part; `database.compact()` leaves nothing.
+  /// Backups made before hold the tenant still.
+  ///
+  /// - Parameter tenant: Whose jobs.
+  /// - Returns: How many jobs this call deleted.
+  /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption`` for the empty tenant; `StorageError`;
+  ///   `CancellationError` between two steps.
+  /// - Complexity: O(jobs in the store) reads, beside the writer, and O(jobs of the tenant) writes, 200 in a transaction.
+  @discardableResult
+  public func erase(_ tenant: TenantID) async throws -> Int {
+    try await erase(tenant, scanning: 5000, deleting: 200) { try Task.checkCancellation() }
+  }
+
+  func erase(
+    _ tenant: TenantID,
+    scanning page: Int,
+    deleting step: Int,
+    between: () throws -> Void
+  ) async throws -> Int {
+    guard tenant != "" else {
+      throw JobError(.invalidOption, "erase needs the name of a tenant; the empty one is nobody's")
+    }
+    // Whoever waits for one of the jobs looks, and producers find room.
+    defer {
+      hub.send(.controlled)
+      room.send(())
+    }
+    try await database.write { [self] tx in try rows(tx).closeLanes(of: tenant) }
+    var (count, last) = (0, [UInt8]())
+    while true {
+      try between()
+      let found = try await database.read { [self, last] tx in
+        try rows(tx).closed(tenant, after: last, limit: page)
+      }
+      guard let found else { break }
+      last = found.last
+      for begin in stride(from: 0, to: found.ids.count, by: step) {
+        try between()
+        let ids = Array(found.ids[begin..<min(begin + step, found.ids.count)])
+        count += try await database.write { [self] tx in try rows(tx).erase(ids, of: tenant) }
+      }
+    }
+    while try await database.write({ [self] tx in try rows(tx).eraseKeys(of: tenant, limit: step) }) == step {
+      try between()
+    }
+    try await database.write { [self] tx in try rows(tx).eraseLanes(of: tenant) }
+    _ = try await database.emptyLog()
+    return count
+  }
+
   /// Looks at queues and jobs, over a snapshot that doesn't disturb the writer.
   ///
   /// - Parameter query: What to look at.
@@ -308,6 +376,12 @@ public final class SQLiteJobStore: JobStore {
   }
 
   private func rows(_ transaction: SQLiteTransaction) -> JobRows {
-    JobRows(transaction, now: clock.monotonic() &+ time.shift, epoch: time.epoch, upkeep: upkeep)
+    JobRows(
+      transaction,
+      now: clock.monotonic() &+ time.shift,
+      epoch: time.epoch,
+      upkeep: upkeep,
+      deadRetention: deadRetention?.nanoseconds
+    )
   }
 }

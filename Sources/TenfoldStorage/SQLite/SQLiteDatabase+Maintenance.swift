@@ -77,6 +77,72 @@ extension SQLiteDatabase {
     }
   }
 
+  /// Writes the whole file anew, without free pages and without anything that was deleted.
+  ///
+  /// Deleting overwrites a value where it lies, but when SQLite moves rows between pages it may leave a copy in a page's
+  /// unused part. Call this after an erasure that must leave nothing behind, or to make a file smaller.
+  ///
+  /// Writes wait meanwhile and fail with ``StorageError/Code/busy`` after ``Options/busyTimeout``; reads go on. A kill leaves
+  /// the file as it was. Does nothing for a database in memory. Cancelling the task doesn't interrupt it.
+  ///
+  /// - Throws: ``StorageError``: ``StorageError/Code/busy`` when another process writes or a read goes on for too long;
+  ///   ``StorageError/Code/storageFull``, as it takes up to twice the file's size beside it meanwhile; …
+  /// - Complexity: O(size of the file).
+  public func compact() async throws {
+    if location.isInMemory { return }
+    let (location, options) = (location, options)
+    try await DedicatedThread.run(name: "tenfold-compact") {
+      try Self.withReader(location, options) { connection in
+        let transaction = SQLiteTransaction(connection)
+        defer { transaction.end() }
+        try transaction.execute("PRAGMA synchronous = FULL")
+        try transaction.execute("PRAGMA fullfsync = 1")
+        try transaction.execute("PRAGMA checkpoint_fullfsync = 1")
+        try transaction.execute("VACUUM")
+      }
+      guard try Self.emptyLog(location, options, within: options.busyTimeout) else {
+        throw StorageError(
+          .busy,
+          "the log of \(location) is being read, so what was deleted is still in it: compact again later"
+        )
+      }
+    }
+  }
+
+  /// Moves the log into the file and cuts it off, so that nothing deleted is left in it.
+  ///
+  /// - Returns: Whether it could: not while a read or another process keeps it for longer than a second.
+  /// - Throws: ``StorageError``.
+  package func emptyLog() async throws -> Bool {
+    if location.isInMemory { return true }
+    let (location, options) = (location, options)
+    return try await DedicatedThread.run(name: "tenfold-log-end") {
+      try Self.emptyLog(location, options, within: min(options.busyTimeout, .seconds(1)))
+    }
+  }
+
+  private static func emptyLog(
+    _ location: Location,
+    _ options: Options,
+    within limit: Duration
+  ) throws -> Bool {
+    var options = options
+    // Writes wait while it waits for reads, so it waits in short pieces.
+    options.busyTimeout = min(options.busyTimeout, .milliseconds(20))
+    return try withReader(location, options) { connection in
+      try connection.configureCheckpointer()
+      let deadline = ContinuousClock.now + limit
+      while true {
+        let transaction = SQLiteTransaction(connection)
+        defer { transaction.end() }
+        let isBusy = try transaction.first("PRAGMA wal_checkpoint(TRUNCATE)") { try $0.bool(0) }
+        if isBusy == false { return true }
+        guard ContinuousClock.now < deadline else { return false }
+        DedicatedThread.pause(microseconds: 5000)
+      }
+    }
+  }
+
   private static func verify(_ path: String, _ options: Options) throws {
     let found = try withReader(.file(path), options) { connection in
       let transaction = SQLiteTransaction(connection)

@@ -258,6 +258,9 @@ extension SQLiteConnection {
     // On Apple systems a plain fsync stops at the drive's cache; elsewhere these two do nothing.
     try transaction.execute("PRAGMA fullfsync = \(options.durability == .full ? 1 : 0)")
     try transaction.execute("PRAGMA checkpoint_fullfsync = 1")
+    // What is deleted is overwritten with zeros, also on pages that become free: `FAST` would leave those as they are, and
+    // with them every value longer than a page. Debian builds SQLite with this anyway.
+    try transaction.execute("PRAGMA secure_delete = ON")
     try transaction.execute("PRAGMA foreign_keys = ON")
     try transaction.execute("PRAGMA temp_store = MEMORY")
     try transaction.execute("PRAGMA cache_size = -\(options.cacheSizeInBytes >> 10)")

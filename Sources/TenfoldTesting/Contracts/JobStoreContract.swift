@@ -19,8 +19,28 @@ public enum JobStoreContract {
   public static func violations(
     _ makeStore: @Sendable (JobStoreClock) async throws -> any JobStore
   ) async -> [ContractViolation] {
+    await violations(of: scenarios + limits + orders + erasures, makeStore)
+  }
+
+  /// Runs the suite about dead letters that are not kept for ever.
+  ///
+  /// - Parameters:
+  ///   - deadRetention: How long the stores keep dead letters, at least 2 seconds.
+  ///   - makeStore: Makes a store that reads its time from the given clock.
+  /// - Returns: The clauses that were broken.
+  public static func violations(
+    deadRetention: Duration,
+    _ makeStore: @Sendable (JobStoreClock) async throws -> any JobStore
+  ) async -> [ContractViolation] {
+    await violations(of: retentions(deadRetention), makeStore)
+  }
+
+  private static func violations(
+    of scenarios: [(String, Scenario)],
+    _ makeStore: @Sendable (JobStoreClock) async throws -> any JobStore
+  ) async -> [ContractViolation] {
     var report = ContractReport()
-    for (clause, scenario) in scenarios + limits + orders {
+    for (clause, scenario) in scenarios {
       await report.scenario(clause) { report in
         let clock = ManualStoreClock()
         let store = try await makeStore(clock.clock)

@@ -35,6 +35,7 @@ struct JobsCrashHelper {
       case "stay": try await Working.stay(store)
       case "die": try await Working.die(store)
       case "share": try await Working.share(store)
+      case "erase": say("erased \(try await store.erase("gone"))")
       default: say("there is no role \(arguments[1])")
       }
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TenfoldCore
 import TenfoldJobs
 
 /// A store that says what it acknowledged and handed out, once its caller could know.
@@ -33,6 +34,8 @@ struct SpeakingStore: JobStore {
   func reap(limit: Int) async throws -> Int { try await store.reap(limit: limit) }
 
   func control(_ command: JobControl) async throws { try await store.control(command) }
+
+  func erase(_ tenant: TenantID) async throws -> Int { try await store.erase(tenant) }
 
   func observe(_ query: JobStats.Query) async throws -> JobStats { try await store.observe(query) }
 
