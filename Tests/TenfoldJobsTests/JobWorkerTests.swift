@@ -318,6 +318,151 @@ struct JobWorkerTests {
     #expect(sizes.reduce(0, +) == 100 + sizes[0])
   }
 
+  @Test("of a call that gives a result for each job, those that failed are retried or die alone")
+  func batchResults() async throws {
+    let runs = Mutex<[Int: Int]>([:])
+    let store = InMemoryJobStore()
+    let handles = try await JobQueue(store: store).enqueue(
+      (0..<20).map { Square(number: $0) },
+      options: JobOptions(maximumAttempts: 3)
+    )
+    try await withWorker(
+      store,
+      .init(concurrency: 20, retry: RetryPolicy(base: .zero)),
+      handlers: { handlers in
+        handlers.handleEach(Square.self, upTo: 20) { batch in
+          batch.map { job, context in
+            runs.withLock { $0[job.number, default: 0] += 1 }
+            switch job.number {
+            case 3: return .failure(Failure())
+            case 5: return .failure(JobDisposition.discard("no use"))
+            case 7 where context.attempt == 1: return .failure(Failure())
+            default: return .success(job.number * job.number)
+            }
+          }
+        }
+      }
+    ) { _, _ in
+      for (number, handle) in handles.enumerated() {
+        if number == 3 || number == 5 {
+          await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+        } else {
+          let value = try await handle.value
+          #expect(value == number * number)
+        }
+      }
+    }
+    let counts = runs.withLock { $0 }
+    #expect((0..<20).allSatisfy { counts[$0] == ($0 == 3 ? 3 : $0 == 7 ? 2 : 1) }, "\(counts)")
+    #expect(try await store.observe(.init()).dead == 2)
+  }
+
+  @Test("a job that fails every call it is in takes none of the others to the dead letters")
+  func poisonedBatch() async throws {
+    let calls = Mutex<[[Int]]>([])
+    let store = InMemoryJobStore()
+    let handles = try await JobQueue(store: store).enqueue(
+      (0..<16).map { Square(number: $0) },
+      options: JobOptions(maximumAttempts: 2)
+    )
+    try await withWorker(
+      store,
+      .init(concurrency: 16, retry: RetryPolicy(base: .zero)),
+      handlers: { handlers in
+        handlers.handle(Square.self, upTo: 16) { batch in
+          calls.withLock { $0.append(batch.map(\.job.number)) }
+          if batch.contains(where: { $0.job.number == 9 }) { throw Failure() }
+          return batch.map { $0.job.number * $0.job.number }
+        }
+      }
+    ) { _, _ in
+      for (number, handle) in handles.enumerated() where number != 9 {
+        let value = try await handle.value
+        #expect(value == number * number)
+      }
+      await #expect { _ = try await handles[9].value } throws: { ($0 as? JobError)?.code == .dead }
+    }
+    let failed = calls.withLock { $0.filter { $0.contains(9) } }
+    #expect(failed.count == 2 && failed.last == [9])
+    // Nobody's second run was shared.
+    for number in failed[0] where number != 9 {
+      #expect(calls.withLock { $0.last { $0.contains(number) } } == [number])
+    }
+  }
+
+  @Test(
+    "a job that took its worker down comes in a call of its own; a wrong number of results fails the call"
+  )
+  func suspectsOfBatches() async throws {
+    let clock = ManualStoreClock()
+    let store = InMemoryJobStore(clock: clock.clock)
+    let queue = JobQueue(store: store)
+    let lost = try await queue.enqueue([Square(number: 0), Square(number: 1)])
+    _ = try await store.claim(ClaimRequest(maximum: 2))
+    clock.advance(by: .seconds(11))
+    #expect(try await store.reap(limit: 9) == 2)
+    let fresh = try await queue.enqueue((2..<6).map { Square(number: $0) })
+    let calls = Mutex<[[Int]]>([])
+    try await withWorker(
+      store,
+      .init(concurrency: 6, retry: RetryPolicy(base: .zero)),
+      handlers: { handlers in
+        handlers.handleEach(Square.self, upTo: 6) { batch in
+          let isFirst = calls.withLock { calls in
+            calls.append(batch.map(\.job.number))
+            return calls.count == 1
+          }
+          return isFirst ? [] : batch.map { .success($0.job.number) }
+        }
+      }
+    ) { _, _ in
+      for (number, handle) in (lost + fresh).enumerated() {
+        let value = try await handle.value
+        #expect(value == number)
+      }
+    }
+    let made = calls.withLock { $0 }
+    #expect(made.allSatisfy { $0.count == 1 || $0.allSatisfy { $0 > 1 } }, "\(made)")
+  }
+
+  @Test("when only the leader of a call is cancelled, the others go again at no cost in attempts")
+  func cancelledLeader() async throws {
+    let store = InMemoryJobStore()
+    let together = AsyncStream<RawJobID>.makeStream()
+    let isOver = Mutex(false)
+    let handles = try await JobQueue(store: store).enqueue(
+      [Note(text: "a"), Note(text: "b")],
+      options: JobOptions(maximumAttempts: 1)
+    )
+    try await withWorker(
+      store,
+      .init(concurrency: 2, lease: .milliseconds(300)),
+      handlers: { handlers in
+        handlers.handleEach(Note.self, upTo: 2) { batch in
+          if isOver.withLock({ $0 }) { return batch.map { _ in .success(NoOutput()) } }
+          // Until both come in one call.
+          if batch.count == 1 { throw JobDisposition.snooze(for: .zero) }
+          together.continuation.yield(batch[0].context.id)
+          do { try await waitForCancellation() } catch {
+            isOver.withLock { $0 = true }
+            return batch.map { _ in .failure(error) }
+          }
+          return []
+        }
+      }
+    ) { _, _ in
+      var leaders = together.stream.makeAsyncIterator()
+      let leader = await leaders.next()
+      let isFirst = handles[0].id.raw == leader
+      let (first, second) = (handles[isFirst ? 0 : 1], handles[isFirst ? 1 : 0])
+      try await first.cancel()
+      await #expect { _ = try await first.value } throws: { ($0 as? JobError)?.code == .cancelled }
+      _ = try await second.value
+      let snapshot = try #require(try await second.snapshot)
+      #expect(snapshot.attempts == 1 && snapshot.errors.isEmpty)
+    }
+  }
+
   @Test("a step that was done isn't done again by the next run")
   func steps() async throws {
     let done = Mutex<[String]>([])

@@ -7,8 +7,12 @@ import Synchronization
 ///
 /// There is no timer: the first job to come leads, takes along whoever came with it, and while its call runs the others
 /// gather for the next one. So a lone job waits for nobody, and the busier the worker, the larger the calls.
+///
+/// A job that failed before, or took its worker down, gets a call of its own: were it to blame, it would fail the others
+/// with it, time and again, until all of them are dead letters.
 final class JobBatcher<Work: DurableJob>: Sendable {
-  typealias Body = @Sendable ([(job: Work, context: JobContext)]) async throws -> [Work.Output]
+  typealias Body =
+    @Sendable ([(job: Work, context: JobContext)]) async throws -> [Result<Work.Output, any Error>]
 
   private enum Turn: Sendable {
     case lead
@@ -19,6 +23,7 @@ final class JobBatcher<Work: DurableJob>: Sendable {
     var job: Work
     var context: JobContext
     var turn: CheckedContinuation<Turn, Never>
+    var isSuspect: Bool { JobBatcher.isSuspect(context) }
   }
 
   private struct State {
@@ -53,32 +58,55 @@ final class JobBatcher<Work: DurableJob>: Sendable {
     }
   }
 
+  /// Whether an earlier run of the job failed, or its lease was lost.
+  private static func isSuspect(_ context: JobContext) -> Bool {
+    context.attempt > 1 || context.lease.crashCount > 0
+  }
+
   private func lead(_ job: Work, _ context: JobContext) async throws -> Work.Output {
     // Lets those that were started together with this one come along.
     await Task.yield()
-    let others = state.withLock { state in
-      let others = Array(state.waiting.prefix(maximum - 1))
-      state.waiting.removeFirst(others.count)
-      return others
-    }
+    let others = Self.isSuspect(context) ? [] : company()
     defer { handOver() }
+    let own: Result<Work.Output, any Error>
     do {
-      let outputs = try await body([(job, context)] + others.map { ($0.job, $0.context) })
-      guard let own = outputs.first, outputs.count == others.count + 1 else {
+      let results = try await body([(job, context)] + others.map { ($0.job, $0.context) })
+      guard let first = results.first, results.count == others.count + 1 else {
         throw JobError(
           .invalidOption,
-          "the handler for many \(Work.name) gave \(outputs.count) outputs for \(others.count + 1) jobs"
+          "the handler for many \(Work.name) gave \(results.count) results for \(others.count + 1) jobs: "
+            + "it must give one for each, in order"
         )
       }
-      for (other, output) in zip(others, outputs.dropFirst()) {
-        other.turn.resume(returning: .end(.success(output)))
+      for (other, result) in zip(others, results.dropFirst()) {
+        other.turn.resume(returning: .end(Task.isCancelled ? Self.excused(result) : result))
       }
-      return own
+      own = first
     } catch {
       // When only the leader was told to stop the others go again, and it costs them no attempt.
       let reason: any Error = Task.isCancelled ? JobDisposition.snooze(for: .zero) : error
       for other in others { other.turn.resume(returning: .end(.failure(reason))) }
       throw error
+    }
+    return try own.get()
+  }
+
+  /// When only the leader was told to stop, what the others failed with may be that.
+  private static func excused(_ result: Result<Work.Output, any Error>) -> Result<Work.Output, any Error> {
+    result.mapError { $0 is JobDisposition ? $0 : JobDisposition.snooze(for: .zero) }
+  }
+
+  /// Takes those that wait and may share a call; the others keep their places.
+  private func company() -> [Waiter] {
+    state.withLock { state in
+      let company = state.waiting.filter { !$0.isSuspect }.prefix(maximum - 1)
+      var left = company.count
+      state.waiting.removeAll { waiter in
+        guard left > 0, !waiter.isSuspect else { return false }
+        left -= 1
+        return true
+      }
+      return Array(company)
     }
   }
 

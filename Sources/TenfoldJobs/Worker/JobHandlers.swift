@@ -67,7 +67,11 @@ public struct JobHandlers: Sendable {
   /// Runs jobs of a type many at a time: a model that embeds 64 texts in one call serves 64 jobs with it.
   ///
   /// Jobs that the worker runs at the same time are gathered, so its `concurrency` should be at least `upTo`. Each job
-  /// keeps its own lease, attempts and output; when the call throws, each of them is retried.
+  /// keeps its own lease, attempts and output.
+  ///
+  /// When the call throws, each of its jobs has failed with that error, and has used up an attempt. A job that failed
+  /// before, or whose worker was lost, comes in a call of its own: so one that fails every call takes no other with it to
+  /// the dead letters. Where the work tells which jobs failed, use ``handleEach(_:upTo:with:)``.
   ///
   /// ```swift
   /// handlers.handle(EmbedText.self, upTo: 64) { batch in
@@ -83,6 +87,35 @@ public struct JobHandlers: Sendable {
     _ type: Work.Type,
     upTo: Int,
     with body: @escaping @Sendable ([(job: Work, context: JobContext)]) async throws -> [Work.Output]
+  ) {
+    handleEach(type, upTo: upTo) { batch in try await body(batch).map { .success($0) } }
+  }
+
+  /// Runs jobs of a type many at a time, where each of them can fail alone.
+  ///
+  /// As ``handle(_:upTo:with:)``, but the call gives a result for each job. A job whose result is a failure is settled as
+  /// if it had thrown that error alone: it is retried, becomes a dead letter, or does what a ``JobDisposition`` says. The
+  /// others are done. When the call itself throws, all of its jobs have failed.
+  ///
+  /// ```swift
+  /// handlers.handleEach(EmbedText.self, upTo: 64) { batch in
+  ///   try await service.embed(batch.map(\.job.text)).map { answer in
+  ///     answer.vector.map { .success($0) } ?? .failure(JobDisposition.discard(answer.refusal))
+  ///   }
+  /// }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - type: The kind of job.
+  ///   - upTo: Jobs in one call at most.
+  ///   - body: Does the work; gives one result for each job, in order.
+  public mutating func handleEach<Work: DurableJob>(
+    _ type: Work.Type,
+    upTo: Int,
+    with body:
+      @escaping @Sendable ([(job: Work, context: JobContext)]) async throws -> [Result<
+        Work.Output, any Error
+      >]
   ) {
     let batcher = JobBatcher(maximum: upTo, body: body)
     handle(type) { job, context -> Work.Output in try await batcher.run(job, context) }
