@@ -618,6 +618,15 @@ struct JobWorkerTests {
     } throws: { ($0 as? JobError)?.code == .payloadTooLarge }
   }
 
+  @Test("a job that could not even begin once is refused", arguments: [0, -1, Int.min])
+  func crashLimit(limit: Int) async throws {
+    let queue = JobQueue(store: InMemoryJobStore())
+    await #expect {
+      try await queue.enqueue(Note(), options: JobOptions(crashLimit: limit))
+    } throws: { ($0 as? JobError)?.code == .invalidOption }
+    #expect(throws: JobError.self) { try NewJob(Note(), options: JobOptions(crashLimit: limit)) }
+  }
+
   @Test("a queue at its depth refuses")
   func depth() async throws {
     let queue = JobQueue(store: InMemoryJobStore(), maximumDepth: 2)

@@ -68,7 +68,7 @@ final class RawJobs {
       unsafe sqlite3_reset(body)
       let rowID = unsafe sqlite3_last_insert_rowid(database)
       unsafe bind(job, RawJobID())
-      for (index, value) in [number, 0, now, 10, 0, 3_600_000_000_000, rowID].enumerated() {
+      for (index, value) in [number, 0, now, 10, 0, 3_600_000_000_000, rowID, 3].enumerated() {
         unsafe sqlite3_bind_int64(job, Int32(index + 2), value)
       }
       _ = try unsafe step(job)

@@ -21,6 +21,11 @@ public struct JobOptions: Sendable {
   public var tenant: TenantID
   /// Runs that may end in an error before the job becomes a dead letter; lost leases count apart.
   public var maximumAttempts: Int
+  /// Leases that may be lost in a row before the job becomes a dead letter, with nothing new saved in between.
+  ///
+  /// A job that takes its worker's process down loses its lease each time. More suit work on machines that are often taken
+  /// away, if it saves no checkpoints; 1 suits work that must not begin twice without somebody's consent.
+  public var crashLimit: Int
   /// At most one job with this key is accepted, until it ended and ``uniqueRetention`` passed.
   public var uniqueKey: String?
   /// How long after its end a job's unique key stays taken.
@@ -49,6 +54,7 @@ public struct JobOptions: Sendable {
   ///   - delay: How long the job must wait before it may start.
   ///   - tenant: Whose work this is.
   ///   - maximumAttempts: Runs that may end in an error, at least 1.
+  ///   - crashLimit: Leases that may be lost in a row, at least 1.
   ///   - uniqueKey: At most one job with this key is accepted.
   ///   - uniqueRetention: How long after the job's end its key stays taken.
   ///   - concurrencyKey: Jobs with the same key share ``concurrencyLimit``.
@@ -63,6 +69,7 @@ public struct JobOptions: Sendable {
     delay: Duration = .zero,
     tenant: TenantID = "",
     maximumAttempts: Int = 10,
+    crashLimit: Int = 3,
     uniqueKey: String? = nil,
     uniqueRetention: Duration = .zero,
     concurrencyKey: String? = nil,
@@ -77,6 +84,7 @@ public struct JobOptions: Sendable {
     self.delay = delay
     self.tenant = tenant
     self.maximumAttempts = maximumAttempts
+    self.crashLimit = crashLimit
     self.uniqueKey = uniqueKey
     self.uniqueRetention = uniqueRetention
     self.concurrencyKey = concurrencyKey
@@ -89,6 +97,7 @@ public struct JobOptions: Sendable {
 
   func validate() throws(JobError) {
     try JobError.require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
+    try JobError.require(crashLimit >= 1, "crashLimit", "at least 1")
     try JobError.require(concurrencyLimit >= 1, "concurrencyLimit", "at least 1")
     guard let rateLimit else { return }
     try JobError.require(rateLimit.count >= 1, "rateLimit.count", "at least 1")

@@ -35,6 +35,7 @@ final class JobRecord {
   var attempt: Int32 = 0
   var crashCount: Int32 = 0
   let maximumAttempts: Int32
+  let crashLimit: Int32
   var state = JobState.ready
   /// Ready, but a limit or another job is in the way.
   var isParked = false
@@ -51,6 +52,7 @@ final class JobRecord {
     let options = job.options
     keep = max(.zero, options.resultRetention).nanoseconds
     maximumAttempts = Int32(clamping: options.maximumAttempts)
+    crashLimit = Int32(clamping: options.crashLimit)
     if options.uniqueKey != nil || options.concurrencyKey != nil || options.rateLimit != nil
       || !options.trace.isEmpty
     {

@@ -134,9 +134,10 @@ extension JobRows {
       insert.bind(6, traits.rawValue)
       insert.bind(7, max(.zero, job.options.resultRetention).nanoseconds)
       insert.bind(8, body)
+      insert.bind(9, Int64(job.options.crashLimit))
       if let direct {
-        insert.bind(9, direct.until)
-        insert.bind(10, direct.fence)
+        insert.bind(10, direct.until)
+        insert.bind(11, direct.fence)
       }
       _ = try insert.next()
       if tx.changes == 1 { return true }

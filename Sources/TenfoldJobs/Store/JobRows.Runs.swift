@@ -132,7 +132,8 @@ extension JobRows {
   func reap(limit: Int) throws -> Int {
     let expired = try tx.query(
       """
-      SELECT id, lane, attempt, max_attempts, cancel, traits, keep, body, crash_count, fence, until FROM job
+      SELECT id, lane, attempt, max_attempts, cancel, traits, keep, body, crash_count, fence, until, crash_limit
+      FROM job
       WHERE state = 1 AND until <= ?1 ORDER BY until, id LIMIT ?2
       """,
       now,
@@ -152,10 +153,11 @@ extension JobRows {
       let isVoid = try row.int64(10) == StoreTime.void
       let crashes = try row.int64(8)
       return (
-        run: run, crashes: isVoid ? crashes : crashes.clampedSum(1), fence: try row.int64(9), isVoid: isVoid
+        run: run, crashes: isVoid ? crashes : crashes.clampedSum(1), limit: try row.int64(11),
+        fence: try row.int64(9), isVoid: isVoid
       )
     }
-    for (run, crashes, fence, isVoid) in expired {
+    for (run, crashes, limit, fence, isVoid) in expired {
       if run.traits.contains(.limit) { try leaveSlot(run.body) }
       let cause = isVoid ? "the machine was restarted" : "its worker was lost or too slow to renew it"
       try note("the lease of run \(fence) expired: \(cause)", run.id)
@@ -167,7 +169,7 @@ extension JobRows {
       )
       if run.isCancelled {
         try finish(run, .cancelled, nil)
-      } else if crashes >= JobTable.crashLimit {
+      } else if crashes >= limit {
         try bury(run)
       } else {
         try makeReady(run, runAt: now, crashCount: crashes)

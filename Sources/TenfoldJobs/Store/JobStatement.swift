@@ -20,7 +20,7 @@ package enum JobStatement: Int, CaseIterable {
     case .insertJob:
       """
       INSERT INTO job(id, lane, state, run_at, until, fence, attempt, crash_count, max_attempts, cancel, traits, keep,
-        body) VALUES(?1, ?2, ?3, ?4, 0, 0, 0, 0, ?5, 0, ?6, ?7, ?8) ON CONFLICT DO NOTHING
+        body, crash_limit) VALUES(?1, ?2, ?3, ?4, 0, 0, 0, 0, ?5, 0, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING
       """
     case .saveLane:
       "UPDATE job_lane SET pass = ?2, activity = ?3, next_at = ?4, waiting = waiting + ?5 WHERE lane = ?1"
@@ -53,7 +53,7 @@ package enum JobStatement: Int, CaseIterable {
     case .insertRunning:
       """
       INSERT INTO job(id, lane, state, run_at, until, fence, attempt, crash_count, max_attempts, cancel, traits, keep,
-        body) VALUES(?1, ?2, 1, ?4, ?9, ?10, 1, 0, ?5, 0, ?6, ?7, ?8) ON CONFLICT DO NOTHING
+        body, crash_limit) VALUES(?1, ?2, 1, ?4, ?10, ?11, 1, 0, ?5, 0, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING
       """
     case .queueState:
       """

@@ -50,7 +50,7 @@ public protocol JobStore: Sendable {
     updates: [JobUpdate?]
   ) async throws -> [ExtendOutcome]
 
-  /// Takes back runs whose leases expired; the third time makes a job a dead letter.
+  /// Takes back runs whose leases expired; ``JobOptions/crashLimit`` says which time makes a job a dead letter.
   ///
   /// A job that saves a new checkpoint or step (``extend(_:by:updates:)``) makes progress: from there it is counted anew.
   ///

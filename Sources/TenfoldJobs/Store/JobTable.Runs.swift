@@ -67,7 +67,7 @@ extension JobTable {
       record.note("the lease of run \(record.fence) expired: its worker was lost or too slow to renew it")
       if record.isCancelRequested {
         finish(record, .cancelled, nil, now)
-      } else if record.crashCount >= Self.crashLimit {
+      } else if record.crashCount >= record.crashLimit {
         bury(record, now)
       } else {
         makeReady(record, now, now)

@@ -7,8 +7,6 @@ import TenfoldCore
 ///
 /// ``InMemoryJobStore`` puts a lock around it, and tests use it as the model that other stores are compared with.
 struct JobTable {
-  /// A lease that expires this often, with nothing new saved in between, makes its job a dead letter.
-  static let crashLimit = 3
   static let keptErrors = 20
   /// Jobs that one claim moves out of the way at most because their key is at its limit.
   static let parkingBudget = 1000

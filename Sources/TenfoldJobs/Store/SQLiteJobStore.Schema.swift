@@ -74,6 +74,12 @@ extension SQLiteJobStore {
         """,
         olderBuildsCanOpen: true
       ),
+      // What builds of before enqueue has the limit that they know.
+      .init(
+        3,
+        "ALTER TABLE job ADD COLUMN crash_limit INTEGER NOT NULL DEFAULT 3;",
+        olderBuildsCanOpen: true
+      ),
     ]
   )
 }

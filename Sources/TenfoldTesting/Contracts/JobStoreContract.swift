@@ -230,6 +230,34 @@ public enum JobStoreContract {
       }
     ),
     (
+      "a job says how many leases may be lost before it is a dead letter",
+      { bench, report in
+        for limit in [1, 2, 5] {
+          let id = try await bench.put(1, JobOptions(crashLimit: limit))[0]
+          for number in 1...limit {
+            let crashes = try await bench.lose(JobUpdate(message: "m"))
+            let state = try await bench.state(id)
+            report.check(
+              crashes == number - 1 && state == (number < limit ? .ready : .dead),
+              bench.clause,
+              observed: "\(String(describing: state)) after \(number) of \(limit)"
+            )
+          }
+          // A replay gives it all of them again.
+          try await bench.store.control(.replay([id]))
+          let again = try await bench.lose(JobUpdate(message: "m"))
+          report.check(
+            again == 0,
+            bench.clause,
+            observed: "\(String(describing: again)) crashes after a replay"
+          )
+          for lease in try await bench.claim(9) {
+            _ = try await bench.settle(lease.reference, .done(result: nil))
+          }
+        }
+      }
+    ),
+    (
       "a job that saves something new before each lease that expires makes progress, and goes on",
       { bench, report in
         _ = try await bench.put()
