@@ -9,6 +9,10 @@ internal import Logging
 /// fired last is kept in the store, so that firings missed while no scheduler ran are found; a schedule that never
 /// fired begins when its scheduler does.
 ///
+/// **Wall clocks.** After one is set back by up to a day nothing fires twice: a schedule rests until the clock is again where
+/// it fired last. A firing more than a day ahead of the clock comes from one that was wrong then; it is not waited for, the
+/// schedule begins anew with the scheduler's last look, and a warning is logged.
+///
 /// ```swift
 /// let scheduler = JobScheduler(store: store, schedules: [nightly])
 /// try await scheduler.run()
@@ -21,6 +25,8 @@ public struct JobScheduler: Sendable {
 
   /// A wall clock that is set forward is noticed after this at the latest.
   private static let longestSleep = Duration.seconds(60)
+  /// How far ahead of the wall clock the last firing may be, in milliseconds.
+  static let mostAhead: Int64 = 86_400_000
 
   /// Creates a scheduler; nothing fires before ``run()``.
   ///
@@ -42,18 +48,29 @@ public struct JobScheduler: Sendable {
     guard Set(schedules.map(\.name)).count == schedules.count else {
       throw JobError(.invalidOption, "schedules need names that differ")
     }
-    let start = now
+    var start = now
     while true {
       try Task.checkCancellation()
       var pause = Self.longestSleep
       do {
-        if let next = try await fire(since: start) { pause = min(pause, max(.zero, next)) }
+        if let next = try await look(since: &start) { pause = min(pause, max(.zero, next)) }
       } catch {
         logger.error("a schedule could not fire, trying again", metadata: ["error": "\(error)"])
         pause = .seconds(1)
       }
       try await Task.sleep(for: pause)
     }
+  }
+
+  /// Enqueues what is due now, and remembers when that was: firings up to there are not made up for when a schedule has to
+  /// begin anew.
+  func look(since start: inout Int64) async throws -> Duration? {
+    let time = now
+    // It began, or looked last, while the clock was wrong.
+    if start.clampedDifference(time) > Self.mostAhead { start = time }
+    let next = try await fire(since: start)
+    start = max(start, time)
+    return next
   }
 
   /// Enqueues what is due now; gives how long it is until the next firing.
@@ -65,9 +82,14 @@ public struct JobScheduler: Sendable {
     var nearest: Int64?
     var failure: (any Error)?
     for schedule in schedules {
-      let (firings, next) = schedule.due(last: fired[schedule.name] ?? start, now: now)
+      var last = fired[schedule.name]
+      var early: Int64?
+      if let mark = last, mark.clampedDifference(now) > Self.mostAhead {
+        (early, last) = (mark, nil)
+      }
+      let (firings, next) = schedule.due(last: last ?? start, now: now)
       do {
-        if !firings.isEmpty { _ = try await store.enqueue(try firings.map(schedule.make)) }
+        if !firings.isEmpty { try await enqueue(firings, of: schedule, replacing: early) }
       } catch {
         try Task.checkCancellation()
         failure = failure ?? error
@@ -76,6 +98,19 @@ public struct JobScheduler: Sendable {
     }
     if let failure { throw failure }
     return nearest.map { .milliseconds($0 - now) }
+  }
+
+  private func enqueue(_ firings: [Int64], of schedule: JobSchedule, replacing early: Int64?) async throws {
+    var jobs = try firings.map(schedule.make)
+    if let early {
+      // The first one sets the schedule back, the others follow it.
+      jobs[0].tick?.replaces = early
+      logger.warning(
+        "a schedule had fired far ahead of the wall clock: it begins anew",
+        metadata: ["schedule": "\(schedule.name)", "fired": "\(early)"]
+      )
+    }
+    _ = try await store.enqueue(jobs)
   }
 
   private var now: Int64 { clock.wall() / 1_000_000 }

@@ -201,7 +201,7 @@ extension JobRows {
       "SELECT run_at FROM job WHERE state = 0 AND lane = ?1 ORDER BY run_at LIMIT 1",
       turn.lane
     ) { try $0.int64(0) }
-    let isDue = (first ?? .max) <= now
+    let isDue = first.map { $0 <= now } ?? false
     try save(
       Lane(
         lane: turn.lane,

@@ -81,7 +81,7 @@ extension JobRows {
       let fired = try tx.first("SELECT fired FROM job_schedule WHERE name = ?1", tick.schedule) {
         try $0.int64(0)
       }
-      if let fired, tick.milliseconds <= fired { return (job.id, false) }
+      if tick.isOver(after: fired) { return (job.id, false) }
     }
     guard let key = job.options.uniqueKey else { return nil }
     return try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {

@@ -12,7 +12,8 @@ import Darwin
 /// What a store on one machine reads its time from.
 ///
 /// Leases and delays are measured on the monotonic clock (which also counts suspended time), so a wall clock that
-/// jumps changes nothing. The wall clock serves only across restarts of the machine.
+/// jumps changes nothing. The wall clock serves only across restarts of the machine, where it tells for how long that was
+/// off; ``SQLiteJobStore`` says what becomes of a wrong one.
 public struct JobStoreClock: Sendable {
   /// Nanoseconds since the machine started, also counting suspended time.
   public let monotonic: @Sendable () -> Int64

@@ -65,7 +65,7 @@ struct JobTable {
   /// Whether a job's place is taken: by itself, a later firing of its schedule, or the holder of its key.
   private func isHeld(_ job: NewJob, _ now: Int64) -> Bool {
     if let known = records[job.id], !known.isForgotten(now: now) { return true }
-    if let tick = job.tick, tick.milliseconds <= fired[tick.schedule] ?? .min { return true }
+    if let tick = job.tick, tick.isOver(after: fired[tick.schedule]) { return true }
     return job.options.uniqueKey.flatMap { unique[$0] }.map { $0.until > now } ?? false
   }
 
@@ -75,7 +75,7 @@ struct JobTable {
     let lane = lane(options)
     if let known = records[job.id], !known.isForgotten(now: now) { return .duplicate(of: job.id) }
     if let tick = job.tick {
-      if tick.milliseconds <= fired[tick.schedule] ?? .min { return .duplicate(of: job.id) }
+      if tick.isOver(after: fired[tick.schedule]) { return .duplicate(of: job.id) }
       fired[tick.schedule] = tick.milliseconds
     }
     if let key = options.uniqueKey {

@@ -80,6 +80,14 @@ extension SQLiteJobStore {
         "ALTER TABLE job ADD COLUMN crash_limit INTEGER NOT NULL DEFAULT 3;",
         olderBuildsCanOpen: true
       ),
+      .init(
+        4,
+        """
+        ALTER TABLE job_clock ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE job_clock ADD COLUMN wall INTEGER NOT NULL DEFAULT 0;
+        """,
+        olderBuildsCanOpen: true
+      ),
     ]
   )
 }

@@ -13,7 +13,11 @@ public import TenfoldStorage
 /// synced: taken back by loss of power it is as a claim whose worker died with the machine, and later fences are higher.
 ///
 /// **Delivery** is at least once. A lease is counted by this machine's monotonic clock, so wall clocks may jump; after
-/// a restart of the machine all leases of the time before are void. Several processes may share the file; they find
+/// a restart of the machine all leases of the time before are void.
+///
+/// **Time** never goes back, also over starts of the machine. How long that was off tells the wall clock; one that is behind
+/// where the store saw it last, or more than a year ahead, is not believed: the time goes on as if the machine had not been
+/// off, which delays jobs but neither stalls nor expires anything. Several processes may share the file; they find
 /// each other's jobs at their next look, not by wake-up. Network file systems are not supported.
 ///
 /// **Dead letters** are kept for ever unless `deadRetention` is given: each is work that was accepted and not done, and
@@ -32,6 +36,8 @@ public final class SQLiteJobStore: JobStore {
   private let clock: JobStoreClock
   /// Settled when the store is opened.
   private let time: StoreTime
+  /// The newest time that is written down in the file.
+  private let marked: Atomic<Int64>
   private let picker = Mutex(PriorityPicker())
   let hub = HintHub<JobWakeup>()
   let room = HintHub<Void>()
@@ -51,6 +57,7 @@ public final class SQLiteJobStore: JobStore {
     self.isShared = isShared
     self.clock = clock
     self.time = time
+    marked = Atomic(time.now(clock.monotonic()))
     self.upkeep = upkeep
     self.deadRetention = deadRetention.map { max(.zero, $0) }
   }
@@ -133,7 +140,7 @@ public final class SQLiteJobStore: JobStore {
   }
 
   private func accept(_ jobs: [NewJob], _ transaction: SQLiteTransaction) throws -> [EnqueueOutcome] {
-    let outcomes = try rows(transaction).enqueue(jobs)
+    let outcomes = try writing(transaction).enqueue(jobs)
     transaction.onCommit { [hub] in hub.send(.ready) }
     return outcomes
   }
@@ -149,7 +156,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Throws: `StorageError`.
   public func enqueue(_ jobs: [NewJob], in transaction: SQLiteTransaction) throws -> [EnqueueOutcome] {
     transaction.onCommit { [hub] in hub.send(.ready) }
-    return try rows(transaction).enqueue(jobs)
+    return try writing(transaction).enqueue(jobs)
   }
 
   /// Hands out jobs that may run now.
@@ -190,7 +197,7 @@ public final class SQLiteJobStore: JobStore {
       hub.send(.settled)
       room.send(())
     }
-    return try rows(transaction).settle(settlements)
+    return try writing(transaction).settle(settlements)
   }
 
   /// Ends runs and hands out jobs in one commit.
@@ -208,7 +215,7 @@ public final class SQLiteJobStore: JobStore {
       [self] tx in
       let settled = settlements.isEmpty ? [] : try settle(settlements, in: tx)
       guard request.maximum > 0 else { return (settled, []) }
-      let leases = try picker.withLock { picker in try rows(tx).claim(request, picker: &picker) }
+      let leases = try picker.withLock { picker in try writing(tx).claim(request, picker: &picker) }
       if !leases.isEmpty { tx.onCommit { [room] in room.send(()) } }
       return (settled, leases)
     }
@@ -232,7 +239,7 @@ public final class SQLiteJobStore: JobStore {
   ) async throws -> [ExtendOutcome] {
     guard !leases.isEmpty else { return [] }
     let body: @Sendable (SQLiteTransaction) throws -> [ExtendOutcome] = { [self] tx in
-      try rows(tx).extend(leases, by: duration, updates: updates)
+      try writing(tx).extend(leases, by: duration, updates: updates)
     }
     // A lease that power loss takes back is void anyway; what a run saved is not.
     let saves = updates.contains { $0.map { $0.checkpoint != nil || !$0.steps.isEmpty } ?? false }
@@ -247,7 +254,7 @@ public final class SQLiteJobStore: JobStore {
   public func reap(limit: Int) async throws -> Int {
     // Taken back by power loss it happens again: the start of the machine ends all leases.
     let count = try await database.writeUnsynced { [self] tx in
-      let rows = rows(tx)
+      let rows = try writing(tx)
       try rows.keepUp()
       return try rows.reap(limit: limit)
     }
@@ -260,7 +267,7 @@ public final class SQLiteJobStore: JobStore {
   /// - Parameter command: What to do.
   /// - Throws: `StorageError`.
   public func control(_ command: JobControl) async throws {
-    try await database.write { [self] tx in try rows(tx).control(command) }
+    try await database.write { [self] tx in try writing(tx).control(command) }
     hub.send(.controlled)
     room.send(())
   }
@@ -352,7 +359,7 @@ public final class SQLiteJobStore: JobStore {
   ) throws -> [EnqueueOutcome] {
     let begin = ContinuousClock.now
     if jobs.count == 1,
-      let (outcome, lease) = try rows(transaction).enqueueRunning(jobs[0], for: worker.request)
+      let (outcome, lease) = try writing(transaction).enqueueRunning(jobs[0], for: worker.request)
     {
       if let lease {
         // It is nobody else's business, so nobody is told to look.
@@ -363,7 +370,7 @@ public final class SQLiteJobStore: JobStore {
       }
       return [outcome]
     }
-    let outcomes = try rows(transaction).enqueue(jobs)
+    let outcomes = try writing(transaction).enqueue(jobs)
     let leases = try picker.withLock { picker in
       try rows(transaction).claim(worker.request, picker: &picker)
     }
@@ -375,10 +382,21 @@ public final class SQLiteJobStore: JobStore {
     return outcomes
   }
 
+  /// The rows for an operation that writes, which writes the time down too now and then.
+  private func writing(_ transaction: SQLiteTransaction) throws -> JobRows {
+    let rows = rows(transaction)
+    let now = rows.now
+    if now >= marked.load(ordering: .relaxed).clampedSum(StoreTime.markInterval) {
+      try StoreTime.mark(now, wall: clock.wall(), in: transaction)
+      transaction.onCommit { [self] in marked.store(now, ordering: .relaxed) }
+    }
+    return rows
+  }
+
   private func rows(_ transaction: SQLiteTransaction) -> JobRows {
     JobRows(
       transaction,
-      now: clock.monotonic() &+ time.shift,
+      now: time.now(clock.monotonic()),
       epoch: time.epoch,
       upkeep: upkeep,
       deadRetention: deadRetention?.nanoseconds

@@ -116,6 +116,30 @@ extension JobStoreContract {
       }
     ),
     (
+      "a firing that names the one it replaces is accepted before it, once, and the schedule goes on from there",
+      { bench, report in
+        func fire(_ milliseconds: Int64, replacing early: Int64? = nil) async throws -> Bool {
+          let tick = JobScheduleTick(schedule: "nightly", milliseconds: milliseconds, replaces: early)
+          return try await bench.store.enqueue([NewJob(name: "contract", payload: [], tick: tick)]) == [
+            .inserted
+          ]
+        }
+        let accepted = [
+          try await fire(9_000_000), try await fire(1000, replacing: 8_000_000),
+          try await fire(2000, replacing: 9_000_000), try await fire(2000, replacing: 9_000_000),
+          try await fire(1000, replacing: 9_000_000), try await fire(2000, replacing: 2000),
+          try await fire(3000),
+        ]
+        report.check(
+          accepted == [true, false, true, false, false, false, true],
+          bench.clause,
+          observed: "\(accepted)"
+        )
+        let fired = try await bench.store.observe(.init(schedules: ["nightly"])).schedules
+        report.check(fired == ["nightly": 3000], bench.clause, observed: "\(fired)")
+      }
+    ),
+    (
       "outputs of steps are handed to later runs, until the job has ended",
       { bench, report in
         _ = try await bench.put()
