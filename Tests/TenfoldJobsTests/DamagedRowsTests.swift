@@ -99,6 +99,78 @@ struct DamagedRowsTests {
     await store.close()
   }
 
+  /// Where a job was when its id was damaged.
+  enum Place: String, CaseIterable { case ready, running, ended, dead, parked, child }
+
+  @Test(
+    "a job whose id can't be read holds up no other, wherever it was",
+    arguments: Place.allCases,
+    [3, 15, 17]
+  )
+  func unreadableID(place: Place, length: Int) async throws {
+    let clock = ManualStoreClock()
+    let store = try await SQLiteJobStore.open(.inMemory, deadRetention: .seconds(60), clock: clock.clock)
+    func put(_ tenant: TenantID, _ options: JobOptions) async throws -> RawJobID {
+      var options = options
+      options.tenant = tenant
+      let job = NewJob(name: "x", payload: [], options: options)
+      #expect(try await store.enqueue([job]) == [.inserted])
+      return job.id
+    }
+    let before = ClaimRequest(maximum: 9)
+    var others: [JobLease] = []
+    var options = JobOptions(uniqueKey: "u", concurrencyKey: "k", resultRetention: .seconds(5))
+    if place == .parked || place == .child {
+      let parent = try await put("well", JobOptions(concurrencyKey: "k"))
+      others = try await store.claim(before)
+      if place == .child { options.after = [parent] }
+    }
+    let hurt = try await put("hurt", options)
+    if place != .ready {
+      let leases = try await store.claim(before)
+      #expect(leases.count == (place == .parked || place == .child ? 0 : 1))
+      let outcome: JobSettlement.Outcome = place == .ended ? .done(result: nil) : .dead(error: "x")
+      if place != .running {
+        _ = try await store.settle(leases.map { JobSettlement($0.reference, outcome) })
+      }
+    }
+    try await store.database.write { tx in
+      let damaged = Array((hurt.bytes + hurt.bytes).prefix(length))
+      try tx.execute("UPDATE job SET id = ?2 WHERE id = ?1", hurt.bytes, damaged)
+      try tx.execute("UPDATE job_unique SET id = ?2 WHERE id = ?1", hurt.bytes, damaged)
+      try tx.execute("UPDATE job_after SET child = ?2 WHERE child = ?1", hurt.bytes, damaged)
+    }
+    let same = try await put("well", JobOptions(uniqueKey: "u", concurrencyKey: "k"))
+    let plain = try await put("well", JobOptions())
+    #expect(
+      try await store.settle(others.map { JobSettlement($0.reference, .done(result: nil)) })
+        == others.map { _ in .applied }
+    )
+    clock.advance(by: .seconds(11))
+    _ = try await store.reap(limit: 9)
+    var ran: Set<RawJobID> = []
+    for _ in 0..<3 {
+      let leases = try await store.claim(before)
+      ran.formUnion(leases.map(\.reference.id))
+      _ = try await store.settle(leases.map { JobSettlement($0.reference, .done(result: nil)) })
+    }
+    #expect(ran == [same, plain])
+    // What is left of it is seen by nobody, and goes with its tenant or its time.
+    clock.advance(by: .seconds(100))
+    _ = try await store.claim(before)
+    let stats = try await store.observe(.init(deadLetters: 9, list: .init(limit: 99)))
+    #expect(stats.running == 0 && stats.dead == 0 && stats.deadLetters.isEmpty)
+    #expect(stats.listed.allSatisfy { $0.tenant == "well" })
+    if place != .child { #expect(stats.ready == 0) }
+    try await store.erase("hurt")
+    let left = try await store.database.read { tx in
+      try tx.first("SELECT count(*) FROM job WHERE length(id) <> 16") { try $0.int(0) }
+    }
+    #expect(left == 0)
+    #expect(try await store.observe(.init()).ready == 0)
+    await store.close()
+  }
+
   /// Rows that a running job of a key needs, deleted behind the store's back.
   enum Loss: String, CaseIterable {
     case body, lane, level, slot

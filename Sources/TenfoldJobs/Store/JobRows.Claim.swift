@@ -148,11 +148,12 @@ extension JobRows {
 
   /// The next due jobs of a lane, and how many rows were read for them.
   private func candidates(_ lane: Int64, _ limit: Int) throws -> (candidates: [Candidate], count: Int) {
-    var (candidates, hollow) = ([Candidate](), [RawJobID]())
-    try readCandidates(lane, limit, &candidates, &hollow)
-    let count = candidates.count + hollow.count
+    var (candidates, hollow, unreadable) = ([Candidate](), [RawJobID](), [[UInt8]]())
+    try readCandidates(lane, limit, &candidates, &hollow, &unreadable)
+    let count = candidates.count + hollow.count + unreadable.count
     // Nothing says any more which keys they had.
-    passesAll = passesAll || !hollow.isEmpty
+    passesAll = passesAll || !hollow.isEmpty || !unreadable.isEmpty
+    for id in unreadable { try setAside(id, lane, waiting: -1) }
     for id in hollow {
       try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
@@ -165,7 +166,8 @@ extension JobRows {
     _ lane: Int64,
     _ limit: Int,
     _ candidates: inout [Candidate],
-    _ hollow: inout [RawJobID]
+    _ hollow: inout [RawJobID],
+    _ unreadable: inout [[UInt8]]
   ) throws {
     let select = try statement(.dueJobs)
     try select.start()
@@ -174,13 +176,18 @@ extension JobRows {
     select.bind(2, now)
     select.bind(3, Int64(limit))
     while try select.next() {
+      guard let (high, low) = select.bytes16(0) else {
+        unreadable.append(select.blob(0))
+        continue
+      }
+      let id = RawJobID(high: high, low: low)
       guard select.integer(9) == 0 else {
-        hollow.append(try select.id(0))
+        hollow.append(id)
         continue
       }
       candidates.append(
         Candidate(
-          id: try select.id(0),
+          id: id,
           fence: select.integer(1),
           attempt: select.integer(2),
           crashCount: select.integer(3),
@@ -282,16 +289,23 @@ extension JobRows {
   private func sweep(limit: Int) throws {
     let ended = try statement(.endedJobs)
     var old: [(id: RawJobID, body: Int64, traits: JobTraits)] = []
+    var unreadable: [(id: [UInt8], body: Int64)] = []
     do {
       try ended.start()
       defer { ended.end() }
       ended.bind(1, now)
       ended.bind(2, Int64(limit))
       while try ended.next() {
-        old.append((try ended.id(0), ended.integer(1), JobTraits(rawValue: ended.integer(2))))
+        if let (high, low) = ended.bytes16(0) {
+          let id = RawJobID(high: high, low: low)
+          old.append((id, ended.integer(1), JobTraits(rawValue: ended.integer(2))))
+        } else {
+          unreadable.append((ended.blob(0), ended.integer(1)))
+        }
       }
     }
     for job in old { try erase(job.id, job.body, job.traits) }
+    for job in unreadable { try eraseUnreadable(job.id, job.body) }
     try sweepDead(limit: limit)
   }
 
@@ -305,11 +319,17 @@ extension JobRows {
       limit
     )
     let old = try tx.query(
-      "SELECT id FROM job WHERE state = 3 AND until > 0 AND until <= ?1 ORDER BY until LIMIT ?2",
+      "SELECT id, body FROM job WHERE state = 3 AND until > 0 AND until <= ?1 ORDER BY until LIMIT ?2",
       now.clampedDifference(deadRetention),
       limit
-    ) { try $0.id(0) }
-    for id in old { try purge(id) }
+    ) { (bytes: try $0.blob(0), body: try $0.int64(1)) }
+    for job in old {
+      if let id = RawJobID(bytes: job.bytes) {
+        try purge(id)
+      } else {
+        try eraseUnreadable(job.bytes, job.body)
+      }
+    }
   }
 
   /// Deletes every row of a job.

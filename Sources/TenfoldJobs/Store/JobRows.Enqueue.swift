@@ -84,9 +84,10 @@ extension JobRows {
       if tick.isOver(after: fired) { return (job.id, false) }
     }
     guard let key = job.options.uniqueKey else { return nil }
-    return try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {
-      (try $0.id(0), true)
+    let holder = try tx.first("SELECT id FROM job_unique WHERE key = ?1 AND until > ?2", key, now) {
+      try $0.readableID(0)
     }
+    return (holder ?? nil).map { ($0, true) }
   }
 
   /// Whoever has the job's place already: itself, a later firing of its schedule, or the holder of its key.
@@ -203,9 +204,9 @@ extension JobRows {
   /// Lets jobs go that waited for this one.
   func releaseChildren(of id: RawJobID) throws {
     let children = try tx.query("DELETE FROM job_after WHERE parent = ?1 RETURNING child", id.bytes) {
-      try $0.id(0)
+      try $0.readableID(0)
     }
-    for child in children.sorted() {
+    for child in children.compactMap(\.self).sorted() {
       let freed = try tx.first(
         """
         UPDATE job SET state = 0 WHERE id = ?1 AND state = 5
@@ -220,9 +221,9 @@ extension JobRows {
   /// Fails jobs that waited for one that will never be done.
   func failChildren(of id: RawJobID) throws {
     let children = try tx.query("DELETE FROM job_after WHERE parent = ?1 RETURNING child", id.bytes) {
-      try $0.id(0)
+      try $0.readableID(0)
     }
-    for child in children.sorted() { try failDependent(child, of: id) }
+    for child in children.compactMap(\.self).sorted() { try failDependent(child, of: id) }
   }
 
   private func failDependent(_ child: RawJobID, of parent: RawJobID) throws {

@@ -54,7 +54,11 @@ extension JobRows {
         traits: JobTraits(rawValue: try row.int64(3))
       )
     }
-    guard let row, let id = RawJobID(bytes: bytes) else { return false }
+    guard let row else { return false }
+    guard let id = RawJobID(bytes: bytes) else {
+      try eraseUnreadable(bytes, row.body)
+      return true
+    }
     if row.traits.contains(.unique) {
       try tx.execute(
         "DELETE FROM job_unique WHERE id = ?1 AND key = (SELECT unique_key FROM job_body WHERE body = ?2)",

@@ -162,11 +162,11 @@ extension JobRows {
     ) { try $0.bool(0) } ?? true
   }
 
-  private func firstParked(_ key: String) throws -> (id: RawJobID, body: Int64, lane: Int64)? {
+  private func firstParked(_ key: String) throws -> (body: Int64, lane: Int64)? {
     try tx.first(
-      "SELECT id, body, lane FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1",
+      "SELECT body, lane FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1",
       key
-    ) { (try $0.id(0), try $0.int64(1), try $0.int64(2)) }
+    ) { (try $0.int64(0), try $0.int64(1)) }
   }
 
   private func unpark(_ key: String, _ count: Int) throws {
@@ -178,7 +178,13 @@ extension JobRows {
       """,
       key,
       count
-    ) { (id: try $0.id(0), lane: try $0.int64(1), runAt: try $0.int64(2)) }
-    for job in freed { try offer(job.id, job.lane, runAt: job.runAt, waiting: 0) }
+    ) { (bytes: try $0.blob(0), lane: try $0.int64(1), runAt: try $0.int64(2)) }
+    for job in freed {
+      if let id = RawJobID(bytes: job.bytes) {
+        try offer(id, job.lane, runAt: job.runAt, waiting: 0)
+      } else {
+        try setAside(job.bytes, job.lane, waiting: -1)
+      }
+    }
   }
 }

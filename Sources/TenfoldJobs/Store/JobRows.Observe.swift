@@ -111,15 +111,15 @@ extension JobRows {
       """
     let ids = try tx.query(
       """
-      SELECT id FROM job WHERE id > ?1 AND (\(states)) AND ?3 IS NOT NULL AND ?4 IS NOT NULL \(inQueues)
+      SELECT id FROM job WHERE id > ?1 AND length(id) = 16 AND (\(states)) AND ?3 IS NOT NULL AND ?4 IS NOT NULL \(inQueues)
       ORDER BY id LIMIT ?2
       """,
       list.after?.bytes ?? [],
       max(0, list.limit),
       now,
       try TextList.encode(queues.map(\.rawValue))
-    ) { try $0.id(0) }
-    return try ids.compactMap { try snapshot($0) }
+    ) { try $0.readableID(0) }
+    return try ids.compactMap(\.self).compactMap { try snapshot($0) }
   }
 
   private func snapshot(_ id: RawJobID) throws -> JobSnapshot? {

@@ -139,8 +139,10 @@ extension JobRows {
       now,
       limit
     ) { row in
+      // What can't be named is set aside, below.
+      let id = try row.readableID(0)
       let run = Run(
-        id: try row.id(0),
+        id: id ?? RawJobID(high: 0, low: 0),
         lane: try row.int64(1),
         attempt: try row.int64(2).clampedDifference(1),
         maximumAttempts: try row.int64(3),
@@ -153,12 +155,17 @@ extension JobRows {
       let isVoid = try row.int64(10) == StoreTime.void
       let crashes = try row.int64(8)
       return (
-        run: run, crashes: isVoid ? crashes : crashes.clampedSum(1), limit: try row.int64(11),
+        run: run, damaged: id == nil ? try row.blob(0) : nil,
+        crashes: isVoid ? crashes : crashes.clampedSum(1), limit: try row.int64(11),
         fence: try row.int64(9), isVoid: isVoid
       )
     }
-    for (run, crashes, limit, fence, isVoid) in expired {
+    for (run, damaged, crashes, limit, fence, isVoid) in expired {
       if run.traits.contains(.limit) { try leaveSlot(run.body) }
+      if let damaged {
+        try setAside(damaged, run.lane, waiting: 0)
+        continue
+      }
       let cause = isVoid ? "the machine was restarted" : "its worker was lost or too slow to renew it"
       try note("the lease of run \(fence) expired: \(cause)", run.id)
       try tx.execute(

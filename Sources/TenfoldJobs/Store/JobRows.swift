@@ -234,21 +234,3 @@ final class JobRows {
     StorageError(.corrupt, "\(what); run an integrity check or restore the file from a backup")
   }
 }
-
-extension SQLiteStatement {
-  /// The id in a column of the current row.
-  func id(_ column: Int) throws(StorageError) -> RawJobID {
-    guard let (high, low) = bytes16(column) else { throw JobRows.corrupt("a job's id doesn't have 16 bytes") }
-    return RawJobID(high: high, low: low)
-  }
-}
-
-extension SQLiteRow {
-  /// The id in a column.
-  func id(_ column: Int) throws(StorageError) -> RawJobID {
-    guard let id = RawJobID(bytes: try blob(column)) else {
-      throw JobRows.corrupt("a job's id doesn't have 16 bytes")
-    }
-    return id
-  }
-}

@@ -6,7 +6,7 @@ public import TenfoldStorage
 extension SQLiteJobStore {
   /// The store's tables: a narrow hot table for the states, what jobs carry apart.
   ///
-  /// A job is one row of `job` (its state; 0 ready, 1 running, 2 done, 3 dead, 4 cancelled, 5 parked) and one of
+  /// A job is one row of `job` (its state; 0 ready, 1 running, 2 done, 3 dead, 4 cancelled, 5 parked, 6 set aside) and one of
   /// `job_body` (its payload, later its result). Waiting jobs hang on a lane, which is one tenant on one priority level
   /// of one queue; a small row is kept for each. A lane below level 0 is being erased: nothing joins it, nor is handed out
   /// from it. The other tables have rows only for jobs that use their feature.
