@@ -25,6 +25,14 @@ private final class ShakySink: WriteSink {
   }
 }
 
+/// A projection that only counts along.
+private struct Nothing: Projection {
+  let name = "nothing"
+  let version = 1
+  func prepare(in tx: SQLiteTransaction) throws {}
+  func apply(_ event: StoredEvent, in tx: SQLiteTransaction) throws {}
+}
+
 @Suite("Writes return when they are safe and are applied behind")
 struct WriteBehindTests {
   private func event(_ number: Int) -> NewEvent {
@@ -109,6 +117,58 @@ struct WriteBehindTests {
     let writes = WriteBehind(log: log, sink: sink, options: .init(maximumLag: 2))
     try await withRunning(writes) { try await writes.write([event(11)], until: .applied) }
     #expect(sink.appliedCount == 1)
+  }
+
+  @Test("what a sink has not applied isn't trimmed from its log, wherever the sink's position is")
+  func trimming() async throws {
+    let database = try await SQLiteDatabase.open(
+      .inMemory,
+      schemas: [SQLiteEventLog.schema, SQLiteWriteSink.schema, DataLayer.schema]
+    )
+    let log = SQLiteEventLog(database: database)
+    // Without anyone that follows it nothing is trimmed.
+    _ = try await log.append((0..<10).map(event))
+    #expect(try await log.trimApplied() == 0)
+    let elsewhere = InMemoryWriteSink()
+    var writes: WriteBehind? = WriteBehind(log: log, sink: elsewhere)
+    let inside = SQLiteWriteSink("inside", in: database) { _, _ in }
+    try await inside.apply(try await log.events(after: 0, limit: 7))
+    try await log.takeOver(Nothing())
+    // One has not begun, another is at 7, the projection at 10.
+    #expect(try await log.trimApplied() == 0)
+    #expect(try await log.events(after: 0, limit: 99).count == 10)
+    try await elsewhere.apply(try await log.events(after: 0, limit: 5))
+    #expect(try await log.trimApplied() == 5)
+    #expect(writes != nil)
+    let remote = ShakySink(failures: [])
+    try await remote.apply(try await log.events(after: 5, limit: 1))
+    #expect(try await log.trimApplied(and: [remote]) == 5)
+    // A copy of the log knows them too, and what is gone holds back no more.
+    writes = nil
+    let copy = log
+    #expect(try await copy.trimApplied(and: [remote]) == 6)
+    #expect(try await copy.trimApplied() == 7)
+    try await inside.retire()
+    #expect(try await copy.trimApplied() == 10)
+    #expect(try await log.events(after: 0, limit: 99).isEmpty)
+    await database.close()
+  }
+
+  @Test("a sink whose position can't be read keeps everything")
+  func unreadablePosition() async throws {
+    struct Unreadable: WriteSink {
+      func position() async throws -> Int64 { throw StorageError(.inputOutput, "scripted") }
+      func apply(_ writes: [StoredEvent]) async throws {}
+    }
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [SQLiteEventLog.schema])
+    let log = SQLiteEventLog(database: database)
+    _ = try await log.append((0..<3).map(event))
+    try await log.takeOver(Nothing())
+    let writes = WriteBehind(log: log, sink: Unreadable())
+    await #expect(throws: StorageError.self) { try await log.trimApplied() }
+    #expect(try await log.events(after: 0, limit: 9).count == 3)
+    await #expect(throws: StorageError.self) { _ = try await writes.lag() }
+    await database.close()
   }
 
   @Test("a replica file goes on from its own position after a restart")

@@ -143,18 +143,27 @@ extension SQLiteEventLog {
     }
   }
 
-  /// Deletes the events that every projection has applied.
+  /// Deletes the events that every projection and every sink has applied.
   ///
   /// A projection that hasn't begun doesn't hold back: let it take over first. Versions that are no longer caught up do:
-  /// ``retire(_:)`` them.
+  /// ``retire(_:)`` them. Of sinks these hold back, also before their first event:
   ///
-  /// - Returns: The last event deleted, 0 when there is no projection.
-  /// - Throws: ``StorageError``.
+  /// - those of each ``WriteBehind`` over this value or a copy of it, while that exists;
+  /// - each ``SQLiteWriteSink`` and ``ErasureSink`` that has a position in the log's database, whoever runs it and whatever
+  ///   log it follows: ``SQLiteWriteSink/retire()`` those that are no longer used;
+  /// - the given ones: name those that only other processes run and whose positions are elsewhere.
+  ///
+  /// - Parameter sinks: More sinks that follow the log.
+  /// - Returns: The last event deleted, 0 when nothing follows the log.
+  /// - Throws: ``StorageError``, or what a sink throws whose position can't be read: then nothing is deleted.
   @discardableResult
-  public func trimApplied() async throws -> Int64 {
-    let position = try await database.read { tx in
-      try tx.first("SELECT coalesce(min(position), 0) FROM projection") { try $0.int64(0) } ?? 0
+  public func trimApplied(and sinks: [any WriteSink] = []) async throws -> Int64 {
+    var positions = try await database.read { tx in
+      let projections = try tx.query("SELECT position FROM projection") { try $0.int64(0) }
+      return try projections + SQLiteWriteSink.positions(in: tx)
     }
+    for sink in followers.all + sinks { positions.append(try await sink.position()) }
+    let position = positions.min() ?? 0
     try await trim(through: position)
     return position
   }

@@ -47,6 +47,8 @@ public struct SQLiteEventLog: EventLog {
   /// Sent after each append, and after each step of a projection.
   let appended = HintHub<Void>()
   let applied = HintHub<Void>()
+  /// The sinks of every ``WriteBehind`` over this value and its copies.
+  let followers = LogFollowers()
 
   /// Creates a log in a database that was opened with ``schema`` among its schemas.
   ///

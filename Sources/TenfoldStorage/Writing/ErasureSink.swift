@@ -42,6 +42,11 @@ public struct ErasureSink: WriteSink {
   /// - Throws: ``StorageError``.
   public func position() async throws -> Int64 { try await positions.position() }
 
+  /// Forgets the position of a sink that is no longer used, so that it holds back no trimming of a log in its database.
+  ///
+  /// - Throws: ``StorageError``.
+  public func retire() async throws { try await positions.retire() }
+
   /// Erases the tenants that events say were erased; other events change nothing.
   ///
   /// - Parameter writes: In rising order.

@@ -72,6 +72,23 @@ public struct SQLiteWriteSink: WriteSink {
     }
   }
 
+  /// Forgets the position of a sink that is no longer used, so that it holds back no trimming of a log in its database.
+  ///
+  /// - Throws: ``StorageError``.
+  public func retire() async throws {
+    _ = try await database.write { [name] tx in
+      try tx.execute("DELETE FROM write_sink WHERE name = ?1", name)
+    }
+  }
+
+  /// How far each sink of a database is, whether that has any or not.
+  static func positions(in tx: SQLiteTransaction) throws -> [Int64] {
+    let hasSinks =
+      try tx.first("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'write_sink'") { _ in true }
+      ?? false
+    return hasSinks ? try tx.query("SELECT position FROM write_sink") { try $0.int64(0) } : []
+  }
+
   private static func position(_ name: String, in tx: SQLiteTransaction) throws -> Int64 {
     try tx.first("SELECT position FROM write_sink WHERE name = ?1", name) { try $0.int64(0) } ?? 0
   }

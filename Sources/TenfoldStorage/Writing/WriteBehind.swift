@@ -11,7 +11,8 @@ public import TenfoldCore
 /// events to a ``WriteSink`` in order and in batches. Whoever must see a write waits for its token.
 ///
 /// **Durability.** An acknowledged write is as durable as the log. A kill between log and sink delays it: ``run()`` goes
-/// on from the sink's own position, and as the sink keeps that with its data, each write counts once.
+/// on from the sink's own position, and as the sink keeps that with its data, each write counts once. What the sink lacks
+/// isn't trimmed from the log (``SQLiteEventLog/trimApplied(and:)``).
 ///
 /// ```swift
 /// let writes = WriteBehind(log: log, sink: sink)
@@ -81,7 +82,10 @@ public final class WriteBehind: Sendable {
     self.log = log
     self.sink = sink
     self.options = options
+    (log as? SQLiteEventLog)?.followers.join(self, sink)
   }
+
+  deinit { (log as? SQLiteEventLog)?.followers.leave(self) }
 
   /// Takes in writes, all or none.
   ///
