@@ -130,8 +130,8 @@ public final class LocalLanguageModel: LanguageModel {
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.
   /// - Throws: ``TenfoldCore/RequestError`` with code ``TenfoldCore/RequestError/Code/emptyRequest``,
-  ///   ``TenfoldCore/RequestError/Code/overloaded`` or ``TenfoldCore/RequestError/Code/deadlineExceeded``, and for the
-  ///   response format ``TenfoldCore/RequestError/Code/invalidOption``,
+  ///   ``TenfoldCore/RequestError/Code/overloaded`` or ``TenfoldCore/RequestError/Code/deadlineExceeded``; for a bias of a
+  ///   token that the model doesn't have ``TenfoldCore/RequestError/Code/invalidOption``, and for the response format that one,
   ///   ``TenfoldCore/RequestError/Code/unsupportedFormat`` or ``TenfoldCore/RequestError/Code/unsatisfiableFormat``;
   ///   ``ModelError`` with code ``ModelError/Code/promptTooLong`` or ``ModelError/Code/engineStopped``. The stream fails
   ///   with code ``TenfoldCore/RequestError/Code/unsupportedFormat`` where a format proves to be too much work only later.
@@ -209,6 +209,7 @@ public final class LocalLanguageModel: LanguageModel {
     }
     // Before anything is worked out for a request that would be refused.
     try refuse(mailbox.refusal(limit: maximumQueuedRequests))
+    try checkBias(request.options.logitBias)
     let prompt = try encode(request.prompt)
     try checkLength(prompt: prompt.count, answer: 1)
     let choices = try makeTrie(request.options.choices, prompt: prompt.count)
@@ -243,6 +244,14 @@ public final class LocalLanguageModel: LanguageModel {
     // Capturing the model keeps the engine alive as long as the stream is being filled.
     continuation.onCancel { [self, id] in mailbox.cancel(id) }
     return stream
+  }
+
+  private func checkBias(_ bias: [Int32: Float]) throws(RequestError) {
+    guard let largest = bias.keys.max(), largest >= vocabulary.count else { return }
+    throw RequestError(
+      .invalidOption,
+      "logitBias has token \(largest); \(profile.id) has \(vocabulary.count) tokens, counted from 0."
+    )
   }
 
   private func tokens(of prompt: InferencePrompt) throws -> [Int32] {

@@ -48,7 +48,11 @@ struct CacheKeyTests {
       try GenerationOptions(topP: 0.5), try GenerationOptions(minP: 0.5), try GenerationOptions(seed: 0),
       try GenerationOptions(repetitionPenalty: 2), try GenerationOptions(stop: ["a"]),
       try GenerationOptions(choices: ["a"]), try GenerationOptions(stop: ["a", "b"]),
-      try GenerationOptions(stop: ["a"], choices: ["b"]),
+      try GenerationOptions(stop: ["a"], choices: ["b"]), try GenerationOptions(frequencyPenalty: 1),
+      try GenerationOptions(presencePenalty: 1), try GenerationOptions(minTokens: 1),
+      try GenerationOptions(logitBias: [1: 1]), try GenerationOptions(logitBias: [1: 2]),
+      try GenerationOptions(logitBias: [2: 1]), try GenerationOptions(logitBias: [1: 1, 2: 2]),
+      try GenerationOptions(logitBias: [1: 2, 2: 1]), try GenerationOptions(logitBias: [0: 0]),
     ] {
       keys.append(key(InferenceRequest("q", tenant: "a", options: options)))
     }
@@ -67,6 +71,14 @@ struct CacheKeyTests {
     #expect(Set(keys).count == keys.count)
     #expect(Set(keys.map(\.namespace)).count == keys.count)
     #expect(key(base) == key(InferenceRequest("q", tenant: "a")))
+    // A dictionary that was filled the other way round gives its tokens in another order.
+    let tokens = (0..<1_000).map { Int32($0 * 37) }
+    func biased(_ tokens: [Int32]) throws -> CacheKey {
+      var bias: [Int32: Float] = [:]
+      for token in tokens { bias[token] = Float(token % 100) }
+      return key(InferenceRequest("q", tenant: "a", options: try GenerationOptions(logitBias: bias)))
+    }
+    #expect(try biased(tokens) == biased(tokens.reversed()))
   }
 
   @Test("equal hash values don't make equal keys")

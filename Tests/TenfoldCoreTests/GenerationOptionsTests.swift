@@ -34,6 +34,27 @@ struct GenerationOptionsTests {
       check("repetitionPenalty") { () throws(RequestError) in try GenerationOptions(repetitionPenalty: value)
       }
     }
+    for value in [-2.01, 2.01, .nan, .infinity] as [Float] {
+      check("frequencyPenalty") { () throws(RequestError) in try GenerationOptions(frequencyPenalty: value) }
+      check("presencePenalty") { () throws(RequestError) in try GenerationOptions(presencePenalty: value) }
+    }
+    for value in [-100.1, 100.1, .nan, -.infinity] as [Float] {
+      check("logitBias") { () throws(RequestError) in try GenerationOptions(logitBias: [3: value]) }
+    }
+    check("logitBias") { () throws(RequestError) in try GenerationOptions(logitBias: [-1: 1]) }
+    let many = Dictionary(uniqueKeysWithValues: (0..<1025).map { (Int32($0), Float(1)) })
+    check("logitBias") { () throws(RequestError) in try GenerationOptions(logitBias: many) }
+    check("minTokens") { () throws(RequestError) in try GenerationOptions(minTokens: -1) }
+    check("minTokens") { () throws(RequestError) in try GenerationOptions(maxTokens: 7, minTokens: 8) }
+    check("choices") { () throws(RequestError) in
+      try GenerationOptions(frequencyPenalty: 0.1, choices: ["a"])
+    }
+    check("choices") { () throws(RequestError) in
+      try GenerationOptions(presencePenalty: -1, choices: ["a"])
+    }
+    check("choices") { () throws(RequestError) in try GenerationOptions(logitBias: [1: 1], choices: ["a"]) }
+    check("choices") { () throws(RequestError) in try GenerationOptions(minTokens: 1, choices: ["a"]) }
+    check("maxTokens") { () throws(RequestError) in try GenerationOptions(minTokens: 9).with(maxTokens: -1) }
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: ["a", ""]) }
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: (0..<65).map { "\($0)" }) }
     check("choices") { () throws(RequestError) in try GenerationOptions(choices: ["a", "a"]) }
@@ -75,8 +96,39 @@ struct GenerationOptionsTests {
       alternatives: 3
     )
     #expect(try decoder.decode(GenerationOptions.self, from: JSONEncoder().encode(rich)) == rich)
+    let shaped = try GenerationOptions(
+      maxTokens: 9,
+      frequencyPenalty: 0.5,
+      presencePenalty: -2,
+      logitBias: [7: -100, 0: 1.5, .max: 100],
+      minTokens: 9
+    )
+    #expect(try decoder.decode(GenerationOptions.self, from: JSONEncoder().encode(shaped)) == shaped)
+    let same = try JSONEncoder().encode(shaped)
+    #expect(String(decoding: same, as: UTF8.self).contains(#""7":-100"#))
+    #expect(
+      try shaped.with(maxTokens: 20) == decoder.decode(GenerationOptions.self, from: same).with(maxTokens: 20)
+    )
+    #expect(try shaped.with(maxTokens: 4).minTokens == 4 && shaped.with(maxTokens: 20).minTokens == 9)
+    #expect(try shaped.with(maxTokens: 20).logitBias == shaped.logitBias)
     let encoded = try JSONEncoder().encode(GenerationOptions(temperature: 0.5, seed: .max, stop: ["x"]))
     #expect(try decoder.decode(GenerationOptions.self, from: encoded).seed == .max)
+  }
+
+  @Test(
+    "a bias under a name that is no token's id, or of something that is no number, is refused",
+    arguments: [#"{"x": 1}"#, #"{"07": 1}"#, #"{"+7": 1}"#, #"{"4294967296": 1}"#, #"{"7": "1"}"#, "[7, 1]"]
+  )
+  func bias(text: String) throws {
+    let decoder = JSONDecoder()
+    #expect(throws: DecodingError.self) {
+      try decoder.decode(GenerationOptions.self, from: Data(#"{"logitBias": \#(text)}"#.utf8))
+    }
+    #expect(throws: RequestError.self) {
+      try decoder.decode(GenerationOptions.self, from: Data(#"{"logitBias": {"-7": 1}}"#.utf8))
+    }
+    let none = try decoder.decode(GenerationOptions.self, from: Data(#"{"logitBias": null}"#.utf8))
+    #expect(none == .standard)
   }
 
   @Test("a retrieval limit is checked", arguments: [0, -1, 10_001, Int.max, Int.min])

@@ -78,6 +78,12 @@ struct BatchInferenceTests {
     try write([
       ask("one", more: more),
       ask(
+        "shaped",
+        more:
+          #","frequency_penalty":0.5,"presence_penalty":-2,"logit_bias":{"50256":-100,"0":1.5},"min_tokens":3,"#
+          + #""max_completion_tokens":9"#
+      ),
+      ask(
         "two",
         more: #","response_format":{"type":"json_schema","json_schema":{"schema":{"b":1,"a":[2e0]}}}"#
       ),
@@ -99,9 +105,19 @@ struct BatchInferenceTests {
           alternatives: 2
         ))
     )
+    #expect(
+      requests[1].options
+        == (try GenerationOptions(
+          maxTokens: 9,
+          frequencyPenalty: 0.5,
+          presencePenalty: -2,
+          logitBias: [50_256: -100, 0: 1.5],
+          minTokens: 3
+        ))
+    )
     // A schema keeps the order of its members.
-    #expect(requests[1].options.responseFormat == .jsonSchema(#"{"b":1,"a":[2e0]}"#))
-    #expect(requests[2].prompt == .chat([.system("be brief"), .user("ab")]))
+    #expect(requests[2].options.responseFormat == .jsonSchema(#"{"b":1,"a":[2e0]}"#))
+    #expect(requests[3].prompt == .chat([.system("be brief"), .user("ab")]))
   }
 
   @Test("what a line asked to know of its tokens stands in its result")
@@ -140,9 +156,13 @@ struct BatchInferenceTests {
     (#"{"body":{"messages":[{"role":"user","content":"x"}],"max_tokens":0}}"#, .unsupportedRequest),
     (#"{"body":{"messages":[{"role":"user","content":"x"}],"temperature":1e99}}"#, .unsupportedRequest),
     (#"{"body":{"messages":[{"role":"user","content":"x"}],"tools":[]}}"#, .unsupportedRequest),
-    (#"{"body":{"messages":[{"role":"user","content":"x"}],"frequency_penalty":0.5}}"#, .unsupportedRequest),
-    (#"{"body":{"messages":[{"role":"user","content":"x"}],"presence_penalty":-1}}"#, .unsupportedRequest),
-    (#"{"body":{"messages":[{"role":"user","content":"x"}],"logit_bias":{"5":3}}}"#, .unsupportedRequest),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"frequency_penalty":2.5}}"#, .unsupportedRequest),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"presence_penalty":"1"}}"#, .malformedLine),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"logit_bias":{"5":300}}}"#, .unsupportedRequest),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"logit_bias":{"-5":3}}}"#, .unsupportedRequest),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"logit_bias":{"a":3}}}"#, .malformedLine),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"logit_bias":{"5":null}}}"#, .malformedLine),
+    (#"{"body":{"messages":[{"role":"user","content":"x"}],"min_tokens":9999}}"#, .unsupportedRequest),
     (#"{"body":{"messages":[{"role":"user","content":"x"}],"logit_bias":[]}}"#, .malformedLine),
     (#"{"body":{"messages":[{"role":"user","content":"x"}],"best_of":2}}"#, .unsupportedRequest),
     (#"{"url":"/v1/completions","body":{"prompt":"x","echo":true}}"#, .unsupportedRequest),

@@ -122,6 +122,8 @@ struct BatchRequest: Sendable {
     let (temperature, topP) = (try body.number("temperature"), try body.number("top_p"))
     let (topK, minP) = (try body.integer("top_k"), try body.number("min_p"))
     let penalty = try body.number("repetition_penalty")
+    let (frequency, presence) = (try body.number("frequency_penalty"), try body.number("presence_penalty"))
+    let (bias, minTokens) = (try bias(of: body), try body.integer("min_tokens"))
     let (stop, alternatives) = (try body.strings("stop"), try body.integer("n"))
     do {
       return try GenerationOptions(
@@ -132,6 +134,10 @@ struct BatchRequest: Sendable {
         topP: Float(topP ?? 1),
         minP: Float(minP ?? 0),
         repetitionPenalty: Float(penalty ?? 1),
+        frequencyPenalty: Float(frequency ?? 0),
+        presencePenalty: Float(presence ?? 0),
+        logitBias: bias,
+        minTokens: minTokens ?? 0,
         seed: seed.map { UInt64(bitPattern: Int64($0)) },
         stop: stop,
         responseFormat: format,
@@ -143,20 +149,30 @@ struct BatchRequest: Sendable {
     }
   }
 
+  /// An object whose members have the tokens' ids as names.
+  private static func bias(of body: BatchFields) throws(BatchError) -> [Int32: Float] {
+    guard let fields = try body.optionalObject("logit_bias"), case .object(let members) = fields.document
+    else {
+      return [:]
+    }
+    var bias: [Int32: Float] = [:]
+    for member in members {
+      // Only as an id is usually written, so that no two names mean the same token.
+      guard let token = Int32(member.name), String(token) == member.name else {
+        throw fields.malformed("“\(member.name.prefix(64))” must be a token's id")
+      }
+      guard case .number(let digits) = member.value, let number = Float(digits) else {
+        throw fields.malformed("the bias of token \(token) must be a number")
+      }
+      bias[token] = number
+    }
+    return bias
+  }
+
   /// Refuses what would change the answer and can't be had: an answer to another question is worse than none.
   private static func refuseUnknownWishes(_ body: BatchFields) throws(BatchError) {
     for name in ["tools", "functions", "audio", "suffix"] where body.value(name) != nil {
       throw body.unsupported("\(name) can't be asked for in a batch")
-    }
-    for name in ["frequency_penalty", "presence_penalty"] {
-      guard try body.number(name) ?? 0 == 0 else {
-        throw body.unsupported("\(name) must be 0; repetition_penalty can be had instead")
-      }
-    }
-    if let bias = try body.optionalObject("logit_bias"), case .object(let members) = bias.document,
-      !members.isEmpty
-    {
-      throw body.unsupported("logit_bias must be empty")
     }
     guard try body.bool("echo") != true else { throw body.unsupported("echo must be false") }
     let (best, wanted) = (try body.integer("best_of"), try body.integer("n"))

@@ -126,6 +126,14 @@ public struct CacheNamespace: Hashable, Sendable, Codable {
     hasher.append(UInt64(options.topP.bitPattern))
     hasher.append(UInt64(options.minP.bitPattern))
     hasher.append(UInt64(options.repetitionPenalty.bitPattern))
+    hasher.append(UInt64(options.frequencyPenalty.bitPattern))
+    hasher.append(UInt64(options.presencePenalty.bitPattern))
+    hasher.append(UInt64(options.logitBias.count))
+    for (token, bias) in options.logitBias.sorted(by: { $0.key < $1.key }) {
+      hasher.append(UInt64(token.magnitude))
+      hasher.append(UInt64(bias.bitPattern))
+    }
+    hasher.append(UInt64(clamping: options.minTokens))
     hasher.append(options.seed == nil ? 0 : 1)
     hasher.append(options.seed ?? 0)
     for list in [options.stop, options.choices] {

@@ -9,7 +9,7 @@
 /// ```swift
 /// let options = try GenerationOptions(maxTokens: 64, temperature: 0.7, topP: 0.9, seed: 7)
 /// ```
-public struct GenerationOptions: Hashable, Sendable, Codable {
+public struct GenerationOptions: Hashable, Sendable {
   /// At most this many tokens are generated; 1 or more.
   public let maxTokens: Int
   /// 0 is arg-max, larger is more random; in 0...100.
@@ -22,8 +22,25 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
   public let minP: Float
   /// Logits of tokens already seen are divided (if positive) or multiplied by this, in 0.01...100; 1 changes nothing.
   public let repetitionPenalty: Float
+  /// What a token's logit loses for each time that the answer so far has the token, in -2...2; 0 changes nothing.
+  ///
+  /// The prompt's tokens don't count, other than with ``repetitionPenalty``.
+  public let frequencyPenalty: Float
+  /// What a token's logit loses once the answer so far has the token, however often, in -2...2; 0 changes nothing.
+  ///
+  /// The prompt's tokens don't count, other than with ``repetitionPenalty``.
+  public let presencePenalty: Float
+  /// What is added to the logits of these tokens, by the model's token ids, each in -100...100; at most 1,024.
+  ///
+  /// With -100 a token is never said, and with 100 no token is said but those that have 100, at any temperature. The
+  /// answer's format goes before: where it allows none but tokens with -100, the likeliest of them is said.
+  public let logitBias: [Int32: Float]
   /// The seed of the sampler; `nil` draws one.
   public let seed: UInt64?
+  /// Before the answer has so many tokens the model can't end it, and stop texts are not looked for; in 0...maxTokens.
+  ///
+  /// A format goes before: an answer that is complete by it ends, and so does one that must to keep within `maxTokens`.
+  public let minTokens: Int
   /// Generation ends before the first of these texts, which is not part of the answer.
   public let stop: [String]
   /// When not empty, the answer is one of these texts, and the summary gives the probability of each.
@@ -47,6 +64,10 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     topP: Float = 1,
     minP: Float = 0,
     repetitionPenalty: Float = 1,
+    frequencyPenalty: Float = 0,
+    presencePenalty: Float = 0,
+    logitBias: [Int32: Float] = [:],
+    minTokens: Int = 0,
     seed: UInt64? = nil,
     stop: [String] = [],
     choices: [String] = [],
@@ -78,6 +99,19 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
       repetitionPenalty,
       "in 0.01...100"
     )
+    try check((-2...2).contains(frequencyPenalty), "frequencyPenalty", frequencyPenalty, "in -2...2")
+    try check((-2...2).contains(presencePenalty), "presencePenalty", presencePenalty, "in -2...2")
+    try check(logitBias.count <= 1024, "logitBias", "\(logitBias.count) tokens", "for at most 1,024 tokens")
+    for (token, bias) in logitBias {
+      try check(token >= 0, "logitBias", "for token \(token)", "for tokens from 0 on")
+      try check((-100...100).contains(bias), "logitBias", "\(bias) for token \(token)", "in -100...100")
+    }
+    try check(
+      (0...maxTokens).contains(minTokens),
+      "minTokens",
+      minTokens,
+      "in 0...\(maxTokens), which is maxTokens"
+    )
     try check(stop.count <= 64, "stop", "\(stop.count) texts", "at most 64 texts")
     try check(!stop.contains(""), "stop", "an empty text", "made of texts that are not empty")
     try check(choices.count <= 1024, "choices", "\(choices.count) texts", "at most 1,024 texts")
@@ -88,6 +122,14 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
       "responseFormat",
       responseFormat.kind,
       "text when there are choices or stop texts"
+    )
+    // What choices are worth is said by the model itself, all of each.
+    let changesDraws = frequencyPenalty != 0 || presencePenalty != 0 || !logitBias.isEmpty || minTokens > 0
+    try check(
+      choices.isEmpty || !changesDraws,
+      "choices",
+      "\(choices.count) texts",
+      "empty beside frequencyPenalty, presencePenalty, logitBias and minTokens, which have no effect on choices"
     )
     try check(
       (0...20).contains(logProbabilities ?? 0),
@@ -110,6 +152,10 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     self.topP = topP
     self.minP = minP
     self.repetitionPenalty = repetitionPenalty
+    self.frequencyPenalty = frequencyPenalty
+    self.presencePenalty = presencePenalty
+    self.logitBias = logitBias
+    self.minTokens = minTokens
     self.seed = seed
     self.stop = stop
     self.choices = choices
@@ -125,6 +171,10 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
     self.topP = 1
     self.minP = 0
     self.repetitionPenalty = 1
+    self.frequencyPenalty = 0
+    self.presencePenalty = 0
+    self.logitBias = [:]
+    self.minTokens = 0
     self.seed = nil
     self.stop = []
     self.choices = []
@@ -136,57 +186,27 @@ public struct GenerationOptions: Hashable, Sendable, Codable {
   /// At most 256 tokens at temperature 0.
   public static let standard = Self()
 
-  private enum CodingKeys: CodingKey {
-    case maxTokens
-    case temperature
-    case topK
-    case topP
-    case minP
-    case repetitionPenalty
-    case seed
-    case stop
-    case choices
-    case responseFormat
-    case logProbabilities
-    case alternatives
-  }
-
-  /// Decodes and checks options; absent fields take their defaults.
-  ///
-  /// - Throws: ``RequestError`` for a value out of range, `DecodingError` for a malformed one.
-  public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    try self.init(
-      maxTokens: values.decodeIfPresent(Int.self, forKey: .maxTokens) ?? 256,
-      temperature: values.decodeIfPresent(Float.self, forKey: .temperature) ?? 0,
-      topK: values.decodeIfPresent(Int.self, forKey: .topK) ?? 0,
-      topP: values.decodeIfPresent(Float.self, forKey: .topP) ?? 1,
-      minP: values.decodeIfPresent(Float.self, forKey: .minP) ?? 0,
-      repetitionPenalty: values.decodeIfPresent(Float.self, forKey: .repetitionPenalty) ?? 1,
-      seed: values.decodeIfPresent(UInt64.self, forKey: .seed),
-      stop: values.decodeIfPresent([String].self, forKey: .stop) ?? [],
-      choices: values.decodeIfPresent([String].self, forKey: .choices) ?? [],
-      responseFormat: values.decodeIfPresent(ResponseFormat.self, forKey: .responseFormat) ?? .text,
-      logProbabilities: values.decodeIfPresent(Int.self, forKey: .logProbabilities),
-      alternatives: values.decodeIfPresent(Int.self, forKey: .alternatives) ?? 1
-    )
-  }
-
   /// These options with other limits or choices.
   ///
   /// - Parameters:
-  ///   - maxTokens: The new limit, or `nil` to keep it.
+  ///   - maxTokens: The new limit, or `nil` to keep it; a larger ``minTokens`` is lowered to it.
   ///   - choices: The new choices, or `nil` to keep them.
   /// - Returns: The changed options.
   /// - Throws: ``RequestError`` with code ``RequestError/Code/invalidOption``.
   public func with(maxTokens: Int? = nil, choices: [String]? = nil) throws(RequestError) -> Self {
-    try Self(
+    // At least 0, so that a limit that is none is refused by its own name.
+    let mostTokens = max(0, maxTokens ?? self.maxTokens)
+    return try Self(
       maxTokens: maxTokens ?? self.maxTokens,
       temperature: temperature,
       topK: topK,
       topP: topP,
       minP: minP,
       repetitionPenalty: repetitionPenalty,
+      frequencyPenalty: frequencyPenalty,
+      presencePenalty: presencePenalty,
+      logitBias: logitBias,
+      minTokens: min(minTokens, mostTokens),
       seed: seed,
       stop: stop,
       choices: choices ?? self.choices,

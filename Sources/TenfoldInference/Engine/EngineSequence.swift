@@ -49,6 +49,7 @@ struct EngineSequence {
       options: request.options,
       seed: request.seed,
       alternative: alternative,
+      endTokens: vocabulary.endTokens,
       prompt: request.prompt
     )
     choices = request.choices
@@ -182,7 +183,10 @@ struct EngineSequence {
     note(choice)
     if alternative == 0 { request.onToken?(choice.token) }
     if endTokens.contains(choice.token) { return .endOfText }
-    let (text, isStopped) = stop.take(detokenizer.take(choice.token))
+    let piece = detokenizer.take(choice.token)
+    // In the tokens that the answer is to have in any case stop texts are not looked for.
+    let isShort = usage.completionTokens <= request.options.minTokens
+    let (text, isStopped) = isShort ? (piece, false) : stop.take(piece)
     write(text)
     if isStopped { return .stopText }
     if let constraint {

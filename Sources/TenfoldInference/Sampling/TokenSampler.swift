@@ -6,9 +6,10 @@ import TenfoldCore
 
 /// Chooses the next token of one sequence from its logits.
 ///
-/// The order is: repetition penalty, the answer's format, temperature, top-k, top-p among what is left, min-p. At
-/// temperature 0 it is the largest logit, the lower id of equals. The random numbers depend on the seed and on how many tokens were drawn, so
-/// a sequence whose keys and values are computed again goes on as before.
+/// The order is: what the options change of the logits (``LogitAdjustment``), the answer's format and its least length,
+/// temperature, top-k, top-p among what is left, min-p. At temperature 0 it is the largest logit, the lower id of equals.
+/// The random numbers depend on the seed and on how many tokens were drawn, so a sequence whose keys and values are computed
+/// again goes on as before.
 struct TokenSampler: Sendable {
   /// A token and its log probability by the model itself, before penalty and temperature.
   struct Choice: Equatable {
@@ -28,9 +29,8 @@ struct TokenSampler: Sendable {
   }
 
   private let options: GenerationOptions
-  private var seenTokens: Set<Int32> = []
-  /// The last logits before the penalty, where it changed them, and the logarithm of their normaliser.
-  private var unpenalised: [Int32: Float] = [:]
+  private var adjustment: LogitAdjustment
+  /// The logarithm of the last logits' normaliser, before they were changed.
   private var normaliser = 0.0
   private var random: SamplerRandom
 
@@ -38,13 +38,20 @@ struct TokenSampler: Sendable {
   ///   - options: How to sample.
   ///   - seed: The seed where the options have none.
   ///   - alternative: Which of several answers to the same request this is; each draws numbers of its own.
+  ///   - endTokens: Tokens that end an answer, which is not to have them before its least length.
   ///   - prompt: Tokens that the repetition penalty counts as seen.
-  init(options: GenerationOptions, seed: UInt64, alternative: Int = 0, prompt: [Int32]) {
+  init(
+    options: GenerationOptions,
+    seed: UInt64,
+    alternative: Int = 0,
+    endTokens: Set<Int32> = [],
+    prompt: [Int32]
+  ) {
     self.options = options
+    adjustment = LogitAdjustment(options: options, endTokens: endTokens, prompt: prompt)
     // Any odd number makes all seeds of a request different.
     let offset = UInt64(alternative) &* 0x9E37_79B9_7F4A_7C15
     self.random = SamplerRandom(seed: (options.seed ?? seed) &+ offset)
-    if options.repetitionPenalty != 1 { seenTokens = Set(prompt) }
   }
 
   /// Picks one of the given answers.
@@ -55,7 +62,7 @@ struct TokenSampler: Sendable {
   /// Chooses a token.
   ///
   /// - Parameters:
-  ///   - logits: One for each token of the vocabulary; those of seen tokens are changed by the repetition penalty.
+  ///   - logits: One for each token of the vocabulary; they are changed as the options ask for.
   ///   - weights: Room for as many numbers.
   ///   - kernels: The loops of the instruction set in use.
   ///   - constraint: What the answer has to look like; the logits of tokens that it excludes are changed.
@@ -75,23 +82,20 @@ struct TokenSampler: Sendable {
     var summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
     guard summary.index < logits.count, summary.sum_of_exponentials.isFinite else { throw Self.notNumbers() }
     normaliser = Double(summary.largest) + logarithm(summary.sum_of_exponentials)
-    unpenalised.removeAll(keepingCapacity: true)
     let place = options.logProbabilities.map { count in
       unsafe TokenPlace(logits, weights: weights, summary: summary, count: count, kernels: kernels)
     }
-    if !seenTokens.isEmpty {
-      let penalty = options.repetitionPenalty
-      for token in seenTokens where Int(token) < logits.count {
-        let logit = unsafe logits[Int(token)]
-        unpenalised[token] = logit
-        unsafe logits[Int(token)] = logit > 0 ? logit / penalty : logit * penalty
-      }
+    // A format says itself where its answer can go on, so its ends are left out together with what it doesn't allow.
+    if unsafe adjustment.apply(to: logits, excludingEnds: constraint == nil) {
       summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
       guard summary.index < logits.count else { throw Self.notNumbers() }
     }
     // The likeliest token of all is the likeliest allowed one if it is allowed, so that a mask is not needed.
-    if let constraint, options.temperature > 0 || !constraint.allows(Int32(summary.index)) {
-      try unsafe constraint.mask.apply(to: logits, keeping: constraint.allowedEnds)
+    if let constraint, options.temperature > 0 || !allows(Int32(summary.index), constraint) {
+      let mask = try constraint.mask
+      // Where nothing can be said any more, the answer ends however short it is.
+      let ends = adjustment.holdsBackEnds && !mask.isEmpty ? [] : constraint.allowedEnds
+      unsafe mask.apply(to: logits, keeping: ends)
       summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
       guard summary.index < logits.count else { throw Self.notNumbers() }
     }
@@ -130,12 +134,14 @@ struct TokenSampler: Sendable {
   }
 
   /// Notes that a token was said.
-  mutating func take(_ token: Int32) {
-    if options.repetitionPenalty != 1 { seenTokens.insert(token) }
+  mutating func take(_ token: Int32) { adjustment.take(token) }
+
+  private func allows(_ token: Int32, _ constraint: TokenConstraint) -> Bool {
+    constraint.allows(token) && !adjustment.isHeldBack(token)
   }
 
   private func logProbability(of token: Int32, _ logits: UnsafeMutableBufferPointer<Float>) -> Double {
-    Double(unsafe unpenalised[token] ?? logits[Int(token)]) - normaliser
+    Double(unsafe adjustment.original(of: token, logits)) - normaliser
   }
 
   // MARK: - Drawing

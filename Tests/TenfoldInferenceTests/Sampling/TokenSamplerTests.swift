@@ -27,8 +27,12 @@ struct TokenSamplerTests {
     return choice
   }
 
-  private func sampler(_ options: GenerationOptions, prompt: [Int32] = []) -> TokenSampler {
-    TokenSampler(options: options, seed: 1, prompt: prompt)
+  private func sampler(
+    _ options: GenerationOptions,
+    endTokens: Set<Int32> = [],
+    prompt: [Int32] = []
+  ) -> TokenSampler {
+    TokenSampler(options: options, seed: 1, endTokens: endTokens, prompt: prompt)
   }
 
   /// How often each token is drawn in 4,000 tries.
@@ -115,6 +119,108 @@ struct TokenSamplerTests {
     #expect(try choose(&sampler, logits).token == 2)
     // All of 0, 1, 2 are seen now: 1.5, 2, 1.25.
     #expect(try choose(&sampler, logits).token == 1)
+  }
+
+  @Test("penalises what the answer has, by count and by presence, and not what the prompt has")
+  func answerPenalties() throws {
+    let logits: [Float] = [3, 2.5, 1, 4]
+    var counted = sampler(try GenerationOptions(frequencyPenalty: 0.8), prompt: [3, 3, 3])
+    // 4, 3.2, 2.4 of the last one; 3, 2.2 of the first.
+    #expect(try (0..<5).map { _ in try choose(&counted, logits).token } == [3, 3, 0, 1, 3])
+    var present = sampler(try GenerationOptions(presencePenalty: 1.4), prompt: [3])
+    #expect(try (0..<5).map { _ in try choose(&present, logits).token } == [3, 0, 3, 3, 3])
+    var wanted = sampler(try GenerationOptions(presencePenalty: -2))
+    var changing = logits
+    #expect(try choose(&wanted, changing).token == 3)
+    changing[0] = 5.9
+    #expect(try choose(&wanted, changing).token == 3)
+    changing[0] = 6.1
+    let last = try choose(&wanted, changing)
+    let total = changing.reduce(0.0) { $0 + exp(Double($1)) }
+    #expect(last.token == 0 && abs(last.logProbability - log(exp(6.1) / total)) < 1e-5)
+  }
+
+  @Test("chooses as worked out from the definitions, with the model's own probabilities", arguments: 0..<60)
+  func adjusted(seed: UInt64) throws {
+    var random = SamplerRandom(seed: seed)
+    func number(_ low: Float, _ high: Float) -> Float { low + Float(random.unit()) * (high - low) }
+    let count = Int.random(in: 4...50, using: &random)
+    func token() -> Int32 { Int32.random(in: 0..<Int32(count), using: &random) }
+    let prompt = (0..<5).map { _ in token() }
+    let ends = Set((0..<2).map { _ in token() })
+    var bias: [Int32: Float] = [:]
+    for _ in 0..<4 { bias[token()] = number(-5, 5) }
+    // Beyond the vocabulary it is nothing.
+    bias[Int32(count) + 7] = 90
+    let options = try GenerationOptions(
+      repetitionPenalty: seed % 2 == 0 ? 1 : number(0.5, 2),
+      frequencyPenalty: number(-1, 2),
+      presencePenalty: number(-2, 2),
+      logitBias: seed % 3 == 0 ? [:] : bias,
+      minTokens: 8,
+      logProbabilities: 2
+    )
+    var sampler = sampler(options, endTokens: ends, prompt: prompt)
+    var answer: [Int32] = []
+    for place in 0..<16 {
+      let logits = (0..<count).map { _ in number(-6, 6) }
+      var expected = logits
+      for index in logits.indices {
+        let token = Int32(index)
+        if prompt.contains(token) || answer.contains(token) {
+          expected[index] =
+            logits[index] * (logits[index] > 0 ? 1 / options.repetitionPenalty : options.repetitionPenalty)
+        }
+        expected[index] += options.logitBias[token] ?? 0
+        let said = answer.count { $0 == token }
+        expected[index] -= Float(said) * options.frequencyPenalty + (said > 0 ? options.presencePenalty : 0)
+        if place < 8, ends.contains(token) { expected[index] = -.infinity }
+      }
+      let choice = try choose(&sampler, logits)
+      answer.append(choice.token)
+      let best = try #require(expected.max())
+      // Rounding may exchange what is nearly equal.
+      #expect(expected[Int(choice.token)] >= best - 1e-4, "seed \(seed), place \(place)")
+      let total = logits.reduce(0.0) { $0 + exp(Double($1)) }
+      let own = log(exp(Double(logits[Int(choice.token)])) / total)
+      #expect(abs(choice.logProbability - own) < 1e-4, "seed \(seed), place \(place)")
+      let likeliest = try #require(choice.place?.likeliest.first)
+      #expect(Int(likeliest.token) == logits.indices.max { logits[$0] < logits[$1] }, "seed \(seed)")
+    }
+  }
+
+  @Test("never says a token with a bias of -100, and none but those with 100, at any temperature")
+  func absoluteBias() throws {
+    let logits: [Float] = [9, 1, 2, 3, -40, -40]
+    for temperature in [Float(0.5), 1, 100] {
+      let banned = try counts(
+        GenerationOptions(temperature: temperature, logitBias: [0: -100, 3: -100], seed: 3),
+        logits
+      )
+      #expect(banned[0] == 0 && banned[3] == 0 && banned[2] > 0, "\(temperature)")
+      let forced = try counts(
+        GenerationOptions(
+          temperature: temperature,
+          frequencyPenalty: 2,
+          logitBias: [4: 100, 5: 100],
+          seed: 3
+        ),
+        logits
+      )
+      #expect(forced[4] + forced[5] == 4_000 && forced[4] > 0 && forced[5] > 0, "\(temperature)")
+    }
+    // In between it is only added.
+    let added = try counts(GenerationOptions(temperature: 1, logitBias: [1: 8], seed: 3), logits)
+    #expect(added[0] > 1_500 && added[1] > 1_500)
+  }
+
+  @Test("says no end before the answer is long enough", arguments: [Float(0), 1])
+  func minTokens(temperature: Float) throws {
+    let logits: [Float] = [1, 2, 30, 29, 0]
+    let options = try GenerationOptions(temperature: temperature, minTokens: 5, seed: 2)
+    var sampler = sampler(options, endTokens: [2, 3, 99])
+    let tokens = try (0..<6).map { _ in try choose(&sampler, logits).token }
+    #expect(tokens.prefix(5).allSatisfy { [0, 1, 4].contains($0) } && [2, 3].contains(tokens[5]))
   }
 
   @Test("tells the likeliest tokens, the entropy and the margin of a place", arguments: [0, 3, 20])

@@ -22,10 +22,15 @@ struct RandomArrivals {
       SpeculationTests.text.prefix(Int.random(in: 2...150, using: &random)) + "question \(number % 7)"
     }
     options = try prompts.indices.map { number in
-      try GenerationOptions(
-        maxTokens: Int.random(in: 1...60, using: &random),
+      let maxTokens = Int.random(in: 1...60, using: &random)
+      return try GenerationOptions(
+        maxTokens: maxTokens,
         temperature: number % 3 == 0 ? 0.7 : 0,
         repetitionPenalty: number % 2 == 0 ? 0.3 : 1,
+        frequencyPenalty: number % 4 == 1 ? 0.3 : 0,
+        presencePenalty: number % 5 == 1 ? -0.5 : 0,
+        logitBias: number % 4 == 3 ? [32: 3, 101: -100] : [:],
+        minTokens: number % 3 == 1 ? maxTokens / 2 : 0,
         seed: UInt64(number)
       )
     }

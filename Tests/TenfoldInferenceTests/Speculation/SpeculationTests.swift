@@ -36,6 +36,18 @@ struct SpeculationTests {
         try GenerationOptions(maxTokens: 60, temperature: 0.3, topK: 3, topP: 0.9, minP: 0.05, seed: 12),
         try GenerationOptions(maxTokens: 60, repetitionPenalty: 1.2),
         try GenerationOptions(maxTokens: 60, repetitionPenalty: 0.5),
+        try GenerationOptions(maxTokens: 60, frequencyPenalty: 0.4, presencePenalty: 0.3),
+        try GenerationOptions(maxTokens: 61, frequencyPenalty: -0.2, presencePenalty: 2),
+        try GenerationOptions(maxTokens: 60, temperature: 0.7, presencePenalty: 0.9, seed: 5),
+        try GenerationOptions(maxTokens: 60, logitBias: [101: -100, 32: 2.5, 116: 1, 97: -3.5]),
+        try GenerationOptions(
+          maxTokens: 61,
+          repetitionPenalty: 1.1,
+          frequencyPenalty: 0.1,
+          logitBias: [111: 4],
+          minTokens: 30,
+          stop: ["e", "o", "m"]
+        ),
         try GenerationOptions(maxTokens: 60, stop: ["e", "zz", "thet"]),
         try GenerationOptions(maxTokens: 60, logProbabilities: 3),
         try GenerationOptions(maxTokens: 60, temperature: 0.6, seed: 3, alternatives: 3),
