@@ -52,11 +52,18 @@ public struct ResponseFormat: Hashable, Sendable, Codable {
   /// A JSON value that satisfies a schema.
   ///
   /// Kept are `type` (also several), `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`,
-  /// `maxItems`, `minLength`, `maxLength`, `enum`, `const`, `anyOf`, `allOf` of a single schema, `minimum` and its
-  /// siblings for integers, and `$ref` to `#` or into `$defs`, recursive or not. Descriptions are ignored, `format`
-  /// among them. Every other keyword is refused. Members come in the schema's order; unless `additionalProperties`
+  /// `maxItems`, `minLength`, `maxLength`, `pattern`, `enum`, `const`, `anyOf`, `oneOf`, `allOf` of a single schema,
+  /// `minimum` and its siblings for integers and numbers, and `$ref` to `#` or into `$defs`, recursive or not. Descriptions
+  /// are ignored. Every other keyword is refused. Members come in the schema's order; unless `additionalProperties`
   /// asks for more there are no others than the listed ones; the names of others are of letters, digits and
   /// underscores, and a name may occur twice among them.
+  ///
+  /// Of strings `format` is kept where it is `date`, `time`, `date-time`, `uuid`, `email`, `ipv4` or `uri` beside a `type`;
+  /// others are notes, as JSON Schema has it. A `pattern` is one of ECMA-262 without look-around, references back, word
+  /// boundaries and Unicode properties, matches anywhere unless it is anchored, and is kept together with a format and limits
+  /// of length. Of `oneOf` exactly one alternative is satisfied, always: alternatives that can't be told apart by their types,
+  /// constants or bounds, by such a required member, or by a required member that the other doesn't list, are refused; where
+  /// it does no harm that a value satisfies several, write `anyOf`.
   ///
   /// - Parameter schema: The schema as JSON text.
   /// - Returns: The format.

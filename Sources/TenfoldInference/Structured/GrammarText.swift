@@ -179,15 +179,7 @@ struct GrammarText {
       guard first <= last else { throw invalid("a range of characters is upside down") }
       ranges.append(first...last)
     }
-    guard isNegated else { return ranges }
-    var others: [ClosedRange<UInt32>] = []
-    var next: UInt32 = 0
-    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if range.lowerBound > next { others.append(next...range.lowerBound - 1) }
-      next = max(next, range.upperBound + 1)
-    }
-    if next <= 0x10FFFF { others.append(next...0x10FFFF) }
-    return others
+    return isNegated ? ScalarSet(ranges).inverted.ranges : ranges
   }
 
   private mutating func character() throws(RequestError) -> Unicode.Scalar {

@@ -20,7 +20,7 @@ struct JSONSchemaCompiler {
   ]
   private static let objectKeys: Set<String> = ["properties", "required", "additionalProperties"]
   private static let arrayKeys: Set<String> = ["items", "prefixItems", "minItems", "maxItems"]
-  private static let stringKeys: Set<String> = ["minLength", "maxLength"]
+  private static let stringKeys: Set<String> = ["minLength", "maxLength", "pattern"]
   private static let boundKeys: Set<String> = [
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
   ]
@@ -80,24 +80,16 @@ struct JSONSchemaCompiler {
     if case .bool(let allowsAll) = schema {
       return allowsAll ? try values.any(depth: Self.freeDepth, then: next) : try builder.oneOf([])
     }
-    guard case .object(let members) = schema else { throw invalid(path, "must be an object or a boolean") }
+    guard case .object(let members) = schema else {
+      throw Self.invalid(path, "must be an object or a boolean")
+    }
     let keys = Set(members.map(\.name)).subtracting(Self.annotations)
     if let reference = schema["$ref"] {
       try allow(keys, ["$ref"], path)
       return try builder.call(try rule(of: reference, path), then: next)
     }
-    if let options = schema["anyOf"] ?? schema["allOf"] {
-      let name = schema["anyOf"] == nil ? "allOf" : "anyOf"
-      try allow(keys, [name], path)
-      guard case .array(let options) = options else { throw invalid(path + "/" + name, "must be an array") }
-      guard name == "anyOf" || options.count == 1 else {
-        throw unsupported(path, "allOf with \(options.count) schemas")
-      }
-      var nodes: [Int32] = []
-      for (index, option) in options.enumerated() {
-        nodes.append(try node(option, "\(path)/\(name)/\(index)", then: next))
-      }
-      return try builder.oneOf(nodes)
+    if let name = ["anyOf", "oneOf", "allOf"].first(where: { schema[$0] != nil }) {
+      return try combined(schema, name, keys, path, then: next)
     }
     if schema["enum"] != nil || schema["const"] != nil {
       return try constants(schema, keys, path, then: next)
@@ -108,6 +100,47 @@ struct JSONSchemaCompiler {
       nodes.append(try typed(type, schema, keys, path, isOnly: types.count == 1, then: next))
     }
     return try builder.oneOf(nodes)
+  }
+
+  private mutating func combined(
+    _ schema: JSONDocument,
+    _ name: String,
+    _ keys: Set<String>,
+    _ path: String,
+    then next: Int32
+  ) throws(RequestError) -> Int32 {
+    try allow(keys, [name], path)
+    guard case .array(let options)? = schema[name] else {
+      throw Self.invalid(path + "/" + name, "must be an array")
+    }
+    guard name != "allOf" || options.count == 1 else {
+      throw Self.unsupported(path, "allOf with \(options.count) schemas")
+    }
+    if name == "oneOf" { try checkExclusion(options, path) }
+    var nodes: [Int32] = []
+    for (index, option) in options.enumerated() {
+      nodes.append(try node(option, "\(path)/\(name)/\(index)", then: next))
+    }
+    return try builder.oneOf(nodes)
+  }
+
+  /// Refuses alternatives of which two could be satisfied by what is written for one.
+  private func checkExclusion(_ options: [JSONDocument], _ path: String) throws(RequestError) {
+    var known = definitions
+    known["#"] = document
+    let exclusion = SchemaExclusion(references: known, builder: builder)
+    for (index, option) in options.enumerated() {
+      for (other, schema) in options.enumerated() where other != index {
+        guard try !exclusion.isExcluded(option, from: schema) else { continue }
+        throw RequestError(
+          .unsupportedFormat,
+          """
+          The schema's \(path)/oneOf has alternatives \(min(index, other)) and \(max(index, other)), which one value could \
+          satisfy both; give them different types, bounds, or a required member with different constants, or use anyOf.
+          """
+        )
+      }
+    }
   }
 
   private mutating func typed(
@@ -133,9 +166,7 @@ struct JSONSchemaCompiler {
     switch type {
     case "object": return try object(schema, path, then: next)
     case "array": return try array(schema, path, then: next)
-    case "string":
-      let minimum = try count(schema, "minLength", path) ?? 0
-      return try values.string(minimum, count(schema, "maxLength", path), then: next)
+    case "string": return try string(schema, path, then: next)
     case "integer": return try integer(schema, path, then: next)
     case "number": return try number(schema, path, then: next)
     case "boolean": return try values.boolean(then: next)
@@ -156,22 +187,24 @@ struct JSONSchemaCompiler {
     case .string(let type)?: types = [type]
     case .array(let list)?:
       for item in list {
-        guard case .string(let type) = item else { throw invalid(path + "/type", "must hold strings") }
+        guard case .string(let type) = item else { throw Self.invalid(path + "/type", "must hold strings") }
         types.append(type)
       }
-    case nil:
-      if !keys.isDisjoint(with: Self.objectKeys) { return ["object"] }
-      if !keys.isDisjoint(with: Self.arrayKeys) { return ["array"] }
-      if !keys.isDisjoint(with: Self.stringKeys) { return ["string"] }
-      return ["any"]
-    default: throw invalid(path + "/type", "must be a string or an array of strings")
+    case nil: return [Self.impliedType(of: schema) ?? "any"]
+    default: throw Self.invalid(path + "/type", "must be a string or an array of strings")
     }
     if let wrong = types.first(where: { !known.contains($0) }) {
-      throw invalid(path + "/type", "is '\(wrong)', which is no type")
+      throw Self.invalid(path + "/type", "is '\(wrong)', which is no type")
     }
     // Each once, however often it stands there; an integer is a number too.
     var seen: Set<String> = types.contains("number") ? ["integer"] : []
     return types.filter { seen.insert($0).inserted }
+  }
+
+  /// The type that a schema's keywords are about, where it names none.
+  static func impliedType(of schema: JSONDocument) -> String? {
+    [("object", objectKeys), ("array", arrayKeys), ("string", stringKeys)]
+      .first { $0.1.contains { schema[$0] != nil } }?.0
   }
 
   private func constants(
@@ -183,7 +216,7 @@ struct JSONSchemaCompiler {
     try allow(keys, ["enum", "const", "type"], path)
     var options: [JSONDocument]
     if let list = schema["enum"] {
-      guard case .array(let values) = list else { throw invalid(path + "/enum", "must be an array") }
+      guard case .array(let values) = list else { throw Self.invalid(path + "/enum", "must be an array") }
       options = values
       if let value = schema["const"] { options.removeAll { $0 != value } }
     } else {
@@ -204,6 +237,25 @@ struct JSONSchemaCompiler {
     return try builder.oneOf(nodes)
   }
 
+  private func string(_ schema: JSONDocument, _ path: String, then next: Int32) throws(RequestError) -> Int32
+  {
+    let minimum = try count(schema, "minLength", path) ?? 0
+    let maximum = try count(schema, "maxLength", path)
+    var patterns: [PatternAutomaton] = []
+    if let pattern = schema["pattern"] {
+      guard case .string(let text) = pattern else {
+        throw Self.invalid(path + "/pattern", "must be a string")
+      }
+      patterns.append(try PatternAutomaton(PatternSyntax.parse(text, at: path + "/pattern"), builder))
+    }
+    // Other formats are notes for the reader, as the specification has it.
+    if case .string(let name)? = schema["format"], let text = StringFormat.pattern(name) {
+      patterns.append(try PatternAutomaton(PatternSyntax.parse(text, at: path + "/format"), builder))
+    }
+    guard !patterns.isEmpty else { return try values.string(minimum, maximum, then: next) }
+    return try values.string(matching: patterns, minimum, maximum, then: next)
+  }
+
   private mutating func array(
     _ schema: JSONDocument,
     _ path: String,
@@ -213,7 +265,9 @@ struct JSONSchemaCompiler {
     let maximum = try count(schema, "maxItems", path)
     var first: [JSONDocument] = []
     if let prefix = schema["prefixItems"] {
-      guard case .array(let list) = prefix else { throw invalid(path + "/prefixItems", "must be an array") }
+      guard case .array(let list) = prefix else {
+        throw Self.invalid(path + "/prefixItems", "must be an array")
+      }
       first = list
     }
     let items = schema["items"] ?? .bool(true)
@@ -262,14 +316,14 @@ struct JSONSchemaCompiler {
   ) throws(RequestError) -> Int32 {
     func bound(_ name: String, _ strictName: String) throws(RequestError) -> DecimalBound? {
       guard schema[name] == nil || schema[strictName] == nil else {
-        throw unsupported(path, "\(name) beside \(strictName)")
+        throw Self.unsupported(path, "\(name) beside \(strictName)")
       }
       let isStrict = schema[strictName] != nil
       let key = isStrict ? strictName : name
       guard let value = schema[key] else { return nil }
-      guard case .number(let text) = value else { throw invalid("\(path)/\(key)", "must be a number") }
+      guard case .number(let text) = value else { throw Self.invalid("\(path)/\(key)", "must be a number") }
       guard let bound = DecimalBound(text, isStrict: isStrict) else {
-        throw unsupported(path, "\(key) \(text), which has an exponent or too many digits,")
+        throw Self.unsupported(path, "\(key) \(text), which has an exponent or too many digits,")
       }
       return bound
     }
@@ -281,9 +335,9 @@ struct JSONSchemaCompiler {
   {
     func bound(_ name: String) throws(RequestError) -> Int? {
       guard let value = schema[name] else { return nil }
-      guard case .number(let text) = value else { throw invalid("\(path)/\(name)", "must be a number") }
+      guard case .number(let text) = value else { throw Self.invalid("\(path)/\(name)", "must be a number") }
       guard let number = Int(text), number.magnitude <= JSONValueGrammar.largestInteger.magnitude else {
-        throw unsupported(path, "\(name) \(text) of an integer")
+        throw Self.unsupported(path, "\(name) \(text) of an integer")
       }
       return number
     }
@@ -306,15 +360,19 @@ struct JSONSchemaCompiler {
   ) throws(RequestError) -> Int32 {
     var properties: [JSONDocument.Member] = []
     if let list = schema["properties"] {
-      guard case .object(let members) = list else { throw invalid(path + "/properties", "must be an object") }
+      guard case .object(let members) = list else {
+        throw Self.invalid(path + "/properties", "must be an object")
+      }
       properties = members
     }
     var required: [String] = []
     var requiredNames: Set<String> = []
     if let list = schema["required"] {
-      guard case .array(let names) = list else { throw invalid(path + "/required", "must be an array") }
+      guard case .array(let names) = list else { throw Self.invalid(path + "/required", "must be an array") }
       for item in names {
-        guard case .string(let name) = item else { throw invalid(path + "/required", "must hold strings") }
+        guard case .string(let name) = item else {
+          throw Self.invalid(path + "/required", "must hold strings")
+        }
         if requiredNames.insert(name).inserted { required.append(name) }
       }
     }
@@ -329,7 +387,7 @@ struct JSONSchemaCompiler {
     var (first, later) = (close, close)
     if let additional, additional != .bool(false) {
       guard properties.allSatisfy({ $0.name.utf8.count <= 256 }) else {
-        throw unsupported(path, "additionalProperties beside a name of over 256 bytes")
+        throw Self.unsupported(path, "additionalProperties beside a name of over 256 bytes")
       }
       let value = builder.declareRule()
       builder.define(value, try node(additional, path + "/additionalProperties", then: builder.end))
@@ -382,7 +440,7 @@ struct JSONSchemaCompiler {
   }
 
   private mutating func rule(of reference: JSONDocument, _ path: String) throws(RequestError) -> Int32 {
-    guard case .string(let name) = reference else { throw invalid(path + "/$ref", "must be a string") }
+    guard case .string(let name) = reference else { throw Self.invalid(path + "/$ref", "must be a string") }
     if let rule = references[name] { return rule }
     guard let target = definitions[name] else {
       throw RequestError(
@@ -401,21 +459,21 @@ struct JSONSchemaCompiler {
   private func count(_ schema: JSONDocument, _ name: String, _ path: String) throws(RequestError) -> Int? {
     guard let value = schema[name] else { return nil }
     guard case .number(let text) = value, let count = Int(text), count >= 0 else {
-      throw invalid("\(path)/\(name)", "must be a number, 0 or more")
+      throw Self.invalid("\(path)/\(name)", "must be a number, 0 or more")
     }
     return count
   }
 
   private func allow(_ keys: Set<String>, _ allowed: Set<String>, _ path: String) throws(RequestError) {
     guard let wrong = keys.subtracting(allowed).min() else { return }
-    throw unsupported(path, allowed.count > 1 ? wrong : "\(wrong) beside \(allowed.min() ?? "")")
+    throw Self.unsupported(path, allowed.count > 1 ? wrong : "\(wrong) beside \(allowed.min() ?? "")")
   }
 
-  private func invalid(_ path: String, _ reason: String) -> RequestError {
+  static func invalid(_ path: String, _ reason: String) -> RequestError {
     RequestError(.invalidOption, "The schema's \(path) \(reason).")
   }
 
-  private func unsupported(_ path: String, _ what: String) -> RequestError {
+  static func unsupported(_ path: String, _ what: String) -> RequestError {
     RequestError(
       .unsupportedFormat,
       "The schema's \(path) has \(what), which is not supported here; leave it out and check the answer yourself."

@@ -11,6 +11,8 @@ final class JSONValueGrammar {
   let builder: GrammarBuilder
   /// The rules of free values by depth.
   private var free: [Int: Int32] = [:]
+  /// The rules of one scalar of a set that is written out once.
+  var scalarRules: [ScalarSet: Int32] = [:]
 
   init(_ builder: GrammarBuilder) { self.builder = builder }
 

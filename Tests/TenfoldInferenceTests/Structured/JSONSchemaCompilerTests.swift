@@ -293,7 +293,7 @@ struct JSONSchemaCompilerTests {
   @Test(
     "refuses what it can't keep",
     arguments: [
-      #"{"type": "string", "pattern": "a+"}"#, #"{"type": "number", "minimum": 5e-1}"#,
+      #"{"type": "string", "pattern": "(?=a)"}"#, #"{"type": "number", "minimum": 5e-1}"#,
       #"{"type": "number", "minimum": 1, "exclusiveMinimum": 0}"#, #"{"type": "string", "minimum": 0.5}"#,
       #"{"oneOf": [{}, {}]}"#,
       #"{"type": "array", "uniqueItems": true}"#, #"{"type": "object", "minProperties": 1}"#, #"{"not": {}}"#,

@@ -563,7 +563,7 @@ struct LocalLanguageModelFormatTests {
       } catch { return (error as? RequestError)?.code }
     }
     #expect(await code(.jsonSchema("false")) == .unsatisfiableFormat)
-    #expect(await code(.jsonSchema(#"{"pattern": "a"}"#)) == .unsupportedFormat)
+    #expect(await code(.jsonSchema(#"{"pattern": "(?=a)"}"#)) == .unsupportedFormat)
     #expect(await code(.jsonSchema("{")) == .invalidOption)
     #expect(await code(.jsonSchema(#"{"const": "0123456789"}"#), maxTokens: 11) == .invalidOption)
     #expect(await code(.jsonSchema(#"{"const": "0123456789"}"#), maxTokens: 12) == nil)
