@@ -24,7 +24,7 @@ public final class LocalLanguageModel: LanguageModel {
   public let model: DecoderModel
   let vocabulary: any DecoderVocabulary
   private let formats: FormatCompiler
-  private let mailbox: EngineMailbox
+  let mailbox: EngineMailbox
   private let maximumQueuedRequests: Int
 
   /// Starts the engine's thread.
@@ -184,12 +184,15 @@ public final class LocalLanguageModel: LanguageModel {
       group.addTask {
         // Also when the task is cancelled, or the engine idle: then there is nothing left to fail.
         try? await Task.sleep(for: grace)
-        self.mailbox.stop()
-        return false
+        return self.mailbox.stop()
       }
-      let first = await group.next() ?? false
-      group.cancelAll()
-      return first
+      // An engine that was stopped is idle soon after, so what the other task says counts too.
+      var isDrained = true
+      for await outcome in group {
+        isDrained = isDrained && outcome
+        group.cancelAll()
+      }
+      return isDrained
     }
     await shutdown()
     return isDrained

@@ -95,10 +95,14 @@ final class EngineMailbox: @unchecked Sendable {
   func close() { locked { isClosed = true } }
 
   /// Asks the thread to end; requests that are not done fail.
-  func stop() {
+  ///
+  /// - Returns: Whether there are none of those.
+  @discardableResult
+  func stop() -> Bool {
     locked {
       mail.isStopped = true
       unsafe pthread_cond_signal(condition)
+      return pending == 0
     }
   }
 

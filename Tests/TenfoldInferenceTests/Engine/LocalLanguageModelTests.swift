@@ -287,16 +287,15 @@ struct LocalLanguageModelTests {
       endTokens: [],
       options: .init(threads: 1)
     )
-    // Ten seconds of tokens that nobody reads.
     let long = try GenerationOptions(maxTokens: 500)
-    let stream = try model.start(.raw("abc", long)) { _ in usleep(20_000) }
+    let stream = try model.start(.raw("abc", long), onToken: Self.untilStopped(model))
     #expect(await model.shutdown(drainingFor: .zero) == false)
     await #expect { _ = try await stream.collect() } throws: { ($0 as? ModelError)?.code == .engineStopped }
     // Once more does no harm.
     #expect(await model.shutdown(drainingFor: .zero) == true)
 
     let other = try LocalLanguageModel.synthetic(endTokens: [], options: .init(threads: 1))
-    let held = try other.start(.raw("abc", long)) { _ in usleep(20_000) }
+    let held = try other.start(.raw("abc", long), onToken: Self.untilStopped(other))
     let draining = Task { await other.shutdown(drainingFor: .seconds(3600)) }
     // Refused from the moment on that the drain begins, however long it takes.
     while (try? other.start(.raw("abc", GenerationOptions(maxTokens: 1)), onToken: nil)) != nil {
@@ -306,6 +305,12 @@ struct LocalLanguageModelTests {
     _ = await draining.value
     _ = try? await held.collect()
     #expect(other.statistics.usedPages == 0)
+  }
+
+  /// Holds every token until the model is stopped, however long that takes.
+  private static func untilStopped(_ model: LocalLanguageModel) -> @Sendable (Int32) -> Void {
+    let mailbox = model.mailbox
+    return { _ in while !mailbox.abandons([-1]) { usleep(1_000) } }
   }
 
   @Test("counts the tokens of a prompt, and refuses a context that its memory can't hold")
