@@ -26,6 +26,23 @@ enum StructuredVocabulary {
     GrammarAutomaton(grammar: grammar, trie: trie)
   }
 
+  /// A text of a grammar: some tokens at random, at most `limit`, then a shortest way to the end.
+  static func walk(
+    _ automaton: GrammarAutomaton,
+    upTo limit: Int,
+    _ random: inout SamplerRandom
+  ) throws -> [UInt8] {
+    var (state, bytes) = (automaton.start(), [UInt8]())
+    for _ in 0..<Int.random(in: 0...limit, using: &random) {
+      let mask = try automaton.mask(state)
+      guard let token = pieces.indices.filter({ mask.contains(Int32($0)) }).randomElement(using: &random)
+      else { break }
+      bytes += pieces[token]
+      state = automaton.next(state, pieces[token])
+    }
+    return bytes + text(try #require(automaton.completion(state)))
+  }
+
   /// Whether a grammar allows a text.
   static func allows(_ grammar: Grammar, _ text: String) -> Bool {
     let automaton = automaton(grammar)

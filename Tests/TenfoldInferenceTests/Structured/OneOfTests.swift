@@ -102,15 +102,7 @@ struct OneOfTests {
     var texts: Set<String> = []
     for seed in UInt64(0)..<60 {
       var random = SamplerRandom(seed: seed)
-      var (state, bytes) = (automaton.start(), [UInt8]())
-      for _ in 0..<Int.random(in: 0...20, using: &random) {
-        let mask = try automaton.mask(state)
-        let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
-        guard let token = allowed.randomElement(using: &random) else { break }
-        bytes += StructuredVocabulary.pieces[token]
-        state = automaton.next(state, StructuredVocabulary.pieces[token])
-      }
-      bytes += StructuredVocabulary.text(try #require(automaton.completion(state)))
+      let bytes = try StructuredVocabulary.walk(automaton, upTo: 20, &random)
       let text = String(decoding: bytes, as: UTF8.self)
       let value = try JSONDocument(text, allowsRepeatedNames: true)
       #expect(Self.satisfies(value, document, document), "seed \(seed): \(text)")

@@ -51,17 +51,9 @@ struct PatternTests {
     expression.firstMatch(in: text, range: NSRange(text.startIndex..., in: text)) != nil
   }
 
-  /// A text of a grammar: some tokens at random, then a shortest way to the end.
+  /// The string that a random text of a grammar holds.
   private func walk(_ automaton: GrammarAutomaton, _ random: inout SamplerRandom) throws -> String {
-    var (state, bytes) = (automaton.start(), [UInt8]())
-    for _ in 0..<Int.random(in: 0...24, using: &random) {
-      let mask = try automaton.mask(state)
-      let allowed = StructuredVocabulary.pieces.indices.filter { mask.contains(Int32($0)) }
-      guard let token = allowed.randomElement(using: &random) else { break }
-      bytes += StructuredVocabulary.pieces[token]
-      state = automaton.next(state, StructuredVocabulary.pieces[token])
-    }
-    bytes += StructuredVocabulary.text(try #require(automaton.completion(state)))
+    let bytes = try StructuredVocabulary.walk(automaton, upTo: 24, &random)
     let value = try JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)
     return try #require(value as? String, "\(String(decoding: bytes, as: UTF8.self))")
   }
