@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A plain C program that judges every kernel table of a build by oracles of its own. It needs no Swift, so that it
-// runs under user-mode emulation of another processor; see Scripts/check-arm.
+// runs under user-mode emulation of another processor; see Scripts/check-arm and Scripts/check-avx512.
 #pragma once
 #include <math.h>
 #include <stdbool.h>
