@@ -79,6 +79,19 @@ TENFOLD_FORMAT_INLINE int zero_shift(tenfold_block_format format) {
 /// Bytes of a packed block of 16 columns.
 TENFOLD_FORMAT_INLINE size_t code_bytes(int bits) { return 64 * (size_t)bits; }
 
+/// Repeats a definition for every format.
+#define EACH_FORMAT(DEFINE) \
+  DEFINE(TENFOLD_Q8_0) \
+  DEFINE(TENFOLD_Q4_0) \
+  DEFINE(TENFOLD_Q4_1) \
+  DEFINE(TENFOLD_Q5_0) \
+  DEFINE(TENFOLD_Q5_1) \
+  DEFINE(TENFOLD_Q4_K) \
+  DEFINE(TENFOLD_Q5_K) \
+  DEFINE(TENFOLD_Q6_K) \
+  DEFINE(TENFOLD_Q3_K) \
+  DEFINE(TENFOLD_Q2_K)
+
 /// Calls an instance for one format.
 #define ALL_FORMATS(CALL) \
   switch (format) { \

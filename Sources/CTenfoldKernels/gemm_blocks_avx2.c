@@ -133,7 +133,7 @@ TENFOLD_INLINE void gemvs_of(
 #define GEMV(R, H, FIRST, LINES) \
   gemv_of(R, H, FIRST, LINES, format, panel, blocks, view, row, sums, sums_stride, &next)
 #define HALVES_OF(R) \
-  for (int h = 0; h < 2; h++) { \
+  _Pragma("clang loop unroll(disable)") for (int h = 0; h < 2; h++) { \
     if (is_once) GEMV(R, 1, h, half_lines); \
     else GEMV(R, 1, h, quarter_lines); \
   }
@@ -186,10 +186,19 @@ TENFOLD_INLINE void tiles_of(
   if (row + 1 == rows) tile_of(1, format, codes, scales, count, view, row, sums, sums_stride);
 }
 
+// A function a format: all of them in one take the compiler half a minute.
+#define GEMV_OF(F) \
+  static __attribute__((noinline)) void gemv_##F( \
+    const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows, float *sums, \
+    size_t sums_stride) { \
+    gemvs_of(F, panel, blocks, view, rows, sums, sums_stride); \
+  }
+EACH_FORMAT(GEMV_OF)
+
 static void gemv(
   tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
   float *sums, size_t sums_stride) {
-#define GEMV(F) gemvs_of(F, panel, blocks, view, rows, sums, sums_stride)
+#define GEMV(F) gemv_##F(panel, blocks, view, rows, sums, sums_stride)
   ALL_FORMATS(GEMV)
 }
 
