@@ -30,7 +30,7 @@ struct TokenizerBenchmark {
   }
 
   private func run(_ vocabulary: Vocabulary, _ text: TokenizerText, _ report: inout BenchmarkReport) throws {
-    let bytes = text.documents.reduce(0) { $0 + $1.count }
+    let bytes = text.documents.reduce(0) { $0 + $1.utf8.count }
     var figures: [String: [Double]] = [:]
     var tokens = 0
     // Where no document is, no time is taken.

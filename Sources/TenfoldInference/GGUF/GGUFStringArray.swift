@@ -33,6 +33,25 @@ public struct GGUFStringArray: Sendable {
     return result
   }
 
+  /// The first half of the strings and the second.
+  func halves() -> (first: Self, second: Self) {
+    let middle = count / 2
+    var offset = 0
+    file.withBytes { whole in
+      let bytes = whole.extracting(fileOffset..<fileOffset + byteCount)
+      for _ in 0..<middle {
+        // As in `visit`, which stops at the same place.
+        let length = Int(truncatingIfNeeded: bytes.littleEndianUInt64(at: offset))
+        guard length >= 0, length <= byteCount - offset - 8 else { return }
+        offset += 8 + length
+      }
+    }
+    return (
+      Self(count: middle, byteCount: offset, file: file, fileOffset: fileOffset),
+      Self(count: count - middle, byteCount: byteCount - offset, file: file, fileOffset: fileOffset + offset)
+    )
+  }
+
   /// Calls `body` for each string with the array's bytes and the string's place in them.
   func visit<E: Error>(_ body: (RawSpan, Range<Int>) throws(E) -> Void) throws(E) {
     try file.withBytes { (whole) throws(E) -> Void in

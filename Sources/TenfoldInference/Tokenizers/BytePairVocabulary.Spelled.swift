@@ -8,7 +8,6 @@ extension BytePairVocabulary {
     let bytes: [UInt8]
     /// Where each begins; one more than there are tokens.
     let starts: [Int]
-    private let index: TokenIndex
 
     /// Reads the spellings.
     ///
@@ -31,8 +30,28 @@ extension BytePairVocabulary {
       }
       self.bytes = bytes
       self.starts = starts
-      index = TokenIndex(bytes: bytes, starts: starts) { _ in true }
     }
+
+    /// The place of the first space after the first byte, or the end.
+    static func space(_ source: RawSpan, _ range: Range<Int>) -> Int {
+      var place = range.lowerBound + 1
+      while place < range.upperBound {
+        let count = range.upperBound - place
+        let block = ASCIIBlock(ByteNumber.load(source, place, count: count))
+        let passed = block.leading(without: UInt8(ascii: " "))
+        if passed < min(count, 8) { return place + passed }
+        place += 8
+      }
+      return range.upperBound
+    }
+
+    /// Finds tokens by their spelling.
+    func index() -> TokenIndex { TokenIndex(bytes: bytes, starts: starts) { _ in true } }
+  }
+
+  /// The ids of what a file spells.
+  struct SpelledIDs: Sendable {
+    let index: TokenIndex
 
     /// The token of each single byte, or -1.
     var byteIDs: [Int32] {
@@ -43,22 +62,26 @@ extension BytePairVocabulary {
       }
     }
 
-    /// Reads the rules: two tokens with a space between them, the first to apply first.
+    /// Reads rules: two tokens with a space between them, the first to apply first.
     ///
+    /// - Parameters:
+    ///   - merges: The rules, or some that follow each other.
+    ///   - firstRank: The rank of the first.
+    /// - Returns: The rules in order.
     /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
-    func pairs(_ merges: GGUFStringArray) throws(ModelError) -> PairTable {
+    func rules(_ merges: GGUFStringArray, firstRank: Int) throws(ModelError) -> [PairTable.Rule] {
       var rules: [PairTable.Rule] = []
       rules.reserveCapacity(merges.count)
-      var rank: UInt32 = 0
+      var rank = UInt32(truncatingIfNeeded: firstRank)
       var merged: Int32 = -1
       try merges.visit { (source, range) throws(ModelError) in
-        let split = Self.space(source, range)
+        let split = Spelled.space(source, range)
         guard split + 1 < range.upperBound else {
           throw ModelError(.invalidTokenizer, "Merge \(rank) is not two tokens; fetch the model file again.")
         }
         let (first, second) = (range.lowerBound..<split, split + 1..<range.upperBound)
-        let left = index.id(source, first)
-        let right = index.id(source, second)
+        let left = index.idOfToken(source, first)
+        let right = index.idOfToken(source, second)
         // Nearly always the tokens are in the order of the merges.
         merged += 1
         if index.hidesTokens || !index.stands(Int(merged), for: source, first, second) {
@@ -73,7 +96,7 @@ extension BytePairVocabulary {
         rules.append(PairTable.Rule(left: left, right: right, rank: rank, result: merged))
         rank += 1
       }
-      return PairTable(rules)
+      return rules
     }
 
     /// The token spelled like two ranges one after the other, or -1.
@@ -84,19 +107,6 @@ extension BytePairVocabulary {
         unsafe source.extracting(range).withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
       }
       return index.id(bytes.span, 0..<bytes.count)
-    }
-
-    /// The place of the first space after the first byte, or the end.
-    private static func space(_ source: RawSpan, _ range: Range<Int>) -> Int {
-      var place = range.lowerBound + 1
-      while place < range.upperBound {
-        let count = range.upperBound - place
-        let block = ASCIIBlock(ByteNumber.load(source, place, count: count))
-        let passed = block.leading(without: UInt8(ascii: " "))
-        if passed < min(count, 8) { return place + passed }
-        place += 8
-      }
-      return range.upperBound
     }
   }
 }

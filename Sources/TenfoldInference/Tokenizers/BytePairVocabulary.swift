@@ -6,6 +6,7 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
   /// The id of each single byte, or -1.
   let byteIDs: [Int32]
   let pairs: PairTable
+  private let characters: CharacterMerges
   let kinds: [TokenKind]
   /// The bytes of all tokens, one after the other.
   let tokenBytes: [UInt8]
@@ -39,12 +40,27 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
       )
     }
     self.kinds = kinds
+    // Step by step, and in each two things that don't need each other.
     let spelled = try Spelled(tokens)
-    pairs = try spelled.pairs(merges)
-    byteIDs = spelled.byteIDs
-    let (tokenBytes, tokenStarts) = Self.decoded(spelled, kinds)
-    self.tokenBytes = tokenBytes
-    self.tokenStarts = tokenStarts
+    let (found, ids) = SideBySide.run {
+      CharacterMerges.Builder(merges).finish()
+    } and: {
+      SpelledIDs(index: spelled.index())
+    }
+    let (first, second) = merges.halves()
+    let halves = SideBySide.run {
+      Result { () throws(ModelError) in try ids.rules(first, firstRank: 0) }
+    } and: {
+      Result { () throws(ModelError) in try ids.rules(second, firstRank: first.count) }
+    }
+    let rules = try halves.0.get() + halves.1.get()
+    (pairs, (tokenBytes, tokenStarts)) = SideBySide.run {
+      PairTable(rules)
+    } and: {
+      Self.decoded(spelled, kinds)
+    }
+    byteIDs = ids.byteIDs
+    characters = CharacterMerges(found, rules)
     guard ignoresMerges else {
       words = nil
       return
@@ -74,10 +90,64 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
     return words.id(text, range)
   }
 
-  @inline(__always)
+  func partEnd(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+    var (character, end) = Self.character(text, range.lowerBound, range.upperBound)
+    while end < range.upperBound {
+      let (next, nextEnd) = Self.character(text, end, range.upperBound)
+      if characters.isCut(Self.place(text, end, character, next)) { return end }
+      (character, end) = (next, nextEnd)
+    }
+    return end
+  }
+
+  /// Bytes the vocabulary lacks are negative, and dropped when all merging is done, as the reference does.
   func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32]) {
-    // Bytes the vocabulary lacks are negative, and dropped when all merging is done, as the reference does.
-    for index in range { symbols.append(byteIDs[Int(text[index])]) }
+    var start = range.lowerBound
+    var wasSettled = true
+    while start < range.upperBound {
+      let (character, end) = Self.character(text, start, range.upperBound)
+      var isSettled = true
+      if end < range.upperBound {
+        let next = Self.character(text, end, range.upperBound).value
+        isSettled = !characters.isUnsettled(Self.place(text, end, character, next))
+      }
+      let symbol = end - start > 1 && wasSettled && isSettled ? characters.symbol(of: character) : -1
+      if symbol >= 0 {
+        symbols.append(symbol)
+      } else {
+        for place in start..<end { symbols.append(byteIDs[Int(text[place])]) }
+      }
+      wasSettled = isSettled
+      start = end
+    }
+  }
+
+  /// The character at a place and where it ends; a byte, if a cut left no more of it.
+  @inline(__always)
+  private static func character(
+    _ text: Span<UInt8>,
+    _ place: Int,
+    _ limit: Int
+  ) -> (value: UInt32, end: Int) {
+    let first = text[place]
+    let end = place + UTF8Scanner.length(first)
+    guard end > place + 1, end <= limit else { return (UInt32(first), place + 1) }
+    return (UTF8Scanner.scalar(text, at: place).value, end)
+  }
+
+  @inline(__always)
+  private static func place(
+    _ text: Span<UInt8>,
+    _ index: Int,
+    _ last: UInt32,
+    _ first: UInt32
+  ) -> CharacterMerges.Place {
+    CharacterMerges.Place(
+      lastCharacter: last,
+      firstCharacter: first,
+      lastByte: text[index - 1],
+      firstByte: text[index]
+    )
   }
 
   @inline(__always)

@@ -6,7 +6,10 @@ protocol MergeVocabulary {
   /// The token that a word becomes without merging, or -1.
   func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32
 
-  /// Appends the symbols from which the merging of a word starts.
+  /// The first place in a word that no rule reaches across, or its end: what is before it is merged by itself.
+  func partEnd(_ text: Span<UInt8>, _ range: Range<Int>) -> Int
+
+  /// Appends the symbols from which the merging of a part of a word starts.
   func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32])
 
   /// Appends the tokens of a symbol that nothing merges with any more.
@@ -31,19 +34,20 @@ struct MergeScratch: Sendable {
     into ids: inout [Int32]
   ) {
     guard range.count <= WordKey.longestWord else {
-      merge(text, range, vocabulary, into: &ids)
+      encodeParts(text, range, vocabulary, into: &ids)
       return
     }
     let key = WordKey(text, range)
     let place = WordCache.place(key)
     if cache.append(key, at: place, to: &ids) { return }
     let start = ids.count
-    merge(text, range, vocabulary, into: &ids)
+    encodeParts(text, range, vocabulary, into: &ids)
     cache.keep(key, at: place, ids, from: start)
   }
 
+  /// Appends the ids of a word that isn't remembered, whose parts may be.
   @inline(never)
-  private mutating func merge(
+  private mutating func encodeParts(
     _ text: Span<UInt8>,
     _ range: Range<Int>,
     _ vocabulary: borrowing some MergeVocabulary,
@@ -54,8 +58,31 @@ struct MergeScratch: Sendable {
       ids.append(whole)
       return
     }
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let part = start..<vocabulary.partEnd(text, start..<range.upperBound)
+      start = part.upperBound
+      guard part.count <= WordKey.longestWord, part.count < range.count else {
+        merge(text, part, vocabulary, into: &ids)
+        continue
+      }
+      let key = WordKey(text, part, isPart: true)
+      let place = WordCache.place(key)
+      if cache.append(key, at: place, to: &ids) { continue }
+      let first = ids.count
+      merge(text, part, vocabulary, into: &ids)
+      cache.keep(key, at: place, ids, from: first)
+    }
+  }
+
+  private mutating func merge(
+    _ text: Span<UInt8>,
+    _ part: Range<Int>,
+    _ vocabulary: borrowing some MergeVocabulary,
+    into ids: inout [Int32]
+  ) {
     merger.removeAll()
-    vocabulary.appendSymbols(text, range, to: &merger.symbols)
+    vocabulary.appendSymbols(text, part, to: &merger.symbols)
     let count = merger.merge(&pairs)
     for index in 0..<count { vocabulary.appendTokens(of: merger.symbols[index], to: &ids) }
   }

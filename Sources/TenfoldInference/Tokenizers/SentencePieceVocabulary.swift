@@ -124,6 +124,10 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   @inline(__always)
   func wholeWord(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32 { -1 }
 
+  /// Words end where parts would.
+  @inline(__always)
+  func partEnd(_ text: Span<UInt8>, _ range: Range<Int>) -> Int { range.upperBound }
+
   func appendSymbols(_ text: Span<UInt8>, _ range: Range<Int>, to symbols: inout [Int32]) {
     var index = range.lowerBound
     while index < range.upperBound {

@@ -5,13 +5,15 @@
 struct TokenIndex: Sendable {
   private let bytes: [UInt8]
   private let starts: [Int]
-  /// 12 bits of a token's hash, then its number in 20.
-  private var slots: [UInt32]
+  /// 44 bits of a token's hash, then its number in 20.
+  private var slots: [UInt64]
   private let mask: Int
-  private static let free = UInt32.max
-  private static let numberBits: UInt32 = 1 << 20 - 1
+  private static let free = UInt64.max
+  private static let numberBits: UInt64 = 1 << 20 - 1
   /// Whether some tokens can't be found because others have the same bytes.
   private(set) var hidesTokens = false
+  /// Whether different tokens have the same 44 bits.
+  private var hasEqualTags = false
 
   /// Indexes at most ``PairTable/symbolLimit`` tokens; of those with equal bytes the last is found.
   ///
@@ -29,13 +31,15 @@ struct TokenIndex: Sendable {
     mask = size - 1
     // A view of plain bytes, for the length of the call.
     let all = unsafe bytes.span.bytes
+    var haveEqualTags = false
     for id in 0..<starts.count - 1 where starts[id] < starts[id + 1] && isIndexed(id) {
       let range = starts[id]..<starts[id + 1]
       let hash = Self.hash(all, range)
-      let slot = place(hash, all, range)
+      let slot = place(hash, all, range, &haveEqualTags)
       if slots[slot] != Self.free { hidesTokens = true }
-      slots[slot] = Self.tag(hash) | UInt32(truncatingIfNeeded: id)
+      slots[slot] = Self.tag(hash) | UInt64(truncatingIfNeeded: id)
     }
+    hasEqualTags = haveEqualTags
   }
 
   /// The token that stands for `text[range]`, or -1.
@@ -48,8 +52,27 @@ struct TokenIndex: Sendable {
   /// The token that stands for the bytes in `range`, or -1.
   @inline(__always)
   func id(_ source: RawSpan, _ range: Range<Int>) -> Int32 {
-    let slot = slots[place(Self.hash(source, range), source, range)]
-    return slot == Self.free ? -1 : Int32(slot & Self.numberBits)
+    var differs = false
+    let slot = slots[place(Self.hash(source, range), source, range, &differs)]
+    return slot == Self.free ? -1 : Int32(truncatingIfNeeded: slot & Self.numberBits)
+  }
+
+  /// The token that stands for the bytes in `range`, which must be those of a token.
+  ///
+  /// The hash tells which, and no bytes are compared unless tokens share one. For bytes that are no token's it may be any, in
+  /// about one of 2^40 cases, and is -1 in the others.
+  @inline(__always)
+  func idOfToken(_ source: RawSpan, _ range: Range<Int>) -> Int32 {
+    guard !hasEqualTags else { return id(source, range) }
+    let hash = Self.hash(source, range)
+    let tag = Self.tag(hash)
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while true {
+      let found = slots[slot]
+      if found == Self.free { return -1 }
+      if found & ~Self.numberBits == tag { return Int32(truncatingIfNeeded: found & Self.numberBits) }
+      slot = (slot + 1) & mask
+    }
   }
 
   /// Whether a token's bytes are those of two ranges, one after the other.
@@ -60,24 +83,25 @@ struct TokenIndex: Sendable {
     return equals(starts[id], source, first) && equals(starts[id] + first.count, source, second)
   }
 
-  /// The slot of the token that stands for some bytes, or the free one where it belongs.
+  /// The slot of the token that stands for some bytes, or the free one where it belongs; notes if another has the same tag.
   @inline(__always)
-  private func place(_ hash: UInt64, _ source: RawSpan, _ range: Range<Int>) -> Int {
+  private func place(_ hash: UInt64, _ source: RawSpan, _ range: Range<Int>, _ differs: inout Bool) -> Int {
     let tag = Self.tag(hash)
     var slot = Int(truncatingIfNeeded: hash) & mask
     while true {
       let found = slots[slot]
       if found == Self.free { return slot }
       if found & ~Self.numberBits == tag {
-        let id = Int(found & Self.numberBits)
+        let id = Int(truncatingIfNeeded: found & Self.numberBits)
         if starts[id + 1] - starts[id] == range.count, equals(starts[id], source, range) { return slot }
+        differs = true
       }
       slot = (slot + 1) & mask
     }
   }
 
   @inline(__always)
-  private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~numberBits }
+  private static func tag(_ hash: UInt64) -> UInt64 { hash & ~numberBits }
 
   @inline(__always)
   private func equals(_ start: Int, _ source: RawSpan, _ range: Range<Int>) -> Bool {

@@ -3,6 +3,10 @@
 
 /// Decodes valid UTF-8; the callers repair their input first.
 enum UTF8Scanner {
+  /// The length of the character that begins with `first`; 1 for a byte that begins none.
+  @inline(__always)
+  static func length(_ first: UInt8) -> Int { first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4 }
+
   /// The scalar that starts at `index`, and its length in bytes.
   @inline(__always)
   static func scalar(_ bytes: Span<UInt8>, at index: Int) -> (value: UInt32, length: Int) {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The bytes of a short word in four registers, with its length in the last byte: equal keys are equal words.
+///
+/// A part of a word has another key than a word of the same bytes, which may be a token as a whole.
 struct WordKey {
   /// The longest word that has a key.
   static let longestWord = 31
@@ -13,9 +15,9 @@ struct WordKey {
 
   /// Reads a word of at least 1 and at most ``longestWord`` bytes.
   @inline(__always)
-  init(_ text: Span<UInt8>, _ range: Range<Int>) {
+  init(_ text: Span<UInt8>, _ range: Range<Int>, isPart: Bool = false) {
     let (start, count) = (range.lowerBound, range.count)
-    let length = UInt64(truncatingIfNeeded: count) << 56
+    let length = UInt64(truncatingIfNeeded: count | (isPart ? 0x80 : 0)) << 56
     // A view of plain bytes, for the length of the call.
     let bytes = unsafe text.bytes
     first = ByteNumber.load(bytes, start, count: count)

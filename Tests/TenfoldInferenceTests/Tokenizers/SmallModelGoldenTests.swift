@@ -27,15 +27,18 @@ enum SmallModels {
       .map { try JSONDecoder().decode(type, from: Data($0)) }
   }
 
-  static func bytePair(_ pre: String) throws -> BytePairTokenizer {
-    let vocabulary = try vocabulary("small-bpe")
+  static func bytePair(_ pre: String, _ vocabulary: Vocabulary? = nil) throws -> BytePairTokenizer {
+    try BytePairTokenizer(metadata: bytePairMetadata(pre, vocabulary ?? Self.vocabulary("small-bpe")))
+  }
+
+  static func bytePairMetadata(_ pre: String, _ vocabulary: Vocabulary) throws -> GGUFMetadata {
     var writer = GGUFWriter()
     writer.set("tokenizer.ggml.model", "gpt2")
     writer.set("tokenizer.ggml.pre", pre)
     writer.set("tokenizer.ggml.tokens", vocabulary.tokens)
     writer.set("tokenizer.ggml.token_type", vocabulary.kinds)
     writer.set("tokenizer.ggml.merges", vocabulary.merges ?? [])
-    return try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer))
+    return try SmallVocabulary.metadata(writer)
   }
 
   static func sentencePiece(addsSpacePrefix: Bool? = nil) throws -> SentencePieceTokenizer {
