@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldKernels
+
 /// The tables of a byte-level BPE model: what each id stands for, the id of each byte, and the merge rules.
 struct BytePairVocabulary: MergeVocabulary, Sendable {
   /// The id of each single byte, or -1.
@@ -41,20 +43,21 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
     }
     self.kinds = kinds
     // Step by step, and in each two things that don't need each other.
+    let pool = WorkerPool(threads: min(2, WorkerPool.defaultThreadCount))
     let spelled = try Spelled(tokens)
-    let (found, ids) = SideBySide.run {
+    let (found, ids) = pool.sideBySide {
       CharacterMerges.Builder(merges).finish()
     } and: {
       SpelledIDs(index: spelled.index())
     }
     let (first, second) = merges.halves()
-    let halves = SideBySide.run {
+    let halves = pool.sideBySide {
       Result { () throws(ModelError) in try ids.rules(first, firstRank: 0) }
     } and: {
       Result { () throws(ModelError) in try ids.rules(second, firstRank: first.count) }
     }
     let rules = try halves.0.get() + halves.1.get()
-    (pairs, (tokenBytes, tokenStarts)) = SideBySide.run {
+    (pairs, (tokenBytes, tokenStarts)) = pool.sideBySide {
       PairTable(rules)
     } and: {
       Self.decoded(spelled, kinds)
