@@ -32,9 +32,12 @@ final class EmbedderMailbox: @unchecked Sendable {
   }
 
   private let width: Int
+  private let mergeWindow: Duration
   @unsafe private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   @unsafe private let changed: UnsafeMutablePointer<pthread_cond_t>
   private var batcher: EmbeddingBatcher
+  /// Since when something waits for a step.
+  private var waitingSince = ContinuousClock.now
   private var pending: [UInt64: Pending] = [:]
   private var cancelledEarly: Set<UInt64> = []
   private var nextID: UInt64 = 0
@@ -43,13 +46,23 @@ final class EmbedderMailbox: @unchecked Sendable {
   private var endWaiters: [Handoff<Void>] = []
   private var counts = EmbedderStatistics()
 
-  init(batcher: EmbeddingBatcher, width: Int) {
+  init(batcher: EmbeddingBatcher, width: Int, mergeWindow: Duration) {
     self.batcher = batcher
     self.width = width
+    self.mergeWindow = mergeWindow
     unsafe mutex = .allocate(capacity: 1)
     unsafe changed = .allocate(capacity: 1)
     unsafe pthread_mutex_init(mutex, nil)
+    #if canImport(Darwin)
     unsafe pthread_cond_init(changed, nil)
+    #else
+    // Waits end by a clock that nobody sets.
+    var attributes = pthread_condattr_t()
+    unsafe pthread_condattr_init(&attributes)
+    unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    unsafe pthread_cond_init(changed, &attributes)
+    unsafe pthread_condattr_destroy(&attributes)
+    #endif
   }
 
   deinit {
@@ -80,6 +93,7 @@ final class EmbedderMailbox: @unchecked Sendable {
     let failure: (any Error)? = locked {
       if cancelledEarly.remove(id) != nil { return CancellationError() }
       if isStopping { return Self.stopped }
+      if batcher.isEmpty { waitingSince = .now }
       guard batcher.add(id, tokenCounts: texts.map(\.count)) else {
         counts.refusedCalls += 1
         return ModelError(
@@ -162,11 +176,42 @@ final class EmbedderMailbox: @unchecked Sendable {
   /// Waits for work; `nil` when the thread is to end.
   func next() -> Step? {
     locked {
-      while batcher.isEmpty, !isStopping { unsafe pthread_cond_wait(changed, mutex) }
+      while !isStopping {
+        if batcher.isEmpty {
+          unsafe pthread_cond_wait(changed, mutex)
+        } else if let time = mergeTimeWhileLocked {
+          waitWhileLocked(time)
+        } else {
+          break
+        }
+      }
       guard !isStopping else { return nil }
       let items = batcher.nextStep()
       return Step(items: items, texts: items.map { pending[$0.request]?.texts[$0.index] ?? [] })
     }
+  }
+
+  /// How long to wait for more calls yet; `nil` to compute what is there.
+  private var mergeTimeWhileLocked: Duration? {
+    guard mergeWindow > .zero, batcher.waitingTokens < batcher.stepTokens else { return nil }
+    let left = mergeWindow - waitingSince.duration(to: .now)
+    return left > .zero ? left : nil
+  }
+
+  /// Waits until something changes, or for a time.
+  private func waitWhileLocked(_ time: Duration) {
+    let (seconds, attoseconds) = time.components
+    var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    #if canImport(Darwin)
+    unsafe pthread_cond_timedwait_relative_np(changed, mutex, &span)
+    #else
+    var now = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+    let nanoseconds = now.tv_nsec + span.tv_nsec
+    span.tv_sec += now.tv_sec + nanoseconds / 1_000_000_000
+    span.tv_nsec = nanoseconds % 1_000_000_000
+    unsafe pthread_cond_timedwait(changed, mutex, &span)
+    #endif
   }
 
   /// Hands over a step's vectors; calls with texts whose vectors are of no use fail, and no others.

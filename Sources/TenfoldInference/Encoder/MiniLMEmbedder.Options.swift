@@ -16,6 +16,12 @@ extension MiniLMEmbedder {
     public var stepTokens: Int
     /// Calls are refused while more tokens than this wait.
     public var waitingTokens: Int
+    /// How long a call that finds nothing under way waits for others to share its step, unless ``stepTokens`` wait before
+    /// that; at most ten seconds.
+    ///
+    /// With zero it waits for none; calls share steps all the same as soon as they come while one is computed. Callers that
+    /// send short texts one by one, all at once, gain from a millisecond or so.
+    public var mergeWindow: Duration
     /// How many threads compute; `nil` for all that this process may use.
     public var threads: Int?
 
@@ -27,6 +33,7 @@ extension MiniLMEmbedder {
       maxTokens: Int? = nil,
       stepTokens: Int = 2_048,
       waitingTokens: Int = 1 << 21,
+      mergeWindow: Duration = .zero,
       threads: Int? = nil
     ) {
       self.name = name
@@ -35,6 +42,7 @@ extension MiniLMEmbedder {
       self.maxTokens = maxTokens
       self.stepTokens = stepTokens
       self.waitingTokens = waitingTokens
+      self.mergeWindow = mergeWindow
       self.threads = threads
     }
 
