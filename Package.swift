@@ -18,6 +18,10 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let metricsTestKit: Target.Dependency = .product(name: "MetricsTestKit", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing: Target.Dependency = .product(
+  name: "InMemoryTracing",
+  package: "swift-distributed-tracing"
+)
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -210,7 +214,7 @@ let package = Package(
     tests("TenfoldRouting", ["TenfoldCore"]),
     tests(
       "TenfoldJobs",
-      ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper"]
+      ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper", tracing, inMemoryTracing]
     ),
     tests("Tenfold", ["BatchCrashHelper"]),
     tests("TenfoldCommand", ["Tenfold", log]),

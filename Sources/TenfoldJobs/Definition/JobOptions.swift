@@ -43,7 +43,8 @@ public struct JobOptions: Sendable {
   public var after: [RawJobID]
   /// How long the output, or the fact that there is none, is kept after the end.
   public var resultRetention: Duration
-  /// Trace context to carry to the worker.
+  /// Trace context to carry to the worker, in the fields of the tracing system's format; where there is none, that of the task
+  /// that enqueues.
   public var trace: [String: String]
 
   /// Creates options.

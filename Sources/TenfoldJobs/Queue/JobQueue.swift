@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TenfoldStorage
+public import Tracing
 
 /// Where work is handed in: typed jobs go in, handles come out.
 ///
@@ -17,6 +18,7 @@ public struct JobQueue: Sendable {
   public let maximumDepth: Int?
   /// What an enqueue does when its queue is full.
   public let whenFull: WhenFull
+  private let tracing: JobTracing
 
   /// What an enqueue does when its queue is full.
   public struct WhenFull: Hashable, Sendable {
@@ -38,10 +40,18 @@ public struct JobQueue: Sendable {
   ///   - maximumDepth: Jobs that may wait in one queue, at least 1; the store checks it together with the enqueue, so several
   ///     producers can't exceed it together.
   ///   - whenFull: What an enqueue does when its queue is full.
-  public init(store: any JobStore, maximumDepth: Int? = nil, whenFull: WhenFull = .refuse) {
+  ///   - tracer: What knows how to write down the trace of the task that enqueues, which ``JobOptions/trace`` carries to the
+  ///     worker; `nil` for the system's.
+  public init(
+    store: any JobStore,
+    maximumDepth: Int? = nil,
+    whenFull: WhenFull = .refuse,
+    tracer: (any Tracer)? = nil
+  ) {
     self.store = store
     self.maximumDepth = maximumDepth
     self.whenFull = whenFull
+    tracing = JobTracing(tracer: tracer)
   }
 
   /// Hands in a job; as durable as the store promises when this returns.
@@ -97,6 +107,7 @@ public struct JobQueue: Sendable {
     try options.validate()
     try JobError.require(maximumDepth ?? 1 >= 1, "maximumDepth", "at least 1")
     let coding = JobCoding()
+    let options = tracing.carrying(options)
     let new = try jobs.map { job, id in
       NewJob(
         id: id.raw,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TenfoldCore
+public import Tracing
 
 extension JobWorker {
   /// How a worker works; every field has a default.
@@ -28,6 +29,8 @@ extension JobWorker {
     public var retry: RetryPolicy
     /// Who this is, for people.
     public var workerID: String
+    /// Gets a span `tenfold.job` for each run, with a link to the trace of whoever enqueued the job; `nil` for the system's.
+    public var tracer: (any Tracer)?
 
     /// Creates options.
     ///
@@ -40,6 +43,7 @@ extension JobWorker {
     ///   - runTimeLimit: How long a run may take.
     ///   - retry: How long to wait after a failed run.
     ///   - workerID: Who this is, for people.
+    ///   - tracer: Gets a span for each run.
     public init(
       queues: [QueueName] = [.standard],
       concurrency: Int = 4,
@@ -48,7 +52,8 @@ extension JobWorker {
       pollInterval: Duration? = .seconds(1),
       runTimeLimit: Duration? = nil,
       retry: RetryPolicy = RetryPolicy(),
-      workerID: String = "worker"
+      workerID: String = "worker",
+      tracer: (any Tracer)? = nil
     ) {
       self.queues = queues
       self.concurrency = concurrency
@@ -58,6 +63,7 @@ extension JobWorker {
       self.runTimeLimit = runTimeLimit
       self.retry = retry
       self.workerID = workerID
+      self.tracer = tracer
     }
 
     func validate() throws(JobError) {

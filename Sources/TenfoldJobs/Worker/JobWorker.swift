@@ -320,7 +320,7 @@ public final class JobWorker: Sendable {
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
-        return try await handler(context)
+        return try await JobTracing(tracer: options.tracer).run(lease) { try await handler(context) }
       }
       outcome = running.mayNotSettle(lease.reference) ? nil : .done(result: result)
     } catch {
