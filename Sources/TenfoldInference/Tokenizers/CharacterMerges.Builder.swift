@@ -143,6 +143,10 @@ extension CharacterMerges {
         guard place + length <= range.upperBound, length > 1 || text[place] < 0x80 else { return nil }
         for next in place + 1..<place + length where text[next] & 0xC0 != 0x80 { return nil }
         characters.last = UTF8Scanner.scalar(text, at: place).value
+        // Longer than need be, or beyond Unicode: in no text.
+        guard UTF8Scanner.length(of: characters.last) == length, characters.last < 0x11_0000 else {
+          return nil
+        }
         if characters.count == 0 { characters.first = characters.last }
         characters.count += 1
         place += length
@@ -158,7 +162,7 @@ extension CharacterMerges {
       var latest = IntegerTable(capacity: characters.count)
       var completing: [(character: UInt32, rank: Int32)] = []
       completing.reserveCapacity(characters.count)
-      for character in characters where character < 0x110000 {
+      for character in characters {
         bytes.removeAll(keepingCapacity: true)
         UTF8Scanner.append(character, to: &bytes)
         guard let rank = Self.ranks(bytes.span, rules) else { continue }
@@ -186,7 +190,7 @@ extension CharacterMerges {
     /// they don't.
     private static func ranks(_ bytes: Span<UInt8>, _ rules: IntegerTable) -> (last: Int32, highest: Int32)? {
       // Where the parts begin, one byte each, and after them the end.
-      var starts = bytes.count == 2 ? [0, 1, 2] : bytes.count == 3 ? [0, 1, 2, 3] : [0, 1, 2, 3, 4]
+      var starts = Array(0...bytes.count)
       var (last, highest) = (Int32(-1), Int32(-1))
       while starts.count > 2 {
         var best: (rank: Int32, number: Int)?

@@ -7,6 +7,12 @@ enum UTF8Scanner {
   @inline(__always)
   static func length(_ first: UInt8) -> Int { first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4 }
 
+  /// How many bytes a character takes.
+  @inline(__always)
+  static func length(of scalar: UInt32) -> Int {
+    scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
+  }
+
   /// The scalar that starts at `index`, and its length in bytes.
   @inline(__always)
   static func scalar(_ bytes: Span<UInt8>, at index: Int) -> (value: UInt32, length: Int) {

@@ -79,6 +79,38 @@ struct CharacterMergesTests {
     }
   }
 
+  @Test("takes rules that make what is no UTF-8, which no text has")
+  func invalid() throws {
+    // Too long, a surrogate, beyond Unicode, a lone continuation, and a lead byte without one.
+    let sequences: [[UInt8]] = [
+      [0xC1, 0x81], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xF0, 0x80, 0x80, 0x80], [0xED, 0xA0, 0x80],
+      [0xF4, 0x90, 0x80, 0x80], [0xFF, 0xBF, 0xBF, 0xBF], [0x80, 0x80], [0xE4, 0x41], [0xE4, 0xB8, 0xE4],
+    ]
+    var tokens = SmallVocabulary.alphabet
+    var merges: [String] = []
+    for bytes in sequences {
+      let spelled = bytes.map { SmallVocabulary.alphabet[Int($0)] }
+      for count in 2...bytes.count {
+        let token = spelled[..<count].joined()
+        if tokens.contains(token) { continue }
+        tokens.append(token)
+        merges.append(spelled[..<(count - 1)].joined() + " " + spelled[count - 1])
+      }
+    }
+    let vocabulary = SmallModels.Vocabulary(
+      tokens: tokens,
+      kinds: tokens.map { _ in 1 },
+      merges: merges,
+      scores: nil
+    )
+    let tokenizer = try SmallModels.bytePair("gpt-2", vocabulary)
+    let plain = try PlainBytePair("gpt-2", vocabulary)
+    for text in ["A不A", "\u{FFFD}\u{7FF}\u{800}", "𝒜不中\u{10FFFF}"] {
+      #expect(tokenizer.encode(text) == plain.encode(text), "\(text)")
+    }
+    #expect(!tokenizer.encode(utf8: [0xC1, 0x81, 0xFF, 0x80], parsingSpecial: false).isEmpty)
+  }
+
   @Test("cuts runs of characters where no rule joins them, and nowhere else")
   func cuts() throws {
     func spelled(_ text: String) -> String {
