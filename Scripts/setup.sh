@@ -60,11 +60,3 @@ case "$(uname -s)" in
   Darwin) setup_mac ;;
   *) say "untested system $(uname -s); trying" ;;
 esac
-
-# Few tests at a time, as many as there are processors and one more: with all at once, those that wait for threads or
-# loopback connections starve on a small machine.
-if command -v nproc >/dev/null 2>&1; then processors=$(nproc); else processors=$(sysctl -n hw.ncpu); fi
-test_width=()
-if [[ "$(swift test --help-hidden 2>/dev/null)" == *--experimental-maximum-parallelization-width* ]]; then
-  test_width=(--experimental-maximum-parallelization-width $((processors + 1)))
-fi

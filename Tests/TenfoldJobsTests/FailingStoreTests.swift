@@ -9,7 +9,7 @@ import Testing
 
 @testable import TenfoldJobs
 
-@Suite("A worker keeps its promises over a store that hangs, fails or closes", .timeLimit(.minutes(1)))
+@Suite("A worker keeps its promises over a store that hangs, fails or closes", .timeLimit(.minutes(10)))
 struct FailingStoreTests {
   private struct Work: DurableJob {
     static let name: JobName = "work.v1"

@@ -15,7 +15,7 @@ private struct Note: DurableJob {
 
 private struct Failure: Error {}
 
-@Suite("Traces reach from who enqueues to who runs", .timeLimit(.minutes(2)))
+@Suite("Traces reach from who enqueues to who runs", .timeLimit(.minutes(10)))
 struct JobTracingTests {
   private let tracer = InMemoryTracer()
 

@@ -23,7 +23,7 @@ private struct Note: DurableJob {
 
 private struct Failure: Error {}
 
-@Suite("A worker runs jobs, retries, stops and drains", .timeLimit(.minutes(2)))
+@Suite("A worker runs jobs, retries, stops and drains", .timeLimit(.minutes(10)))
 struct JobWorkerTests {
   private func withWorker(
     _ store: any JobStore,

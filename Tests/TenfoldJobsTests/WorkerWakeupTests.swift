@@ -105,7 +105,7 @@ struct WorkerWakeupTests {
     await store.close()
   }
 
-  @Test("what is left at the end is settled again after a pause, not in a loop", .timeLimit(.minutes(1)))
+  @Test("what is left at the end is settled again after a pause, not in a loop", .timeLimit(.minutes(10)))
   func patientEnd() async throws {
     let beat = Beat()
     let tries = WatchedState(0)

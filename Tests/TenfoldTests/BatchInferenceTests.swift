@@ -347,7 +347,7 @@ struct BatchInferenceTests {
     #expect(try results()[1].contains("poison"))
   }
 
-  @Test("lost lines end a batch also while other jobs come and go all the time", .timeLimit(.minutes(1)))
+  @Test("lost lines end a batch also while other jobs come and go all the time", .timeLimit(.minutes(10)))
   func lostInTraffic() async throws {
     let batches = try await batches()
     try write([ask("one"), ask("two")])

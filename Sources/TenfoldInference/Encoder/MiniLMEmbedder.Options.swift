@@ -17,7 +17,7 @@ extension MiniLMEmbedder {
     /// Calls are refused while more tokens than this wait.
     public var waitingTokens: Int
     /// How long a call that finds nothing under way waits for others to share its step, unless ``stepTokens`` wait before
-    /// that; at most ten seconds.
+    /// that; at most ten minutes.
     ///
     /// With zero it waits for none; calls share steps all the same as soon as they come while one is computed. Callers that
     /// send short texts one by one, all at once, gain from a millisecond or so.

@@ -45,8 +45,8 @@ public final class MiniLMEmbedder: TextEmbedder {
     guard (1...1 << 20).contains(options.stepTokens), options.waitingTokens > 0 else {
       throw ModelError(.invalidOption, "stepTokens must be in 1...1048576 and waitingTokens above 0.")
     }
-    guard (.zero ... .seconds(10)).contains(options.mergeWindow) else {
-      throw ModelError(.invalidOption, "mergeWindow is \(options.mergeWindow); it must be in 0...10 seconds.")
+    guard (.zero ... .seconds(600)).contains(options.mergeWindow) else {
+      throw ModelError(.invalidOption, "mergeWindow is \(options.mergeWindow); it must be 0 to 600 seconds.")
     }
     guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize else {
       throw ModelError(

@@ -440,7 +440,7 @@ struct GrammarTextTests {
 
   @Test(
     "repeats what may be empty without end or effect",
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(10)),
     arguments: [
       "root ::= \"a\" ws* \"b\"\nws ::= [ ]*", #"root ::= "a" (" "?)* "b""#, #"root ::= "a" (" "*)* "b""#,
       #"root ::= "a" (""{999999}){999999} " "? "b""#, #"root ::= "a" ("" | " "){0,5} "b""#,
@@ -459,7 +459,7 @@ struct GrammarTextTests {
 
   @Test(
     "reads what adds nothing once at each level, however deep it is nested",
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(10)),
     arguments: ["{1,2}", "{2,3}", "{0,9}", "{3}", "?", "*", "{1,1}"]
   )
   func nestedEmptyRepetition(count: String) throws {
@@ -472,7 +472,7 @@ struct GrammarTextTests {
 
   @Test(
     "refuses what takes too much work, with a code",
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(10)),
     arguments: [
       // Every level doubles what it holds.
       #"root ::= "a" "# + nested(#""" | """#, "{1,2}"), #"root ::= "# + nested(#""x""#, "{1,2}"),
@@ -487,7 +487,7 @@ struct GrammarTextTests {
     #expect(error?.code == .unsupportedFormat)
   }
 
-  @Test("follows rules that may be empty within each other so far and no further", .timeLimit(.minutes(2)))
+  @Test("follows rules that may be empty within each other so far and no further", .timeLimit(.minutes(10)))
   func nestedNullableRules() throws {
     for count in ["{1,2}", "{2,3}", "*", "?", "+"] {
       let rules = (0..<60).map { "r\($0) ::= r\($0 + 1)\(count)\n" }.joined() + "r60 ::= \"\"\n"
@@ -547,7 +547,7 @@ struct GrammarTextTests {
     #expect(grammar.work <= edges, "seed \(seed)")
   }
 
-  @Test("follows an ambiguous rule that calls itself", .timeLimit(.minutes(2)))
+  @Test("follows an ambiguous rule that calls itself", .timeLimit(.minutes(10)))
   func ambiguousRule() throws {
     let automaton = StructuredVocabulary.automaton(
       try GrammarText.grammar(#"root ::= "a" | "a" root "x" | "a" root "y""#)

@@ -288,7 +288,7 @@ struct PatternTests {
 
   @Test(
     "refuses what can't be satisfied, and what takes too much work",
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(10)),
     arguments: [
       (#"{"pattern": "[]"}"#, RequestError.Code.unsatisfiableFormat),
       (#"{"pattern": "a^b"}"#, .unsatisfiableFormat),
