@@ -22,7 +22,6 @@ let inMemoryTracing: Target.Dependency = .product(
   name: "InMemoryTracing",
   package: "swift-distributed-tracing"
 )
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -122,7 +121,7 @@ let package = Package(
     module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),
     module(
       "TenfoldInference",
-      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, collections]
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics]
     ),
 
     // Floor 3.
@@ -140,7 +139,6 @@ let package = Package(
       [
         "TenfoldCore", "TenfoldKernels", "TenfoldStorage", "TenfoldVectors", "TenfoldInference",
         "TenfoldRetrieval", "TenfoldCache", "TenfoldRouting", "TenfoldJobs", log, metrics, tracing,
-        collections,
       ]
     ),
 
