@@ -99,7 +99,7 @@ struct LocalLanguageModelTests {
   @Test(
     "gives the same tokens whatever the arrival, cancellations, page budget and reuse; and loses no page",
     .timeLimit(.minutes(10)),
-    arguments: 0..<8
+    arguments: RandomArrivals.seeds
   )
   func randomArrivals(seed: UInt64) async throws {
     var random = SamplerRandom(seed: seed)

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TenfoldCore
 import Testing
 
@@ -10,6 +11,12 @@ import Testing
 ///
 /// What a model answers to each alone, a crowd that guesses must answer, too.
 struct RandomArrivals {
+  /// The seeds that are run; `TENFOLD_ARRIVALS` asks for another number, where each takes long.
+  static let seeds: Range<UInt64> = {
+    let wanted = ProcessInfo.processInfo.environment["TENFOLD_ARRIVALS"].flatMap { UInt64($0) }
+    return 0..<(wanted ?? 10)
+  }()
+
   let seed: UInt64
   let prompts: [String]
   let options: [GenerationOptions]

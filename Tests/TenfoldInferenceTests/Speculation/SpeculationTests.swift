@@ -157,7 +157,7 @@ struct SpeculationTests {
   @Test(
     "gives the same tokens whatever the arrival, cancellations and page budget; and loses no page",
     .timeLimit(.minutes(10)),
-    arguments: 0..<10
+    arguments: RandomArrivals.seeds
   )
   func randomArrivals(seed: UInt64) async throws {
     var random = SamplerRandom(seed: seed)
