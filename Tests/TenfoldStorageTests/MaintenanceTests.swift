@@ -76,6 +76,37 @@ struct MaintenanceTests {
     await database.close()
   }
 
+  @Test("a copy takes nothing from the log of an older file that was killed, and spoils no file in use")
+  func replaced() async throws {
+    let database = try await open("a.db")
+    try await database.write { tx in try tx.execute("INSERT INTO t VALUES(1, 'x')") }
+    let old = try await open("old.db")
+    for number in 0..<200 {
+      try await old.write { tx in try tx.execute("INSERT INTO t VALUES(?1, 'old')", number) }
+    }
+    // What a kill leaves: the file and its log as they are in the middle of things.
+    let copy = directory.file("copy.db")
+    for end in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: directory.file("old.db" + end), toPath: copy + end)
+    }
+    await #expect { try await database.backup(to: directory.file("old.db")) } throws: {
+      ($0 as? StorageError)?.code == .busy
+    }
+    #expect(try await old.read { tx in try tx.first("SELECT count(*) FROM t") { try $0.int(0) } } == 200)
+    await old.close()
+    try await database.backup(to: copy)
+    let back = try await open("copy.db")
+    #expect(try await back.problems() == [])
+    #expect(try await back.read { tx in try tx.query("SELECT y FROM t") { try $0.text(0) } } == ["x"])
+    await back.close()
+    let gone = directory.file("gone.db")
+    try Data([1]).write(to: URL(fileURLWithPath: gone + "-wal"))
+    await #expect { try await database.backup(to: gone) } throws: {
+      ($0 as? StorageError)?.code == .misuse
+    }
+    await database.close()
+  }
+
   @Test("damage is found")
   func damage() async throws {
     let database = try await open("a.db")

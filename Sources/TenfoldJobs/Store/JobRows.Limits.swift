@@ -55,7 +55,15 @@ extension JobRows {
   }
 
   private func park(_ id: RawJobID, _ key: String) throws {
-    try tx.execute("UPDATE job SET state = 5, park = ?2 WHERE id = ?1", id.bytes, key)
+    try tx.execute(
+      """
+      UPDATE job SET state = 5, park = ?2, park_queue = (SELECT min(v.level) FROM job_level AS v WHERE v.queue =
+        (SELECT w.queue FROM job_level AS w JOIN job_lane AS l ON l.level = w.level WHERE l.lane = job.lane))
+        WHERE id = ?1
+      """,
+      id.bytes,
+      key
+    )
   }
 
   private func conform(_ key: String, _ cell: RateCell, _ id: RawJobID) throws -> Bool {
@@ -114,16 +122,27 @@ extension JobRows {
 
   /// Lets as many of a key's jobs go as there are free slots: also when one that was let go before won't take its own.
   ///
-  /// Those on a paused queue go along without counting, so that they keep nobody waiting. One too many does no harm, as it
-  /// is parked again.
+  /// Those on a paused queue go along without counting, so that they keep nobody waiting. So does the first of each queue of
+  /// which none went: nobody may serve the others. One too many does no harm, as it is parked again.
   func passOn(_ key: String, running known: Int? = nil) throws {
-    var taken = max(0, try known ?? running(key))
+    let running = max(0, try known ?? running(key))
+    var taken = running
+    var queues: Set<Int64?> = []
     while let next = try firstParked("c:" + key) {
       // One whose body is lost must come to a claim too, which makes it a dead letter.
       let limit = try keys(next.body)?.limit
-      guard taken < limit ?? .max else { return }
+      guard taken < limit ?? .max else { break }
       try unpark("c:" + key, 1)
+      queues.insert(next.queue)
       if limit != nil, try !isPaused(next.lane) { taken += 1 }
+    }
+    guard !queues.isEmpty else { return }
+    var seen = Int64.min
+    while let other = try firstParked("c:" + key, ofQueueAfter: seen) {
+      seen = other.queue
+      if !queues.contains(other.queue), running < (try keys(other.body)?.limit ?? .max) {
+        try unpark("c:" + key, 1, ofQueue: other.queue)
+      }
     }
   }
 
@@ -162,22 +181,44 @@ extension JobRows {
     ) { try $0.bool(0) } ?? true
   }
 
-  private func firstParked(_ key: String) throws -> (body: Int64, lane: Int64)? {
+  private func firstParked(_ key: String) throws -> (body: Int64, lane: Int64, queue: Int64?)? {
     try tx.first(
-      "SELECT body, lane FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1",
+      """
+      SELECT body, lane, park_queue FROM job INDEXED BY job_parked WHERE state = 5 AND park = ?1
+        ORDER BY run_at, id LIMIT 1
+      """,
       key
+    ) { (try $0.int64(0), try $0.int64(1), try $0.optionalInt64(2)) }
+  }
+
+  /// The first of the next queue that has jobs parked with a key.
+  private func firstParked(
+    _ key: String,
+    ofQueueAfter queue: Int64
+  ) throws -> (body: Int64, queue: Int64)? {
+    try tx.first(
+      """
+      SELECT body, park_queue FROM job INDEXED BY job_parked_queue WHERE state = 5 AND park = ?1 AND park_queue > ?2
+        ORDER BY park_queue, run_at, id LIMIT 1
+      """,
+      key,
+      queue
     ) { (try $0.int64(0), try $0.int64(1)) }
   }
 
-  private func unpark(_ key: String, _ count: Int) throws {
+  private func unpark(_ key: String, _ count: Int, ofQueue queue: Int64? = nil) throws {
+    let first =
+      queue == nil
+      ? "SELECT id FROM job INDEXED BY job_parked WHERE state = 5 AND park = ?1 AND ?3 IS NULL"
+      : "SELECT id FROM job INDEXED BY job_parked_queue WHERE state = 5 AND park = ?1 AND park_queue = ?3"
     let freed = try tx.query(
       """
-      UPDATE job SET state = 0, park = NULL WHERE id IN
-        (SELECT id FROM job WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT ?2)
+      UPDATE job SET state = 0, park = NULL WHERE id IN (\(first) ORDER BY run_at, id LIMIT ?2)
       RETURNING id, lane, run_at
       """,
       key,
-      count
+      count,
+      queue
     ) { (bytes: try $0.blob(0), lane: try $0.int64(1), runAt: try $0.int64(2)) }
     for job in freed {
       if let id = RawJobID(bytes: job.bytes) {

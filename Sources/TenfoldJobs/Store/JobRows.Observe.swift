@@ -48,9 +48,11 @@ extension JobRows {
     let oldest = try tx.first(
       """
       SELECT min((SELECT run_at FROM job WHERE state = 0 AND lane = l.lane ORDER BY run_at LIMIT 1))
-      FROM job_lane AS l WHERE l.activity > 0 AND l.level IN (SELECT level FROM job_level WHERE queue = ?1)
+      FROM job_lane AS l WHERE (l.activity = 2 OR l.activity = 1 AND l.next_at <= ?2)
+        AND l.level IN (SELECT level FROM job_level WHERE queue = ?1)
       """,
-      queue
+      queue,
+      now
     ) { try $0.optionalInt64(0) }
     if let oldest = oldest ?? nil, oldest <= now {
       stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now.clampedDifference(oldest)))
@@ -75,11 +77,11 @@ extension JobRows {
       let next = try tx.first(
         """
         SELECT min((SELECT run_at FROM job WHERE state = 0 AND lane = l.lane ORDER BY run_at LIMIT 1))
-        FROM job_lane AS l WHERE l.activity > 0 AND l.level IN \(open)
+        FROM job_lane AS l WHERE l.activity = 2 AND l.level IN \(open)
         """,
         queue
       ) { try $0.optionalInt64(0) }
-      if let next = next ?? nil { times.append(next) }
+      times += [next ?? nil, try firstSleeping(queue, open)].compactMap { $0 }
     }
     let others = try tx.first(
       """
@@ -88,6 +90,31 @@ extension JobRows {
       """
     ) { [try $0.optionalInt64(0), try $0.optionalInt64(1)] }
     return (times + (others ?? []).compactMap { $0 }).min()
+  }
+
+  /// When the first job of the lanes that sleep may start.
+  ///
+  /// A lane knows a time before which none of its jobs may; that of the job may be later, if earlier ones were cancelled. So
+  /// however many lanes sleep, only those up to the answer are looked at.
+  private func firstSleeping(_ queue: String, _ open: String) throws -> Int64? {
+    var first: Int64?
+    var last = (next: Int64.min, lane: Int64.min)
+    while let lane = try tx.first(
+      """
+      SELECT next_at, lane, (SELECT run_at FROM job WHERE state = 0 AND lane = l.lane ORDER BY run_at LIMIT 1)
+      FROM job_lane AS l INDEXED BY job_lane_sleeping
+      WHERE activity = 1 AND level IN \(open) AND (next_at, lane) > (?2, ?3) ORDER BY next_at, lane LIMIT 1
+      """,
+      queue,
+      last.next,
+      last.lane,
+      transform: { (next: try $0.int64(0), lane: try $0.int64(1), job: try $0.optionalInt64(2)) }
+    ), lane.next < first ?? .max {
+      if let job = lane.job { first = min(first ?? .max, job) }
+      if first == lane.next { break }
+      last = (lane.next, lane.lane)
+    }
+    return first
   }
 
   // MARK: - Single jobs

@@ -7,7 +7,8 @@ extension JobTable {
     guard let rare = record.rare else { return true }
     if let key = rare.limitKey, slots[key, default: Slot()].running >= rare.limit {
       record.isParked = true
-      slots[key, default: Slot()].parked.insert(record, at: record.runAt)
+      slots[key, default: Slot()].parked[record.lane.queue, default: TimedQueue()]
+        .insert(record, at: record.runAt)
       return false
     }
     if let limit = rare.rate, !conform(limit, record, now) {
@@ -67,15 +68,29 @@ extension JobTable {
 
   /// Lets as many of a key's jobs go as there are free slots: also when one that was let go before won't take its own.
   ///
-  /// Those on a paused queue go along without counting, so that they keep nobody waiting. One too many does no harm, as it
-  /// is parked again.
+  /// Those on a paused queue go along without counting, so that they keep nobody waiting. So does the first of each queue of
+  /// which none went: nobody may serve the others. One too many does no harm, as it is parked again.
   mutating func passOn(_ key: String, now: Int64) {
+    // Taken out and put back, so that its queues aren't copied.
     guard var slot = slots.removeValue(forKey: key) else { return }
     var taken = slot.running
+    var queues: Set<QueueName> = []
     while let next = Self.firstParked(&slot.parked), taken < next.details.limit {
-      slot.parked.removeFirst()
+      slot.parked[next.lane.queue]?.removeFirst()
       offer(next, now)
+      queues.insert(next.lane.queue)
       if !paused.contains(next.lane.queue), !next.lane.isClosed { taken += 1 }
+    }
+    if !queues.isEmpty {
+      for queue in Array(slot.parked.keys) where !queues.contains(queue) {
+        guard let next = Self.firstParked(&slot.parked, of: queue),
+          slot.running < next.details.limit
+        else {
+          continue
+        }
+        slot.parked[queue]?.removeFirst()
+        offer(next, now)
+      }
     }
     if slot.running > 0 || Self.firstParked(&slot.parked) != nil { slots[key] = slot }
   }
@@ -84,6 +99,26 @@ extension JobTable {
   mutating func passOnWaiting(now: Int64) {
     for key in passing { passOn(key, now: now) }
     passing = []
+  }
+
+  /// The first of all queues; those that have none any more go.
+  private static func firstParked(_ queues: inout [QueueName: TimedQueue]) -> JobRecord? {
+    var first: JobRecord?
+    for queue in Array(queues.keys) {
+      guard let next = firstParked(&queues, of: queue) else { continue }
+      if first.map({ ($0.runAt, $0.id) > (next.runAt, next.id) }) ?? true { first = next }
+    }
+    return first
+  }
+
+  private static func firstParked(
+    _ queues: inout [QueueName: TimedQueue],
+    of queue: QueueName
+  ) -> JobRecord? {
+    guard let index = queues.index(forKey: queue) else { return nil }
+    if let next = firstParked(&queues.values[index]) { return next }
+    queues.remove(at: index)
+    return nil
   }
 
   private static func firstParked(_ queue: inout TimedQueue) -> JobRecord? {

@@ -20,7 +20,8 @@ struct JobTable {
   /// The jobs of a concurrency key: how many run, and which wait for one of these to end.
   struct Slot {
     var running = 0
-    var parked = TimedQueue()
+    /// By their queue, none of them empty.
+    var parked: [QueueName: TimedQueue] = [:]
   }
 
   /// The state of a rate limit: its theoretical arrival time, and which jobs wait for it.

@@ -88,6 +88,18 @@ extension SQLiteJobStore {
         """,
         olderBuildsCanOpen: true
       ),
+      // Which queue a parked job is in: the first of the queue's levels. Builds of before park without it.
+      .init(
+        5,
+        """
+        ALTER TABLE job ADD COLUMN park_queue INTEGER;
+        UPDATE job SET park_queue = (SELECT min(v.level) FROM job_level AS v WHERE v.queue =
+          (SELECT w.queue FROM job_level AS w JOIN job_lane AS l ON l.level = w.level WHERE l.lane = job.lane))
+          WHERE state = 5;
+        CREATE INDEX job_parked_queue ON job(park, park_queue, run_at, id) WHERE state = 5;
+        """,
+        olderBuildsCanOpen: true
+      ),
     ]
   )
 }

@@ -45,11 +45,12 @@ extension SQLiteDatabase {
   /// Copies the database to another file while it is used.
   ///
   /// The copy is the newest commit of the moment it begins. It is written beside `path`, checked, synced and only then given
-  /// its name: on disk when this returns; a file there is replaced. A kill leaves the older file, and one called
-  /// `….partial-…` that may be deleted. Cancelling the task doesn't interrupt it.
+  /// its name: on disk when this returns; a file there is replaced, unless it is in use. A kill leaves the older file, and one
+  /// called `….partial-…` that may be deleted. Cancelling the task doesn't interrupt it.
   ///
   /// - Parameter path: Where to; the folder must exist. Not the database's own file.
-  /// - Throws: ``StorageError``: ``StorageError/Code/misuse`` for a database in memory or its own file,
+  /// - Throws: ``StorageError``: ``StorageError/Code/misuse`` for a database in memory, its own file, or where the log of a
+  ///   file that isn't there any more lies beside `path`; ``StorageError/Code/busy`` when the file there is open,
   ///   ``StorageError/Code/corrupt`` when the copy isn't sound, ``StorageError/Code/storageFull``, …
   /// - Complexity: O(size of the file); the copy has no free pages.
   public func backup(to path: String) async throws {
@@ -69,6 +70,7 @@ extension SQLiteDatabase {
           try transaction.execute("VACUUM INTO ?1", partial)
         }
         try Self.verify(partial, options)
+        try Self.endLog(of: path, options)
         try AtomicFileWriter.adopt(partial, as: path)
       } catch {
         unsafe unlink(partial)
@@ -140,6 +142,36 @@ extension SQLiteDatabase {
         guard ContinuousClock.now < deadline else { return false }
         DedicatedThread.pause(microseconds: 5000)
       }
+    }
+  }
+
+  /// Ends the log of a database that is about to be replaced: SQLite would apply it to the new file.
+  private static func endLog(of path: String, _ options: Options) throws {
+    var options = options
+    options.busyTimeout = min(options.busyTimeout, .seconds(1))
+    if unsafe access(path, F_OK) == 0 {
+      do {
+        try withReader(.file(path), options) { connection in
+          let transaction = SQLiteTransaction(connection)
+          defer { transaction.end() }
+          _ = try transaction.first("PRAGMA journal_mode = DELETE") { try $0.text(0) }
+        }
+      } catch let error as StorageError where error.code == .busy {
+        throw StorageError(
+          .busy,
+          "\(path) is open in this process or another: close it there, or name another file"
+        )
+      } catch {
+        // No database, or a damaged one; what matters is whether a log is left.
+      }
+    }
+    for log in ["-wal", "-journal"].map({ path + $0 }) {
+      var file = stat()
+      guard unsafe stat(log, &file) == 0, file.st_size > 0 else { continue }
+      throw StorageError(
+        .misuse,
+        "\(log) is the log of an older file and would spoil the copy: delete it, or name another file"
+      )
     }
   }
 

@@ -46,6 +46,41 @@ extension JobStoreContract {
       }
     ),
     (
+      "a queue that nobody serves keeps no other queue's jobs of the same key waiting, and the limit holds",
+      { bench, report in
+        let options = JobOptions(concurrencyKey: "host")
+        let first = try await bench.put(1, options)
+        let idle = try await bench.put(2, JobOptions(queue: "idle", concurrencyKey: "host"))
+        let later = try await bench.put(2, options)
+        // Those of the idle queue are parked with the key, by a worker that then leaves.
+        var runs = try await bench.claim(10)
+        _ = try await bench.claim(10, ["idle"])
+        for expected in first + later {
+          report.check(
+            runs.map(\.reference.id) == [expected],
+            bench.clause,
+            observed: "\(runs.count) run beside a queue without workers"
+          )
+          let beside = try await bench.claim(10, ["idle"])
+          report.check(beside.isEmpty, bench.clause, observed: "\(beside.count) run beyond the limit")
+          for run in runs { _ = try await bench.settle(run.reference, .done(result: nil)) }
+          if expected == later.last { break }
+          runs = try await bench.claim(10)
+        }
+        var order: [RawJobID] = []
+        for _ in idle {
+          let next = try await bench.claim(10, ["idle"])
+          order += next.map(\.reference.id)
+          for run in next { _ = try await bench.settle(run.reference, .done(result: nil)) }
+        }
+        report.check(
+          order == idle,
+          bench.clause,
+          observed: "\(order.count) of 2 of the idle queue, or out of order"
+        )
+      }
+    ),
+    (
       "a job that was next of its key and is cancelled leaves its place to the one after it",
       { bench, report in
         let ids = try await bench.put(3, JobOptions(concurrencyKey: "host"))

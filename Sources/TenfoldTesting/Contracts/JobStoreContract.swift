@@ -61,8 +61,10 @@ public enum JobStoreContract {
       return jobs.map(\.id)
     }
 
-    func claim(_ maximum: Int = 1) async throws -> [JobLease] {
-      try await store.claim(ClaimRequest(maximum: maximum, leaseFor: .seconds(10), workerID: "contract"))
+    func claim(_ maximum: Int = 1, _ queues: [QueueName] = [.standard]) async throws -> [JobLease] {
+      try await store.claim(
+        ClaimRequest(queues: queues, maximum: maximum, leaseFor: .seconds(10), workerID: "contract")
+      )
     }
 
     func settle(
