@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Synchronization
 import TenfoldCore
 import TenfoldTestSupport
@@ -36,6 +37,32 @@ private final class Place: Sendable {
   func read() throws -> String {
     if fails { throw StorageError(.inputOutput, "scripted") }
     return name
+  }
+}
+
+/// Holds back whoever waits, deaf to cancellation, until it is opened.
+private final class Gate: Sendable {
+  private let state: Mutex<(isOpen: Bool, waiting: [CheckedContinuation<Void, Never>])>
+
+  init() { state = Mutex((false, [])) }
+
+  func wait() async {
+    await withCheckedContinuation { continuation in
+      let isOpen = state.withLock { state in
+        if !state.isOpen { state.waiting.append(continuation) }
+        return state.isOpen
+      }
+      if isOpen { continuation.resume() }
+    }
+  }
+
+  func open() {
+    let waiting = state.withLock { state in
+      state.isOpen = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for one in waiting { one.resume() }
   }
 }
 
@@ -83,6 +110,130 @@ struct ReadRouterTests {
     }
     #expect(try await place(router, .includes(WriteToken(1))) == "primary")
     #expect(asked.withLock { $0 } == 1)
+  }
+
+  @Test(
+    "a position that is deaf to cancellation holds no read up, and is asked once",
+    .timeLimit(.minutes(3))
+  )
+  func deaf() async throws {
+    let gate = Gate()
+    let asked = Mutex(0)
+    let deaf = ReadReplica("deaf", source: a) {
+      asked.withLock { $0 += 1 }
+      await gate.wait()
+      return 9
+    }
+    let look = PositionLook(deaf, timeout: .seconds(1), time: time.source)
+    await withTaskGroup(of: StorageError.Code?.self) { group in
+      for _ in 0..<2 {
+        group.addTask {
+          do { _ = try await look.answer() } catch { return (error as? StorageError)?.code }
+          return nil
+        }
+      }
+      await time.waitForSleepers(2)
+      time.advance(by: .seconds(1))
+      for await code in group { #expect(code == .busy) }
+    }
+    // Still open: nobody waits for it a second time.
+    await #expect(throws: StorageError.self) { _ = try await look.answer() }
+    #expect(look.isOpen && asked.withLock { $0 } == 1)
+    gate.open()
+    while look.isOpen { await Task.yield() }
+    #expect(try await look.answer().position == 9)
+    #expect(asked.withLock { $0 } == 2)
+  }
+
+  @Test("who comes after a question was given up gets an answer of its own", .timeLimit(.minutes(3)))
+  func givenUp() async throws {
+    let gate = Gate()
+    let asked = Mutex(0)
+    let place = ReadReplica("a", source: a) {
+      let isFirst = asked.withLock { asked in
+        asked += 1
+        return asked == 1
+      }
+      if !isFirst { return 9 }
+      await gate.wait()
+      throw CancellationError()
+    }
+    let look = PositionLook(place, timeout: .seconds(60), time: time.source)
+    let leaves = Task { try await look.answer().position }
+    await time.waitForSleepers()
+    leaves.cancel()
+    await #expect(throws: CancellationError.self) { _ = try await leaves.value }
+    #expect(look.isOpen)
+    try await withThrowingTaskGroup(of: Int64.self) { group in
+      group.addTask { try await look.answer().position }
+      await time.waitForSleepers()
+      gate.open()
+      let position = try await group.next()
+      #expect(position == 9)
+    }
+    #expect(asked.withLock { $0 } == 2)
+  }
+
+  @Test("a view is as new as it must be also when the look at the primary was somebody else's")
+  func sharedLook() async throws {
+    let gate = Gate()
+    let asked = Mutex(0)
+    let slow = ReadReplica("primary", source: primary) {
+      asked.withLock { $0 += 1 }
+      await gate.wait()
+      return 5
+    }
+    let router = ReadRouter(
+      primary: slow,
+      replicas: [a.replica],
+      options: .init(maximumWait: .zero, rest: .seconds(10), positionTimeout: .seconds(60), time: time.source)
+    )
+    try await withThrowingTaskGroup(of: String.self) { group in
+      group.addTask { try await place(router, .within(.seconds(30))) }
+      await time.waitForSleepers()
+      time.advance(by: .seconds(20))
+      group.addTask { try await place(router, .within(.seconds(10))) }
+      await time.waitForSleepers(2)
+      gate.open()
+      // One may see what there was twenty seconds ago, the other may not.
+      let names = [try await group.next(), try await group.next()]
+      #expect(Set(names) == ["a", "primary"])
+    }
+    #expect(asked.withLock { $0 } == 1)
+  }
+
+  @Test("a read leaves a replica whose readers are all busy", .timeLimit(.minutes(3)))
+  func busyReaders() async throws {
+    let directory = try TemporaryDirectory()
+    let database = try await SQLiteDatabase.open(
+      .file(directory.file("log.db")),
+      schemas: [SQLiteEventLog.schema]
+    )
+    let log = SQLiteEventLog(database: database)
+    let sink = try await DataLayer.sink(.file(directory.file("replica.db")))
+    let writes = WriteBehind(log: log, sink: sink)
+    let token = try await writes.write([NewEvent(kind: "k", subject: "s", payload: [7])])
+    try await sink.apply(try await log.events(after: 0, limit: 9))
+    let router = ReadRouter(primary: .primary(log), replicas: [.replica("r", sink)])
+    let count = sink.database.options.readerCount
+    let (begun, release) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<count {
+        group.addTask {
+          try await sink.database.read { _ in
+            begun.signal()
+            release.wait()
+          }
+        }
+      }
+      try await DedicatedThread.run(name: "wait") { for _ in 0..<count { begun.wait() } }
+      let isPrimary = try? await router.read(.includes(token)) { $0 === database }
+      for _ in 0..<count { release.signal() }
+      #expect(isPrimary == true)
+      try await group.waitForAll()
+    }
+    await database.close()
+    await sink.database.close()
   }
 
   private func place(_ router: ReadRouter<Place>, _ consistency: ReadConsistency) async throws -> String {

@@ -9,7 +9,8 @@ public struct ReadReplica<Source: Sendable>: Sendable {
   public var source: Source
   /// The sequence of the last write that it shows; it never goes back.
   ///
-  /// It must end when its task is cancelled: a router gives up on an answer that takes too long by cancelling it.
+  /// A router cancels it when nobody waits for its answer any more, and asks one that goes on nevertheless no second time
+  /// before it has answered.
   public var position: @Sendable () async throws -> Int64
 
   /// Creates a replica.

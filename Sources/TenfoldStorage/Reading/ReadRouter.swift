@@ -26,6 +26,9 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     /// How long a replica rests after a failure; doubled with each further one, up to 64 times.
     public var rest: Duration
     /// How long a replica may take to say how far it has come before it counts as failed; `nil` for any time.
+    ///
+    /// A read waits no longer than this, also for a position that is deaf to cancellation. Such a replica isn't asked again
+    /// before it has answered.
     public var positionTimeout: Duration?
     /// Whether an error of a read says that the replica failed.
     ///
@@ -71,8 +74,8 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     public var replicaFailures = 0
   }
 
-  private let primary: ReadReplica<Source>
-  private let replicas: [ReadReplica<Source>]
+  private let primary: PositionLook<Source>
+  private let replicas: [PositionLook<Source>]
   private let options: Options
   private let state: Mutex<ReadRoutingStateMachine>
   private let counts = Mutex(Statistics())
@@ -84,8 +87,8 @@ public final class ReadRouter<Source: Sendable>: Sendable {
   ///   - replicas: Where most reads shall go; none makes every read go to the primary.
   ///   - options: How reads are routed.
   public init(primary: ReadReplica<Source>, replicas: [ReadReplica<Source>], options: Options = Options()) {
-    self.primary = primary
-    self.replicas = replicas
+    self.primary = PositionLook(primary, timeout: options.positionTimeout, time: options.time)
+    self.replicas = replicas.map { PositionLook($0, timeout: options.positionTimeout, time: options.time) }
     self.options = options
     state = Mutex(ReadRoutingStateMachine(count: replicas.count))
   }
@@ -108,7 +111,7 @@ public final class ReadRouter<Source: Sendable>: Sendable {
     if let replica = try await choose(consistency) {
       state.withLock { $0.began(replica) }
       do {
-        let value = try await body(replicas[replica].source)
+        let value = try await body(replicas[replica].place.source)
         state.withLock { $0.ended(replica) }
         counts.withLock { $0.replicaReads += 1 }
         return value
@@ -123,7 +126,7 @@ public final class ReadRouter<Source: Sendable>: Sendable {
       }
     }
     counts.withLock { $0.primaryReads += 1 }
-    return try await body(primary.source)
+    return try await body(primary.place.source)
   }
 
   /// How far each replica is behind the primary, in writes; `nil` for one that can't be asked.
@@ -131,11 +134,11 @@ public final class ReadRouter<Source: Sendable>: Sendable {
   /// - Returns: The lags by the replicas' names.
   /// - Throws: When the primary can't be asked.
   public func lags() async throws -> [String: Int64?] {
-    let newest = try await position(of: primary)
+    let newest = try await primary.answer().position
     var lags: [String: Int64?] = [:]
     for replica in replicas {
-      let position = try? await position(of: replica)
-      lags.updateValue(position.map { max(0, newest - $0) }, forKey: replica.name)
+      let position = try? await replica.answer().position
+      lags.updateValue(position.map { max(0, newest - $0) }, forKey: replica.place.name)
     }
     return lags
   }
@@ -157,7 +160,7 @@ public final class ReadRouter<Source: Sendable>: Sendable {
       if let known { return known }
       for candidate in candidates {
         do {
-          let position = try await position(of: replicas[candidate])
+          let position = try await replicas[candidate].answer().position
           state.withLock { $0.seen(position, of: candidate) }
           if position >= requirement { return candidate }
         } catch {
@@ -174,30 +177,14 @@ public final class ReadRouter<Source: Sendable>: Sendable {
   private func requirement(_ consistency: ReadConsistency) async throws -> Int64? {
     let now = options.time.now
     if let known = state.withLock({ $0.requirement(consistency, now: now) }) { return known }
-    // No look at the primary is new enough: this one is.
-    guard let position = try? await position(of: primary) else {
+    // No look at the primary is new enough: this one is, unless somebody else began it too long ago.
+    guard let answer = try? await primary.answer() else {
       try Task.checkCancellation()
       return nil
     }
-    state.withLock { $0.sampled(position, at: now) }
-    return position
-  }
-
-  /// How far a place has come, if it says so in time.
-  private func position(of place: ReadReplica<Source>) async throws -> Int64 {
-    guard let timeout = options.positionTimeout else { return try await place.position() }
-    let time = options.time
-    return try await withThrowingTaskGroup(of: Int64?.self) { group in
-      group.addTask { try await place.position() }
-      group.addTask {
-        try await time.sleep(until: time.now + timeout)
-        return nil
-      }
-      defer { group.cancelAll() }
-      guard let position = try await group.next() ?? nil else {
-        throw StorageError(.busy, "\(place.name) didn't say within \(timeout) how far it has come")
-      }
-      return position
+    return state.withLock { state in
+      state.sampled(answer.position, at: answer.asked)
+      return state.requirement(consistency, now: now)
     }
   }
 }

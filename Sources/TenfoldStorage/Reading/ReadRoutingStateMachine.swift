@@ -42,8 +42,9 @@ struct ReadRoutingStateMachine: Sendable {
     }
   }
 
-  /// Remembers where the primary was.
+  /// Remembers where the primary was; those who share a look say the same, and a newer one says more.
   mutating func sampled(_ position: Int64, at instant: Instant) {
+    if let last = samples.last, last.at >= instant { return }
     samples.append(Sample(at: instant, position: position))
     if samples.count > Self.keptSamples { samples.removeFirst() }
   }
