@@ -288,6 +288,36 @@ struct JobWorkerTests {
     #expect(running.stopReason(hung) == .leaseLost && running.mayNotSettle(hung))
   }
 
+  @Test("a run that saves after its end saves, but keeps its lease no longer", arguments: [false, true])
+  func savingOverlongRun(isCancelled: Bool) async throws {
+    let extents = Mutex<[Duration]>([])
+    let clock = ManualStoreClock()
+    let store = WrappedStore(noteExtent: { by in extents.withLock { $0.append(by) } }, clock: clock.clock)
+    let job = NewJob(name: "x", payload: [])
+    _ = try await store.enqueue([job])
+    let lease = try await store.claim(ClaimRequest(maximum: 1, leaseFor: .seconds(3600)))[0]
+    let running = RunningJobs()
+    let (start, reference) = (ContinuousClock.now, lease.reference)
+    running.add(reference, deadline: start + .seconds(1800))
+    running.limit(reference, to: start + .seconds(1))
+    let context = JobContext(lease: lease, running: running, store: store, leaseDuration: .seconds(3600))
+    if isCancelled {
+      // Told to stop for something else first; that gives it no more time.
+      try await store.control(.cancel([job.id]))
+      running.apply(.cancelRequested, to: reference, deadline: start + .seconds(1800))
+    }
+    running.stopOverlong(now: start + .seconds(1))
+    for number in 0..<3 { try await context.saveCheckpoint(number) }
+    _ = try await context.step("a") { 7 }
+    #expect(extents.withLock { $0.count == 4 && $0.allSatisfy { .zero < $0 && $0 <= .seconds(1800) } })
+    #expect(running.beat().isEmpty && running.stopReason(reference) == (isCancelled ? .cancelled : .timedOut))
+    clock.advance(by: .seconds(1801))
+    #expect(try await store.reap(limit: 9) == 1)
+    guard !isCancelled else { return }
+    let next = try await store.claim(ClaimRequest(maximum: 1))
+    #expect(next.first?.checkpoint == Array("2".utf8) && next.first?.steps.keys.sorted() == ["a"])
+  }
+
   @Test("jobs that run together share a call, each with its own output and retries")
   func batching() async throws {
     let calls = Mutex<[Int]>([])

@@ -10,6 +10,7 @@ final class WrappedStore: JobStore {
   let inner: InMemoryJobStore
   private let references = Mutex<[JobLease.Reference]>([])
   private let beforeExtend: @Sendable () async throws -> Void
+  private let noteExtent: @Sendable (Duration) -> Void
   private let beforeObserve: @Sendable (_ settled: Int) async throws -> Void
   private let beforeClaim: @Sendable () async throws -> Void
   private let beforeSettle: @Sendable () async throws -> Void
@@ -17,6 +18,7 @@ final class WrappedStore: JobStore {
 
   init(
     beforeExtend: @escaping @Sendable () async throws -> Void = {},
+    noteExtent: @escaping @Sendable (Duration) -> Void = { _ in },
     beforeObserve: @escaping @Sendable (_ settled: Int) async throws -> Void = { _ in },
     beforeClaim: @escaping @Sendable () async throws -> Void = {},
     beforeSettle: @escaping @Sendable () async throws -> Void = {},
@@ -24,6 +26,7 @@ final class WrappedStore: JobStore {
     clock: JobStoreClock = .system
   ) {
     self.beforeExtend = beforeExtend
+    self.noteExtent = noteExtent
     self.beforeObserve = beforeObserve
     self.beforeClaim = beforeClaim
     self.beforeSettle = beforeSettle
@@ -51,6 +54,7 @@ final class WrappedStore: JobStore {
     by duration: Duration,
     updates: [JobUpdate?]
   ) async throws -> [ExtendOutcome] {
+    noteExtent(duration)
     try await beforeExtend()
     return try await inner.extend(leases, by: duration, updates: updates)
   }

@@ -49,7 +49,8 @@ public struct JobContext: Sendable {
 
   /// Saves how far this run has come; the next run, if one is needed, gets it.
   ///
-  /// As durable as the store when this returns, also in a task that was cancelled: save, then leave.
+  /// As durable as the store when this returns, also in a task that was cancelled: save, then leave. It renews the lease,
+  /// unless the run has taken longer than ``JobWorker/Options/runTimeLimit``.
   ///
   /// - Parameter value: At most 64 KiB when encoded.
   /// - Throws: ``JobError`` with code ``JobError/Code/leaseLost`` when another run may have taken over,
@@ -62,9 +63,10 @@ public struct JobContext: Sendable {
 
   private func save(_ update: JobUpdate) async throws {
     let begin = ContinuousClock.now
-    let outcomes = try await store.extend([reference], by: leaseDuration, updates: [update])
+    let extent = running.extent(of: reference, lease: leaseDuration, now: begin)
+    let outcomes = try await store.extend([reference], by: extent, updates: [update])
     guard let outcome = outcomes.first else { return }
-    running.apply(outcome, to: reference, deadline: begin + leaseDuration)
+    running.apply(outcome, to: reference, deadline: begin + extent)
     if outcome == .lost { try checkLease() }
   }
 

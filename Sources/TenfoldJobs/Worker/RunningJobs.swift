@@ -29,6 +29,8 @@ final class RunningJobs: Sendable {
     var stop: StopReason?
     /// Until when the run may take, by the clock of the worker's timers; `nil` before it begins, or for any time.
     var end: ContinuousClock.Instant?
+    /// It has taken as long as it may, whatever it was told to stop for: its lease isn't renewed any more.
+    var isOverlong = false
     /// The job ended in a transaction of its own.
     var isFinished = false
   }
@@ -99,9 +101,18 @@ final class RunningJobs: Sendable {
   func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
     state.withLock { state in
       // A run that takes too long may never end: its lease must.
-      let runs = state.filter { $0.value.stop != .leaseLost && $0.value.stop != .timedOut }
+      let runs = state.filter { $0.value.stop != .leaseLost && !$0.value.isOverlong }
       for reference in runs.keys { state[reference]?.update = nil }
       return runs.map { ($0.key, $0.value.update) }
+    }
+  }
+
+  /// How long a lease goes on from `now` that a run saves something under: that of a run which has taken as long as it may
+  /// ends when it would have.
+  func extent(of reference: JobLease.Reference, lease: Duration, now: ContinuousClock.Instant) -> Duration {
+    state.withLock { state in
+      guard let run = state[reference], run.isOverlong else { return lease }
+      return max(.zero, min(lease, run.deadline - now))
     }
   }
 
@@ -133,13 +144,15 @@ final class RunningJobs: Sendable {
 
   /// When the first run has taken as long as it may.
   var nextEnd: ContinuousClock.Instant? {
-    state.withLock { state in state.values.lazy.filter { $0.stop == nil }.compactMap(\.end).min() }
+    state.withLock { state in state.values.lazy.filter { !$0.isOverlong }.compactMap(\.end).min() }
   }
 
   /// Stops the runs that have taken as long as they may.
   func stopOverlong(now: ContinuousClock.Instant) {
     let overlong = state.withLock { state in
-      state.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
+      let overlong = state.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
+      for reference in overlong { state[reference]?.isOverlong = true }
+      return overlong
     }
     for reference in overlong { stop(reference, .timedOut) }
   }
