@@ -86,7 +86,9 @@ extension JobRows {
       )
     }
     try tx.execute(
-      "UPDATE job SET state = 0, attempt = 0, crash_count = 0, run_at = ?2, park = NULL WHERE id = ?1",
+      """
+      UPDATE job SET state = 0, attempt = 0, crash_count = 0, cancel = 0, run_at = ?2, park = NULL WHERE id = ?1
+      """,
       id.bytes,
       now
     )

@@ -45,6 +45,7 @@ extension JobTable {
     }
     record.attempt = 0
     record.crashCount = 0
+    record.isCancelRequested = false
     makeReady(record, now, now)
   }
 

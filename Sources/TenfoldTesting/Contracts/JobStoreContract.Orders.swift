@@ -100,6 +100,27 @@ extension JobStoreContract {
       }
     ),
     (
+      "a dead letter that is replayed begins anew: an old request to cancel it counts no more",
+      { bench, report in
+        let ids = try await bench.put()
+        let lease = try await bench.claim()[0]
+        try await bench.store.control(.cancel(ids))
+        _ = try await bench.settle(lease.reference, .dead(error: "x"))
+        try await bench.store.control(.replay(ids))
+        for outcome in [JobSettlement.Outcome.release(after: .zero), .retry(after: .zero, error: "x")] {
+          guard let run = try await bench.claim().first else {
+            report.check(false, bench.clause, observed: "no run")
+            continue
+          }
+          let extended = try await bench.store.extend([run.reference], by: .seconds(10), updates: [nil])
+          report.check(extended == [.extended], bench.clause, observed: "\(extended)")
+          _ = try await bench.settle(run.reference, outcome)
+          let state = try await bench.state(ids[0])
+          report.check(state == .ready, bench.clause, observed: "\(String(describing: state)) after a run")
+        }
+      }
+    ),
+    (
       "the firings of a schedule are accepted once, in rising order",
       { bench, report in
         func fire(_ milliseconds: Int64) async throws -> Bool {
