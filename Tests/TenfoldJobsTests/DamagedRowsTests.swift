@@ -12,7 +12,7 @@ import Testing
 struct DamagedRowsTests {
   private static let tables = [
     "job", "job_lane", "job_level", "job_body", "job_rate", "job_slot", "job_unique", "job_tenant",
-    "job_clock",
+    "job_clock", "job_note",
   ]
 
   private func fill(_ store: SQLiteJobStore) async throws -> [RawJobID] {
@@ -21,26 +21,36 @@ struct DamagedRowsTests {
       JobOptions(), JobOptions(delay: .seconds(1)), JobOptions(concurrencyKey: "c"),
       JobOptions(concurrencyKey: "c"), JobOptions(rateLimit: rate), JobOptions(rateLimit: rate),
       JobOptions(uniqueKey: "u", uniqueRetention: .seconds(9)),
-      JobOptions(priority: .interactive, tenant: "t"),
+      JobOptions(priority: .interactive, tenant: "t"), JobOptions(queue: "other"),
     ]
     let jobs = each.map { NewJob(name: "x", payload: [1], options: $0) }
     _ = try await store.enqueue(jobs)
     try await store.control(.weigh("t", 3))
     let leases = try await store.claim(ClaimRequest(maximum: 3, leaseFor: .seconds(3600)))
+    _ = try await store.extend(
+      leases.map(\.reference),
+      by: .seconds(3600),
+      updates: leases.map { _ in JobUpdate(fraction: 0.5) }
+    )
     _ = try await store.settle(leases.prefix(1).map { JobSettlement($0.reference, .done(result: [2])) })
     return jobs.map(\.id)
   }
 
-  /// Sets some integers to values that no build writes.
+  /// Sets some numbers to values that no build writes.
   private func damage(_ store: SQLiteJobStore, seed: UInt64) async throws {
     try await store.database.write { tx in
       var random = SeededGenerator(seed: seed)
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         guard let table = Self.tables.randomElement(using: &random) else { continue }
         let columns = try tx.query(
-          "SELECT name FROM pragma_table_info('\(table)') WHERE type = 'INTEGER' AND pk = 0"
-        ) { try $0.text(0) }
-        guard let column = columns.randomElement(using: &random) else { continue }
+          "SELECT name, type FROM pragma_table_info('\(table)') WHERE type IN ('INTEGER', 'REAL') AND pk = 0"
+        ) { (name: try $0.text(0), isReal: try $0.text(1) == "REAL") }
+        guard let (column, isReal) = columns.randomElement(using: &random) else { continue }
+        if isReal {
+          let values = ["9e999", "-9e999", "1e300", "-1.5", "0.25"]
+          try tx.execute("UPDATE \(table) SET \(column) = \(values.randomElement(using: &random) ?? "0")")
+          continue
+        }
         let values: [Int64] = [.min, .min + 1, -1, 0, 1, 7, .max - 1, .max]
         let value = values.randomElement(using: &random) ?? 0
         // What a constraint refuses can't be there.
@@ -49,7 +59,7 @@ struct DamagedRowsTests {
     }
   }
 
-  @Test("any integers", arguments: 1...150 as ClosedRange<UInt64>)
+  @Test("any numbers", arguments: 1...150 as ClosedRange<UInt64>)
   func integers(seed: UInt64) async throws {
     let clock = ManualStoreClock()
     let directory = try TemporaryDirectory()
@@ -63,7 +73,10 @@ struct DamagedRowsTests {
     let store = try await SQLiteJobStore.open(.file(path), options: options, clock: clock.clock)
     for _ in 0..<3 {
       clock.advance(by: .seconds(2))
-      _ = try? await store.observe(.init(jobs: ids, deadLetters: 9, list: .init(limit: 9)))
+      let stats = try? await store.observe(.init(jobs: ids, deadLetters: 9, list: .init(limit: 9)))
+      for fraction in (stats?.jobs ?? []).compactMap(\.fraction) {
+        #expect((0...1).contains(fraction), "seed \(seed)")
+      }
       _ = try? await store.reap(limit: 10)
       _ = try? await store.enqueue([NewJob(name: "x", payload: [], options: JobOptions(concurrencyKey: "c"))])
       let leases = (try? await store.claim(ClaimRequest(maximum: 4))) ?? []
@@ -74,6 +87,23 @@ struct DamagedRowsTests {
       _ = try? await store.control(.cancel(Array(ids.prefix(3))))
       _ = try? await store.control(.replay(ids))
     }
+    await store.close()
+  }
+
+  @Test("lanes that count too many waiting jobs, on several queues, and fractions beyond one")
+  func counts() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    let jobs = ["a", "b", "c"].map { NewJob(name: "x", payload: [], options: JobOptions(queue: $0)) }
+    _ = try await store.enqueue(jobs)
+    let lease = try #require(try await store.claim(ClaimRequest(queues: ["a"], maximum: .max)).first)
+    _ = try await store.extend([lease.reference], by: .seconds(9), updates: [JobUpdate(fraction: 0.5)])
+    try await store.database.write { tx in
+      try tx.execute("UPDATE job_lane SET waiting = ?1", Int64.max - 1)
+      try tx.execute("UPDATE job_note SET fraction = 1e300")
+    }
+    let stats = try await store.observe(.init(jobs: [lease.reference.id]))
+    #expect(stats.ready == .max && stats.jobs.first?.fraction == 1)
+    #expect(try await store.claim(ClaimRequest(queues: ["b"], maximum: .min)).isEmpty)
     await store.close()
   }
 

@@ -68,6 +68,25 @@ struct BatchInferenceTests {
     #expect(results[2].hasPrefix(#"{"id":"b-4","custom_id":"c","#))
   }
 
+  @Test("counts that no build writes are no more than wrong")
+  func damagedCounts() async throws {
+    let batches = try await batches(.init(maximumAttempts: .max))
+    try write([ask("one")])
+    #expect(try await batches.answer(input, to: output, as: "b", for: "t").succeeded == 1)
+    for (succeeded, failed, total) in [
+      (Int64.max, Int64.max, Int64(1)), (.min, .min, .max), (.max, .max, .min),
+    ] {
+      try await batches.database.write { tx in
+        try tx.execute("UPDATE batch SET succeeded = ?1, failed = ?2, total = ?3", succeeded, failed, total)
+      }
+      let progress = try await batches.status(of: "b")
+      #expect(!progress.isFinished && progress.fraction.isFinite)
+      await #expect { try await batches.write("b", to: output) } throws: {
+        ($0 as? BatchError)?.code == .notFinished
+      }
+    }
+  }
+
   @Test("requests carry their options, their tenant and background priority")
   func options() async throws {
     let model = ScriptedLanguageModel { _ in .text("yes") }

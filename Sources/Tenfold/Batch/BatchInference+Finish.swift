@@ -19,10 +19,9 @@ extension BatchInference {
   public func write(_ id: BatchID, to output: String) async throws {
     let batch = try await find(id)
     guard batch.progress.isFinished else {
-      let open = batch.progress.total - batch.progress.succeeded - batch.progress.failed
       throw BatchError(
         .notFinished,
-        "\(open) lines of batch “\(id)” have no result yet: run a worker, or cancel it first"
+        "\(batch.progress.open) lines of batch “\(id)” have no result yet: run a worker, or cancel it first"
       )
     }
     let file = try await DedicatedThread.run(name: "tenfold-batch") {

@@ -126,7 +126,7 @@ extension BatchInference.Intake {
       }
       _ = try store.enqueue(jobs, in: tx)
       try BatchTables.advance(batch.number, to: next, taken: lines.count, in: tx)
-      guard next != nil || batch.progress.taken + lines.count == batch.progress.total else {
+      guard next != nil || batch.progress.taken &+ lines.count == batch.progress.total else {
         throw BatchError(.inputChanged, "the input of batch “\(id)” was changed while it was read")
       }
       return try BatchTables.batch(id, in: tx)
@@ -151,7 +151,7 @@ extension BatchInference.Intake {
         priority: .background,
         tenant: batch.progress.tenant,
         // One more than the line's own limit: its last failure is written as its result, not as a dead letter.
-        maximumAttempts: options.maximumAttempts + 1,
+        maximumAttempts: min(options.maximumAttempts, .max - 1) + 1,
         resultRetention: .zero
       )
     )

@@ -38,10 +38,22 @@ public struct BatchProgress: Hashable, Sendable, Codable {
   public var isFinished: Bool {
     switch state {
     case .submitting: false
-    case .answering, .cancelled: succeeded + failed == taken
+    case .answering, .cancelled: settled == taken
     }
   }
 
+  /// The lines that have a result; like ``open`` clamped, as a row that is damaged must not stop the process.
+  package var settled: Int {
+    let (sum, overflow) = succeeded.addingReportingOverflow(failed)
+    return overflow ? (failed < 0 ? .min : .max) : sum
+  }
+
+  /// The lines that have no result yet.
+  var open: Int {
+    let (difference, overflow) = total.subtractingReportingOverflow(settled)
+    return overflow ? (total < 0 ? .min : .max) : difference
+  }
+
   /// How much is done, 0…1.
-  public var fraction: Double { total > 0 ? Double(succeeded + failed) / Double(total) : 0 }
+  public var fraction: Double { total > 0 ? Double(settled) / Double(total) : 0 }
 }

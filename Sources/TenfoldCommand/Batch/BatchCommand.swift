@@ -113,7 +113,7 @@ private struct BatchRun: Sendable {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await batches.answer(input, to: output, as: id, for: tenant) }
       group.addTask {
-        for try await now in batches.progress(of: id) { bar.show(now.succeeded + now.failed) }
+        for try await now in batches.progress(of: id) { bar.show(now.settled) }
       }
       try await group.waitForAll()
     }

@@ -10,7 +10,7 @@ enum JobText {
     let columns = [
       "\(job.id)", "\(job.state)", job.queue.rawValue, job.name.rawValue, "\(job.attempts) runs",
     ]
-    let progress = job.fraction.map { " \(Int($0 * 100)) %" } ?? ""
+    let progress = job.fraction.map { " \(percent($0))" } ?? ""
     let last = job.errors.last.map { "  " + clip($0, 60) } ?? ""
     return columns.joined(separator: "  ") + progress + last
   }
@@ -22,7 +22,7 @@ enum JobText {
       "runs      \(job.attempts), lost leases \(job.crashCount), fence \(job.fence)",
     ]
     if job.fraction != nil || job.message != nil {
-      let fraction = job.fraction.map { "\(Int($0 * 100)) %" } ?? ""
+      let fraction = job.fraction.map(percent) ?? ""
       lines.append("progress  \(fraction) \(job.message ?? "")")
     }
     if !job.payload.isEmpty { lines.append("payload   \(bytes(job.payload))") }
@@ -39,6 +39,11 @@ enum JobText {
     case ..<7200: return "\(Int(seconds / 60)) min"
     default: return "\(Int(seconds / 3600)) h"
     }
+  }
+
+  /// A fraction that any store may have given, so perhaps none at all.
+  static func percent(_ fraction: Double) -> String {
+    fraction.isNaN ? "?" : "\(Int(min(1, max(0, fraction)) * 100)) %"
   }
 
   /// Text as it is; what a terminal could take for a command is left out.

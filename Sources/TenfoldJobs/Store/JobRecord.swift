@@ -89,7 +89,7 @@ final class JobRecord {
 
   func apply(_ update: JobUpdate) {
     let rare = details
-    rare.fraction = update.fraction ?? rare.fraction
+    rare.fraction = update.fraction.flatMap(\.asFraction) ?? rare.fraction
     rare.message = update.message ?? rare.message
     rare.checkpoint = update.checkpoint ?? rare.checkpoint
     rare.steps.merge(update.steps) { _, new in new }

@@ -45,6 +45,9 @@ extension JobRows {
   }
 
   func claim(_ request: ClaimRequest, picker: inout PriorityPicker) throws -> [JobLease] {
+    var request = request
+    // Sums and products with it stay far from overflow.
+    request.maximum = min(max(0, request.maximum), Int(Int32.max))
     try sweep(limit: 200 + 2 * request.maximum)
     try unparkRates()
     try wakeLanes()

@@ -33,9 +33,10 @@ extension JobRows {
   private func count(_ queue: String, _ stats: inout JobStats) throws {
     func number(_ sql: String) throws -> Int { try tx.first(sql, queue) { try $0.int(0) } ?? 0 }
     let lanes = "(SELECT lane FROM job_lane WHERE level IN (SELECT level FROM job_level WHERE queue = ?1))"
-    stats.ready += try number(
+    let waiting = try number(
       "SELECT coalesce(sum(waiting), 0) FROM job_lane WHERE level IN (SELECT level FROM job_level WHERE queue = ?1)"
     )
+    stats.ready = Int(Int64(stats.ready).clampedSum(Int64(waiting)))
     stats.running += try number(
       "SELECT count(*) FROM job INDEXED BY job_lease WHERE state = 1 AND lane IN \(lanes)"
     )
@@ -173,7 +174,7 @@ extension JobRows {
         attempts: try row.int(2),
         crashCount: try row.int(3),
         fence: try row.int64(4),
-        fraction: row.isNull(5) ? nil : try row.double(5),
+        fraction: row.isNull(5) ? nil : try row.double(5).asFraction,
         message: try row.optionalText(6),
         result: hasEnded ? try row.optionalBlob(7) : nil,
         errors: errors,

@@ -105,7 +105,7 @@ extension JobRows {
         checkpoint = coalesce(?4, checkpoint)
       """,
       id,
-      update.fraction,
+      update.fraction.flatMap(\.asFraction),
       update.message,
       update.checkpoint
     )

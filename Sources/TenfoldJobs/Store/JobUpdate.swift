@@ -3,7 +3,7 @@
 
 /// What a run reports while it goes on; it rides on the heartbeat.
 public struct JobUpdate: Sendable {
-  /// How much is done, 0…1.
+  /// How much is done, 0…1; a store keeps no less and no more, and takes what is no number for `nil`.
   public var fraction: Double?
   /// What is going on, for people.
   public var message: String?
@@ -30,4 +30,9 @@ public struct JobUpdate: Sendable {
     self.checkpoint = checkpoint
     self.steps = steps
   }
+}
+
+extension Double {
+  /// The fraction that this stands for: between 0 and 1, `nil` for what is no number or endless.
+  var asFraction: Double? { isFinite ? min(1, max(0, self)) : nil }
 }

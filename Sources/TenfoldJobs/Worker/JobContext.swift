@@ -131,8 +131,7 @@ public struct JobContext: Sendable {
   ///   - fraction: How much is done, 0…1.
   ///   - message: What is going on, for people.
   public func report(fraction: Double? = nil, message: String? = nil) {
-    let valid = fraction.flatMap { $0.isFinite ? min(1, max(0, $0)) : nil }
-    running.report(reference, JobUpdate(fraction: valid, message: message))
+    running.report(reference, JobUpdate(fraction: fraction.flatMap(\.asFraction), message: message))
   }
 
   /// Throws if this run has lost its lease: check before an effect that can't be undone.

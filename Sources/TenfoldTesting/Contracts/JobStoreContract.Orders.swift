@@ -176,6 +176,32 @@ extension JobStoreContract {
       }
     ),
     (
+      "a fraction is kept within 0…1, and what is no number changes nothing",
+      { bench, report in
+        let ids = try await bench.put()
+        let lease = try await bench.claim()[0]
+        let cases: [(Double, Double)] = [(0.5, 0.5), (1e300, 1), (-2, 0), (0.25, 0.25), (.nan, 0.25)]
+        for (told, kept) in cases + [(.infinity, 0.25)] {
+          let update = JobUpdate(fraction: told)
+          _ = try await bench.store.extend([lease.reference], by: .seconds(10), updates: [update])
+          let seen = try await bench.store.observe(.init(jobs: ids)).jobs.first?.fraction
+          report.check(seen == kept, bench.clause, observed: "\(String(describing: seen)) after \(told)")
+        }
+      }
+    ),
+    (
+      "a claim for as many as there can be takes what there is, one for none takes none",
+      { bench, report in
+        let ids = try await bench.put(3)
+        for maximum in [0, -1, Int.min] {
+          let none = try await bench.claim(maximum)
+          report.check(none.isEmpty, bench.clause, observed: "\(none.count) for \(maximum)")
+        }
+        let leases = try await bench.claim(.max)
+        report.check(leases.map(\.reference.id) == ids, bench.clause, observed: "\(leases.count) leases")
+      }
+    ),
+    (
       "jobs are listed by state, a page at a time, with their queue and tenant",
       { bench, report in
         let ids = try await bench.put(5, JobOptions(tenant: "t"))
