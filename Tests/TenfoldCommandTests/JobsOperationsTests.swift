@@ -76,6 +76,42 @@ struct JobsOperationsTests {
     await store.close()
   }
 
+  @Test(
+    "retry --all reaches what comes behind many that can't be put back, and counts what is",
+    .timeLimit(.minutes(5))
+  )
+  func retryBehindHeld() async throws {
+    let store = try await folder.queue(tenants: [])
+    func job(_ number: Int) -> NewJob {
+      NewJob(name: "test", payload: [], options: JobOptions(uniqueKey: number < 501 ? "\(number)" : nil))
+    }
+    _ = try await store.enqueue((0..<503).map(job))
+    let leases = try await store.claim(ClaimRequest(maximum: 503))
+    #expect(leases.count == 503)
+    _ = try await store.settle(leases.map { JobSettlement($0.reference, .dead(error: "no use")) })
+    // The first 501 dead letters have lost their keys to others.
+    _ = try await store.enqueue((0..<501).map(job))
+    let all = try await jobs("retry", "--all")
+    #expect(all.status == 0 && all.output == "2 jobs are waiting again\n")
+    #expect(try await store.observe(.init()).dead == 501)
+    let held = try await ids(store)[0]
+    let one = try await jobs("retry", "\(held)", "\(held)", "\(leases[502].reference.id)")
+    #expect(one.status == 0 && one.output == "0 jobs are waiting again\n")
+    await store.close()
+  }
+
+  @Test("drain takes back what a worker left behind that died", .timeLimit(.minutes(5)))
+  func drainBehindLost() async throws {
+    let store = try await folder.queue(tenants: ["a"])
+    #expect(try await store.claim(ClaimRequest(maximum: 1, leaseFor: .milliseconds(1))).count == 1)
+    let drain = try await jobs("drain")
+    #expect(
+      drain.status == 0 && drain.lines.last == "queue \(QueueName.standard) is paused and nothing of it runs"
+    )
+    #expect(try await store.observe(.init()).running == 0)
+    await store.close()
+  }
+
   @Test("cancel ends what waits at once and tells what runs")
   func cancel() async throws {
     let store = try await folder.queue(tenants: ["a", "b"])

@@ -25,28 +25,38 @@ struct JobsRetryCommand: AsyncParsableCommand {
   func run() async throws {
     let chosen = try JobIDArguments.parsed(ids)
     try await file.withStore { store in
-      var count = 0
-      if all {
-        var page = try await dead(store)
-        while !page.isEmpty {
-          try await store.control(.replay(page))
-          count += page.count
-          let left = try await dead(store)
-          // What can't be replayed, because another job has its unique key, stays: don't try it for ever.
-          page = left == page ? [] : left
-        }
-      } else {
-        try await store.control(.replay(chosen))
-        count = try await store.observe(.init(jobs: chosen, countsJobs: false)).jobs
-          .filter { $0.state != .dead }.count
-      }
+      let count = all ? try await replayAll(store) : try await replay(snapshots(chosen, store), store)
       ConsoleText.say("\(count) jobs are waiting again")
     }
   }
 
-  private func dead(_ store: SQLiteJobStore) async throws -> [RawJobID] {
-    let query = JobStats.Query(list: .init(state: .dead, limit: 500), countsJobs: false)
-    return try await store.observe(query).listed.map(\.id)
+  /// Each dead letter once, also one that a worker makes a dead letter again meanwhile.
+  private func replayAll(_ store: SQLiteJobStore) async throws -> Int {
+    var (count, last) = (0, RawJobID?.none)
+    while true {
+      let list = JobStats.List(state: .dead, after: last, limit: 500)
+      let page = try await store.observe(.init(list: list, countsJobs: false)).listed
+      count += try await replay(page, store)
+      guard page.count == list.limit, let end = page.last else { return count }
+      last = end.id
+    }
+  }
+
+  /// Replays the dead letters among some jobs.
+  ///
+  /// - Returns: How many there are no more; one whose unique key another job has stays what it is.
+  private func replay(_ jobs: [JobSnapshot], _ store: SQLiteJobStore) async throws -> Int {
+    let dead = Dictionary(jobs.filter { $0.state == .dead }.map { ($0.id, $0.fence) }) { first, _ in first }
+    try await store.control(.replay(dead.keys.sorted()))
+    // One with another fence was run again, and failed again.
+    let left = try await snapshots(dead.keys.sorted(), store).filter {
+      $0.state == .dead && $0.fence == dead[$0.id]
+    }
+    return dead.count - left.count
+  }
+
+  private func snapshots(_ ids: [RawJobID], _ store: SQLiteJobStore) async throws -> [JobSnapshot] {
+    try await store.observe(.init(jobs: ids, countsJobs: false)).jobs
   }
 }
 
@@ -87,6 +97,8 @@ struct JobsDrainCommand: AsyncParsableCommand {
       try await store.control(.pause(name))
       var running = -1
       while true {
+        // The only worker may have died with its leases.
+        _ = try await store.reap(limit: 1000)
         let now = try await store.observe(.init(queues: [name])).running
         if now == 0 { break }
         if now != running { ConsoleText.say("\(now) jobs of \(queue) still run") }
