@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TenfoldCore
 import TenfoldTestSupport
 import TenfoldTesting
@@ -96,6 +97,62 @@ struct RecordsTests {
     // Nothing of it is left in the log either.
     let left = try await log.events(after: 0, limit: 99)
     #expect(left.filter { $0.kind == ConversationTable.kind }.map(\.tenant) == ["b"])
+  }
+
+  @Test(
+    "an erased tenant's words are gone from the file and its log",
+    arguments: ["memory", "queries", "log"]
+  )
+  func erasedWords(by record: String) async throws {
+    let path = directory.file(ObjectName.random())
+    let log = SQLiteEventLog(
+      database: try await SQLiteDatabase.open(.file(path), schemas: [SQLiteEventLog.schema])
+    )
+    let (memory, queries) = (SQLiteConversationMemory(log: log), SQLiteQueryLog(log: log))
+    func fill(_ tenant: TenantID, _ text: String) async throws {
+      try await memory.append(
+        (0..<1200).map { ConversationTurn(.user("\(text) \($0)"), time: 1) },
+        to: "c",
+        of: tenant
+      )
+      try await queries.record(
+        (0..<1200).map { number in
+          LoggedQuery(
+            tenant: tenant,
+            request: RequestID("r\(number)"),
+            text: "\(text) \(number)",
+            source: "s",
+            elapsed: .zero,
+            time: 1
+          )
+        }
+      )
+      #expect(try await memory.turns(of: "c", for: tenant, last: 9, .newest).count == 9)
+      #expect(try await queries.recent(of: tenant, limit: 9).count == 9)
+    }
+    func occurrences(of text: String, in endings: [String] = ["", "-wal"]) throws -> Int {
+      try endings.map { path + $0 }.filter(FileManager.default.fileExists).reduce(0) { count, file in
+        let data = try Data(contentsOf: URL(fileURLWithPath: file))
+        return count + (data.range(of: Data(text.utf8)) == nil ? 0 : 1)
+      }
+    }
+    try await fill("gone", "MARKER-OF-THE-ERASED")
+    try await fill("stays", "MARKER-OF-OTHERS")
+    #expect(try occurrences(of: "MARKER-OF-THE-ERASED") > 0)
+    switch record {
+    case "memory": try await memory.erase("gone")
+    case "queries": try await queries.erase("gone")
+    default: _ = try await log.erase("gone")
+    }
+    #expect(try occurrences(of: "MARKER-OF-THE-ERASED", in: ["-wal"]) == 0)
+    try await log.database.compact()
+    #expect(try occurrences(of: "MARKER-OF-THE-ERASED") == 0)
+    #expect(try occurrences(of: "MARKER-OF-OTHERS") > 0)
+    #expect(try await memory.turns(of: "c", for: "gone", last: 9, .newest).isEmpty)
+    #expect(try await queries.recent(of: "gone", limit: 9).isEmpty)
+    #expect(try await memory.turns(of: "c", for: "stays", last: 2000, .newest).count == 1200)
+    #expect(try await queries.recent(of: "stays", limit: 2000).count == 1200)
+    await log.database.close()
   }
 
   @Test("records of one log share it without meeting, and totals outlive the events")

@@ -143,6 +143,31 @@ struct SQLiteEventLogTests {
     #expect(try await total(log, "counts_2") == count, "seed \(seed)")
   }
 
+  @Test("an erasure goes in steps, and one that was interrupted is finished by the next", arguments: 0...4)
+  func erasingInSteps(interruptedAfter: Int) async throws {
+    struct Killed: Error {}
+    let log = try await makeLog(3)
+    _ = try await log.append(
+      (0..<47).map { NewEvent(kind: "k", subject: "s\($0)", payload: [], tenant: "a") }
+    )
+    var steps = 0
+    func erase() async throws -> Int64 {
+      try await log.eraseEvents(of: "a", step: 10) {
+        steps += 1
+        if steps == interruptedAfter { throw Killed() }
+      }
+    }
+    if interruptedAfter > 0 {
+      await #expect(throws: Killed.self) { _ = try await erase() }
+      let left = try await log.events(after: 0, limit: 99)
+      #expect(left.count == 50 - 10 * interruptedAfter && left.allSatisfy { $0.kind == "k" })
+    }
+    let sequence = try await erase()
+    let left = try await log.events(after: 0, limit: 99)
+    #expect(left.map(\.kind) == ["k", "k", "k", StoredEvent.erasure] && left.last?.sequence == sequence)
+    #expect(steps == 4 && left.dropLast().allSatisfy { $0.tenant == "" })
+  }
+
   @Test("a runner keeps projections up to date and is stopped by its task")
   func running() async throws {
     let log = try await makeLog(3)

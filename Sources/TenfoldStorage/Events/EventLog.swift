@@ -34,7 +34,8 @@ public protocol EventLog: Sendable {
 
   /// Deletes the events of a tenant and appends one that says so: ``StoredEvent/erasure``, with the tenant as subject.
   ///
-  /// Projections that hold something of the tenant delete it when they see that event. The sequence has gaps after it.
+  /// Projections that hold something of the tenant delete it when they see that event. The sequence has gaps after it. An
+  /// erasure that was interrupted is finished by calling it again.
   ///
   /// - Parameter tenant: Whose events.
   /// - Returns: The sequence of the event that says so.

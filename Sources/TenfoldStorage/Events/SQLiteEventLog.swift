@@ -102,19 +102,57 @@ public struct SQLiteEventLog: EventLog {
     try await database.read { tx in try Self.latest(in: tx) }
   }
 
-  /// Deletes the events of a tenant and appends one that says so, in one commit.
+  /// Deletes the events of a tenant, in several commits, so that writers needn't wait for long; the last one appends the
+  /// event that says so.
+  ///
+  /// Killed in between, it has deleted some and no event says so: call it again, which finishes it. What is deleted is
+  /// overwritten in the file, and the write-ahead log is emptied at the end. Where reads or other processes keep that log
+  /// for longer than a second its old pages stay until it is written anew, or the database closed. When SQLite moved rows
+  /// between pages it may have left copies in a page's unused part; ``SQLiteDatabase/compact()`` leaves nothing.
   ///
   /// - Parameter tenant: Whose events.
   /// - Returns: The sequence of the event that says so.
-  /// - Throws: ``StorageError``.
+  /// - Throws: ``StorageError``; what was deleted by then stays so.
   public func erase(_ tenant: TenantID) async throws -> Int64 {
+    let sequence = try await eraseEvents(of: tenant)
+    _ = try await database.emptyLog()
+    return sequence
+  }
+
+  /// As ``erase(_:)``, but leaves the write-ahead log to the caller.
+  ///
+  /// The rows of records go before the events. Otherwise the projections would delete all of them in the one commit that
+  /// applies the event which says so.
+  func eraseEvents(
+    of tenant: TenantID,
+    step: Int = 1000,
+    between: () throws -> Void = {}
+  ) async throws -> Int64 {
     guard tenant != "" else { throw StorageError(.invalidOption, "erase needs the name of a tenant") }
-    return try await database.write { tx in
-      try tx.execute("DELETE FROM event WHERE tenant = ?1 AND tenant <> ''", tenant.rawValue)
-      return try append(
-        [NewEvent(kind: StoredEvent.erasure, subject: tenant.rawValue, payload: [])],
-        in: tx
-      )
+    for table in RecordTables.names {
+      var count = step
+      while count == step {
+        count = try await database.write { tx in
+          try RecordTables.erase(tenant, from: table, limit: step, in: tx)
+        }
+        if count == step { try between() }
+      }
+    }
+    while true {
+      let sequence = try await database.write { tx -> Int64? in
+        let count = try tx.execute(
+          """
+          DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE tenant = ?1 AND tenant <> '' LIMIT ?2)
+          """,
+          tenant.rawValue,
+          step
+        )
+        guard count < step else { return nil }
+        let erasure = NewEvent(kind: StoredEvent.erasure, subject: tenant.rawValue, payload: [])
+        return try append([erasure], in: tx)
+      }
+      if let sequence { return sequence }
+      try between()
     }
   }
 

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// A projection of one table with a row for each record: columns `sequence`, `tenant` and `time`, and its own.
 protocol RecordTable: Projection {
   static var table: String { get }
@@ -22,6 +24,29 @@ extension RecordTable {
     default: return false
     }
     return true
+  }
+}
+
+/// The tables of records in the log's own file.
+enum RecordTables {
+  static let names = [ConversationTable.table, QueryTable.table]
+
+  /// Deletes rows of a tenant from a table, if that is there; how many.
+  static func erase(
+    _ tenant: TenantID,
+    from table: String,
+    limit: Int,
+    in tx: SQLiteTransaction
+  ) throws -> Int {
+    let isThere =
+      try tx.first("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", table) { _ in true }
+      ?? false
+    guard isThere else { return 0 }
+    return try tx.execute(
+      "DELETE FROM \(table) WHERE sequence IN (SELECT sequence FROM \(table) WHERE tenant = ?1 LIMIT ?2)",
+      tenant.rawValue,
+      limit
+    )
   }
 }
 

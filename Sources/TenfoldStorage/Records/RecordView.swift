@@ -36,8 +36,10 @@ struct RecordView<View: Projection>: Sendable {
 
   /// Deletes a tenant's events and records; the sequence that says so.
   func erase(_ tenant: TenantID) async throws -> Int64 {
-    let sequence = try await log.erase(tenant)
+    let sequence = try await log.eraseEvents(of: tenant)
     try await catchUp()
+    // Last, as catching up writes pages that held records.
+    _ = try await log.database.emptyLog()
     return sequence
   }
 }

@@ -129,7 +129,8 @@ public struct SQLiteConversationMemory: ConversationMemory {
     try await table.forget(before: time)
   }
 
-  /// Deletes a tenant's events and turns; on disk when this returns.
+  /// Deletes a tenant's events and turns; on disk when this returns, and gone from the file as by
+  /// ``SQLiteEventLog/erase(_:)``.
   ///
   /// - Parameter tenant: Whose records, of all kinds that are in the log.
   /// - Returns: What a read must include to see nothing of it.

@@ -73,7 +73,8 @@ public struct SQLiteQueryLog: QueryLog {
     try await table.forget(before: time)
   }
 
-  /// Deletes a tenant's events and questions; on disk when this returns.
+  /// Deletes a tenant's events and questions; on disk when this returns, and gone from the file as by
+  /// ``SQLiteEventLog/erase(_:)``.
   ///
   /// - Parameter tenant: Whose records, of all kinds that are in the log.
   /// - Throws: ``StorageError``.

@@ -57,7 +57,8 @@ public struct SQLiteUsageLedger: UsageLedger {
     try await totals.read { tx in try UsageTotals.totals(of: tenant, days: days, in: tx) }
   }
 
-  /// Deletes a tenant's events and totals; on disk when this returns.
+  /// Deletes a tenant's events and totals; on disk when this returns, and gone from the file as by
+  /// ``SQLiteEventLog/erase(_:)``.
   ///
   /// - Parameter tenant: Whose records, of all kinds that are in the log.
   /// - Throws: ``StorageError``.
