@@ -50,6 +50,50 @@ struct FileBlobStoreTests {
     }
   }
 
+  @Test("a file that is larger than it may be is refused before it is read")
+  func tooLarge() async throws {
+    let key = try BlobKey("b")
+    try await store.put([UInt8](repeating: 7, count: 100), at: key)
+    #expect(try await store.get(key, limit: 100)?.count == 100)
+    // A terabyte that takes no room, and says so of itself.
+    let length = UInt64(1) << 40
+    let file = try #require(FileHandle(forUpdatingAtPath: directory.file("blobs/b")))
+    try file.seek(toOffset: 12)
+    try file.write(contentsOf: Data((0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) }))
+    try file.truncate(atOffset: length + 20)
+    try file.close()
+    await #expect { _ = try await store.get(key, limit: 1 << 20) } throws: {
+      ($0 as? StorageError)?.code == .corrupt
+    }
+    let catalog = try await SQLiteDatabase.open(.inMemory, schemas: [TieredBlobStore.schema])
+    let tiered = try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("hot", store: store)],
+      options: .init(makeObjectName: { "object" })
+    )
+    try await tiered.put([1, 2, 3], at: BlobKey("c"))
+    try FileManager.default.removeItem(atPath: directory.file("blobs/object"))
+    try FileManager.default.moveItem(
+      atPath: directory.file("blobs/b"),
+      toPath: directory.file("blobs/object")
+    )
+    await #expect { _ = try await tiered.get(BlobKey("c")) } throws: {
+      ($0 as? StorageError)?.code == .corrupt
+    }
+    await catalog.close()
+  }
+
+  @Test("folders are made with and without a slash at the end", arguments: ["new", "new/", "new//"])
+  func newFolders(name: String) async throws {
+    for _ in 0..<2 {
+      let store = try FileBlobStore(folder: directory.file(name))
+      try await store.put([1], at: BlobKey("a"))
+      try await store.delete(BlobKey("a"))
+      try await store.syncDeletions()
+      #expect(try await store.keys() == [])
+    }
+  }
+
   @Test("a blob of a newer version is named as such")
   func futureFormat() async throws {
     try Data("TFBLOB02".utf8 + [UInt8](repeating: 0, count: 40))

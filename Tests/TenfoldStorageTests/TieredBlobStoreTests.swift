@@ -78,6 +78,30 @@ private final class UndeletingBlobStore: BlobStore {
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
+/// A store that says what was deleted whenever that is to last, and may refuse to let it.
+private final class NotingBlobStore: BlobStore {
+  private let inner = InMemoryBlobStore()
+  private let state = Mutex<(unsynced: Int, syncs: [Int], fails: Bool)>((0, [], false))
+
+  var syncs: [Int] { state.withLock { $0.syncs } }
+  func fail(_ fails: Bool) { state.withLock { $0.fails = fails } }
+
+  func put(_ bytes: [UInt8], at key: BlobKey) async throws { try await inner.put(bytes, at: key) }
+  func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
+  func delete(_ key: BlobKey) async throws {
+    try await inner.delete(key)
+    state.withLock { $0.unsynced += 1 }
+  }
+  func syncDeletions() async throws {
+    try state.withLock { state in
+      if state.fails { throw StorageError(.inputOutput, "scripted") }
+      state.syncs.append(state.unsynced)
+      state.unsynced = 0
+    }
+  }
+  func keys() async throws -> [BlobKey] { try await inner.keys() }
+}
+
 @Suite("Blobs lie in tiers, and are whole wherever they are")
 struct TieredBlobStoreTests {
   private let hot = InMemoryBlobStore()
@@ -117,6 +141,49 @@ struct TieredBlobStoreTests {
   private func objects() async throws -> Int {
     let counts = [try await hot.keys().count, try await warm.keys().count, try await cold.keys().count]
     return counts.reduce(0, +)
+  }
+
+  @Test("no object is forgotten before its deletion lasts, and a batch of them is synced once")
+  func syncedDeletions() async throws {
+    let (catalog, noting) = (try await catalog(), NotingBlobStore())
+    let store = try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("hot", store: noting), BlobTier("cold", store: hot)],
+      options: .init(grace: .zero, wallClock: { [clock] in clock.nanoseconds })
+    )
+    func put(_ count: Int) async throws {
+      for number in 0..<count { try await store.put([1], at: BlobKey("a\(number)"), tenant: "t") }
+    }
+    try await put(250)
+    for number in 0..<250 { try await store.delete(BlobKey("a\(number)")) }
+    noting.fail(true)
+    await #expect(throws: StorageError.self) { try await store.sweep() }
+    noting.fail(false)
+    // Those whose deletion may not have lasted are still listed.
+    #expect(try await store.sweep() == 250)
+    #expect(noting.syncs == [200, 100, 50])
+    #expect(try await store.sweep() == 0)
+    try await put(3)
+    #expect(try await store.erase("t") == 3)
+    #expect(noting.syncs == [200, 100, 50, 3])
+  }
+
+  @Test(
+    "a blob that is larger than a store allows is refused, however it lies there",
+    arguments: ["hot", "warm"]
+  )
+  func largerThanAllowed(tier: String) async throws {
+    let (catalog, key) = (try await catalog(), try BlobKey("a"))
+    let store = try store(catalog)
+    try await store.put([UInt8](repeating: 7, count: 1000), at: key)
+    if tier != "hot" { try await store.move(key, to: tier) }
+    let careful = try TieredBlobStore(
+      catalog: catalog,
+      tiers: store.tiers,
+      options: .init(maximumSizeInBytes: 999)
+    )
+    await #expect { _ = try await careful.get(key) } throws: { ($0 as? StorageError)?.code == .invalidOption }
+    #expect(try await store.get(key)?.count == 1000)
   }
 
   @Test("a blob moves down and is the same there, smaller if it can be")

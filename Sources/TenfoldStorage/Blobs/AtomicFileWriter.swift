@@ -110,9 +110,14 @@ package final class AtomicFileWriter: Sendable {
     try syncFolder(of: path)
   }
 
-  /// A rename is durable only when its folder is synced.
-  private static func syncFolder(of path: String) throws(StorageError) {
-    let folder = folder(of: path)
+  /// A new name, and one that is gone, are durable only when their folder is synced.
+  static func syncFolder(of path: String) throws(StorageError) {
+    let end = path.lastIndex { $0 != "/" } ?? path.startIndex
+    try sync(folder: folder(of: path.isEmpty ? path : String(path[...end])))
+  }
+
+  /// Syncs the names in a folder.
+  static func sync(folder: String) throws(StorageError) {
     let directory = unsafe open(folder, O_RDONLY | O_CLOEXEC)
     guard directory >= 0 else { throw .system("opening the folder \(folder)") }
     defer { close(directory) }

@@ -36,8 +36,13 @@ public final class FileBlobStore: BlobStore {
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
   public init(folder: String) throws(StorageError) {
     self.folder = folder
-    if unsafe mkdir(folder, 0o755) != 0, errno != EEXIST {
+    if unsafe mkdir(folder, 0o755) == 0 {
+      try AtomicFileWriter.syncFolder(of: folder)
+    } else if errno != EEXIST {
       throw StorageError.system("creating the folder \(folder)")
+    } else {
+      // Whoever made it may have been killed before this. Who may not read the folder above can't.
+      try? AtomicFileWriter.syncFolder(of: folder)
     }
     let thread = thread
     try DedicatedThread.start(name: "tenfold-blobs") {
@@ -65,10 +70,21 @@ public final class FileBlobStore: BlobStore {
   /// - Throws: ``StorageError`` with code ``StorageError/Code/corrupt``, ``StorageError/Code/futureFormat`` or
   ///   ``StorageError/Code/inputOutput``.
   public func get(_ key: BlobKey) async throws -> [UInt8]? {
-    try await perform { [folder] in try Self.read(folder: folder, key: key) }
+    try await get(key, limit: .max)
   }
 
-  /// Deletes a blob.
+  /// Reads a blob that may have so many bytes, and checks it; a larger one is refused before it is read.
+  ///
+  /// - Parameters:
+  ///   - key: Where.
+  ///   - limit: The most bytes it may have.
+  /// - Returns: The bytes as they were stored, or `nil` when there is no such blob.
+  /// - Throws: As ``get(_:)``; ``StorageError`` with code ``StorageError/Code/corrupt`` for a larger one.
+  public func get(_ key: BlobKey, limit: Int) async throws -> [UInt8]? {
+    try await perform { [folder] in try Self.read(folder: folder, key: key, limit: limit) }
+  }
+
+  /// Deletes a blob; loss of power may bring it back before ``syncDeletions()``.
   ///
   /// - Parameter key: Where.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
@@ -78,6 +94,13 @@ public final class FileBlobStore: BlobStore {
         throw StorageError.system("deleting \(key)")
       }
     }
+  }
+
+  /// Syncs the folder, so that what was deleted stays so.
+  ///
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
+  public func syncDeletions() async throws {
+    try await perform { [folder] in try AtomicFileWriter.sync(folder: folder) }
   }
 
   /// Lists the keys.
@@ -123,7 +146,7 @@ public final class FileBlobStore: BlobStore {
     try file.commit()
   }
 
-  private static func read(folder: String, key: BlobKey) throws -> [UInt8]? {
+  private static func read(folder: String, key: BlobKey, limit: Int) throws -> [UInt8]? {
     let file = unsafe open("\(folder)/\(key)", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
@@ -148,6 +171,7 @@ public final class FileBlobStore: BlobStore {
     guard end >= headerSize, UInt64(Int(end) - headerSize) == length,
       lseek(file, off_t(headerSize), SEEK_SET) >= 0
     else { throw damaged }
+    guard length <= UInt64(max(0, limit)) else { throw StorageError.tooLarge(key, length, limit) }
     let bytes = try readAll(Int(end) - headerSize, from: file, key)
     guard UInt64(bytes.count) == length, UInt64(checksum(bytes)) == crc else { throw damaged }
     return bytes

@@ -115,7 +115,27 @@ extension TieredBlobStore {
   }
 
   private func delete(_ objects: [BlobCatalog.Loose]) async throws -> Int {
-    var count = 0
+    var (count, rest) = (0, objects[...])
+    while !rest.isEmpty {
+      var deleted: [BlobCatalog.Loose] = []
+      var failure: (any Error)?
+      do { try await delete(rest.prefix(Self.deletedAtOnce), &deleted) } catch { failure = error }
+      // Also where one failed: the others are gone.
+      try await forget(deleted)
+      if let failure { throw failure }
+      count += deleted.count
+      rest = rest.dropFirst(Self.deletedAtOnce)
+    }
+    return count
+  }
+
+  /// Objects that are deleted before their folder is synced.
+  private static let deletedAtOnce = 100
+
+  private func delete(
+    _ objects: ArraySlice<BlobCatalog.Loose>,
+    _ deleted: inout [BlobCatalog.Loose]
+  ) async throws {
     for loose in objects {
       try Task.checkCancellation()
       // A tier that is configured no more keeps what it has.
@@ -123,10 +143,17 @@ extension TieredBlobStore {
       // Its writer may be about to name it after all: whoever comes first to the catalog decides.
       guard try await catalog.writeUnsynced({ tx in try BlobCatalog.doom(loose, in: tx) }) else { continue }
       try await tier.store.delete(try BlobKey(loose.object))
-      try await catalog.writeUnsynced { tx in try BlobCatalog.forget(loose, in: tx) }
-      count += 1
+      deleted.append(loose)
     }
-    return count
+  }
+
+  /// Takes deleted objects off the list, once nothing can bring them back that the list would not name.
+  private func forget(_ deleted: [BlobCatalog.Loose]) async throws {
+    guard !deleted.isEmpty else { return }
+    for tier in tiers where deleted.contains(where: { $0.tier == tier.name }) {
+      try await tier.store.syncDeletions()
+    }
+    try await catalog.writeUnsynced { tx in for loose in deleted { try BlobCatalog.forget(loose, in: tx) } }
   }
 
   // MARK: - Objects
@@ -167,10 +194,18 @@ extension TieredBlobStore {
   /// The contents of a blob, checked; `nil` when its object isn't there.
   func contents(of record: BlobRecord) async throws -> [UInt8]? {
     let tier = try self.tier(record.tier)
-    guard let stored = try await tier.store.get(try BlobKey(record.object)) else { return nil }
+    let limit = record.sizeInBytes
+    guard limit <= options.maximumSizeInBytes else {
+      throw StorageError(
+        .invalidOption,
+        "blob \(record.key) has \(limit) bytes, more than the \(options.maximumSizeInBytes) that are allowed: "
+          + "raise maximumSizeInBytes to read it"
+      )
+    }
+    // What is stored is never larger than the blob.
+    guard let stored = try await tier.store.get(try BlobKey(record.object), limit: limit) else { return nil }
     var bytes = stored
     if record.isCompressed {
-      let limit = min(record.sizeInBytes, options.maximumSizeInBytes)
       do {
         bytes = try await DedicatedThread.run(name: "tenfold-blob-gz") {
           try Gzip.decompress(stored, limit: limit)

@@ -147,7 +147,8 @@ public final class TieredBlobStore: BlobStore {
   /// - Parameter key: Where.
   /// - Returns: The bytes as they were stored, or `nil` when there is no such blob.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/corrupt`` when they are not what was stored, or
-  ///   ``StorageError/Code/invalidOption`` when the blob's tier isn't among ``tiers``.
+  ///   ``StorageError/Code/invalidOption`` when the blob's tier isn't among ``tiers``, or the blob is larger than
+  ///   ``Options/maximumSizeInBytes``.
   public func get(_ key: BlobKey) async throws -> [UInt8]? {
     // Between looking up and reading the blob may move, and its old object go.
     for _ in 0..<4 {
