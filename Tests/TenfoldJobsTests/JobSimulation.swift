@@ -228,7 +228,7 @@ struct JobSimulation {
   /// One of several schedulers looks what has fired, takes its time, and enqueues what is due.
   private mutating func fire() throws {
     let milliseconds = now / 1_000_000
-    let firings = schedule.due(last: table.fired["tick"] ?? 0, now: milliseconds).firings
+    let firings = schedule.due(last: table.fired[ByteText("tick")] ?? 0, now: milliseconds).firings
     // Another one does the same in between.
     if chance(2) { try enqueue(firings) }
     _ = travel()

@@ -43,6 +43,21 @@ struct SQLiteDatabaseTests {
     try await database.read { tx in try tx.first("SELECT count(*) FROM note") { try $0.int(0) } ?? -1 }
   }
 
+  @Test(
+    "a statement is run as it is spelled, whatever its characters equal",
+    arguments: [("\u{e9}", "e\u{301}"), ("\u{212B}", "A\u{30A}"), ("K", "\u{212A}"), ("\u{212A}", "K")]
+  )
+  func spelling(one: String, other: String) async throws {
+    let database = try await SQLiteDatabase.open(.inMemory)
+    try await database.write { tx in
+      for text in [one, other, one] {
+        let seen = try tx.first("SELECT '\(text)'") { try $0.text(0) } ?? ""
+        #expect(Array(seen.utf8) == Array(text.utf8))
+      }
+    }
+    await database.close()
+  }
+
   @Test("writes that arrive during a commit share the next one")
   func sharing() async throws {
     let database = try await open()

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// The name of a queue: workers choose which queues they serve.
 public struct QueueName: Hashable, Sendable, Codable, ExpressibleByStringLiteral, CustomStringConvertible {
   /// The name as stored.
@@ -17,4 +19,12 @@ public struct QueueName: Hashable, Sendable, Codable, ExpressibleByStringLiteral
 
   /// The name as stored.
   public var description: String { rawValue }
+
+  /// Whether two names have the same bytes, as ``SQLiteJobStore`` compares.
+  ///
+  /// - Parameters:
+  ///   - left: A queue.
+  ///   - right: Another.
+  /// - Returns: Whether they are the same.
+  public static func == (left: Self, right: Self) -> Bool { left.rawValue.hasSameBytes(as: right.rawValue) }
 }

@@ -48,15 +48,16 @@ enum DepthLimit {
 
   /// Which jobs of a batch would be accepted as new.
   private static func newcomers(_ jobs: [NewJob], isHeld: (NewJob) throws -> Bool) rethrows -> [Bool] {
-    var (ids, keys, ticks): (Set<RawJobID>, Set<String>, [String: Int64]) = ([], [], [:])
+    var (ids, keys, ticks): (Set<RawJobID>, Set<ByteText>, [ByteText: Int64]) = ([], [], [:])
     return try jobs.map { job in
       if ids.contains(job.id) { return false }
       if try isHeld(job) { return false }
       if let tick = job.tick {
-        if let fired = ticks[tick.schedule], tick.milliseconds <= fired { return false }
-        ticks[tick.schedule] = tick.milliseconds
+        let schedule = ByteText(tick.schedule)
+        if let fired = ticks[schedule], tick.milliseconds <= fired { return false }
+        ticks[schedule] = tick.milliseconds
       }
-      if let key = job.options.uniqueKey, !keys.insert(key).inserted { return false }
+      if let key = job.options.uniqueKey.map(ByteText.init), !keys.insert(key).inserted { return false }
       ids.insert(job.id)
       return true
     }

@@ -9,9 +9,9 @@ import TenfoldStorage
 /// Lanes that the operation changes are written back once, by ``flush()`` at its end.
 final class JobRows {
   struct LaneKey: Hashable {
-    var queue: String
+    var queue: QueueName
     var priority: Int
-    var tenant: String
+    var tenant: TenantID
   }
 
   /// A lane as the operation sees it.
@@ -68,9 +68,9 @@ final class JobRows {
   /// The lane of a job to be enqueued, made when missing.
   func lane(_ options: JobOptions) throws -> Int64 {
     let key = LaneKey(
-      queue: options.queue.rawValue,
+      queue: options.queue,
       priority: options.priority.rawValue,
-      tenant: options.tenant.rawValue
+      tenant: options.tenant
     )
     if let known = numbers[key] { return known }
     guard let lane = try findLane(key) ?? makeLane(key) else {
@@ -85,9 +85,9 @@ final class JobRows {
     let find = try statement(.findLane)
     try find.start()
     defer { find.end() }
-    find.bind(1, key.queue)
+    find.bind(1, key.queue.rawValue)
     find.bind(2, Int64(key.priority))
-    find.bind(3, key.tenant)
+    find.bind(3, key.tenant.rawValue)
     guard try find.next() else { return nil }
     return Lane(
       lane: find.integer(0),
@@ -99,7 +99,7 @@ final class JobRows {
   }
 
   private func makeLane(_ key: LaneKey) throws -> Lane? {
-    try makeLevels(key.queue)
+    try makeLevels(key.queue.rawValue)
     upkeep.note()
     try tx.execute(
       """
@@ -107,9 +107,9 @@ final class JobRows {
       SELECT level, ?3, coalesce((SELECT weight FROM job_tenant WHERE tenant = ?3), 1), 0, 0, 0, 0
       FROM job_level WHERE queue = ?1 AND priority = ?2
       """,
-      key.queue,
+      key.queue.rawValue,
       key.priority,
-      key.tenant
+      key.tenant.rawValue
     )
     return try findLane(key)
   }

@@ -30,7 +30,7 @@ extension JobTable {
 
   private mutating func erase(_ record: JobRecord, _ now: Int64) {
     let key = record.rare?.limitKey
-    if let key = record.rare?.uniqueKey, unique[key]?.id == record.id { unique[key] = nil }
+    if let key = record.rare?.uniqueKey.map(ByteText.init), unique[key]?.id == record.id { unique[key] = nil }
     // Whoever waits for it would wait for ever.
     if record.state != .done { resolveChildren(record, now) }
     if record.state == .running { leaveSlot(record, now: now) }

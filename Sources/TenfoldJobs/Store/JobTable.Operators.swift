@@ -39,7 +39,7 @@ extension JobTable {
 
   private mutating func replay(_ id: RawJobID, _ now: Int64) {
     guard let record = records[id], record.state == .dead else { return }
-    if let key = record.rare?.uniqueKey {
+    if let key = record.rare?.uniqueKey.map(ByteText.init) {
       if let holder = unique[key], holder.id != id, holder.until > now { return }
       unique[key] = UniqueKey(id: id, until: .max, tenant: record.lane.tenant)
     }
@@ -61,7 +61,7 @@ extension JobTable {
       stats.deadLetters = snapshots(.init(state: .dead, limit: query.deadLetters), [])
     }
     if let list = query.list { stats.listed = snapshots(list, query.queues) }
-    for name in query.schedules { stats.schedules[name] = fired[name] }
+    for name in query.schedules { stats.schedules[name] = fired[ByteText(name)] }
     return stats
   }
 

@@ -106,7 +106,8 @@ extension JobTable {
   }
 
   private mutating func freeUniqueKey(_ record: JobRecord, _ now: Int64) {
-    guard let rare = record.rare, let key = rare.uniqueKey, unique[key]?.id == record.id else { return }
+    guard let rare = record.rare, let key = rare.uniqueKey.map(ByteText.init), unique[key]?.id == record.id
+    else { return }
     let retention = rare.uniqueRetention
     let until = now.advanced(by: retention)
     unique[key] =

@@ -43,13 +43,13 @@ struct JobTable {
   /// Dead letters by when they may be purged, where they aren't kept for ever.
   var dying = TimedQueue()
   let deadRetention: Duration?
-  var unique: [String: UniqueKey] = [:]
+  var unique: [ByteText: UniqueKey] = [:]
   var slots: [String: Slot] = [:]
   /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
   var passing: Set<String> = []
   var rates: [String: Rate] = [:]
   var paused: Set<QueueName> = []
-  var fired: [String: Int64] = [:]
+  var fired: [ByteText: Int64] = [:]
   let upkeep = JobUpkeep()
   private var laneCount = 0
   private var picker = PriorityPicker()
@@ -66,8 +66,8 @@ struct JobTable {
   /// Whether a job's place is taken: by itself, a later firing of its schedule, or the holder of its key.
   private func isHeld(_ job: NewJob, _ now: Int64) -> Bool {
     if let known = records[job.id], !known.isForgotten(now: now) { return true }
-    if let tick = job.tick, tick.isOver(after: fired[tick.schedule]) { return true }
-    return job.options.uniqueKey.flatMap { unique[$0] }.map { $0.until > now } ?? false
+    if let tick = job.tick, tick.isOver(after: fired[ByteText(tick.schedule)]) { return true }
+    return job.options.uniqueKey.flatMap { unique[ByteText($0)] }.map { $0.until > now } ?? false
   }
 
   private mutating func enqueue(_ job: NewJob, now: Int64) -> EnqueueOutcome {
@@ -76,10 +76,10 @@ struct JobTable {
     let lane = lane(options)
     if let known = records[job.id], !known.isForgotten(now: now) { return .duplicate(of: job.id) }
     if let tick = job.tick {
-      if tick.isOver(after: fired[tick.schedule]) { return .duplicate(of: job.id) }
-      fired[tick.schedule] = tick.milliseconds
+      if tick.isOver(after: fired[ByteText(tick.schedule)]) { return .duplicate(of: job.id) }
+      fired[ByteText(tick.schedule)] = tick.milliseconds
     }
-    if let key = options.uniqueKey {
+    if let key = options.uniqueKey.map(ByteText.init) {
       if let holder = unique[key], holder.until > now { return .duplicate(of: holder.id) }
       unique[key] = UniqueKey(id: job.id, until: .max, tenant: options.tenant)
       upkeep.note()

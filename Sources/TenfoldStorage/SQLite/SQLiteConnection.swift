@@ -88,7 +88,7 @@ internal import CTenfoldSQLite
   /// A statement from the cache, or a new one when the cached one is in the middle of its rows.
   func statement(_ sql: String) throws(StorageError) -> (statement: SQLiteStatement, isCached: Bool) {
     if let cached = statements[sql] {
-      if !cached.isBusy { return (cached, true) }
+      if !cached.isBusy, cached.isSpelled(sql) { return (cached, true) }
       return (try SQLiteStatement(sql, on: self), false)
     }
     let fresh = try SQLiteStatement(sql, on: self)

@@ -17,6 +17,7 @@ internal import CTenfoldSQLite
 public final class SQLiteStatement {
   /// The text of the statement.
   public let sql: String
+  private let isASCII: Bool
   private let connection: SQLiteConnection
   // Valid until finalize(), which only the owning connection's thread calls.
   private var handle: OpaquePointer?
@@ -30,6 +31,7 @@ public final class SQLiteStatement {
 
   init(_ sql: String, on connection: SQLiteConnection) throws(StorageError) {
     self.sql = sql
+    isASCII = sql.utf8.allSatisfy { $0 < 0x80 }
     self.connection = connection
     let (handle, hasTail) = try unsafe connection.prepare(sql)
     unsafe self.handle = handle
@@ -40,6 +42,12 @@ public final class SQLiteStatement {
       finalize()
       throw StorageError(.misuse, "“\(sql)” holds more than one statement; use executeScript for a script")
     }
+  }
+
+  /// Whether an equal text has the same bytes: SQLite tells “é” in one code point from “é” in two, a string doesn't.
+  func isSpelled(_ equal: String) -> Bool {
+    // Whatever else stands for a character of ASCII takes more bytes.
+    isASCII ? sql.utf8.count == equal.utf8.count : sql.utf8.elementsEqual(equal.utf8)
   }
 
   /// Runs the statement to its end and ignores any rows.

@@ -202,6 +202,32 @@ extension JobStoreContract {
       }
     ),
     (
+      "names and keys of different bytes are different, also where their characters are equal",
+      { bench, report in
+        let spellings = ["caf\u{e9}", "cafe\u{301}"]
+        let jobs = spellings.map { name in
+          let options = JobOptions(queue: QueueName(name), tenant: TenantID(name), uniqueKey: name)
+          return NewJob(name: "contract", payload: Array(name.utf8), options: options)
+        }
+        let outcomes = try await bench.store.enqueue(jobs)
+        report.check(outcomes == [.inserted, .inserted], bench.clause, observed: "\(outcomes)")
+        let first = QueueName(spellings[0])
+        let leases = try await bench.store.claim(ClaimRequest(queues: [first], maximum: 9))
+        report.check(
+          leases.map(\.reference.id) == [jobs[0].id],
+          bench.clause,
+          observed: "\(leases.count) leases"
+        )
+        let count = try await bench.store.erase(TenantID(spellings[1]))
+        let left = try await bench.store.observe(.init(jobs: jobs.map(\.id))).jobs.map(\.id)
+        report.check(
+          count == 1 && left == [jobs[0].id],
+          bench.clause,
+          observed: "\(count) erased, \(left) left"
+        )
+      }
+    ),
+    (
       "jobs are listed by state, a page at a time, with their queue and tenant",
       { bench, report in
         let ids = try await bench.put(5, JobOptions(tenant: "t"))
