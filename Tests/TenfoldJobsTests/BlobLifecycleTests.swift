@@ -17,6 +17,27 @@ struct BlobLifecycleTests {
     func advance(_ seconds: Int64) { now.withLock { $0 += seconds * 1_000_000_000 } }
   }
 
+  @Test("the moves of two stores of blobs, each with a queue of its own, keep out of each other's way")
+  func twoStores() async throws {
+    let store = InMemoryJobStore()
+    let clock = Clock()
+    for queue in ["a", "b"] as [QueueName] {
+      let blobs = try TieredBlobStore(
+        catalog: try await SQLiteDatabase.open(.inMemory, schemas: [TieredBlobStore.schema]),
+        tiers: [BlobTier("hot", store: InMemoryBlobStore()), BlobTier("cold", store: InMemoryBlobStore())],
+        options: .init(wallClock: { clock.nanoseconds })
+      )
+      try await blobs.put([1], at: BlobKey("same"))
+      let lifecycle = BlobLifecycle(
+        blobs: blobs,
+        policy: LifecyclePolicy([.move(to: "cold", unreadFor: .zero)]),
+        queue: queue
+      )
+      for _ in 0..<2 { #expect(try await lifecycle.enqueueDue(in: JobQueue(store: store)) == 1) }
+      #expect(try await store.observe(.init(queues: [queue])).ready == 2)
+    }
+  }
+
   @Test("what the policy wants elsewhere goes there, and old objects are swept", arguments: [false, true])
   func moving(onDisk: Bool) async throws {
     let clock = Clock()

@@ -37,6 +37,33 @@ struct JobStoreTests {
     #expect(violations == [])
   }
 
+  @Test("of long errors and messages a store keeps whole characters", arguments: [false, true])
+  func longTexts(onDisk: Bool) async throws {
+    let store: any JobStore = onDisk ? try await SQLiteJobStore.open(.inMemory) : InMemoryJobStore()
+    let texts = [
+      String(repeating: "x", count: 4096), String(repeating: "x", count: 4097),
+      String(repeating: "👩‍🚀", count: 100_000), "e" + String(repeating: "\u{301}", count: 9000), "",
+    ]
+    for text in texts {
+      let job = NewJob(name: "x", payload: [])
+      _ = try await store.enqueue([job])
+      let lease = try #require(try await store.claim(ClaimRequest(maximum: 1)).first)
+      let update = JobUpdate(message: text)
+      _ = try await store.extend([lease.reference], by: .seconds(9), updates: [update])
+      _ = try await store.settle([JobSettlement(lease.reference, .dead(error: text))])
+      let kept = try #require(try await store.observe(.init(jobs: [job.id])).jobs.first)
+      #expect(kept.message == kept.errors.first)
+      let error = try #require(kept.errors.first)
+      if text.utf8.count <= 4096 {
+        #expect(error == text)
+      } else {
+        #expect(error.utf8.count <= 4096 && error.utf8.count > 4000 && error.hasSuffix("…"))
+        #expect(text.unicodeScalars.starts(with: error.unicodeScalars.dropLast()))
+        if text.hasPrefix("👩‍🚀") { #expect(error.dropLast().allSatisfy { $0 == "👩‍🚀" }) }
+      }
+    }
+  }
+
   @Test("stores that keep dead letters for a time")
   func deadRetention() async throws {
     let retention = Duration.seconds(3600)

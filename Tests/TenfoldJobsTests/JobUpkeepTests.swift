@@ -31,6 +31,32 @@ struct JobUpkeepTests {
 
   private static let request = ClaimRequest(queues: ["q0", "q1", "q2"], maximum: 500)
 
+  @Test("runs that have ended leave no leases behind one that lasts")
+  func endedLeases() throws {
+    var table = JobTable()
+    var now: Int64 = 1
+    func claim() throws -> JobLease {
+      _ = try table.enqueue([NewJob(name: "x", payload: [])], now: now)
+      return try #require(table.claim(ClaimRequest(maximum: 1, leaseFor: .seconds(3600)), now: now).first)
+    }
+    _ = try claim()
+    for number in 0..<5000 {
+      now += 1
+      let lease = try claim()
+      if number % 2 == 0 {
+        now += 1
+        #expect(table.extend(lease.reference, by: .seconds(3600), update: nil, now: now) == .extended)
+      }
+      #expect(table.settle(JobSettlement(lease.reference, .done(result: nil)), now: now) == .applied)
+    }
+    _ = try claim()
+    #expect(table.leases.count < 1100)
+    // The two that go on are taken back in order.
+    #expect(table.reap(limit: 9, now: 1 + 3_600_000_000_000) == 1)
+    #expect(table.reap(limit: 9, now: now + 3_600_000_000_000) == 1)
+    #expect(table.leases.first == nil)
+  }
+
   @Test("tenants, keys and rates that come once leave no lasting trace in memory, those in use stay")
   func memory() throws {
     var table = JobTable()

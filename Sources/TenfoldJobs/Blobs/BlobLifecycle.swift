@@ -18,7 +18,7 @@ public struct BlobLifecycle: Sendable {
   public let blobs: TieredBlobStore
   /// When they are.
   public let policy: LifecyclePolicy
-  /// The queue of the moves.
+  /// The queue of the moves: one of its own for each store of blobs whose moves are in one store of jobs.
   public let queue: QueueName
 
   /// Creates a life cycle; nothing moves before its jobs run.
@@ -88,7 +88,7 @@ public struct BlobLifecycle: Sendable {
       options: JobOptions(
         queue: queue,
         priority: .background,
-        uniqueKey: "blob-sweep",
+        uniqueKey: "blob-sweep:\(queue)",
         resultRetention: .zero
       )
     )
@@ -100,7 +100,7 @@ public struct BlobLifecycle: Sendable {
       queue: queue,
       priority: .background,
       tenant: record.tenant,
-      uniqueKey: "blob-move:\(record.version):\(tier ?? ""):\(record.key)",
+      uniqueKey: "blob-move:\(queue):\(record.version):\(tier ?? ""):\(record.key)",
       resultRetention: .zero
     )
   }

@@ -77,7 +77,7 @@ final class JobRecord {
 
   func note(_ error: String) {
     let rare = details
-    rare.errors.append(error)
+    rare.errors.append(NoteText.clipped(error))
     if rare.errors.count > JobTable.keptErrors { rare.errors.removeFirst() }
   }
 
@@ -90,7 +90,7 @@ final class JobRecord {
   func apply(_ update: JobUpdate) {
     let rare = details
     rare.fraction = update.fraction.flatMap(\.asFraction) ?? rare.fraction
-    rare.message = update.message ?? rare.message
+    rare.message = update.message.map(NoteText.clipped) ?? rare.message
     rare.checkpoint = update.checkpoint ?? rare.checkpoint
     rare.steps.merge(update.steps) { _, new in new }
   }

@@ -106,7 +106,7 @@ extension JobRows {
       """,
       id,
       update.fraction.flatMap(\.asFraction),
-      update.message,
+      update.message.map(NoteText.clipped),
       update.checkpoint
     )
     for (name, output) in update.steps {
@@ -236,7 +236,7 @@ extension JobRows {
       SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM job_error WHERE id = ?1
       """,
       id.bytes,
-      error
+      NoteText.clipped(error)
     )
     try tx.execute(
       "DELETE FROM job_error WHERE id = ?1 AND number <= (SELECT max(number) FROM job_error WHERE id = ?1) - ?2",

@@ -7,9 +7,9 @@ public struct JobSettlement: Sendable {
   public enum Outcome: Sendable {
     /// The job is finished; the bytes are its encoded output.
     case done(result: [UInt8]?)
-    /// The run failed; run again after a while.
+    /// The run failed; run again after a while. Of the error a store keeps the first 4 KiB.
     case retry(after: Duration, error: String)
-    /// The job failed for good: keep it with its payload as a dead letter.
+    /// The job failed for good: keep it with its payload as a dead letter, and the first 4 KiB of the error.
     case dead(error: String)
     /// The run was given back; it doesn't count as an attempt.
     case release(after: Duration)

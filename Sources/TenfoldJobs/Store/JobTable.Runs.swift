@@ -46,6 +46,7 @@ extension JobTable {
     else { return .lost }
     record.until = now.advanced(by: duration)
     leases.insert(record, at: record.until)
+    dropEndedLeases()
     if let update {
       if record.isProgress(update) { record.crashCount = 0 }
       record.apply(update)

@@ -51,6 +51,9 @@ struct JobTable {
   var paused: Set<QueueName> = []
   var fired: [ByteText: Int64] = [:]
   let upkeep = JobUpkeep()
+  private static let leastLeaseBound = 1024
+  /// At how many leases those of runs that have ended are looked for everywhere; twice as many as there were the last time.
+  private var leaseBound = Self.leastLeaseBound
   private var laneCount = 0
   private var picker = PriorityPicker()
 
@@ -200,9 +203,15 @@ struct JobTable {
 
   /// Runs that have ended leave their leases behind: drop them as they come to the front.
   mutating func dropEndedLeases() {
-    while let entry = leases.first, entry.record.state != .running || entry.record.until != entry.time {
-      leases.removeFirst()
-    }
+    while let entry = leases.first, !Self.isCurrent(entry) { leases.removeFirst() }
+    // One that lasts keeps all that ended after it from the front: now and then they go too.
+    guard leases.count >= leaseBound else { return }
+    leases.keep(where: Self.isCurrent)
+    leaseBound = max(Self.leastLeaseBound, 2 * leases.count)
+  }
+
+  private static func isCurrent(_ lease: TimedQueue.Entry) -> Bool {
+    lease.record.state == .running && lease.record.until == lease.time
   }
 
   // MARK: - Steps

@@ -5,7 +5,7 @@
 public struct JobUpdate: Sendable {
   /// How much is done, 0…1; a store keeps no less and no more, and takes what is no number for `nil`.
   public var fraction: Double?
-  /// What is going on, for people.
+  /// What is going on, for people; a store keeps the first 4 KiB.
   public var message: String?
   /// What the next run needs to go on from here.
   public var checkpoint: [UInt8]?

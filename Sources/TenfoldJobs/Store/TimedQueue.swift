@@ -30,6 +30,15 @@ struct TimedQueue {
     return stray
   }
 
+  var count: Int { line.count - head + strays.count }
+
+  /// Drops all entries but some.
+  mutating func keep(where isKept: (Entry) -> Bool) {
+    line = line[head...].filter(isKept)
+    head = 0
+    strays = Heap(strays.unordered.filter(isKept))
+  }
+
   mutating func insert(_ record: JobRecord, at time: Int64) {
     let entry = Entry(time: time, record: record)
     if let last = line.last, entry < last { strays.insert(entry) } else { line.append(entry) }

@@ -129,7 +129,7 @@ public struct JobContext: Sendable {
   ///
   /// - Parameters:
   ///   - fraction: How much is done, 0…1.
-  ///   - message: What is going on, for people.
+  ///   - message: What is going on, for people; the first 4 KiB are kept.
   public func report(fraction: Double? = nil, message: String? = nil) {
     running.report(reference, JobUpdate(fraction: fraction.flatMap(\.asFraction), message: message))
   }
