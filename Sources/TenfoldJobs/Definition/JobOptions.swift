@@ -24,9 +24,16 @@ public struct JobOptions: Sendable {
   /// Leases that may be lost in a row before the job becomes a dead letter, with nothing new saved in between.
   ///
   /// A job that takes its worker's process down loses its lease each time. More suit work on machines that are often taken
-  /// away, if it saves no checkpoints; 1 suits work that must not begin twice without somebody's consent.
+  /// away, if it saves no checkpoints. With 1 a job whose worker was lost waits for somebody's consent, as a dead letter.
+  ///
+  /// That doesn't keep work from beginning twice. Leases that ended because the machine was restarted aren't counted; and a
+  /// claim isn't synced to the disk, so loss of power can make a run that had begun one that never was. Work that may begin
+  /// only once notes the job's id where it has its effect, in one transaction with that, and looks there first.
   public var crashLimit: Int
   /// At most one job with this key is accepted, until it ended and ``uniqueRetention`` passed.
+  ///
+  /// Keys are shared by all queues and tenants of a store. Where each tenant shall have keys of its own put the tenant into
+  /// the key, as in `"acme/reindex"`: otherwise one tenant's job keeps another's out, and that one gets its handle.
   public var uniqueKey: String?
   /// How long after its end a job's unique key stays taken.
   public var uniqueRetention: Duration
@@ -56,7 +63,7 @@ public struct JobOptions: Sendable {
   ///   - tenant: Whose work this is.
   ///   - maximumAttempts: Runs that may end in an error, at least 1.
   ///   - crashLimit: Leases that may be lost in a row, at least 1.
-  ///   - uniqueKey: At most one job with this key is accepted.
+  ///   - uniqueKey: At most one job with this key is accepted, of whichever tenant.
   ///   - uniqueRetention: How long after the job's end its key stays taken.
   ///   - concurrencyKey: Jobs with the same key share ``concurrencyLimit``.
   ///   - concurrencyLimit: How many of them run at once, at least 1.

@@ -80,7 +80,7 @@ public struct JobQueue: Sendable {
   ///
   /// - Parameters:
   ///   - jobs: Each at most 64 KiB when encoded.
-  ///   - options: When, where and how to run them; a unique key lets only the first in.
+  ///   - options: When, where and how to run them; a unique key lets only the first in, of whichever tenant.
   /// - Returns: One handle for each job, in order.
   /// - Throws: As for one job; then none is queued. More jobs than ``maximumDepth`` allows never fit, so they are refused
   ///   with ``JobError/Code/invalidOption``, however ``whenFull`` is set.
