@@ -212,7 +212,10 @@ let package = Package(
     tests("TenfoldRouting", ["TenfoldCore"]),
     tests(
       "TenfoldJobs",
-      ["CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper", tracing, inMemoryTracing]
+      [
+        "CTenfoldFaultVFS", "TenfoldCore", "TenfoldStorage", "JobsCrashHelper", tracing, inMemoryTracing,
+        metricsTestKit,
+      ]
     ),
     tests("Tenfold", ["BatchCrashHelper"]),
     tests("TenfoldCommand", ["Tenfold", log]),

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Metrics
 import TenfoldStorage
 public import Tracing
 
@@ -19,6 +20,7 @@ public struct JobQueue: Sendable {
   /// What an enqueue does when its queue is full.
   public let whenFull: WhenFull
   private let tracing: JobTracing
+  private let counters: EnqueueCounters
 
   /// What an enqueue does when its queue is full.
   public struct WhenFull: Hashable, Sendable {
@@ -48,10 +50,27 @@ public struct JobQueue: Sendable {
     whenFull: WhenFull = .refuse,
     tracer: (any Tracer)? = nil
   ) {
+    self.init(
+      store: store,
+      maximumDepth: maximumDepth,
+      whenFull: whenFull,
+      tracer: tracer,
+      metrics: MetricsSystem.factory
+    )
+  }
+
+  init(
+    store: any JobStore,
+    maximumDepth: Int? = nil,
+    whenFull: WhenFull = .refuse,
+    tracer: (any Tracer)? = nil,
+    metrics: any MetricsFactory
+  ) {
     self.store = store
     self.maximumDepth = maximumDepth
     self.whenFull = whenFull
     tracing = JobTracing(tracer: tracer)
+    counters = EnqueueCounters(metrics)
   }
 
   /// Hands in a job; as durable as the store promises when this returns.
@@ -118,6 +137,7 @@ public struct JobQueue: Sendable {
       )
     }
     let outcomes = try await whenRoom { try await store.enqueue(new) }
+    counters.count(outcomes)
     return zip(new, outcomes).map { job, outcome in
       switch outcome {
       case .inserted: JobHandle(id: JobID(job.id), store: store)

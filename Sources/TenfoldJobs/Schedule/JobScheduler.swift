@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import Metrics
 
 /// Enqueues the jobs of schedules when they are due.
 ///
@@ -23,6 +24,8 @@ public struct JobScheduler: Sendable {
   private let clock: JobStoreClock
   private let logger = Logger(label: "tenfold.jobs.schedule")
 
+  private let counters: EnqueueCounters
+
   /// A wall clock that is set forward is noticed after this at the latest.
   private static let longestSleep = Duration.seconds(60)
   /// How far ahead of the wall clock the last firing may be, in milliseconds.
@@ -38,6 +41,7 @@ public struct JobScheduler: Sendable {
     self.store = store
     self.schedules = schedules
     self.clock = clock
+    counters = EnqueueCounters(MetricsSystem.factory)
   }
 
   /// Enqueues what is due until the task is cancelled.
@@ -110,7 +114,7 @@ public struct JobScheduler: Sendable {
         metadata: ["schedule": "\(schedule.name)", "fired": "\(early)"]
       )
     }
-    _ = try await store.enqueue(jobs)
+    counters.count(try await store.enqueue(jobs))
   }
 
   private var now: Int64 { clock.wall() / 1_000_000 }

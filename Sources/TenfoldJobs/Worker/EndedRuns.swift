@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import Metrics
 import Synchronization
 
 /// The runs of one worker that have ended and are not settled yet.
@@ -14,10 +15,13 @@ final class EndedRuns: Sendable {
 
   private let state = Mutex(State())
   private let running: RunningJobs
-  private let counters = SettlementCounters()
+  private let counters: SettlementCounters
   private let logger = Logger(label: "tenfold.jobs")
 
-  init(running: RunningJobs) { self.running = running }
+  init(running: RunningJobs, metrics: any MetricsFactory) {
+    self.running = running
+    counters = SettlementCounters(metrics)
+  }
 
   /// A run ended; `nil` when its lease is gone.
   func add(_ reference: JobLease.Reference, _ outcome: JobSettlement.Outcome?) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import Metrics
 import Synchronization
 import TenfoldCore
 internal import TenfoldStorage
@@ -49,6 +50,7 @@ public final class JobWorker: Sendable {
   private let logger = Logger(label: "tenfold.jobs")
   private let thread: HeartbeatThread
   private let ended: EndedRuns
+  private let metrics: RunMetrics
   private let failures = StoreFailures()
   private let limits: RunTimeLimits
   private let heartbeat: LeaseHeartbeat
@@ -71,6 +73,7 @@ public final class JobWorker: Sendable {
     store: any JobStore,
     options: Options,
     thread: HeartbeatThread,
+    metrics: any MetricsFactory = MetricsSystem.factory,
     handlers register: (inout JobHandlers) -> Void
   ) {
     var handlers = JobHandlers()
@@ -79,7 +82,8 @@ public final class JobWorker: Sendable {
     self.options = options
     self.handlers = handlers.handlers
     self.thread = thread
-    ended = EndedRuns(running: running)
+    self.metrics = RunMetrics(metrics)
+    ended = EndedRuns(running: running, metrics: metrics)
     limits = RunTimeLimits(limit: options.runTimeLimit, running: running, thread: thread)
     heartbeat = LeaseHeartbeat(store: store, lease: options.lease, running: running, thread: thread)
     // Events only say "look again", so one waiting event stands for any number.
@@ -200,7 +204,11 @@ public final class JobWorker: Sendable {
   ///
   /// Those that can't be taken back keep no other job waiting.
   private func reap() async -> Bool {
-    do { return try await store.reap(limit: Self.reapLimit) >= Self.reapLimit } catch {
+    do {
+      let count = try await store.reap(limit: Self.reapLimit)
+      metrics.count(expired: count)
+      return count >= Self.reapLimit
+    } catch {
       logger.error("taking back expired leases failed, trying again", metadata: ["error": "\(error)"])
       return false
     }
@@ -317,6 +325,8 @@ public final class JobWorker: Sendable {
         // It may have waited here for a while: what was cancelled or lost meanwhile doesn't begin.
         if running.stopReason(lease.reference) != nil { throw CancellationError() }
         limits.begin(lease.reference)
+        let begin = metrics.begin()
+        defer { metrics.end(begin) }
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }

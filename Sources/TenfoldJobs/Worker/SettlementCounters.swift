@@ -8,8 +8,12 @@ struct SettlementCounters: Sendable {
   private static let labels = ["fenced", "succeeded", "retried", "dead", "released", "cancelled"]
 
   /// In the order of the labels; made once, as looking a metric up costs more than settling a job.
-  private let counters = Self.labels.map {
-    Counter(label: "tenfold.jobs.settled", dimensions: [("outcome", $0)])
+  private let counters: [Counter]
+
+  init(_ factory: any MetricsFactory) {
+    counters = Self.labels.map {
+      Counter(label: "tenfold.jobs.settled", dimensions: [("outcome", $0)], factory: factory)
+    }
   }
 
   func count(_ batch: [JobSettlement], _ outcomes: [SettleOutcome]) {
