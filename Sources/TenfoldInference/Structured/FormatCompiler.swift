@@ -87,8 +87,9 @@ final class FormatCompiler: Sendable {
   /// Made once, when the first format is asked for; it takes a tenth of a second for a large vocabulary.
   private func trie() -> VocabularyTrie {
     if let trie = state.withLock({ $0.trie }) { return trie }
-    let vocabulary = vocabulary
-    let made = VocabularyTrie(count: vocabulary.count) { vocabulary.bytes(of: $0) }
+    let (vocabulary, ends) = (vocabulary, vocabulary.endTokens)
+    // What ends an answer is never a part of it, even where the vocabulary gives it a text.
+    let made = VocabularyTrie(count: vocabulary.count) { ends.contains($0) ? [] : vocabulary.bytes(of: $0) }
     return state.withLock { state in
       let trie = state.trie ?? made
       state.trie = trie

@@ -20,10 +20,15 @@ enum TokenKind: Int, Sendable {
     ].map { Array($0.utf8) }
   )
   private static let markLengths = 10...19
+  /// The keys of the tokens that begin and end texts and turns.
+  private static let named = ["bos", "eos", "eot"].map { "tokenizer.ggml.\($0)_token_id" }
+  /// A spelling this short is one character of the byte alphabet: a file that names it has a wrong number.
+  private static let longestCharacter = 2
 
   /// The kinds of a vocabulary's tokens; all normal where the file tells none.
   ///
-  /// Chat marks are control tokens, whatever the file says.
+  /// Chat marks are control tokens, whatever the file says, and so are the tokens that it names as beginning or ending
+  /// texts: with text of its own an end could stand in the middle of an answer, or come from a user.
   ///
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer`` for another number of kinds.
   static func all(_ metadata: GGUFMetadata, of tokens: GGUFStringArray) throws(ModelError) -> [TokenKind] {
@@ -36,9 +41,12 @@ enum TokenKind: Int, Sendable {
     }
     var kinds =
       numbers?.map { TokenKind(rawValue: $0) ?? .normal } ?? Array(repeating: .normal, count: tokens.count)
+    let named = Set(Self.named.compactMap { metadata[$0]?.int })
     var id = 0
     tokens.visit { source, range in
       defer { id += 1 }
+      // All bytes are needed to spell a text, whatever the file names.
+      if range.count > longestCharacter, named.contains(id), kinds[id] != .byte { kinds[id] = .control }
       guard markLengths.contains(range.count) else { return }
       // The range lies inside the array's checked bytes.
       unsafe source.extracting(range).withUnsafeBytes { spelling in

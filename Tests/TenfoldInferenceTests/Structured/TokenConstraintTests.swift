@@ -343,6 +343,20 @@ struct TokenConstraintTests {
     #expect(logits.allSatisfy { $0 >= 0 })
   }
 
+  @Test("never takes a token that ends answers for text, whatever bytes the vocabulary gives it")
+  func spelledEnds() throws {
+    let compiler = FormatCompiler(ASCIIVocabulary(endTokens: [97]))
+    let format = try #require(try compiler.compile(.jsonSchema(#"{"type": "string"}"#)))
+    let automaton = GrammarAutomaton(
+      grammar: format.grammar,
+      trie: format.trie,
+      startMask: format.startMask
+    )
+    let mask = try automaton.mask(automaton.next(automaton.start(), 0x22))
+    #expect(!mask.contains(97) && mask.contains(98))
+    #expect(format.trie.tokens(for: [97]) == nil && format.trie.tokens(for: [98]) == [98])
+  }
+
   @Test("splits texts into tokens, and knows what the vocabulary lacks")
   func trie() {
     let trie = VocabularyTrie(count: 6) { [[], [1, 2], [1], [1, 2, 3], [9], [1, 2]][Int($0)] }
@@ -502,6 +516,24 @@ struct LocalLanguageModelFormatTests {
         #expect(text == before)
       }
       try await group.waitForAll()
+    }
+    await model.shutdown()
+  }
+
+  @Test("does not end within a text whose characters are also ends", arguments: 0..<8)
+  func spelledEnds(seed: UInt64) async throws {
+    // Every letter ends an answer, as a file may name a token that has a text.
+    let model = try LocalLanguageModel.synthetic(endTokens: Set(97..<123))
+    let options = try GenerationOptions(
+      maxTokens: 60,
+      temperature: 1,
+      seed: seed,
+      responseFormat: .jsonSchema(#"{"type": "string", "minLength": 20}"#)
+    )
+    let text = try await model.respond(to: .raw("x", options)).text
+    guard case .string = try JSONDocument(text) else {
+      Issue.record("seed \(seed): \(text) is no string")
+      return
     }
     await model.shutdown()
   }

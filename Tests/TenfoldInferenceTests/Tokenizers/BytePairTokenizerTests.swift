@@ -1,8 +1,9 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
-import TenfoldInference
 import Testing
+
+@testable import TenfoldInference
 
 @Suite("Byte-level BPE")
 struct BytePairTokenizerTests {
@@ -140,6 +141,44 @@ struct BytePairTokenizerTests {
     let tokenizer = try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer))
     #expect(!tokenizer.encode("user").contains(263))
     #expect(tokenizer.encode("user", parsingSpecial: true) == [263])
+  }
+
+  @Test(
+    "makes control tokens of those that the file names as ends, whatever kind it gives them",
+    arguments: [1, 4] as [Int32]
+  )
+  func namedEnds(kind: Int32) throws {
+    // Spelled like no mark that is known.
+    let controls = ["<begin>", "<stop>", "<turn>"]
+    var writer = SmallVocabulary.writer(pre: "smollm", controls: controls, controlKind: kind)
+    for (key, id) in [("bos", 263), ("eos", 264), ("eot", 265)] as [(String, UInt32)] {
+      writer.set("tokenizer.ggml.\(key)_token_id", id)
+    }
+    let metadata = try SmallVocabulary.metadata(writer)
+    let tokenizer = try BytePairTokenizer(metadata: metadata)
+    let text = "<begin>a<stop>b<turn>"
+    let ids = tokenizer.encode(text)
+    #expect(ids.allSatisfy { !(263...265).contains($0) } && tokenizer.decode(ids) == text)
+    #expect(tokenizer.encode(text, parsingSpecial: true) == [263, 97, 264, 98, 265])
+    let vocabulary = try GGUFVocabulary(metadata)
+    #expect(vocabulary.endTokens == [264, 265])
+    #expect((263...265).allSatisfy { tokenizer.isControl($0) && vocabulary.bytes(of: $0).isEmpty })
+    // What is not named keeps its kind.
+    #expect(tokenizer.encode("<tool>") == [266] && vocabulary.bytes(of: 266) == Array("<tool>".utf8))
+  }
+
+  @Test("does so where the file tells no kinds, and leaves single characters their text")
+  func namedEndsWithoutKinds() throws {
+    var writer = GGUFWriter()
+    writer.set("tokenizer.ggml.model", "gpt2")
+    writer.set("tokenizer.ggml.pre", "gpt-2")
+    writer.set("tokenizer.ggml.tokens", SmallVocabulary.alphabet + ["he", "<stop>"])
+    writer.set("tokenizer.ggml.merges", ["h e"])
+    writer.set("tokenizer.ggml.eos_token_id", 257 as UInt32)
+    writer.set("tokenizer.ggml.bos_token_id", 44 as UInt32)
+    let tokenizer = try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer))
+    #expect(tokenizer.isControl(257) && tokenizer.bytes(of: 257).isEmpty)
+    #expect(tokenizer.decode(tokenizer.encode("he, <stop>")) == "he, <stop>")
   }
 
   @Test("refuses inconsistent vocabularies")
