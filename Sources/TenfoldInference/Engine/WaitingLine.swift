@@ -13,9 +13,18 @@ struct WaitingLine: Sendable {
 
   /// Each in its order; none is empty.
   private var lines: [Name: [ScheduledSequence]] = [:]
-  private(set) var count = 0
+  /// In which line each sequence stands.
+  private var names: [Int: Name] = [:]
+  /// How many lines there are of each priority.
+  private var priorities: [Int: Int] = [:]
 
-  var isEmpty: Bool { count == 0 }
+  var count: Int { names.count }
+  var isEmpty: Bool { names.isEmpty }
+
+  /// The priority of the sequence to be admitted next.
+  ///
+  /// - Complexity: Linear in the number of priorities that wait.
+  var highestPriority: Int? { priorities.keys.max() }
 
   /// All sequences, in no particular order.
   var all: some Sequence<ScheduledSequence> { lines.values.joined() }
@@ -33,6 +42,7 @@ struct WaitingLine: Sendable {
   mutating func insert(_ sequence: ScheduledSequence) {
     let name = Name(priority: sequence.priority, tenant: sequence.tenant)
     var line = lines.removeValue(forKey: name) ?? []
+    if line.isEmpty { priorities[name.priority, default: 0] += 1 }
     var (low, high) = (0, line.count)
     while low < high {
       let middle = (low + high) / 2
@@ -40,24 +50,23 @@ struct WaitingLine: Sendable {
     }
     line.insert(sequence, at: low)
     lines[name] = line
-    count += 1
+    names[sequence.id] = name
   }
 
   /// Takes a sequence out.
   ///
   /// - Returns: The sequence; `nil` if it does not wait.
+  /// - Complexity: Linear in the number of sequences of its tenant.
   @discardableResult
   mutating func remove(_ id: Int) -> ScheduledSequence? {
-    for (name, line) in lines {
-      guard let index = line.firstIndex(where: { $0.id == id }) else { continue }
-      count -= 1
-      if line.count == 1 {
-        lines[name] = nil
-      } else {
-        lines[name]?.remove(at: index)
-      }
-      return line[index]
-    }
-    return nil
+    guard let name = names.removeValue(forKey: id),
+      let index = lines[name]?.firstIndex(where: { $0.id == id })
+    else { return nil }
+    let sequence = lines[name]?.remove(at: index)
+    guard lines[name]?.isEmpty ?? true else { return sequence }
+    lines[name] = nil
+    let left = (priorities[name.priority] ?? 1) - 1
+    priorities[name.priority] = left > 0 ? left : nil
+    return sequence
   }
 }

@@ -27,6 +27,8 @@ struct LogitAdjustment: Sendable {
   private let minTokens: Int
   /// What the repetition penalty counts as seen.
   private var seen: Set<Int32> = []
+  /// The prompt until the first logits come, as a request that waits needs no set of its tokens.
+  private var unseen: [Int32] = []
   /// How often the answer has each token, where a penalty needs to know.
   private var counts: [Int32: Int] = [:]
   /// How many tokens the answer has; not counted beyond its least length.
@@ -47,7 +49,7 @@ struct LogitAdjustment: Sendable {
     }
     minTokens = options.minTokens
     self.endTokens = minTokens > 0 ? endTokens : []
-    if repetitionPenalty != 1 { seen = Set(prompt) }
+    if repetitionPenalty != 1 { unseen = prompt }
   }
 
   /// Whether the answer is too short to be ended.
@@ -67,6 +69,10 @@ struct LogitAdjustment: Sendable {
     if !originals.isEmpty { originals.removeAll(keepingCapacity: true) }
     let (repetition, presence) = (repetitionPenalty, presencePenalty)
     if repetition != 1 {
+      if !unseen.isEmpty {
+        seen.formUnion(unseen)
+        unseen = []
+      }
       for token in seen { unsafe change(token, logits) { $0 > 0 ? $0 / repetition : $0 * repetition } }
     }
     for (token, shift) in bias { unsafe change(token, logits) { $0 + shift } }
