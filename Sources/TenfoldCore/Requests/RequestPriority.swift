@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// How much a request matters when there is not room for all.
+///
+/// A local model lets answers of a lower priority wait again, and computes them again, where one of a higher priority finds no
+/// place beside them.
 public struct RequestPriority: Hashable, Sendable, Codable, Comparable {
   /// Higher is served first and shed last.
   public let rawValue: Int

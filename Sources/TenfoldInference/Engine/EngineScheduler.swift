@@ -7,7 +7,8 @@
 /// fits into the time that the waiting ones may have to wait. Sequences
 /// are admitted by priority, within a priority in fair shares between tenants, and within a tenant by when they are due;
 /// they hold pages for all their tokens. When a decoding one finds no page, the least important and latest sequence gives
-/// up its own and is computed again later.
+/// up its own and is computed again later. So do sequences of lower priorities for one that finds no place or no pages, but
+/// only where that lets it in; within a priority nobody gives way to a newcomer.
 struct EngineScheduler: Sendable {
   /// What bounds a step.
   struct Limits: Sendable {
@@ -272,17 +273,17 @@ struct EngineScheduler: Sendable {
   /// - Returns: The sequences that had to give up their pages to more important ones.
   private mutating func admit(besides decoding: Int) -> Set<Int> {
     var evicted: Set<Int> = []
-    while var sequence = waiting.first(by: shares), running.count < limits.maximumSequences {
+    while let priority = waiting.highestPriority, hasPlace(for: priority),
+      var sequence = waiting.first(by: shares)
+    {
       sequence.reusePrefix(of: &allocator)
-      let needed = sequence.pagesNeeded
-      // Each running sequence may soon need a page; leaving one for each avoids taking turns at evicting.
-      while allocator.freeCount < needed + running.count, let last = running.max(by: { $0.isBefore($1) }),
-        last.priority < sequence.priority
-      {
-        preempt(last.id)
-        evicted.insert(last.id)
+      guard let victims = victims(for: sequence) else {
+        sequence.release(to: &allocator)
+        return evicted
       }
-      guard allocator.freeCount >= needed + running.count, sequence.reserve(from: &allocator) else {
+      for victim in victims { preempt(victim) }
+      evicted.formUnion(victims)
+      guard sequence.reserve(from: &allocator) else {
         sequence.release(to: &allocator)
         return evicted
       }
@@ -293,6 +294,38 @@ struct EngineScheduler: Sendable {
       running.append(sequence)
     }
     return evicted
+  }
+
+  /// Whether a sequence of a priority could be admitted as far as places go: one is free, or held by a lower priority.
+  private func hasPlace(for priority: Int) -> Bool {
+    running.count < limits.maximumSequences || running.contains { $0.priority < priority }
+  }
+
+  /// The sequences that have to give way to one, the least important first.
+  ///
+  /// It is known beforehand whether they suffice, as what they give up is computed again.
+  ///
+  /// - Returns: Sequences of lower priorities, none if there is room; `nil` if even all of them are not enough.
+  private func victims(for sequence: ScheduledSequence) -> [Int]? {
+    let needed = sequence.pagesNeeded
+    var (free, count) = (allocator.freeCount, running.count)
+    // Each running sequence may soon need a page; leaving one for each avoids taking turns at evicting.
+    func fits() -> Bool { count < limits.maximumSequences && free >= needed + count }
+    guard !fits() else { return [] }
+    let lesser = running.filter { $0.priority < sequence.priority }.sorted { $1.isBefore($0) }
+    var victims: [Int] = []
+    var released: [UInt32: Int] = [:]
+    for victim in lesser {
+      victims.append(victim.id)
+      count -= 1
+      for page in victim.pages {
+        released[page, default: 0] += 1
+        // A page comes free with the last sequence that holds it.
+        if released[page] == allocator.references(to: page) { free += 1 }
+      }
+      if fits() { return victims }
+    }
+    return nil
   }
 
   private mutating func preemptLeastImportant() -> Int? {

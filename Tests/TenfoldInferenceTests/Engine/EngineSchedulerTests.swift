@@ -109,6 +109,101 @@ struct EngineSchedulerTests {
     #expect(served == [4, 2, 3, 1] && scheduler.isIdle && scheduler.usedBlocks == 0)
   }
 
+  @Test("takes no pages from the less important where that would not let the more important one in")
+  func evictionForNothing() {
+    var scheduler = scheduler(blocks: 8)
+    add(&scheduler, 1, 70, priority: 0)
+    add(&scheduler, 2, 70, first: 200)
+    _ = step(&scheduler)
+    // Two pages are free and three could be had; seven are asked for.
+    add(&scheduler, 3, 200, first: 400)
+    #expect(Set(step(&scheduler).map(\.id)) == [1, 2] && scheduler.preemptions == 0)
+    scheduler.remove(3)
+    add(&scheduler, 4, 100, first: 400)
+    #expect(Set(step(&scheduler).map(\.id)) == [2, 4] && scheduler.preemptions == 1)
+  }
+
+  @Test("does not count on pages that others hold as well")
+  func evictionOfSharedPages() {
+    var scheduler = scheduler(blocks: 8)
+    add(&scheduler, 1, 100, shares: true)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 100, priority: 0, shares: true)
+    _ = step(&scheduler)
+    #expect(scheduler.usedBlocks == 5)
+    // The second has one page of its own: with the three that are free just too few.
+    add(&scheduler, 3, 100, first: 400)
+    #expect(Set(step(&scheduler).map(\.id)) == [1, 2] && scheduler.preemptions == 0)
+    scheduler.remove(3)
+    add(&scheduler, 4, 96, first: 400)
+    #expect(Set(step(&scheduler).map(\.id)) == [1, 4] && scheduler.preemptions == 1)
+  }
+
+  @Test("takes a place from the least important for a more important one, and from nobody for an equal one")
+  func places() {
+    var scheduler = scheduler { $0.maximumSequences = 2 }
+    add(&scheduler, 1, 10, priority: 0)
+    add(&scheduler, 2, 10, priority: 0)
+    _ = step(&scheduler)
+    add(&scheduler, 3, 10, priority: 20)
+    #expect(Set(step(&scheduler).map(\.id)) == [1, 3] && scheduler.preemptions == 1)
+    add(&scheduler, 4, 10, priority: 20)
+    add(&scheduler, 5, 10, priority: 20)
+    add(&scheduler, 6, 10)
+    for _ in 0..<5 { #expect(Set(step(&scheduler).map(\.id)) == [3, 4]) }
+    #expect(scheduler.preemptions == 2 && scheduler.waitingCount == 4)
+    // Those that gave way come after all of higher priorities, in their old order, and are computed again.
+    var served: [Int] = []
+    while let first = step(&scheduler).first {
+      served.append(first.id)
+      scheduler.remove(first.id)
+    }
+    #expect(served == [3, 4, 5, 6, 1, 2] && scheduler.preemptions == 2 && scheduler.usedBlocks == 0)
+  }
+
+  @Test("keeps its places for the highest priorities, and brings all to their end", arguments: 0..<40)
+  func placesByPriority(seed: UInt64) {
+    var random = SamplerRandom(seed: seed)
+    var scheduler = scheduler(blocks: 64) {
+      $0.maximumSequences = 3
+      $0.sharedPromptRows = 4_096
+      $0.lonePromptRows = 4_096
+    }
+    // By id: the priority, and how many tokens are still to come.
+    var alive: [Int: (priority: Int, left: Int)] = [:]
+    var steps = 0
+    for id in 0..<400 {
+      if id < 60, Bool.random(using: &random) {
+        let priority = Int.random(in: 0...3, using: &random)
+        let count = Int.random(in: 1...40, using: &random)
+        add(&scheduler, id, count, priority: priority)
+        alive[id] = (priority, Int.random(in: 1...12, using: &random))
+      }
+      guard !alive.isEmpty else { continue }
+      steps += 1
+      let (plan, before) = (scheduler.plan(), scheduler.preemptions)
+      #expect(plan.count == min(3, alive.count), "seed \(seed)")
+      // There are pages for all, so that priorities alone decide.
+      let least = plan.compactMap { alive[$0.id]?.priority }.min() ?? 0
+      let waiting = alive.filter { !plan.contains(id: $0.key) }.values.map { $0.priority }.max() ?? 0
+      #expect(waiting <= least, "seed \(seed): \(waiting) waits for \(least)")
+      let again = scheduler.plan()
+      #expect(
+        Set(again.map(\.id)) == Set(plan.map(\.id)) && scheduler.preemptions == before,
+        "seed \(seed): a plan changes by itself"
+      )
+      for work in again {
+        scheduler.didCompute(work)
+        scheduler.append(7, to: work.id)
+        alive[work.id]?.left -= 1
+        guard alive[work.id]?.left == 0 else { continue }
+        scheduler.remove(work.id)
+        alive[work.id] = nil
+      }
+    }
+    #expect(alive.isEmpty && scheduler.isIdle && scheduler.usedBlocks == 0, "seed \(seed), \(steps) steps")
+  }
+
   @Test(
     "takes pages back from the least important when a decoding sequence needs one, and computes that one again"
   )
