@@ -11,10 +11,16 @@ struct BlockAllocator: Sendable {
   /// Tokens a page holds.
   static let blockLength = 32
 
+  /// Whose page it is: pages are never shared between tenants.
+  struct Scope: Hashable, Sendable {
+    var tenant: String
+    /// The request, where only its own answers may share the page; `nil` for all of the tenant's.
+    var group: Int?
+  }
+
   /// The name of a full page.
   struct Prefix: Hashable, Sendable {
-    /// Whose page it is: pages are never shared between tenants.
-    var tenant: String
+    var scope: Scope
     /// The serial number of the page before, 0 for a first page.
     var parent: UInt64
     /// The page's own tokens.

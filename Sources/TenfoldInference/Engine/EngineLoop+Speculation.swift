@@ -39,10 +39,10 @@ extension EngineLoop {
   private func request(_ id: Int, room: Int) -> ModelDrafter.Request? {
     guard drafters[id] != nil, let sequence = sequences[id], let tokens = tokens[id] else { return nil }
     let request = sequence.request
-    var scope: String? = request.context.tenant.rawValue
+    var scope: BlockAllocator.Scope? = .init(tenant: request.context.tenant.rawValue)
     if scheduler.limits.keptPages == 0 || !request.context.cachePolicy.allowsPrefixReuse {
       // Answers to one request share their prompt's pages in any case.
-      scope = request.options.alternatives > 1 ? "\(request.context.tenant.rawValue)#\(request.id)" : nil
+      if request.options.alternatives > 1 { scope?.group = request.id } else { scope = nil }
     }
     return ModelDrafter.Request(
       id: id,

@@ -112,8 +112,6 @@ struct EngineScheduler: Sendable {
     group: Int? = nil
   ) {
     let sharesAll = sharesPrefix && limits.keptPages != 0
-    var scope = tenant
-    if let group, !sharesAll { scope += "#\(group)" }
     let order = group.flatMap(order(ofGroup:)) ?? nextOrder
     let sequence = ScheduledSequence(
       id: id,
@@ -123,7 +121,7 @@ struct EngineScheduler: Sendable {
       group: group,
       tokens: tokens,
       tenant: tenant,
-      scope: scope,
+      scope: BlockAllocator.Scope(tenant: tenant, group: sharesAll ? nil : group),
       sharesPrefix: sharesAll || group != nil,
       promptCount: tokens.count,
       replaceable: replaceable

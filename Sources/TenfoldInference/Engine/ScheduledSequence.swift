@@ -11,8 +11,8 @@ struct ScheduledSequence: Sendable {
   let group: Int?
   var tokens: [Int32]
   let tenant: String
-  /// Within which pages are shared: the tenant, or the request.
-  let scope: String
+  /// Within which pages are shared.
+  let scope: BlockAllocator.Scope
   let sharesPrefix: Bool
   /// Tokens whose work was charged to the tenant; what has to be computed again is not charged again.
   var charged = 0
@@ -155,7 +155,7 @@ struct ScheduledSequence: Sendable {
   private func prefix(_ page: Int) -> BlockAllocator.Prefix {
     let length = BlockAllocator.blockLength
     return BlockAllocator.Prefix(
-      tenant: scope,
+      scope: scope,
       parent: serial,
       tokens: Array(tokens[page * length..<(page + 1) * length])
     )

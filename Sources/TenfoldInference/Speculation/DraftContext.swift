@@ -13,7 +13,7 @@ struct DraftContext: Sendable {
   ///   - id: The sequence's name.
   ///   - scope: Within which pages are shared; `nil` to share none.
   ///   - yield: What is expected of its rounds.
-  init(id: Int, scope: String?, yield: DraftYield) {
+  init(id: Int, scope: BlockAllocator.Scope?, yield: DraftYield) {
     sequence = ScheduledSequence(
       id: id,
       priority: 0,
@@ -21,8 +21,8 @@ struct DraftContext: Sendable {
       due: nil,
       group: nil,
       tokens: [],
-      tenant: scope ?? "",
-      scope: scope ?? "",
+      tenant: scope?.tenant ?? "",
+      scope: scope ?? BlockAllocator.Scope(tenant: ""),
       sharesPrefix: scope != nil,
       promptCount: 0,
       replaceable: 0

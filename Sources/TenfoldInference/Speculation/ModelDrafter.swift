@@ -20,7 +20,7 @@ final class ModelDrafter {
     /// How many more it may have.
     var left: Int
     /// Within which pages are shared; `nil` to share none.
-    var scope: String?
+    var scope: BlockAllocator.Scope?
     /// Whether its tokens are drawn, not the likeliest ones.
     var isSampled: Bool
   }

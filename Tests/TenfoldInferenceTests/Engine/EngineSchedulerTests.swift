@@ -250,6 +250,32 @@ struct EngineSchedulerTests {
     #expect(scheduler.plan().first?.start == 64)
   }
 
+  @Test("shares a request's pages among its own answers only, whatever other tenants are called")
+  func groupScope() {
+    var scheduler = scheduler()
+    func add(_ id: Int, tenant: String, group: Int?) {
+      scheduler.add(
+        id: id,
+        tokens: Array(0..<100),
+        priority: 10,
+        tenant: tenant,
+        sharesPrefix: group == nil,
+        group: group
+      )
+    }
+    add(1, tenant: "a", group: 5)
+    _ = step(&scheduler)
+    add(2, tenant: "a#5", group: nil)
+    add(3, tenant: "a", group: nil)
+    add(4, tenant: "a", group: 5)
+    let plan = step(&scheduler)
+    #expect(plan.first { $0.id == 2 }?.start == 0)
+    #expect(plan.first { $0.id == 4 }?.start == 96)
+    // The tenant's other requests compute the beginning for themselves, too.
+    let again = step(&scheduler)
+    #expect((plan + again).first { $0.id == 3 }?.start == 0)
+  }
+
   @Test("forgets kept pages, the oldest first, when it needs them")
   func eviction() {
     var scheduler = scheduler(blocks: 4)
@@ -368,7 +394,7 @@ struct EngineSchedulerTests {
   @Test("keeps books of bounded length while the same prompt comes again and again")
   func repeatedPrompt() throws {
     var allocator = BlockAllocator(count: 8)
-    let prefix = BlockAllocator.Prefix(tenant: "a", parent: 0, tokens: Array(0..<32))
+    let prefix = BlockAllocator.Prefix(scope: .init(tenant: "a"), parent: 0, tokens: Array(0..<32))
     let taken = allocator.allocate()
     let page = try #require(taken)
     _ = allocator.publish(page, as: prefix)

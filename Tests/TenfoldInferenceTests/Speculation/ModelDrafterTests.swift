@@ -43,8 +43,12 @@ struct ModelDrafterTests {
     )
   }
 
-  private static func request(_ id: Int, _ tokens: [Int32], room: Int, scope: String?) -> ModelDrafter.Request
-  {
+  private static func request(
+    _ id: Int,
+    _ tokens: [Int32],
+    room: Int,
+    scope: BlockAllocator.Scope?
+  ) -> ModelDrafter.Request {
     ModelDrafter.Request(
       id: id,
       tokens: tokens,
@@ -96,7 +100,7 @@ struct ModelDrafterTests {
       drafter.dropGuesses()
       let guesses = try drafter.propose(
         for: asked.map { id in
-          let scope: String? = id % 4 == 0 ? nil : "tenant \(id % 2)"
+          let scope = id % 4 == 0 ? nil : BlockAllocator.Scope(tenant: "tenant \(id % 2)")
           return Self.request(id, living[id] ?? [], room: Int.random(in: 1...8, using: &random), scope: scope)
         },
         Self.around(
