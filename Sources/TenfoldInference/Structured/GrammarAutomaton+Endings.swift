@@ -5,13 +5,27 @@ extension GrammarAutomaton {
   /// The most bytes that ``required(_:)`` looks ahead, and what the work of that may come to.
   static let longestRequirement = 256
   private static let requirementWork = 1 << 21
+  /// The work of cutting a byte of an ending into tokens.
+  private static let spellingWork = 16
+
+  /// Whether the text can be ended with so many tokens.
+  ///
+  /// An ending has no more tokens than bytes, and those are counted already; only near the limit it is spelled out, as that
+  /// takes as long as the ending is.
+  func canEnd(_ state: Int32, within count: Int) -> Bool {
+    if spellsEndings, let least = states[Int(state)].lazy.map(length).min(), least <= count { return true }
+    return completion(state).map { $0.count <= count } ?? false
+  }
 
   /// Tokens that lead from a state to an end on a shortest way; `nil` if the vocabulary has none.
   func completion(_ state: Int32) -> [Int32]? {
     if let known = completions[state] { return known }
     let best = states[Int(state)].min { length($0) < length($1) }
-    let tokens = best.flatMap { trie.tokens(for: text($0)) }
+    let text = best.map(text)
+    work += (text?.count ?? 0) * Self.spellingWork
+    let tokens = text.flatMap { trie.tokens(for: $0) }
     completions[state] = .some(tokens)
+    endingBytes += (tokens?.count ?? 0) * MemoryLayout<Int32>.stride
     return tokens
   }
 
@@ -28,6 +42,7 @@ extension GrammarAutomaton {
       place = next(place, byte)
     }
     requirements[state] = bytes
+    endingBytes += bytes.count
     return bytes
   }
 

@@ -35,8 +35,12 @@ extension GrammarAutomaton {
       abandoned.insert(state)
       throw Self.tooMuchWork()
     }
-    if masks.count >= Self.largestMaskCount { masks.removeAll(keepingCapacity: true) }
+    if masks.count >= Self.largestMaskCount {
+      masks.removeAll(keepingCapacity: true)
+      maskBytes = 0
+    }
     masks[state] = mask
+    maskBytes += mask.byteCount
     return mask
   }
 
@@ -51,8 +55,12 @@ extension GrammarAutomaton {
     walk[0] = state
     outline.exits = collect(0..<trie.bytes.count, inside: call, limit, &outline.mask)
     guard work <= limit else { return outline }
-    if outlines.count >= Self.largestOutlineCount { outlines.removeAll(keepingCapacity: true) }
+    if outlines.count >= Self.largestOutlineCount {
+      outlines.removeAll(keepingCapacity: true)
+      outlineBytes = 0
+    }
     outlines[key] = outline
+    outlineBytes += outline.byteCount
     return outline
   }
 

@@ -32,6 +32,8 @@ final class GrammarAutomaton {
   private static let largestStateCount = 8_192
   private static let largestFrameCount = 1 << 16
   private static let largestPlaceCount = 1 << 20
+  /// The same for the bytes of masks, outlines and endings; a large vocabulary's masks and outlines are half of it.
+  static let largestByteCount = 1 << 25
 
   /// A call that has not returned: where it goes on, and the call around it.
   struct Frame: Hashable {
@@ -64,6 +66,12 @@ final class GrammarAutomaton {
   var outlines: [MaskOutline.Key: MaskOutline] = [:]
   var completions: [Int32: [Int32]?] = [:]
   var requirements: [Int32: [UInt8]] = [:]
+  /// What ``masks``, ``outlines``, and ``completions`` with ``requirements`` hold.
+  var maskBytes = 0
+  var outlineBytes = 0
+  var endingBytes = 0
+  /// Whether each byte of every shortest way is a token by itself, so that all endings can be spelled.
+  let spellsEndings: Bool
   var walk: [Int32]
   var walkedBytes: [UInt8]
   /// The places of all states.
@@ -83,6 +91,10 @@ final class GrammarAutomaton {
     self.grammar = grammar
     self.trie = trie
     self.startMask = startMask
+    spellsEndings = grammar.nodes.allSatisfy { node in
+      guard case .bytes(let low, _, _) = node else { return true }
+      return trie.singleBytes.contains(low)
+    }
     walk = Array(repeating: 0, count: trie.maximumDepth + 1)
     walkedBytes = Array(repeating: 0, count: trie.maximumDepth + 1)
   }
@@ -90,8 +102,11 @@ final class GrammarAutomaton {
   /// Whether so much has been kept that starting afresh is better.
   var isLarge: Bool {
     states.count > Self.largestStateCount || frames.count > Self.largestFrameCount
-      || placeCount > Self.largestPlaceCount
+      || placeCount > Self.largestPlaceCount || keptBytes > Self.largestByteCount
   }
+
+  /// The bytes of masks, outlines and endings that are kept.
+  var keptBytes: Int { maskBytes + outlineBytes + endingBytes }
 
   /// The state before the first byte.
   func start() -> Int32 {

@@ -27,4 +27,8 @@ struct MaskOutline {
   /// The tokens that stay inside of the call.
   var mask: TokenMask
   var exits: [Exit] = []
+
+  var byteCount: Int {
+    exits.reduce(mask.byteCount) { $0 + MemoryLayout<Exit>.stride + $1.bytes.count }
+  }
 }

@@ -71,9 +71,7 @@ struct TokenConstraint {
     guard !endTokens.contains(token) else { return token }
     let next = automaton.next(state, bytesOf(token))
     if next != GrammarAutomaton.dead, automaton.isTooLarge(next) { throw GrammarAutomaton.tooMuchWork() }
-    if next != GrammarAutomaton.dead, let ending = automaton.completion(next), ending.count <= left {
-      return token
-    }
+    if next != GrammarAutomaton.dead, automaton.canEnd(next, within: left) { return token }
     // There is an ending, as there was one before every token so far.
     let ending = automaton.completion(state) ?? []
     closing = ending.reversed()

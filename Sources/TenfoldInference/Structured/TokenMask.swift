@@ -8,6 +8,8 @@ struct TokenMask: Sendable {
   /// The empty set of tokens below `count`.
   init(count: Int) { words = Array(repeating: 0, count: (count + 63) / 64) }
 
+  var byteCount: Int { words.count * MemoryLayout<UInt64>.stride }
+
   var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
   /// Whether a token is in the set.

@@ -17,6 +17,8 @@ final class VocabularyTrie: Sendable {
   let tokens: [Int32]
   /// The most bytes of a token.
   let maximumDepth: Int
+  /// The bytes that are tokens by themselves.
+  let singleBytes: Set<UInt8>
   /// How many ids there are, those without bytes included.
   let tokenCount: Int
 
@@ -63,6 +65,7 @@ final class VocabularyTrie: Sendable {
     self.ends = ends
     self.firstTokens = firstTokens
     self.tokens = tokens
+    singleBytes = Set(all.lazy.filter { $0.bytes.count == 1 }.map { $0.bytes[0] })
     maximumDepth = all.reduce(0) { max($0, $1.bytes.count) }
     tokenCount = count
   }

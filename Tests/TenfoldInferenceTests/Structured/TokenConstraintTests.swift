@@ -310,6 +310,45 @@ struct TokenConstraintTests {
     }
   }
 
+  @Test("spells an ending out only where its bytes are more than the tokens that are left")
+  func endings() throws {
+    let schema = #"{"type": "array", "minItems": 1000, "items": {"type": "integer"}}"#
+    let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(schema))
+    var constraint = TokenConstraint(automaton, endTokens: [StructuredVocabulary.end]) {
+      StructuredVocabulary.pieces[Int($0)]
+    }
+    // A bracket and items of two bytes each.
+    for (index, byte) in "[10,20,3".utf8.enumerated() {
+      #expect(try constraint.checked(Int32(byte), left: 2_001) == Int32(byte), "byte \(index)")
+      constraint.take(Int32(byte))
+    }
+    #expect(automaton.completions.isEmpty && automaton.endingBytes == 0)
+    let state = automaton.next(automaton.start(), Array("[10,20,30".utf8))
+    let count = try #require(automaton.completion(state)).count
+    #expect(automaton.keptBytes == 4 * count && !automaton.isLarge)
+    #expect(automaton.canEnd(state, within: count) && !automaton.canEnd(state, within: count - 1))
+    var closed = constraint
+    #expect(try constraint.checked(0x30, left: count) == 0x30)
+    #expect(constraint.ending == nil)
+    #expect(try closed.checked(0x30, left: count - 1) != 0x30)
+    #expect((closed.ending?.count ?? .max) <= count)
+    // Enough of them, and the automaton is given up for a fresh one.
+    automaton.endingBytes = GrammarAutomaton.largestByteCount
+    _ = try automaton.mask(state)
+    #expect(automaton.isLarge)
+  }
+
+  @Test("follows no way that it could not end where the vocabulary lacks a byte")
+  func unspelledEnding() throws {
+    // "a" can go on with "é", which has no tokens; its bytes alone would have room.
+    let grammar = try GrammarText.grammar(#"root ::= "b" | "aé""#)
+    let trie = VocabularyTrie(count: 128) { [UInt8($0)] }
+    var constraint = TokenConstraint(GrammarAutomaton(grammar: grammar, trie: trie), endTokens: []) {
+      [UInt8($0)]
+    }
+    #expect(try constraint.checked(0x61, left: 50) == 0x62)
+  }
+
   @Test("keeps the text of the largest logit when that is allowed, without making a mask")
   func greedy() throws {
     let grammar = try JSONSchemaCompiler.grammar(#"{"type": "string"}"#)
