@@ -26,6 +26,18 @@ extension EngineLoop {
     }
   }
 
+  /// Charges what following a sequence's format took to its tenant; the other threads had nothing to do with it.
+  ///
+  /// - Parameters:
+  ///   - id: The sequence.
+  ///   - start: ``threadTime()`` before that.
+  /// - Returns: The time, which is to be charged to the sequence.
+  func chargeFormat(_ id: Int, since start: Duration) -> Duration {
+    let time = Self.threadTime() - start
+    scheduler.charge(time, to: id)
+    return time
+  }
+
   /// CPU time of this thread.
   ///
   /// The workers of a step's parallel regions are busy as long as this thread is, so a step's

@@ -14,6 +14,10 @@ extension EngineLoop {
     for (id, position) in decoding {
       guard let limits = sequences[id]?.draftLimits(contextLength: contextLength) else { continue }
       let room = min(limits.room, contextLength - position - 1)
+      let start = sequences[id]?.isInFormat == true ? Self.threadTime() : nil
+      defer {
+        if let start { sequences[id]?.charge(cpuTime: chargeFormat(id, since: start), memoryBytes: 0) }
+      }
       let draft = guess(id, certain: limits.certain, besides: rows, room: min(room, most - rows))
       if let plausible = sequences[id]?.plausible(draft), !plausible.isEmpty {
         scheduler.propose(plausible, for: id)

@@ -262,7 +262,12 @@ final class EngineLoop {
     }
     sequence.renewAutomaton { automata.automaton(for: $0) }
     let choice: TokenSampler.Choice?
+    let start = sequence.isInFormat ? Self.threadTime() : nil
     do {
+      defer {
+        // Charged before the answer can end.
+        if let start { sequence.charge(cpuTime: chargeFormat(id, since: start), memoryBytes: 0) }
+      }
       choice = try unsafe weights.withUnsafeMutableBufferPointer { weights in
         try unsafe sequence.choose(
           logits,

@@ -156,6 +156,12 @@ struct EngineScheduler: Sendable {
     running[index].publish(to: &allocator)
   }
 
+  /// Charges time that a step took for one sequence beside its rows, as the rows that take as long.
+  mutating func charge(_ duration: Duration, to id: Int) {
+    guard let sequence = running.first(where: { $0.id == id }) else { return }
+    shares.charge(sequence.tenant, FairShares.promptWork * passTimes.rows(in: duration))
+  }
+
   /// Notes what a step took by the clock.
   mutating func didTake(_ duration: Duration, rows: Int) { passTimes.note(rows: rows, duration: duration) }
 

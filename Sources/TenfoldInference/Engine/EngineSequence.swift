@@ -14,6 +14,7 @@ struct EngineSequence {
   /// Whether the prompt stands in the engine's statistics.
   var isPromptCounted = false
   private(set) var constraint: TokenConstraint?
+  private var formatBudget: FormatBudget
   /// A token that was drawn before its turn.
   private var drawn: Result<TokenSampler.Choice, any Error>?
   private let vocabulary: any DecoderVocabulary
@@ -36,13 +37,16 @@ struct EngineSequence {
   ///   - alternative: Which of its answers this is.
   ///   - vocabulary: The model's tokens.
   ///   - automaton: Follows the request's format, where there is one.
+  ///   - formatBudget: The work on the format that the answer may cause.
   init(
     _ request: EngineRequest,
     alternative: Int = 0,
     vocabulary: any DecoderVocabulary,
-    automaton: GrammarAutomaton? = nil
+    automaton: GrammarAutomaton? = nil,
+    formatBudget: FormatBudget = FormatBudget()
   ) {
     self.request = request
+    self.formatBudget = formatBudget
     self.alternative = alternative
     self.vocabulary = vocabulary
     sampler = TokenSampler(
@@ -90,8 +94,17 @@ struct EngineSequence {
   /// Goes on with a smaller automaton once the shared one has grown too large.
   mutating func renewAutomaton(_ make: (CompiledFormat) -> GrammarAutomaton) {
     guard let format = request.format, constraint?.automaton.isLarge == true else { return }
-    constraint?.move(to: make(format))
+    let automaton = make(format)
+    let before = automaton.work
+    constraint?.move(to: automaton)
+    formatBudget.spend(automaton.work - before)
   }
+
+  /// Whether the answer follows a format.
+  var isInFormat: Bool { constraint != nil }
+
+  /// What the answer's automaton, which others use as well, has done so far.
+  private var formatWork: Int { constraint?.automaton.work ?? 0 }
 
   /// How many more tokens are worth guessing, and which ones are certain, if any are.
   func draftLimits(contextLength: Int) -> (room: Int, certain: [Int32]?) {
@@ -101,13 +114,17 @@ struct EngineSequence {
 
   /// The tokens of the text that the answer's format calls for next, as text is usually cut; empty where the model has
   /// a choice.
-  func requiredTokens() -> [Int32] {
+  mutating func requiredTokens() -> [Int32] {
+    let before = formatWork
+    defer { formatBudget.spend(formatWork - before) }
     guard let text = constraint?.requiredText, !text.isEmpty else { return [] }
     return (try? vocabulary.encode(text)) ?? []
   }
 
   /// As much of a guess as can come true.
-  func plausible(_ draft: [Int32]) -> [Int32] {
+  mutating func plausible(_ draft: [Int32]) -> [Int32] {
+    let before = formatWork
+    defer { formatBudget.spend(formatWork - before) }
     // Nothing is computed after an end.
     let draft = draft.prefix { !vocabulary.endTokens.contains($0) }
     guard var constraint, constraint.ending == nil else { return Array(draft) }
@@ -153,9 +170,16 @@ struct EngineSequence {
       self.drawn = nil
       return try drawn.get()
     }
+    let before = formatWork
+    defer {
+      formatBudget.spend(formatWork - before)
+      formatBudget.earn()
+    }
+    // An answer that is being closed needs no work to be ended.
+    let forced = constraint?.forced
+    if forced == nil { try formatBudget.check() }
     var choice = try unsafe sampler.next(logits, weights: weights, kernels: kernels, constraint: constraint)
     guard var constraint else { return choice }
-    let forced = constraint.forced
     let token = try forced ?? constraint.checked(choice.token, left: tokensLeft(contextLength) - 1)
     self.constraint = constraint
     guard let token else { return nil }

@@ -49,6 +49,11 @@ struct PassTimes: Sendable {
     return min(limit, max(Self.fewestRows, whole))
   }
 
+  /// How many rows of the passes so far have taken as long; 0 as long as no pass is known.
+  func rows(in duration: Duration) -> Double {
+    sumOfTimes > 0 ? max(0, duration / .seconds(1)) * sumOfRows / sumOfTimes : 0
+  }
+
   /// The time of a pass without rows and of each row, neither negative.
   private var line: (fixed: Double, perRow: Double) {
     let even = sumOfTimes / sumOfRows

@@ -126,6 +126,20 @@ struct FairSharesTests {
     #expect(bench.scheduler.shares.used(by: "b") == 31 + 2 * 79)
   }
 
+  @Test("charges time beside the passes as rows that take as long, and none to those that are gone")
+  func time() {
+    var bench = Bench(sequences: 2)
+    bench.add(1, "a")
+    bench.add(2, "b")
+    bench.step()
+    bench.scheduler.didTake(.milliseconds(80), rows: 80)
+    let (before, other) = (bench.scheduler.shares.used(by: "a"), bench.scheduler.shares.used(by: "b"))
+    bench.scheduler.charge(.milliseconds(100), to: 1)
+    bench.scheduler.charge(.milliseconds(100), to: 99)
+    #expect(abs(bench.scheduler.shares.used(by: "a") - before - 100) < 1e-6)
+    #expect(bench.scheduler.shares.used(by: "b") == other)
+  }
+
   @Test("keeps the shares of tenants with requests waiting close together", arguments: 0..<30)
   func property(seed: UInt64) {
     var random = SamplerRandom(seed: seed)

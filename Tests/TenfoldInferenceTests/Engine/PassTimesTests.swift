@@ -24,6 +24,15 @@ struct PassTimesTests {
     return times
   }
 
+  @Test("turns time into rows by what all rows so far took")
+  func rows() {
+    var times = PassTimes()
+    #expect(times.rows(in: .seconds(1)) == 0)
+    times.note(rows: 10, duration: .milliseconds(100))
+    #expect(abs(times.rows(in: .milliseconds(50)) - 5) < 1e-9)
+    #expect(times.rows(in: .zero) == 0)
+  }
+
   @Test("is a line over its rows, found among noise", arguments: 0..<20)
   func line(seed: UInt64) {
     let times = times(passes: 100, seed: seed)

@@ -520,6 +520,102 @@ struct TokenConstraintTests {
   }
 }
 
+@Suite("An answer's work on its format")
+struct FormatBudgetTests {
+  /// A step of the engine without a model: a token of random logits; `nil` at the answer's end.
+  private func step(
+    _ sequence: inout EngineSequence,
+    _ random: inout SamplerRandom
+  ) throws -> Int32? {
+    var logits = (0..<128).map { _ in Float(random.unit()) * 4 }
+    var weights = logits
+    let choice = try unsafe logits.withUnsafeMutableBufferPointer { logits in
+      try unsafe weights.withUnsafeMutableBufferPointer { weights in
+        try unsafe sequence.choose(
+          logits,
+          weights: weights,
+          kernels: tenfold_elementwise_named(InstructionSet.current.name),
+          contextLength: 10_000
+        )
+      }
+    }
+    guard let choice else { return nil }
+    return sequence.take(choice, endTokens: [127], contextLength: 10_000) == nil ? choice.token : nil
+  }
+
+  private func makeSequence(
+    _ schema: String,
+    maxTokens: Int,
+    budget: FormatBudget
+  ) throws -> (EngineSequence, GrammarAutomaton, GenerationStream) {
+    let vocabulary = ASCIIVocabulary()
+    let format = try CompiledFormat(
+      grammar: JSONSchemaCompiler.grammar(schema),
+      trie: VocabularyTrie(count: vocabulary.count) { vocabulary.bytes(of: $0) }
+    )
+    // Room for all pieces, as nobody reads them.
+    let (stream, continuation) = GenerationStream.makeStream(bufferLimit: maxTokens + 8)
+    let request = EngineRequest(
+      id: 1,
+      prompt: [1],
+      options: try GenerationOptions(maxTokens: maxTokens, temperature: 1),
+      context: RequestContext(tenant: "test"),
+      documents: [],
+      format: format,
+      seed: 1,
+      arrival: .now,
+      continuation: continuation
+    )
+    let automaton = GrammarAutomaton(
+      grammar: format.grammar,
+      trie: format.trie,
+      startMask: format.startMask
+    )
+    let sequence = EngineSequence(
+      request,
+      vocabulary: vocabulary,
+      automaton: automaton,
+      formatBudget: budget
+    )
+    return (sequence, automaton, stream)
+  }
+
+  private static let list = #"{"type": "array", "minItems": 400, "items": {"type": "string", "minLength": 9}}"#
+
+  @Test("ends an answer that causes more than it has, and no other", arguments: 0..<4)
+  func budget(seed: UInt64) throws {
+    func failure(_ budget: FormatBudget) throws -> RequestError.Code? {
+      var random = SamplerRandom(seed: seed)
+      let (first, _, stream) = try makeSequence(Self.list, maxTokens: 6_000, budget: budget)
+      var sequence = first
+      return try withExtendedLifetime(stream) {
+        for _ in 0..<100 {
+          do {
+            guard try step(&sequence, &random) != nil else { return nil }
+          } catch let error as RequestError {
+            return error.code
+          }
+        }
+        return nil
+      }
+    }
+    #expect(try failure(FormatBudget(limit: 2_000)) == .unsupportedFormat, "seed \(seed)")
+    #expect(try failure(FormatBudget()) == nil, "seed \(seed)")
+  }
+
+  @Test("is earned with tokens, up to what there is at the start")
+  func earned() throws {
+    var budget = FormatBudget()
+    budget.earn()
+    #expect(budget.left == FormatBudget.most)
+    budget.spend(FormatBudget.most + FormatBudget.earned)
+    #expect(throws: RequestError.self) { try budget.check() }
+    budget.earn()
+    try budget.check()
+    #expect(budget.left == 0)
+  }
+}
+
 @Suite("A local model with a format")
 struct LocalLanguageModelFormatTests {
   private static let schema = #"""
