@@ -175,10 +175,15 @@ struct EngineSequence {
       formatBudget.spend(formatWork - before)
       formatBudget.earn()
     }
-    // An answer that is being closed needs no work to be ended.
+    // An answer that is being closed needs no work to be ended: what comes is known, and no mask is made.
     let forced = constraint?.forced
     if forced == nil { try formatBudget.check() }
-    var choice = try unsafe sampler.next(logits, weights: weights, kernels: kernels, constraint: constraint)
+    var choice = try unsafe sampler.next(
+      logits,
+      weights: weights,
+      kernels: kernels,
+      constraint: forced == nil ? constraint : nil
+    )
     guard var constraint else { return choice }
     let token = try forced ?? constraint.checked(choice.token, left: tokensLeft(contextLength) - 1)
     self.constraint = constraint

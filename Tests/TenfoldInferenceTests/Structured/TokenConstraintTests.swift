@@ -580,7 +580,9 @@ struct FormatBudgetTests {
     return (sequence, automaton, stream)
   }
 
-  private static let list = #"{"type": "array", "minItems": 400, "items": {"type": "string", "minLength": 9}}"#
+  private static let list = #"""
+    {"type": "array", "minItems": 400, "items": {"type": "string", "minLength": 9}}
+    """#
 
   @Test("ends an answer that causes more than it has, and no other", arguments: 0..<4)
   func budget(seed: UInt64) throws {
@@ -613,6 +615,29 @@ struct FormatBudgetTests {
     budget.earn()
     try budget.check()
     #expect(budget.left == 0)
+  }
+
+  @Test("is nothing while the answer is being closed", arguments: 0..<4)
+  func closing(seed: UInt64) throws {
+    var random = SamplerRandom(seed: seed)
+    let schema = #"{"type": "array", "minItems": 4, "items": {"type": "string", "minLength": 20}}"#
+    let (first, automaton, stream) = try makeSequence(schema, maxTokens: 110, budget: FormatBudget())
+    var sequence = first
+    try withExtendedLifetime(stream) {
+      var forced = 0
+      while true {
+        let isForced = sequence.draftLimits(contextLength: 10_000).certain != nil
+        let before = automaton.keptMasks
+        let token = try step(&sequence, &random)
+        if isForced {
+          forced += 1
+          let after = automaton.keptMasks
+          #expect(after.whole == before.whole && after.outlines == before.outlines, "seed \(seed)")
+        }
+        if token == nil { break }
+      }
+      #expect(forced > 10, "seed \(seed)")
+    }
   }
 }
 
