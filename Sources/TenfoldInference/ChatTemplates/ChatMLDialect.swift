@@ -12,6 +12,8 @@ struct ChatMLDialect: ChatDialect {
   var defaultSystem: String?
   /// Whether tool answers are wrapped in `<tool_response>` inside a user turn.
   var wrapsToolResponses = false
+  /// Whether messages lose white space at their ends.
+  var trims = false
   /// Whether the template itself writes the token that begins a text.
   var writesBeginning = false
 
@@ -37,17 +39,40 @@ struct ChatMLDialect: ChatDialect {
         """
       )
     }
+    let forms = ChatMLTurn.all(in: source, start: Self.start)
+    guard let form = forms.first, forms.allSatisfy({ $0 == form }),
+      ChatMLTurn.trimCount(in: source) == (form.trims ? forms.count : 0)
+    else {
+      throw ChatTemplateSource.unreadable("has ChatML's tokens but doesn't write messages as ChatML does")
+    }
+    trims = form.trims
     // Every system turn the template spells out; the default one has literal text up to its end marker.
-    for part in source.components(separatedBy: "\(Self.start)system\n").dropFirst() {
+    let parts = source.components(separatedBy: "\(Self.start)system\n")
+    for (before, part) in zip(parts, parts.dropFirst()) {
       guard let first = part.utf8.first, first != UInt8(ascii: "'"), first != UInt8(ascii: "\""),
         let close = ChatTemplateSource.components(of: part, separatedBy: Self.end).first,
         close.utf8.count < part.utf8.count,
         !close.contains("{{"), !close.contains("{%")
       else { continue }
-      defaultSystem = close
+      defaultSystem = try Self.text(close, after: before.utf8.last)
     }
     wrapsToolResponses = source.contains("<tool_response>")
     writesBeginning = source.contains("bos_token")
+  }
+
+  /// What the template writes between two marks.
+  private static func text(_ spelled: String, after quote: UInt8?) throws(ModelError) -> String {
+    guard let quote, ChatTemplateSource.isQuote(quote) else {
+      // Between quotes or not, a text without backslashes is the same.
+      guard !spelled.utf8.contains(UInt8(ascii: "\\")) else {
+        throw ChatTemplateSource.unreadable("has a system turn with backslashes that can't be read")
+      }
+      return spelled
+    }
+    guard ChatTemplateSource.end(of: spelled, quote) == nil else {
+      throw ChatTemplateSource.unreadable("puts its system turn together from parts, which is not supported")
+    }
+    return try ChatTemplateSource.unescaped(spelled)
   }
 
   func write(_ messages: [ChatMessage], addGenerationPrompt: Bool, to put: (ChatPiece) -> Void) {
@@ -62,7 +87,7 @@ struct ChatMLDialect: ChatDialect {
     if let defaultSystem, let first = messages.first, first.role != .system { turn("system", defaultSystem) }
     for (index, message) in messages.enumerated() {
       guard wrapsToolResponses, message.role == .tool else {
-        turn(message.role.rawValue, message.content)
+        turn(message.role.rawValue, trims ? String(message.content.trimmed) : message.content)
         continue
       }
       // Consecutive tool answers share one user turn.

@@ -42,7 +42,8 @@ struct Llama3Dialect: ChatDialect {
     writesBeginning = source.contains("bos_token") || source.contains("<|begin_of_text|>")
     guard source.contains(Self.cutting) || source.contains(Self.today) else { return }
     guard let knowledge = source.components(separatedBy: Self.cutting).dropFirst().first,
-      let end = knowledge.firstIndex(of: "\n"), let day = source.literal(of: "date_string")
+      let end = knowledge.firstIndex(of: "\n"), let day = try source.literal(of: "date_string"),
+      !knowledge[..<end].utf8.contains(where: { ChatTemplateSource.isQuote($0) || $0 == UInt8(ascii: "\\") })
     else {
       throw ModelError(
         .unsupported,

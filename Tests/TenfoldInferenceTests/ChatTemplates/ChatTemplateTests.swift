@@ -23,6 +23,81 @@ struct ChatTemplateTests {
     #expect(try ChatTemplate(source: without).defaultSystem == nil)
   }
 
+  @Test("undo the escapes of that text, and refuse those that are not known")
+  func escapes() throws {
+    func source(_ literal: String, quote: String = "'") -> String {
+      Self.source.replacing(
+        "'<|im_start|>system\\nBe kind<|im_end|>\\n'",
+        with: "\(quote)<|im_start|>system\\n\(literal)<|im_end|>\\n\(quote)"
+      )
+    }
+    func system(_ literal: String, quote: String = "'") throws -> String? {
+      try ChatTemplate(source: source(literal, quote: quote)).defaultSystem
+    }
+    #expect(try system(#"Answer within \\boxed{}."#) == #"Answer within \boxed{}."#)
+    #expect(try system(#"Don\'t \"shout\"\t\r\n!"#) == "Don't \"shout\"\t\r\n!")
+    #expect(try system("Don't", quote: "\"") == "Don't")
+    // An escaped backslash and an n are no line break.
+    #expect(try system(#"a\\nb"#) == #"a\nb"#)
+    for literal in [#"\x41"#, #"\u00e9"#, #"\boxed"#, "You are ' + name + '."] {
+      #expect(code { _ = try ChatTemplate(source: source(literal)) } == .unsupported, "\(literal)")
+    }
+  }
+
+  /// A template that writes each message in a way of its own.
+  private static func template(turn: String) -> String {
+    """
+    {%- for message in messages %}\(turn){%- endfor %}
+    {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}
+    """
+  }
+
+  @Test(
+    "are read in the usual ways of writing a message",
+    arguments: [
+      #"{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"#,
+      #"{{'<|im_start|>' + message['role'] + '\n' + message['content']}}{{ '<|im_end|>' + '\n' }}"#,
+      #"{{ "<|im_start|>" + message["role"] + "\n" + content + "<|im_end|>\n" }}"#,
+      "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n",
+    ]
+  )
+  func turns(_ turn: String) throws {
+    let template = try ChatTemplate(source: Self.template(turn: turn))
+    let text = template.rendered([.user(" a ")], addGenerationPrompt: false)
+    #expect(text == "<|im_start|>user\n a <|im_end|>\n")
+  }
+
+  @Test(
+    "trim messages where they say so",
+    arguments: [
+      #"{{ '<|im_start|>' + message['role'] + '\n' + message['content'] | trim + '<|im_end|>' + '\n' }}"#,
+      #"{{ '<|im_start|>' + message.role + '\n' + (message.content|trim) + '<|im_end|>' + '\n' }}"#,
+    ]
+  )
+  func trims(_ turn: String) throws {
+    let template = try ChatTemplate(source: Self.template(turn: turn))
+    let text = template.rendered([.user(" a \n")], addGenerationPrompt: false)
+    #expect(text == "<|im_start|>user\na<|im_end|>\n")
+  }
+
+  @Test(
+    "that write messages otherwise are refused",
+    arguments: [
+      // Upper case, another order, more than the content, white space that goes, and only some messages trimmed.
+      #"{{ '<|im_start|>' + message['role'] | upper + '\n' + message['content'] + '<|im_end|>' }}"#,
+      #"{{ '<|im_start|>' + message['content'] + '\n' + message['role'] + '<|im_end|>' }}"#,
+      #"{{ '<|im_start|>' + message['role'] + '\n' + 'Q: ' + message['content'] + '<|im_end|>' }}"#,
+      #"{{ '<|im_start|>' + message['role'] + ': ' + message['content'] + '<|im_end|>' }}"#,
+      #"{{ '<|im_start|>' + message['role'] + '\n' + message['content'].strip() + '<|im_end|>' }}"#,
+      #"{% set x = x | trim %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' }}"#,
+    ]
+  )
+  func otherTurns(_ turn: String) {
+    let error = #expect(throws: ModelError.self) { _ = try ChatTemplate(source: Self.template(turn: turn)) }
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains("raw text") == true)
+  }
+
   @Test("put it in only where the conversation has none")
   func rendering() throws {
     let template = try ChatTemplate(source: Self.source)

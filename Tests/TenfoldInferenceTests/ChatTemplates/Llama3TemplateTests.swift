@@ -63,6 +63,18 @@ struct Llama3TemplateTests {
     )
   }
 
+  @Test("undoes the escapes of its date, and refuses a date that is put together")
+  func escapedDate() throws {
+    func source(_ date: String) -> String { Self.datedSource.replacing("\"26 Jul 2024\"", with: date) }
+    #expect(
+      try ChatTemplate(source: source(#""26 \"Jul\" \\n""#)).defaultSystem
+        == "Cutting Knowledge Date: December 2023\nToday Date: 26 \"Jul\" \\n\n\n"
+    )
+    #expect(code { _ = try ChatTemplate(source: source(#""\x32""#)) } == .unsupported)
+    let joined = Self.datedSource.replacing("December 2023\\n", with: "\" + cutoff + \"\\n")
+    #expect(code { _ = try ChatTemplate(source: joined) } == .unsupported)
+  }
+
   @Test("writes a tool's answer as JSON where the dates show a template with tools")
   func tool() throws {
     let answer = ChatMessage(role: .tool, content: "a \"b\"\\\n\u{1}é")
