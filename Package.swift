@@ -121,7 +121,7 @@ let package = Package(
     module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),
     module(
       "TenfoldInference",
-      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics]
+      ["CTenfoldKernels", "TenfoldCore", "TenfoldKernels", "TenfoldStorage", log, metrics, heap]
     ),
 
     // Floor 3.

@@ -90,11 +90,14 @@ final class EmbedderMailbox: @unchecked Sendable {
 
   /// Leaves texts; `outcome` is resumed exactly once.
   func submit(_ id: UInt64, texts: [[Int32]], isTruncated: [Bool], outcome: Outcome) {
+    // Nobody waits for the lock while they are made.
+    let tokenCounts = texts.map(\.count)
+    let vectors = [Float](repeating: 0, count: texts.count * width)
     let failure: (any Error)? = locked {
       if cancelledEarly.remove(id) != nil { return CancellationError() }
       if isStopping { return Self.stopped }
       if batcher.isEmpty { waitingSince = .now }
-      guard batcher.add(id, tokenCounts: texts.map(\.count)) else {
+      guard batcher.add(id, tokenCounts: tokenCounts) else {
         counts.refusedCalls += 1
         return ModelError(
           .storageFull,
@@ -107,7 +110,7 @@ final class EmbedderMailbox: @unchecked Sendable {
       pending[id] = Pending(
         texts: texts,
         isTruncated: isTruncated,
-        vectors: [Float](repeating: 0, count: texts.count * width),
+        vectors: vectors,
         outcome: outcome
       )
       unsafe pthread_cond_signal(changed)

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import HeapModule
+
 /// Decides which texts of which calls share a step, within a budget of tokens.
 ///
 /// Calls take turns: the one that has had the fewest tokens since it came goes next, so that a question does not wait
@@ -15,14 +17,22 @@ struct EmbeddingBatcher {
   }
 
   private struct Request {
-    var id: UInt64
     var tokenCounts: [Int]
     /// The first text that no step has taken.
     var next = 0
     /// Tokens of texts that no step has taken.
     var left: Int
+  }
+
+  /// The turn of a request with texts that no step has taken.
+  private struct Turn: Comparable {
     /// Tokens that steps have taken, beside what it had a right to when it came.
     var served: Int
+    /// Of those with as many the one that came first is next.
+    var arrival: UInt64
+    var id: UInt64
+
+    static func < (a: Self, b: Self) -> Bool { (a.served, a.arrival) < (b.served, b.arrival) }
   }
 
   /// The most tokens of a step, unless one text alone has more.
@@ -31,7 +41,13 @@ struct EmbeddingBatcher {
   let waitingLimit: Int
   /// Tokens that wait for a step.
   private(set) var waitingTokens = 0
-  private var waiting: [Request] = []
+  /// Requests with texts that no step has taken.
+  private var waiting: [UInt64: Request] = [:]
+  /// A turn for each of them, and some of requests that were removed, but not first.
+  private var turns = Heap<Turn>()
+  private var arrivals: UInt64 = 0
+  /// ``waitingTokens``, of which no request counts for more than half of the limit.
+  private var countedTokens = 0
   /// Texts of each request that are not finished.
   private var unfinished: [UInt64: Int] = [:]
 
@@ -43,20 +59,22 @@ struct EmbeddingBatcher {
   /// Whether nothing waits.
   var isEmpty: Bool { waiting.isEmpty }
 
-  private var countedTokens: Int {
-    waiting.reduce(0) { $0 + min($1.left, waitingLimit / 2) }
-  }
+  /// What a request with so many tokens counts for.
+  private func counted(_ tokens: Int) -> Int { min(tokens, waitingLimit / 2) }
 
   /// Adds a request.
   ///
   /// - Returns: False when too much waits already; a request larger than the limit is taken when nothing waits.
+  /// - Complexity: O(*n*) in its texts, and O(log *n*) in the requests.
   mutating func add(_ id: UInt64, tokenCounts: [Int]) -> Bool {
     let tokens = tokenCounts.reduce(0, +)
     guard waiting.isEmpty || tokens <= waitingLimit - countedTokens else { return false }
     // One without texts has nothing to wait for; its caller never asks.
     if !tokenCounts.isEmpty {
-      let served = waiting.map(\.served).min() ?? 0
-      waiting.append(Request(id: id, tokenCounts: tokenCounts, left: tokens, served: served))
+      arrivals += 1
+      turns.insert(Turn(served: turns.min?.served ?? 0, arrival: arrivals, id: id))
+      waiting[id] = Request(tokenCounts: tokenCounts, left: tokens)
+      countedTokens += counted(tokens)
     }
     waitingTokens += tokens
     unfinished[id] = tokenCounts.count
@@ -64,24 +82,35 @@ struct EmbeddingBatcher {
   }
 
   /// Takes the texts of the next step; empty when nothing waits.
+  ///
+  /// - Complexity: O(log *n*) in the requests for each text.
   mutating func nextStep() -> [Item] {
     var items: [Item] = []
     var room = stepTokens
-    while let position = waiting.indices.min(by: { waiting[$0].served < waiting[$1].served }) {
-      let request = waiting[position]
+    while var turn = turns.min, var request = waiting[turn.id] {
       let count = request.tokenCounts[request.next]
       // What does not fit is first in the next step.
       guard count <= room || items.isEmpty else { break }
-      items.append(Item(request: request.id, index: request.next))
-      waiting[position].next += 1
-      waiting[position].left -= count
+      items.append(Item(request: turn.id, index: request.next))
+      countedTokens += counted(request.left - count) - counted(request.left)
+      request.next += 1
+      request.left -= count
       // An empty text has a cost too.
-      waiting[position].served += max(1, count)
+      turn.served += max(1, count)
       waitingTokens -= count
       room -= count
-      if waiting[position].next == request.tokenCounts.count { waiting.remove(at: position) }
+      let isTaken = request.next == request.tokenCounts.count
+      waiting[turn.id] = isTaken ? nil : request
+      turns.removeMin()
+      if !isTaken { turns.insert(turn) }
+      dropRemoved()
     }
     return items
+  }
+
+  /// Drops the turns of removed requests that would be next.
+  private mutating func dropRemoved() {
+    while let turn = turns.min, waiting[turn.id] == nil { turns.removeMin() }
   }
 
   /// Notes that a step's texts have their vectors.
@@ -100,7 +129,9 @@ struct EmbeddingBatcher {
   /// Forgets a request: its waiting texts are never computed.
   mutating func remove(_ id: UInt64) {
     unfinished[id] = nil
-    guard let position = waiting.firstIndex(where: { $0.id == id }) else { return }
-    waitingTokens -= waiting.remove(at: position).left
+    guard let request = waiting.removeValue(forKey: id) else { return }
+    waitingTokens -= request.left
+    countedTokens -= counted(request.left)
+    dropRemoved()
   }
 }

@@ -86,6 +86,68 @@ struct EmbeddingBatcherTests {
     #expect(!last)
   }
 
+  /// What the batcher does, looked for among all requests each time.
+  private struct PlainBatcher {
+    var waiting: [(id: UInt64, counts: [Int], next: Int, served: Int)] = []
+    let stepTokens: Int
+    let limit: Int
+
+    func left(_ position: Int) -> Int { waiting[position].counts[waiting[position].next...].reduce(0, +) }
+
+    mutating func add(_ id: UInt64, _ counts: [Int]) -> Bool {
+      let counted = waiting.indices.reduce(0) { $0 + min(left($1), limit / 2) }
+      guard waiting.isEmpty || counts.reduce(0, +) <= limit - counted else { return false }
+      waiting.append((id, counts, 0, waiting.map { $0.served }.min() ?? 0))
+      return true
+    }
+
+    mutating func nextStep() -> [EmbeddingBatcher.Item] {
+      var items: [EmbeddingBatcher.Item] = []
+      var room = stepTokens
+      while let first = waiting.indices.min(by: { waiting[$0].served < waiting[$1].served }) {
+        let count = waiting[first].counts[waiting[first].next]
+        guard count <= room || items.isEmpty else { break }
+        items.append(.init(request: waiting[first].id, index: waiting[first].next))
+        waiting[first].next += 1
+        waiting[first].served += max(1, count)
+        room -= count
+        if waiting[first].next == waiting[first].counts.count { waiting.remove(at: first) }
+      }
+      return items
+    }
+  }
+
+  @Test("takes what a look at all requests would take, whoever comes and goes", arguments: UInt64(0)..<40)
+  func order(seed: UInt64) {
+    var random = SamplerRandom(seed: seed)
+    var batcher = batcher(23, limit: 150)
+    var plain = PlainBatcher(stepTokens: 23, limit: 150)
+    // Numbers are given before calls come, so that they don't come in their order.
+    for id in (UInt64(1)...200).shuffled(using: &random) {
+      let texts = Int.random(in: 1...8, using: &random)
+      let counts = (0..<texts).map { _ in Int.random(in: 0...12, using: &random) }
+      let (isTaken, isExpected) = (batcher.add(id, tokenCounts: counts), plain.add(id, counts))
+      #expect(isTaken == isExpected, "seed \(seed), call \(id)")
+      if Int.random(in: 0..<4, using: &random) == 0,
+        let gone = plain.waiting.indices.randomElement(using: &random)
+      {
+        batcher.remove(plain.waiting[gone].id)
+        plain.waiting.remove(at: gone)
+      }
+      if Int.random(in: 0..<3, using: &random) > 0 {
+        let (step, expected) = (batcher.nextStep(), plain.nextStep())
+        #expect(step == expected, "seed \(seed), call \(id)")
+      }
+      let left = plain.waiting.indices.reduce(0) { $0 + plain.left($1) }
+      #expect(batcher.waitingTokens == left && batcher.isEmpty == plain.waiting.isEmpty, "seed \(seed)")
+    }
+    while !plain.waiting.isEmpty {
+      let (step, expected) = (batcher.nextStep(), plain.nextStep())
+      #expect(step == expected, "seed \(seed)")
+    }
+    #expect(batcher.isEmpty, "seed \(seed)")
+  }
+
   @Test("every text is computed exactly once", arguments: 1...20)
   func exactlyOnce(seed: Int) {
     var batcher = batcher(17, limit: 1_000)
