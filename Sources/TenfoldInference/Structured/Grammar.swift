@@ -21,7 +21,7 @@ struct Grammar: Sendable {
   /// A distance that no text covers.
   static let unreachable = Int.max / 4
   /// Longer ways don't count: no context holds such an answer, and rules that double each other grow without bound.
-  private static let longestWay = 1 << 16
+  static let longestWay = 1 << 16
 
   let nodes: [Node]
   /// Where each rule begins; the first is the whole text's.
@@ -30,6 +30,10 @@ struct Grammar: Sendable {
   let distances: [Int]
   /// For each fork the first of the nearest ways on; nothing where there is none, and at other places.
   private let nearest: [Int32]
+  /// Whether some place has no way to its rule's end but one that is longer than ``longestWay``.
+  ///
+  /// It is cut off like a place that leads nowhere, so that the grammar says less than it was made of.
+  let isCut: Bool
   /// How many steps it took to make the network, and to find its distances.
   let work: Int
 
@@ -40,8 +44,9 @@ struct Grammar: Sendable {
   init(nodes: [Node], rules: [Int32], work: Int = 0) {
     self.nodes = nodes
     self.rules = rules
-    let (distances, visits) = Self.distances(nodes, rules)
+    let (distances, isCut, visits) = Self.distances(nodes, rules)
     self.distances = distances
+    self.isCut = isCut
     // Looked for once, as a shortest text can come through the same fork thousands of times.
     nearest = nodes.map { node in
       guard case .fork(let options) = node else { return -1 }
@@ -127,9 +132,12 @@ struct Grammar: Sendable {
   /// In that order a place's first distance is its last: a fork is as far as the way on that is met first, a call as far
   /// as its two parts once both are known. So every edge is looked at once.
   ///
-  /// - Returns: The distances, and how many edges were looked at.
+  /// - Returns: The distances, whether a place has none because it is too far, and how many edges were looked at.
   /// - Complexity: O(*n*) in places, edges and ``longestWay``.
-  private static func distances(_ nodes: [Node], _ rules: [Int32]) -> (distances: [Int], visits: Int) {
+  private static func distances(
+    _ nodes: [Node],
+    _ rules: [Int32]
+  ) -> (distances: [Int], isCut: Bool, visits: Int) {
     let predecessors = Predecessors(nodes, rules)
     var distances = [Int](repeating: unreachable, count: nodes.count)
     // Places by their distance.
@@ -138,6 +146,8 @@ struct Grammar: Sendable {
       distances[index] = 0
       open[0].append(Int32(index))
     }
+    // Places that were found too far away by one of their ways; another may be shorter.
+    var far: [Int32] = []
     var visits = 0
     var distance = 0
     while distance < open.count {
@@ -154,7 +164,11 @@ struct Grammar: Sendable {
             case .call(let rule, let next): distances[Int(rules[Int(rule)])] + distances[Int(next)]
             case .end: 0
             }
-          guard found <= longestWay else { continue }
+          guard found <= longestWay else {
+            // A call with a part that isn't reached yet is met again, if it ever is.
+            if found < unreachable { far.append(place) }
+            continue
+          }
           distances[Int(place)] = found
           while open.count <= found { open.append([]) }
           open[found].append(place)
@@ -164,7 +178,7 @@ struct Grammar: Sendable {
       open[distance] = []
       distance += 1
     }
-    return (distances, visits)
+    return (distances, far.contains { distances[Int($0)] == unreachable }, visits)
   }
 
   /// The places that lead to each place, once for each way.

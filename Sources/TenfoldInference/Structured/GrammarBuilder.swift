@@ -24,9 +24,18 @@ final class GrammarBuilder {
   /// The finished grammar.
   ///
   /// - Throws: `RequestError` with code `unsatisfiableFormat` if no text follows the grammar, or `unsupportedFormat` if
-  ///   it can't be followed from left to right.
+  ///   it can't be followed from left to right, or asks for a longer text than any answer has.
   func finish() throws(RequestError) -> Grammar {
     let grammar = Grammar(nodes: nodes, rules: rules, work: work)
+    guard !grammar.isCut else {
+      throw RequestError(
+        .unsupportedFormat,
+        """
+        A part of responseFormat has no answer of \(Grammar.longestWay) bytes or less; lower its limits on lengths and \
+        counts.
+        """
+      )
+    }
     guard grammar.shortest < Grammar.unreachable else {
       throw RequestError(.unsatisfiableFormat, "responseFormat allows no answer at all; loosen its limits.")
     }

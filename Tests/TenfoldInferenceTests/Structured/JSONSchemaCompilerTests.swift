@@ -562,12 +562,24 @@ struct GrammarTextTests {
   private static let doubling =
     "root ::= r0\n" + (0..<40).map { "r\($0) ::= r\($0 + 1) r\($0 + 1)\n" }.joined() + "r40 ::= \"a\""
 
-  @Test("never goes where an answer would have no end in sight")
-  func doublingBranch() throws {
-    let rules = Self.doubling.replacing("root ::= r0", with: "root ::= \"b\" | r0")
-    let automaton = StructuredVocabulary.automaton(try GrammarText.grammar(rules))
-    #expect(automaton.next(automaton.start(), [0x61]) == GrammarAutomaton.dead)
-    #expect(automaton.isComplete(automaton.next(automaton.start(), [0x62])))
+  @Test(
+    "says so where a part has only answers that are too long, instead of leaving it out",
+    arguments: [
+      doubling.replacing("root ::= r0", with: "root ::= \"b\" | r0"),
+      "root ::= x{1025}\nx ::= \"" + String(repeating: "a", count: 64) + "\"",
+      "root ::= \"b\" | x{1025}\nx ::= \"" + String(repeating: "a", count: 64) + "\"",
+    ]
+  )
+  func tooLong(rules: String) {
+    let error = #expect(throws: RequestError.self) { try GrammarText.grammar(rules) }
+    #expect(error?.code == .unsupportedFormat && error?.message.contains("65536 bytes") == true)
+  }
+
+  @Test("takes an answer that is just not too long")
+  func longest() throws {
+    let rules = "root ::= x{1024}\nx ::= \"" + String(repeating: "a", count: 64) + "\""
+    let grammar = try GrammarText.grammar(rules)
+    #expect(grammar.shortest == Grammar.longestWay && !grammar.isCut)
   }
 
   @Test("follows rules that refer to themselves")
@@ -592,7 +604,7 @@ struct GrammarTextTests {
       ("root ::= " + String(repeating: "(", count: 50_000), .invalidOption),
       ("root ::= root \"a\" | \"b\"", .unsupportedFormat), ("root ::= \"a\"{999999}", .unsupportedFormat),
       ("root ::= x* root \"a\" | \"b\"\nx ::= \"c\"", .unsupportedFormat),
-      ("root ::= \"a\" root", .unsatisfiableFormat), (Self.doubling, .unsatisfiableFormat),
+      ("root ::= \"a\" root", .unsatisfiableFormat), (Self.doubling, .unsupportedFormat),
       ("root ::= []", .unsatisfiableFormat),
     ]
   )
