@@ -141,6 +141,27 @@ import Testing
     #expect(error?.message.contains("needs Python 3 with pip") == true)
   }
 
+  @Test("a program that somebody else has waited for has ended, nobody knows how", .timeLimit(.minutes(5)))
+  func reapedElsewhere() throws {
+    let folder = fixture.root + "/wheels"
+    let script = "echo $$ > pid; while [ ! -e go ]; do sleep 0.05; done; echo farewell >&2"
+    var isReaped = false
+    let outcome = try TenfoldInference.ChildProcess.run(
+      ["/bin/sh", "-c", script],
+      environment: ["PATH": "/usr/bin:/bin"],
+      folder: folder,
+      CancellationSignal()
+    ) {
+      let text = String(decoding: StoreFixture.read(folder + "/pid") ?? [], as: UTF8.self)
+      guard !isReaped, text.hasSuffix("\n"), let pid = Int32(text.filter(\.isNumber)) else { return }
+      isReaped = true
+      _ = try? fixture.write([], to: "wheels/go")
+      // Until it has ended.
+      _ = waitpid(pid, nil, 0)
+    }
+    #expect(isReaped && outcome.status == nil && outcome.errorText == "farewell\n")
+  }
+
   @Test("cancelling ends pip too")
   func cancelled() async throws {
     _ = try fixture.write(Array("echo $$ > \"$FAKE_WHEELS/pid\"; exec sleep 600".utf8), to: "pip.sh")

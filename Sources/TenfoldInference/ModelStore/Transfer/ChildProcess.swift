@@ -15,8 +15,9 @@ import Darwin
 enum ChildProcess {
   /// How a program ended.
   struct Outcome: Sendable {
-    /// The exit status as in a shell: 127 for no such program, 128 + the number for a signal.
-    let status: Int
+    /// The exit status as in a shell: 127 for no such program, 128 + the number for a signal; `nil` where somebody else in
+    /// this process was told, as a host that ignores `SIGCHLD` or waits for any child.
+    let status: Int?
     /// The last part of what it wrote to standard error.
     let errorText: String
   }
@@ -75,11 +76,13 @@ enum ChildProcess {
       let ready = unsafe poll(&waiting, 1, 100)
       let ended = ready > 0 ? drain(readEnd, into: &errors) : false
       var status: CInt = 0
-      if unsafe waitpid(pid, &status, WNOHANG) == pid {
+      let reaped = unsafe waitpid(pid, &status, WNOHANG)
+      if reaped == pid || (reaped < 0 && errno != EINTR) {
         _ = drain(readEnd, into: &errors)
         try signal.check()
+        // Where it was waited for elsewhere its number may be another program's by now.
         let code = status & 0x7f == 0 ? Int((status >> 8) & 0xff) : 128 + Int(status & 0x7f)
-        return Outcome(status: code, errorText: String(decoding: errors, as: UTF8.self))
+        return Outcome(status: reaped == pid ? code : nil, errorText: String(decoding: errors, as: UTF8.self))
       }
       if signal.isCancelled {
         // Politely at first; after two seconds for good.

