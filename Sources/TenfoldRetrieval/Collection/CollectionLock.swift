@@ -44,8 +44,10 @@ final class CollectionLock: Sendable {
 
   /// Lets others in; only the first call counts.
   func release() {
-    let descriptor = descriptor.withLock { $0.take() }
-    if let descriptor { _ = close(descriptor) }
+    guard let descriptor = descriptor.withLock({ $0.take() }) else { return }
+    // Closing is not enough: a child that was forked just now has the same lock until it runs its program.
+    _ = flock(descriptor, LOCK_UN)
+    _ = close(descriptor)
   }
 
   deinit { release() }

@@ -17,6 +17,11 @@ struct StoreLock: ~Copyable {
 
   private init(file: consuming StoreFile) { self.file = file }
 
+  deinit {
+    // Closing is not enough: a child that was forked just now has the same lock until it runs its program.
+    _ = flock(file.descriptor, LOCK_UN)
+  }
+
   /// Takes the lock, or returns `nil` at once when someone else has it.
   static func attempt(_ path: String) throws(ModelError) -> StoreLock? {
     let file = try StoreFile(path, O_RDWR | O_CREAT)
