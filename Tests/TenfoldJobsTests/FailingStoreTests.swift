@@ -86,6 +86,25 @@ struct FailingStoreTests {
     }
   }
 
+  @Test("a job that comes between a worker's first look and its wait is not missed")
+  func subscription() async throws {
+    // Whether the worker hears of new jobs when it looks for the first time, and all times after.
+    let (looks, look) = AsyncStream<Int>.makeStream()
+    let subscriptions = Mutex(0)
+    let store = WrappedStore(
+      beforeClaim: { look.yield(subscriptions.withLock { $0 }) },
+      noteSubscription: { subscriptions.withLock { $0 += 1 } }
+    )
+    let worker = JobWorker(store: store) { $0.handle(Work.self) { _, _ in } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      var first = looks.makeAsyncIterator()
+      #expect(await first.next() == 1)
+      worker.drain()
+      try await group.waitForAll()
+    }
+  }
+
   @Test("leases that can't be taken back keep no job from running")
   func failingReap() async throws {
     let store = WrappedStore(beforeReap: { throw StorageError(.corrupt, "scripted") })

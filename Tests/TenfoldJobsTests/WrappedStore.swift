@@ -11,6 +11,7 @@ final class WrappedStore: JobStore {
   private let references = Mutex<[JobLease.Reference]>([])
   private let beforeExtend: @Sendable () async throws -> Void
   private let noteExtent: @Sendable (Duration) -> Void
+  private let noteSubscription: @Sendable () -> Void
   private let beforeObserve: @Sendable (_ settled: Int) async throws -> Void
   private let beforeClaim: @Sendable () async throws -> Void
   private let beforeSettle: @Sendable () async throws -> Void
@@ -23,10 +24,12 @@ final class WrappedStore: JobStore {
     beforeClaim: @escaping @Sendable () async throws -> Void = {},
     beforeSettle: @escaping @Sendable () async throws -> Void = {},
     beforeReap: @escaping @Sendable () async throws -> Void = {},
+    noteSubscription: @escaping @Sendable () -> Void = {},
     clock: JobStoreClock = .system
   ) {
     self.beforeExtend = beforeExtend
     self.noteExtent = noteExtent
+    self.noteSubscription = noteSubscription
     self.beforeObserve = beforeObserve
     self.beforeClaim = beforeClaim
     self.beforeSettle = beforeSettle
@@ -75,5 +78,8 @@ final class WrappedStore: JobStore {
 
   var isShared: Bool { false }
 
-  var wakeups: AsyncStream<JobWakeup> { inner.wakeups }
+  var wakeups: AsyncStream<JobWakeup> {
+    noteSubscription()
+    return inner.wakeups
+  }
 }

@@ -116,13 +116,15 @@ public final class JobWorker: Sendable {
       (hub: store.hub, key: store.hub.subscribe { [signal] _ in signal.yield() })
     }
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
+    // Before the first look, or what comes between the two would wake nobody.
+    let wakeups = hints == nil ? store.wakeups : nil
     await withTaskCancellationHandler {
       await withTaskGroup(of: Void.self) { group in
         limits.watch()
         group.addTask(executorPreference: thread) { [self] in
           await heartbeat.run(while: { !state.withLock { $0.isCancelled } }, failed: endIfFinal)
         }
-        if hints == nil { group.addTask { [self] in for await _ in store.wakeups { signal.yield() } } }
+        if let wakeups { group.addTask { [signal] in for await _ in wakeups { signal.yield() } } }
         await withDiscardingTaskGroup { jobs in await serve(&jobs) }
         await ended.settleAll(in: store, for: options.lease, on: thread, failed: endIfFinal)
         state.withLock { $0.isCancelled = true }
