@@ -134,7 +134,8 @@ struct MiniLMEmbedderTests {
     let embedder = try MiniLMEmbedder(
       encoder: BERTEncoder(weights: weights, options: .init(precision: precision, headCount: 3)),
       tokenizer: WordPieceTokenizer(vocabulary: Array(Self.words.joined(separator: "\n").utf8)),
-      options: .init(maxTokens: 12, threads: 1)
+      // Long enough that some share a step, however few threads there are.
+      options: .init(maxTokens: 12, mergeWindow: .milliseconds(200), threads: 1)
     )
     let expected = try await embedder.embed(["a", "b a"])
     try await withThrowingTaskGroup(of: Void.self) { group in
