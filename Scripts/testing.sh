@@ -11,7 +11,7 @@ if [[ "$(swift test --help-hidden 2>/dev/null)" == *--experimental-maximum-paral
   test_width=(--experimental-maximum-parallelization-width $((processors + 1)))
 fi
 
-# Seconds after which a run counts as hanging; ten times what the longest takes on two processors.
+# Seconds after which a run counts as hanging; several times what the longest takes on two processors.
 test_limit=${TENFOLD_TEST_LIMIT:-2400}
 
 # The names of tests that a log says were started and doesn't say ended.
@@ -32,13 +32,19 @@ descendants() {
 
 # Says what hangs: the unfinished tests, and where their process stands in our own code, as far as a debugger tells.
 report_hanging() { # log, process
-  say "the tests have run for $test_limit s (TENFOLD_TEST_LIMIT) and are stopped; not finished:"
+  # What a process had in its buffer isn't in the log: some of these may have ended.
+  say "the tests have run for $test_limit s (TENFOLD_TEST_LIMIT) and are stopped; not finished, as far as the log says:"
   unfinished_tests "$1"
-  command -v lldb >/dev/null 2>&1 || return 0
   local process
-  process=$(descendants "$2" | head -n 1)
-  timeout 120 lldb -p "$process" --batch -o 'thread backtrace all' 2>/dev/null |
-    grep -E '^ *\*? *thread #|[Tt]enfold' | head -n 300 || true
+  process=$(pgrep -P "$2" | head -n 1)
+  if [ -z "$process" ]; then return 0; fi
+  say "its threads, as far as they are in our own code:"
+  if command -v gdb >/dev/null 2>&1; then gdb -p "$process" -batch -ex 'thread apply all backtrace'
+  elif command -v lldb >/dev/null 2>&1; then lldb -p "$process" --batch -o 'thread backtrace all'
+  fi 2>/dev/null </dev/null | awk '
+    /^Thread|thread #/ { thread = substr($0, 1, 120) }
+    /[Tt]enfold/ && !/^Thread|thread #/ { if (thread != "") { print thread; thread = "" } print substr($0, 1, 200) }
+  ' | head -n 300 || true
 }
 
 # `swift test` without building: its output goes to a log, its exit code is returned, or 124 where it hangs.

@@ -202,15 +202,23 @@ struct ReadRouterTests {
     #expect(asked.withLock { $0 } == 1)
   }
 
-  @Test("a read leaves a replica whose readers are all busy", .timeLimit(.minutes(3)))
-  func busyReaders() async throws {
-    let directory = try TemporaryDirectory()
+  /// A log and what follows it, each in a file.
+  private static func logAndReplica(
+    in directory: TemporaryDirectory
+  ) async throws -> (SQLiteEventLog, SQLiteWriteSink) {
     let database = try await SQLiteDatabase.open(
       .file(directory.file("log.db")),
       schemas: [SQLiteEventLog.schema]
     )
-    let log = SQLiteEventLog(database: database)
-    let sink = try await DataLayer.sink(.file(directory.file("replica.db")))
+    return (
+      SQLiteEventLog(database: database), try await DataLayer.sink(.file(directory.file("replica.db")))
+    )
+  }
+
+  @Test("a read leaves a replica whose readers are all busy", .timeLimit(.minutes(3)))
+  func busyReaders() async throws {
+    let directory = try TemporaryDirectory()
+    let (log, sink) = try await Self.logAndReplica(in: directory)
     let writes = WriteBehind(log: log, sink: sink)
     let token = try await writes.write([NewEvent(kind: "k", subject: "s", payload: [7])])
     try await sink.apply(try await log.events(after: 0, limit: 9))
@@ -227,12 +235,12 @@ struct ReadRouterTests {
         }
       }
       try await DedicatedThread.run(name: "wait") { for _ in 0..<count { begun.wait() } }
-      let isPrimary = try? await router.read(.includes(token)) { $0 === database }
+      let isPrimary = try? await router.read(.includes(token)) { $0 === log.database }
       for _ in 0..<count { release.signal() }
       #expect(isPrimary == true)
       try await group.waitForAll()
     }
-    await database.close()
+    await log.database.close()
     await sink.database.close()
   }
 
@@ -364,19 +372,14 @@ struct ReadRouterTests {
   @Test("an embedded replica behind a log serves what it has, the log's database the rest")
   func embedded() async throws {
     let directory = try TemporaryDirectory()
-    let database = try await SQLiteDatabase.open(
-      .file(directory.file("log.db")),
-      schemas: [SQLiteEventLog.schema]
-    )
-    let log = SQLiteEventLog(database: database)
-    let sink = try await DataLayer.sink(.file(directory.file("replica.db")))
+    let (log, sink) = try await Self.logAndReplica(in: directory)
     let router = ReadRouter(primary: .primary(log), replicas: [.replica("r", sink)])
     let writes = WriteBehind(log: log, sink: sink)
     let token = try await writes.write([NewEvent(kind: "k", subject: "s", payload: [7])])
-    #expect(try await router.read(.includes(token)) { $0 === database })
+    #expect(try await router.read(.includes(token)) { $0 === log.database })
     try await sink.apply(try await log.events(after: 0, limit: 9))
     #expect(try await router.read(.includes(token)) { try await DataLayer.value("s", in: $0) } == [7])
-    await database.close()
+    await log.database.close()
     await sink.database.close()
   }
 }
