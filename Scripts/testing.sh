@@ -30,21 +30,41 @@ descendants() {
   echo "$1"
 }
 
-# Says what hangs: the unfinished tests, and where their process stands in our own code, as far as a debugger tells.
-report_hanging() { # log, process
-  # What a process had in its buffer isn't in the log: some of these may have ended.
-  say "the tests have run for $test_limit s (TENFOLD_TEST_LIMIT) and are stopped; not finished, as far as the log says:"
-  unfinished_tests "$1"
-  local process
-  process=$(pgrep -P "$2" | head -n 1)
-  if [ -z "$process" ]; then return 0; fi
-  say "its threads, as far as they are in our own code:"
-  if command -v gdb >/dev/null 2>&1; then gdb -p "$process" -batch -ex 'thread apply all backtrace'
-  elif command -v lldb >/dev/null 2>&1; then lldb -p "$process" --batch -o 'thread backtrace all'
+# Where the threads of a process stand in our own code, as far as a debugger tells.
+stacks() { # process
+  if command -v gdb >/dev/null 2>&1; then gdb -p "$1" -batch -ex 'thread apply all backtrace'
+  elif command -v lldb >/dev/null 2>&1; then lldb -p "$1" --batch -o 'thread backtrace all'
   fi 2>/dev/null </dev/null | awk '
-    /^Thread|thread #/ { thread = substr($0, 1, 120) }
-    /[Tt]enfold/ && !/^Thread|thread #/ { if (thread != "") { print thread; thread = "" } print substr($0, 1, 200) }
-  ' | head -n 300 || true
+    /^Thread|thread #/ { thread = substr($0, 1, 120); frames = 0 }
+    /[Tt]enfold/ && !/^Thread|thread #/ && frames++ < 3 {
+      if (thread != "") { print thread; thread = "" }
+      print substr($0, 1, 200)
+    }
+  ' | head -n 100 || true
+}
+
+# Stops a run that hangs, and says at the end of its log what hung: what is read there is read even of a long log.
+stop_hanging() { # log, process of swift test
+  local child=$2 process waited
+  process=$(pgrep -P "$child" | head -n 1)
+  if [ -n "$process" ]; then
+    stacks "$process" >"$1.stacks"
+    # The tests' process alone at first: what they said is in the buffer of the one above it, which writes it down now.
+    # shellcheck disable=SC2046
+    kill -KILL $(descendants "$process") 2>/dev/null || true
+    for ((waited = 0; waited < 20; waited++)); do kill -0 "$child" 2>/dev/null || break; sleep 1; done
+  fi
+  # shellcheck disable=SC2046
+  kill -KILL $(descendants "$child") 2>/dev/null || true
+  wait "$child" 2>/dev/null || true
+  {
+    echo
+    say "the tests have run for $test_limit s (TENFOLD_TEST_LIMIT) and were stopped; their threads in our own code:"
+    if [ -n "$process" ]; then cat "$1.stacks"; fi
+    say "the tests that had not ended:"
+    unfinished_tests "$1"
+  } >"$1.hanging" 2>&1
+  cat "$1.hanging" >>"$1"
 }
 
 # `swift test` without building: its output goes to a log, its exit code is returned, or 124 where it hangs.
@@ -54,10 +74,7 @@ run_tests() { # log, then the arguments of swift test
   child=$!
   while kill -0 "$child" 2>/dev/null; do
     if [ $((SECONDS - begin)) -ge "$test_limit" ]; then
-      report_hanging "$log" "$child"
-      # shellcheck disable=SC2046
-      kill -KILL $(descendants "$child") 2>/dev/null || true
-      wait "$child" 2>/dev/null || true
+      stop_hanging "$log" "$child"
       return 124
     fi
     sleep 1
