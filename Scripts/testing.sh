@@ -12,7 +12,7 @@ if [[ "$(swift test --help-hidden 2>/dev/null)" == *--experimental-maximum-paral
 fi
 
 # Seconds after which a run counts as hanging; several times what the longest takes on two processors.
-test_limit=${TENFOLD_TEST_LIMIT:-2400}
+test_limit=${TENFOLD_TEST_LIMIT:-1500}
 
 # The names of tests that a log says were started and doesn't say ended.
 unfinished_tests() {

@@ -166,6 +166,7 @@ public final class LocalLanguageModel: LanguageModel {
   /// ends the grace.
   ///
   /// ```swift
+  /// // On macOS with `signal(SIGTERM, SIG_IGN)`, on Linux without: there an ignored signal is lost.
   /// let terminated = DispatchSource.makeSignalSource(signal: SIGTERM)
   /// …
   /// await model.shutdown(drainingFor: .seconds(20))

@@ -16,11 +16,7 @@ public final class ChildProcess {
       let (chunks, continuation) = AsyncStream<Data>.makeStream()
       let handle = pipe.fileHandleForReading
       try DedicatedThread.start(name: "child-output") {
-        while true {
-          let chunk = handle.availableData
-          if chunk.isEmpty { break }
-          continuation.yield(chunk)
-        }
+        while let chunk = nextChunk(from: handle.fileDescriptor) { continuation.yield(chunk) }
         try? handle.close()
         continuation.finish()
       }
@@ -79,5 +75,15 @@ public final class ChildProcess {
       output: output.text,
       errors: errors.text
     )
+  }
+}
+
+/// What can be read next; `nil` at the end. Foundation's own reading traps where a signal interrupts it.
+private func nextChunk(from descriptor: Int32) -> Data? {
+  var bytes = [UInt8](repeating: 0, count: 65_536)
+  while true {
+    let count = unsafe read(descriptor, &bytes, bytes.count)
+    if count < 0 && errno == EINTR { continue }
+    return count > 0 ? Data(bytes[..<count]) : nil
   }
 }

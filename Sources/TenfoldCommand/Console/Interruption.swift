@@ -23,12 +23,12 @@ enum Interruption {
   static func run(_ body: @escaping @Sendable () async throws -> Void) async throws -> Bool {
     let (signals, continuation) = AsyncStream<Int32>.makeStream()
     let queue = DispatchQueue(label: "tenfold.signals")
-    let sources = [SIGINT, SIGTERM].map { number in
-      _ = signal(number, SIG_IGN)
+    var sources: [any DispatchSourceSignal] = []
+    for number in [SIGINT, SIGTERM] {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler { continuation.yield(number) }
-      source.resume()
-      return source
+      await watch(source, number)
+      sources.append(source)
     }
     defer {
       for source in sources { source.cancel() }
@@ -58,6 +58,20 @@ enum Interruption {
         }
       }
       return wasInterrupted
+    }
+  }
+
+  /// Begins to watch for a signal, and returns once none can be missed.
+  private static func watch(_ source: any DispatchSourceSignal, _ number: Int32) async {
+    await withCheckedContinuation { continuation in
+      source.setRegistrationHandler {
+        #if canImport(Darwin)
+        // The kernel tells of ignored signals, too. On Linux Dispatch handles the signal, and an ignored one is lost.
+        _ = signal(number, SIG_IGN)
+        #endif
+        continuation.resume()
+      }
+      source.resume()
     }
   }
 }

@@ -254,12 +254,19 @@ struct LocalLanguageModelTests {
       options: .init(threads: 1, maximumConcurrentSequences: 2)
     )
     let expected = try await model.run("abc", options).completion.text
-    // Whatever comes is handled here and doesn't end the process of the tests.
-    let former = signal(SIGTERM, SIG_IGN)
+    // Handled here, it doesn't end the process of the tests.
     let source = DispatchSource.makeSignalSource(signal: SIGTERM)
     let (signals, delivered) = AsyncStream<Void>.makeStream()
     source.setEventHandler { delivered.yield() }
-    source.resume()
+    // Not sent before it is watched for, or it would be lost.
+    await withCheckedContinuation { registered in
+      source.setRegistrationHandler { registered.resume() }
+      source.resume()
+    }
+    #if canImport(Darwin)
+    let former = signal(SIGTERM, SIG_IGN)
+    defer { _ = signal(SIGTERM, former) }
+    #endif
     let streams = try (0..<6).map { _ in try model.start(.raw("abc", options), onToken: nil) }
     var iterator = streams[0].makeAsyncIterator()
     var text = ""
@@ -267,7 +274,6 @@ struct LocalLanguageModelTests {
     kill(getpid(), SIGTERM)
     for await _ in signals { break }
     source.cancel()
-    _ = signal(SIGTERM, former)
     async let isDrained = model.shutdown(drainingFor: .seconds(600))
     while let event = try await iterator.next() { if case .text(let piece) = event { text += piece } }
     #expect(text == expected)
