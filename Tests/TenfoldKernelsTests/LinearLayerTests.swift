@@ -275,4 +275,15 @@ struct LinearLayerTests {
     try layer.apply(none.span, rows: rows, into: &span, bias: [1, 2, 3])
     #expect(y == Array(repeatElement([1, 2, 3], count: rows).joined()))
   }
+
+  @Test("of int8 without inputs give the bias, and say how they compute")
+  func noInt8Inputs() throws {
+    let none: [Float] = []
+    let layer = try LinearLayerFactory.makeInt8(weights: none.span, rows: 3, columns: 0)
+    var y: [Float] = [-1, -1, -1]
+    var span = y.mutableSpan
+    try layer.apply(none.span, rows: 1, into: &span, bias: [1, 2, 3])
+    #expect(y == [1, 2, 3])
+    #expect(layer.explanation.contains("all 0"))
+  }
 }

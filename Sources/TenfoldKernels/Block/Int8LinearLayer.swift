@@ -75,7 +75,8 @@ package final class Int8LinearLayer: LinearLayer {
   }
 
   package var explanation: String {
-    let stride = (inputWidth + 63) & ~63
+    // As rows of activations are laid out.
+    let stride = ((inputWidth + 63) & ~63) + 64
     return
       "int8 with a scale a column\(isNarrow ? ", codes of 7 bits" : ""), backend \(instructionSet), tile \(tileRows) rows x "
       + "\(kernels.max_panels * panelWidth) columns x all \(inputWidth), \(rowBlock(stride)) rows a pass over the weights, "
