@@ -57,5 +57,8 @@ struct JobMetricsTests {
     #expect(try total("started") == 7 && total("expired") == 2)
     #expect(try total("settled", "succeeded") == 6 && total("settled", "retried") == 1)
     #expect(try metrics.expectTimer("tenfold.jobs.run_time").values.count == 7)
+    // The two that were lost could start again as their leases were found to be over; four had waited all the time.
+    let waits = try metrics.expectTimer("tenfold.jobs.wait_time").values
+    #expect(waits.count == 7 && waits.filter { $0 == 60_000_000_000 }.count == 4, "\(waits)")
   }
 }

@@ -41,6 +41,11 @@ public struct JobLease: Sendable {
   public var steps: [String: [UInt8]]
   /// Trace context of whoever enqueued the job.
   public var trace: [String: String]
+  /// How long the job could have started before it was handed out, by the store's clock.
+  ///
+  /// It begins where the job's delay, or the pause before this attempt, was over. Waiting for its key, its rate or a paused
+  /// queue counts.
+  public var waited: Duration
 
   /// Creates a lease.
   ///
@@ -56,6 +61,7 @@ public struct JobLease: Sendable {
   ///   - trace: Trace context of whoever enqueued the job.
   ///   - tenant: Whose work this is.
   ///   - steps: Outputs of the steps that earlier runs finished.
+  ///   - waited: How long the job could have started before it was handed out.
   public init(
     reference: Reference,
     queue: QueueName,
@@ -67,7 +73,8 @@ public struct JobLease: Sendable {
     checkpoint: [UInt8]?,
     trace: [String: String],
     tenant: TenantID = "",
-    steps: [String: [UInt8]] = [:]
+    steps: [String: [UInt8]] = [:],
+    waited: Duration = .zero
   ) {
     self.reference = reference
     self.queue = queue
@@ -80,5 +87,6 @@ public struct JobLease: Sendable {
     self.trace = trace
     self.tenant = tenant
     self.steps = steps
+    self.waited = waited
   }
 }

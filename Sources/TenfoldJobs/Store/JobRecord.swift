@@ -95,7 +95,8 @@ final class JobRecord {
     rare.steps.merge(update.steps) { _, new in new }
   }
 
-  var lease: JobLease {
+  /// Its lease, as it is handed out.
+  func lease(at now: Int64) -> JobLease {
     JobLease(
       reference: .init(id: id, fence: fence),
       queue: lane.queue,
@@ -107,7 +108,8 @@ final class JobRecord {
       checkpoint: rare?.checkpoint,
       trace: rare?.trace ?? [:],
       tenant: lane.tenant,
-      steps: rare?.steps ?? [:]
+      steps: rare?.steps ?? [:],
+      waited: .nanoseconds(max(0, now.clampedDifference(runAt)))
     )
   }
 

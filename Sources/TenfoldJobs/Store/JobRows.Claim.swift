@@ -15,6 +15,7 @@ extension JobRows {
     var body: Int64
     var name: String
     var data: [UInt8]
+    var runAt: Int64
   }
 
   /// A lane that takes part in a claim, with some of its due jobs read ahead.
@@ -198,7 +199,8 @@ extension JobRows {
           traits: JobTraits(rawValue: select.integer(5)),
           body: select.integer(6),
           name: select.text(7),
-          data: select.blob(8)
+          data: select.blob(8),
+          runAt: select.integer(10)
         )
       )
     }
@@ -250,7 +252,8 @@ extension JobRows {
       crashCount: Int(candidate.crashCount),
       checkpoint: nil,
       trace: [:],
-      tenant: tenant
+      tenant: tenant,
+      waited: .nanoseconds(max(0, now.clampedDifference(candidate.runAt)))
     )
     if !candidate.traits.isDisjoint(with: [.note, .steps, .trace]) {
       try furnish(&lease, candidate.id, candidate.body)

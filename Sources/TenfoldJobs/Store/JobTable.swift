@@ -181,7 +181,7 @@ struct JobTable {
       record.until = until
       lane.waiting -= 1
       leases.insert(record, at: until)
-      claimed.append(record.lease)
+      claimed.append(record.lease(at: now))
       level.served(lane)
       left -= 1
     }

@@ -327,7 +327,7 @@ public final class JobWorker: Sendable {
         // It may have waited here for a while: what was cancelled or lost meanwhile doesn't begin.
         if running.stopReason(lease.reference) != nil { throw CancellationError() }
         limits.begin(lease.reference)
-        let begin = metrics.begin()
+        let begin = metrics.begin(after: lease.waited)
         defer { metrics.end(begin) }
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")

@@ -8,17 +8,20 @@ internal import Metrics
 struct RunMetrics: Sendable {
   private let started: Counter
   private let expired: Counter
+  private let waitTime: Timer
   private let runTime: Timer
 
   init(_ factory: any MetricsFactory) {
     started = Counter(label: "tenfold.jobs.started", dimensions: [], factory: factory)
     expired = Counter(label: "tenfold.jobs.expired", dimensions: [], factory: factory)
+    waitTime = Timer(label: "tenfold.jobs.wait_time", dimensions: [], factory: factory)
     runTime = Timer(label: "tenfold.jobs.run_time", dimensions: [], factory: factory)
   }
 
-  /// A run begins; gives what ``end(_:)`` is to be told.
-  func begin() -> ContinuousClock.Instant {
+  /// A run begins, after its job waited so long for it; gives what ``end(_:)`` is to be told.
+  func begin(after waited: Duration) -> ContinuousClock.Instant {
     started.increment()
+    waitTime.recordNanoseconds(waited.nanoseconds)
     return .now
   }
 

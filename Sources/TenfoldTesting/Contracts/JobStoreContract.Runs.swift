@@ -19,6 +19,26 @@ extension JobStoreContract {
       }
     ),
     (
+      "a lease says how long its job could have started, without its delay and the runs before",
+      { bench, report in
+        let delayed = NewJob(name: "contract", payload: [], options: JobOptions(delay: .seconds(5)))
+        _ = try await bench.store.enqueue([delayed])
+        bench.clock.advance(by: .seconds(8))
+        let first = try await bench.claim()
+        report.check(
+          first.map(\.waited) == [.seconds(3)],
+          bench.clause,
+          observed: "\(first.map(\.waited)) in place of 3 s"
+        )
+        guard let run = first.first else { return }
+        bench.clock.advance(by: .seconds(1))
+        _ = try await bench.settle(run.reference, .retry(after: .seconds(2), error: "scripted"))
+        bench.clock.advance(by: .seconds(6))
+        let second = try await bench.claim().map(\.waited)
+        report.check(second == [.seconds(4)], bench.clause, observed: "\(second) in place of 4 s")
+      }
+    ),
+    (
       "enqueueing again with the same id adds nothing, also after the end",
       { bench, report in
         let job = NewJob(name: "contract", payload: [1])
