@@ -110,6 +110,8 @@ struct JobStoreTests {
           queue: Bool.random(using: &random) ? .standard : "other",
           priority: JobPriority(rawValue: Int.random(in: 0...3, using: &random)) ?? .normal,
           delay: .seconds(Int.random(in: 0...8, using: &random)),
+          expiresAfter: Int.random(in: 0..<4, using: &random) == 0
+            ? .seconds(Int.random(in: 1...20, using: &random)) : nil,
           tenant: ["a", "b", "c"][Int.random(in: 0..<3, using: &random)],
           maximumAttempts: Int.random(in: 1...3, using: &random),
           uniqueKey: Bool.random(using: &random) ? "u\(Int.random(in: 0..<4, using: &random))" : nil,

@@ -17,6 +17,12 @@ public struct JobOptions: Sendable {
   public var priority: JobPriority
   /// How long the job must wait before it may start.
   public var delay: Duration
+  /// How long after it was handed in a run of the job may still start; `nil` for ever.
+  ///
+  /// For work that nobody wants late. The delay and the pauses between attempts count. A job whose time is over becomes a
+  /// dead letter when its turn comes, and leaves its unique key to others; a replay gives it all the time there is. A run
+  /// that has begun goes on.
+  public var expiresAfter: Duration?
   /// Whose work this is.
   public var tenant: TenantID
   /// Runs that may end in an error before the job becomes a dead letter; lost leases count apart.
@@ -60,6 +66,7 @@ public struct JobOptions: Sendable {
   ///   - queue: The queue to put the job into.
   ///   - priority: The level among the jobs of the queue.
   ///   - delay: How long the job must wait before it may start.
+  ///   - expiresAfter: How long after it was handed in the job may still start a run, longer than zero.
   ///   - tenant: Whose work this is.
   ///   - maximumAttempts: Runs that may end in an error, at least 1.
   ///   - crashLimit: Leases that may be lost in a row, at least 1.
@@ -75,6 +82,7 @@ public struct JobOptions: Sendable {
     queue: QueueName = .standard,
     priority: JobPriority = .normal,
     delay: Duration = .zero,
+    expiresAfter: Duration? = nil,
     tenant: TenantID = "",
     maximumAttempts: Int = 10,
     crashLimit: Int = 3,
@@ -90,6 +98,7 @@ public struct JobOptions: Sendable {
     self.queue = queue
     self.priority = priority
     self.delay = delay
+    self.expiresAfter = expiresAfter
     self.tenant = tenant
     self.maximumAttempts = maximumAttempts
     self.crashLimit = crashLimit
@@ -107,6 +116,7 @@ public struct JobOptions: Sendable {
     try JobError.require(maximumAttempts >= 1, "maximumAttempts", "at least 1")
     try JobError.require(crashLimit >= 1, "crashLimit", "at least 1")
     try JobError.require(concurrencyLimit >= 1, "concurrencyLimit", "at least 1")
+    if let expiresAfter { try JobError.require(expiresAfter > .zero, "expiresAfter", "longer than zero") }
     guard let rateLimit else { return }
     try JobError.require(rateLimit.count >= 1, "rateLimit.count", "at least 1")
     try JobError.require(rateLimit.period > .zero, "rateLimit.period", "longer than zero")

@@ -11,6 +11,8 @@ final class JobRecord {
     var limit = 1
     var rate: JobRateLimit?
     var trace: [String: String] = [:]
+    /// After this no run may start.
+    var expiresAt: Int64?
     /// Jobs that must be done before this one.
     var pending = 0
     /// Jobs that wait for this one.

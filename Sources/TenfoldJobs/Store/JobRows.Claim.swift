@@ -105,7 +105,7 @@ extension JobRows {
       }
       touched = true
       pass = max(pass, turns[index].pass)
-      guard try admit(candidate) else {
+      guard try !expire(candidate, turns[index].lane), try admit(candidate) else {
         claim.budget -= 1
         continue
       }
@@ -284,6 +284,11 @@ extension JobRows {
       try $0.int64(0)
     }
     for lane in lanes { _ = try offer(lane, runAt: now, waiting: 0) }
+  }
+
+  private func expire(_ candidate: Candidate, _ lane: Int64) throws -> Bool {
+    guard candidate.traits.contains(.expires) else { return false }
+    return try expire(candidate.id, candidate.body, candidate.traits, lane)
   }
 
   private func admit(_ candidate: Candidate) throws -> Bool {

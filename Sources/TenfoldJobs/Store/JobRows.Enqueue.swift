@@ -38,6 +38,7 @@ extension JobRows {
     if options.concurrencyKey != nil { traits.insert(.limit) }
     if options.rateLimit != nil { traits.insert(.rate) }
     if !options.trace.isEmpty { traits.insert(.trace) }
+    if options.expiresAfter != nil { traits.insert(.expires) }
     if !parents.waiting.isEmpty { traits.insert(.child) }
     let isFree = parents.waiting.isEmpty && parents.failed == nil
     guard try insert(job, lane, isFree: isFree, runAt, traits, run) else { return .duplicate(of: job.id) }
@@ -150,7 +151,7 @@ extension JobRows {
   }
 
   private func insertBody(_ job: NewJob, _ traits: JobTraits) throws -> Int64 {
-    if traits.isDisjoint(with: [.unique, .limit, .rate, .trace]) {
+    if traits.isDisjoint(with: [.unique, .limit, .rate, .trace, .expires]) {
       let insert = try statement(.insertBody)
       try insert.start()
       defer { insert.end() }
@@ -164,7 +165,7 @@ extension JobRows {
     try tx.execute(
       """
       INSERT INTO job_body(name, data, trace, unique_key, unique_ns, limit_key, limit_count, rate_key, rate_interval,
-        rate_tolerance) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        rate_tolerance, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
       """,
       job.name.rawValue,
       job.payload,
@@ -175,7 +176,8 @@ extension JobRows {
       max(1, options.concurrencyLimit),
       options.rateLimit?.key,
       cell?.interval,
-      cell?.tolerance
+      cell?.tolerance,
+      options.expiresAfter.map { now.advanced(by: max(.zero, $0)) }
     )
     return tx.lastInsertedRowID
   }

@@ -50,6 +50,21 @@ extension JobRows {
     return true
   }
 
+  /// Makes a job a dead letter whose time to start is over; returns whether it is.
+  func expire(_ id: RawJobID, _ body: Int64, _ traits: JobTraits, _ lane: Int64) throws -> Bool {
+    let limits = try tx.first("SELECT expires_at, limit_key FROM job_body WHERE body = ?1", body) { row in
+      (end: try row.optionalInt64(0), key: try row.optionalText(1))
+    }
+    guard let limits, let end = limits.end, end <= now else { return false }
+    try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
+    try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
+    try note(NoteText.expired, id)
+    try freeUniqueKey(id, body, traits)
+    // It leaves the slot, which it may have been let go for, to the next.
+    if let key = limits.key { passing.insert(key) }
+    return true
+  }
+
   private func running(_ key: String) throws -> Int {
     try tx.first("SELECT running FROM job_slot WHERE key = ?1", key) { try $0.int(0) } ?? 0
   }

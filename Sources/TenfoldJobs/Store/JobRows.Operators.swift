@@ -92,6 +92,9 @@ extension JobRows {
       id.bytes,
       now
     )
+    if job.traits.contains(.expires) {
+      try tx.execute("UPDATE job_body SET expires_at = NULL WHERE body = ?1", job.body)
+    }
     try offer(id, job.lane, runAt: now, waiting: 1)
   }
 

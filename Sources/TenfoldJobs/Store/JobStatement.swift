@@ -92,4 +92,6 @@ struct JobTraits: OptionSet {
   static let child = Self(rawValue: 128)
   /// Carries trace context.
   static let trace = Self(rawValue: 256)
+  /// Expires where it has not started by then.
+  static let expires = Self(rawValue: 512)
 }

@@ -46,6 +46,7 @@ extension JobTable {
     record.attempt = 0
     record.crashCount = 0
     record.isCancelRequested = false
+    record.rare?.expiresAt = nil
     makeReady(record, now, now)
   }
 

@@ -89,6 +89,7 @@ struct JobTable {
     }
     let runAt = now.advanced(by: max(.zero, options.delay))
     let record = JobRecord(job, lane: lane, runAt: runAt)
+    if let limit = options.expiresAfter { record.details.expiresAt = now.advanced(by: max(.zero, limit)) }
     records[job.id] = record
     lane.waiting += 1
     let parents = Set(options.after).compactMap { id in
@@ -171,7 +172,7 @@ struct JobTable {
       }
       level.begin(lane)
       if touched.last !== lane { touched.append(lane) }
-      guard admit(record, now: now) else {
+      guard !expire(record, now), admit(record, now: now) else {
         budget -= 1
         continue
       }
@@ -187,6 +188,17 @@ struct JobTable {
     }
     for lane in touched where lane.activity == .active && (lane.firstTime() ?? .max) > now { rest(lane) }
     dropEndedLeases()
+  }
+
+  /// Makes a job a dead letter whose time to start is over; returns whether it is.
+  private mutating func expire(_ record: JobRecord, _ now: Int64) -> Bool {
+    guard let rare = record.rare, let end = rare.expiresAt, end <= now else { return false }
+    record.lane.waiting -= 1
+    record.note(NoteText.expired)
+    bury(record, now)
+    // It leaves the slot, which it may have been let go for, to the next.
+    if let key = rare.limitKey { passing.insert(key) }
+    return true
   }
 
   /// Takes a lane without due jobs out of the turns.

@@ -4,6 +4,8 @@
 /// Texts about runs that a store keeps: errors and messages, which may hold a whole answer of a service.
 enum NoteText {
   static let limitInBytes = 4 << 10
+  /// Why a job that expired is a dead letter.
+  static let expired = "it expired before it started (JobOptions.expiresAfter): replay it if it is wanted"
 
   /// As much of a text as is kept, at most 4 KiB of UTF-8: whole characters, and a sign that some are missing.
   static func clipped(_ text: String) -> String {

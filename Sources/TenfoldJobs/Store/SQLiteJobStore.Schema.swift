@@ -100,6 +100,8 @@ extension SQLiteJobStore {
         """,
         olderBuildsCanOpen: true
       ),
+      // Builds of before start a job however late it is.
+      .init(6, "ALTER TABLE job_body ADD COLUMN expires_at INTEGER;", olderBuildsCanOpen: true),
     ]
   )
 }
