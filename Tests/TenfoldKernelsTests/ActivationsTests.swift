@@ -78,4 +78,15 @@ struct ActivationsTests {
       try activations.quantize([1].span, rows: 2, width: 64, as: .int8PerRow)
     }
   }
+
+  @Test("without elements have nothing of the row before", arguments: InstructionSet.available)
+  func noElements(set: InstructionSet) throws {
+    let activations = try Activations(capacity: 1, width: 64, instructionSet: set)
+    let row = (0..<64).map { Float($0 % 2) }
+    try activations.quantize(row.span, rows: 1, width: 64, as: .int8PerRow)
+    #expect(unsafe activations.negatedSums[0] != 0)
+    let none: [Float] = []
+    try activations.quantize(none.span, rows: 1, width: 0, as: .int8PerRow)
+    #expect(unsafe activations.negatedSums[0] == 0 && activations.scales[0] == 0)
+  }
 }

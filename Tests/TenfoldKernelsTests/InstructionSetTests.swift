@@ -31,4 +31,37 @@ struct InstructionSetTests {
       #expect(throws: KernelError.self) { try InstructionSet.detect(override: set.name) }
     }
   }
+
+  @Test("that cannot run are refused by whatever would compute with them")
+  func refusedEverywhere() throws {
+    let (floats, codes): ([Float], [Int8]) = ([1, 2], [1, 2])
+    for set in InstructionSet.compiled where !set.isAvailable {
+      #expect(throws: KernelError.self) {
+        try LinearLayerFactory.makeInt8(weights: floats.span, rows: 1, columns: 2, instructionSet: set)
+      }
+      #expect(throws: KernelError.self) { try Activations(capacity: 1, width: 2, instructionSet: set) }
+      var scores: [Float] = [0]
+      var span = scores.mutableSpan
+      #expect(throws: KernelError.self) {
+        try VectorScan.dot(
+          query: floats.span,
+          rows: floats.span,
+          dimension: 2,
+          into: &span,
+          instructionSet: set
+        )
+      }
+      #expect(throws: KernelError.self) {
+        try VectorScan.dot(
+          query: codes.span,
+          queryScale: 1,
+          rows: codes.span,
+          scales: [1].span,
+          dimension: 2,
+          into: &span,
+          instructionSet: set
+        )
+      }
+    }
+  }
 }

@@ -48,4 +48,31 @@ struct LinearAlgebraTests {
     #expect(abs(abs(result.vectors[2]) - 0.5.squareRoot()) < 1e-12)
     #expect(abs(result.vectors[2] - result.vectors[3]) < 1e-12)
   }
+
+  @Test(
+    "finds columns that depend on each other up to rounding",
+    arguments: [
+      [1, 0.1, 0.1, 1, 0.2, 0.2, 1, 0.3, 0.3, 1, 0.7, 0.7], [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1, 1],
+      [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    ] as [[Double]]
+  )
+  func dependent(matrix: [Double]) throws {
+    let rows = matrix.count / 3
+    let values = (0..<rows).map { Double($0 * $0) }
+    let error = #expect(throws: KernelError.self) {
+      try LinearAlgebra.leastSquares(matrix, rows: rows, columns: 3, values: values)
+    }
+    #expect(error?.code == .singularMatrix)
+  }
+
+  @Test("takes columns of very different size")
+  func scales() throws {
+    let x = try LinearAlgebra.leastSquares(
+      [1, 0, 1, 1e-20, 1, 2e-20],
+      rows: 3,
+      columns: 2,
+      values: [1, 3, 5]
+    )
+    #expect(abs(x[0] - 1) < 1e-12 && abs(x[1] / 2e20 - 1) < 1e-12)
+  }
 }

@@ -256,6 +256,13 @@ struct LinearLayerTests {
     #expect(code(.int8, 32, 1, 32) == .unsupportedFormat)
     #expect(code(.q4_1, 0, 0, 32) == nil)
     #expect(code(.q4_1, 0, 4, 0) == nil)
+    // Without columns no product of the sizes overflows.
+    #expect(code(.q4_1, 0, 1 << 62, 0) == .invalidShape)
+    #expect(code(.f32, 0, Int.max, 0) == .invalidShape)
+    let none: [Float] = []
+    #expect(throws: KernelError.self) {
+      try LinearLayerFactory.makeInt8(weights: none.span, rows: 1 << 62, columns: 0)
+    }
     #expect(throws: KernelError.self) {
       try LinearLayerFactory.makeInt8(weights: [Float.nan].span, rows: 1, columns: 1)
     }

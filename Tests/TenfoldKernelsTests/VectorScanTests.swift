@@ -180,4 +180,56 @@ struct VectorScanTests {
       .prefix(capacity)
     #expect(best.sorted().map(\.index) == Array(expected))
   }
+
+  @Test(
+    "cosines of what is not finite are not numbers, and length doesn't matter",
+    arguments: InstructionSet.available
+  )
+  func cosineExtremes(set: InstructionSet) throws {
+    let query: [Float] = [1, 2, 3]
+    let rows: [[Float]] = [
+      [1, .nan, 3], [.infinity, 2, 3], [0, 0, 0], [1e20, 2e20, 3e20], [1e-23, 2e-23, 3e-23],
+      [-1e30, -2e30, -3e30],
+    ]
+    let flat = Array(rows.joined())
+    func cosines(_ query: [Float]) throws -> [Float] {
+      var output = [Float](repeating: 9, count: 6)
+      var span = output.mutableSpan
+      try VectorScan.cosine(
+        query: query.span,
+        rows: flat.span,
+        dimension: 3,
+        into: &span,
+        instructionSet: set
+      )
+      return output
+    }
+    for scale in [1, 1e-25, 1e25] as [Float] {
+      let found = try cosines(query.map { $0 * scale })
+      #expect(found[0].isNaN && found[1].isNaN && found[2] == 0, "\(found)")
+      #expect(abs(found[3] - 1) < 1e-5 && abs(found[4] - 1) < 1e-5 && abs(found[5] + 1) < 1e-5, "\(found)")
+    }
+    #expect(try cosines([.nan, 0, 0]).allSatisfy(\.isNaN))
+  }
+
+  @Test("int8 dots of the longest vectors don't overflow", arguments: InstructionSet.available)
+  func longest(set: InstructionSet) throws {
+    func dot(_ dimension: Int) throws -> Float {
+      let codes = [Int8](repeating: -128, count: dimension)
+      var output: [Float] = [0]
+      var span = output.mutableSpan
+      try VectorScan.dot(
+        query: codes.span,
+        queryScale: 1,
+        rows: codes.span,
+        scales: [1].span,
+        dimension: dimension,
+        into: &span,
+        instructionSet: set
+      )
+      return output[0]
+    }
+    #expect(try dot(VectorScan.maximumInt8Dimension) == Float(128 * 128 * VectorScan.maximumInt8Dimension))
+    #expect(throws: KernelError.self) { try dot(VectorScan.maximumInt8Dimension + 1) }
+  }
 }

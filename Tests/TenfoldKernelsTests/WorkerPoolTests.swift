@@ -17,6 +17,22 @@ struct WorkerPoolTests {
     }
   }
 
+  @Test("shares very many pieces, too", .timeLimit(.minutes(10)))
+  func many() {
+    let pool = WorkerPool(threads: 2)
+    let (first, others) = (Counter(), Counter())
+    // The first piece ends only once another thread has done one.
+    pool.run(70_000) { index in
+      guard index == 0 else {
+        others.value.add(1, ordering: .relaxed)
+        return
+      }
+      while others.value.load(ordering: .relaxed) == 0 {}
+      first.value.add(1, ordering: .relaxed)
+    }
+    #expect(first.value.load(ordering: .relaxed) == 1 && others.value.load(ordering: .relaxed) == 69_999)
+  }
+
   @Test("runs nested regions on their caller")
   func nested() {
     let pool = WorkerPool(threads: 3)

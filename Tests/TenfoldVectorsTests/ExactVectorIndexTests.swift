@@ -68,8 +68,8 @@ struct ExactVectorIndexTests {
     #expect(result.matches.first?.first?.score ?? 0 > 0.99)
   }
 
-  @Test("a cancelled search stops")
-  func cancellation() async throws {
+  @Test("a cancelled search stops", arguments: [.all, .only(Set(0..<2000))] as [VectorFilter])
+  func cancellation(filter: VectorFilter) async throws {
     let profile = EmbedderProfile(id: "test", dimension: 384, maxTokens: 1)
     let index = try ExactVectorIndex(profile: profile)
     try index.add((0..<8192).map { IdentifiedVector(id: $0, values: [Float](repeating: 1, count: 384)) })
@@ -77,7 +77,8 @@ struct ExactVectorIndexTests {
       group.cancelAll()
       group.addTask {
         do {
-          _ = try await index.search([Float](repeating: 1, count: 384), limit: 1)
+          let queries = [[Float]](repeating: [Float](repeating: 1, count: 384), count: 64)
+          _ = try await index.search(queries, limit: 1, filter: filter)
           return false
         } catch { return error is CancellationError }
       }

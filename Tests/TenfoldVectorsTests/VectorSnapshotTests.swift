@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TenfoldCore
 import TenfoldVectors
 import Testing
@@ -127,5 +128,43 @@ struct VectorSnapshotTests {
     #expect(try ExactVectorIndex.open(folder.file("v"), profile: profile).count == 3)
     try makeIndex(.float32, count: 4).save(to: folder.file("v"))
     #expect(try ExactVectorIndex.open(folder.file("v"), profile: profile).count == 4)
+  }
+
+  @Test("two that are saved under one name at once replace it whole, one after the other")
+  func together() async throws {
+    let folder = try TestFolder()
+    let path = folder.file("v")
+    let (small, large) = (try makeIndex(.float32), try makeIndex(.float32, count: 5000))
+    try small.save(to: path)
+    let profile = profile
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for index in [small, large] {
+        group.addTask { for _ in 0..<40 { try index.save(to: path) } }
+      }
+      group.addTask {
+        for _ in 0..<40 {
+          let count = try ExactVectorIndex.open(path, profile: profile).count
+          #expect(count == 3 || count == 5000)
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+  }
+
+  @Test("with a state number that can't be counted on from is refused")
+  func lastEpoch() throws {
+    let folder = try TestFolder()
+    let path = folder.file("v")
+    try makeIndex(.float32).save(to: path)
+    var sections = try SectionFile.read(path, magic: "TFVECTOR", supportedVersion: 1).sections
+    var header = try #require(sections["header"])
+    header.replaceSubrange((header.count - 8)..., with: [UInt8](repeating: 0xFF, count: 8))
+    sections["header"] = header
+    let changed = sections.map { SectionFile.Section($0.key, $0.value) }
+    try SectionFile.write(path, magic: "TFVECTOR", version: 1, sections: changed)
+    #expect {
+      try ExactVectorIndex.open(path, profile: profile)
+    } throws: { ($0 as? VectorIndexError)?.code == .corrupt }
   }
 }

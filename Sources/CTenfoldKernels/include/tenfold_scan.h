@@ -12,7 +12,7 @@ typedef struct tenfold_scan_kernels {
   void (*dot_float)(
     const float *query, const float *rows, size_t stride, size_t count, size_t dimension, float *output);
   /// output[r] = exact integer dot with row r; rows are `stride` bytes apart. Query values lie in -127...127 or equal
-  /// -128; dimension is at most 131,072.
+  /// -128; dimension is at most 131,071.
   void (*dot_i8)(
     const int8_t *query, const int8_t *rows, size_t stride, size_t count, size_t dimension, int32_t *output);
   /// The same for the rows r whose bit r % 64 of mask[r / 64] is set; the other rows are not read, and their outputs not

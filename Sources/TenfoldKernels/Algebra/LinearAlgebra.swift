@@ -89,7 +89,8 @@ public enum LinearAlgebra {
   ///   - a: `[n × n]`; only one triangle is read.
   ///   - b: `n` values.
   /// - Returns: `x`.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or ``KernelError/Code/singularMatrix``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidValue`` or
+  ///   ``KernelError/Code/singularMatrix``.
   public static func solvePositiveDefinite(_ a: [Double], _ b: [Double]) throws(KernelError) -> [Double] {
     try check(a.count, b.count, b.count)
     guard !b.isEmpty else { return [] }
@@ -114,7 +115,8 @@ public enum LinearAlgebra {
   ///   - columns: The number of unknowns.
   ///   - values: `rows` values.
   /// - Returns: `columns` values.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or ``KernelError/Code/singularMatrix``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidValue`` or
+  ///   ``KernelError/Code/singularMatrix``.
   public static func leastSquares(
     _ a: [Double],
     rows: Int,
@@ -134,10 +136,25 @@ public enum LinearAlgebra {
     var size = Int32(max(1, 64 * (rows + columns)))
     var work = [Double](repeating: 0, count: Int(size))
     unsafe dgels_("T", &m, &n, &one, &matrix, &m, &x, &leading, &work, &size, &info, 1)
-    guard info == 0 else {
+    guard info == 0, hasFullRank(factor: matrix, rows: rows, columns: columns) else {
       throw KernelError(.singularMatrix, "the columns are linearly dependent: drop one or add a ridge")
     }
     return Array(x.prefix(columns))
+  }
+
+  /// Whether each column of a matrix has a part that is not, within rounding, a sum of those before it.
+  ///
+  /// `factor` is what `dgels` leaves. Dependent columns give it a diagonal of rounding errors, but hardly ever the zero that
+  /// `dgels` looks for. Where there are more rows than columns it is L, whose row *i* has the length of column *i*; where
+  /// there are as many it is R, whose column *i* has the length of row *i*.
+  private static func hasFullRank(factor: [Double], rows: Int, columns: Int) -> Bool {
+    let tolerance = Double(rows) * .ulpOfOne
+    return (0..<columns).allSatisfy { index in
+      let length = (0...index).reduce(0) { length, other in
+        hypot(length, factor[rows > columns ? index + other * columns : other + index * columns])
+      }
+      return factor[index * columns + index].magnitude > tolerance * length
+    }
   }
 
   /// Decomposes a symmetric matrix.
@@ -146,7 +163,8 @@ public enum LinearAlgebra {
   ///   - a: `[n × n]`, symmetric.
   ///   - n: Rows and columns.
   /// - Returns: Values and vectors.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or ``KernelError/Code/notConverged``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidValue`` or
+  ///   ``KernelError/Code/notConverged``.
   public static func eigen(symmetric a: [Double], n: Int) throws(KernelError) -> SymmetricEigen {
     try check(a.count, n, n)
     guard n > 0 else { return SymmetricEigen(values: [], vectors: []) }

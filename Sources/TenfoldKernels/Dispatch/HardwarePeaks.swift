@@ -43,12 +43,6 @@ public struct HardwarePeaks: Sendable, Hashable, Codable {
     blockBytes: Int = 160 << 20
   ) throws(KernelError) -> Self {
     let set = try InstructionSet.resolve(instructionSet)
-    guard set.isAvailable else {
-      throw KernelError(
-        .unsupportedInstructionSet,
-        "this CPU lacks \(set.requirement), so the peaks of '\(set.name)' cannot be measured"
-      )
-    }
     let pool = WorkerPool(threads: threads)
     let meter = Meter(pool: pool)
     let loops = unsafe tenfold_peaks_named(set.name)

@@ -66,10 +66,16 @@ public struct InstructionSet: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: ``KernelError`` with code ``KernelError/Code/unsupportedInstructionSet``.
   public static func selected() throws(KernelError) -> InstructionSet { try selection.get() }
 
-  /// The set itself, or that of this process.
+  /// The set itself, if this CPU runs it, or that of this process.
   package static func resolve(_ set: InstructionSet?) throws(KernelError) -> InstructionSet {
-    if let set { return set }
-    return try selected()
+    guard let set else { return try selected() }
+    guard set.isAvailable else {
+      throw KernelError(
+        .unsupportedInstructionSet,
+        "this CPU lacks \(set.requirement), so '\(set)' cannot run: choose one of InstructionSet.available"
+      )
+    }
+    return set
   }
 
   /// Chooses a set by name, or the best one.

@@ -15,6 +15,9 @@ public enum LinearLayerFactory {
   /// The longest row of int8 weights: its sum of products still fits 32 bits.
   public static let maximumInt8Width = 131_072
 
+  /// The most rows of a matrix, many times what a vocabulary has: also without columns it has a size that can be had.
+  private static let maximumRows = 1 << 26
+
   /// Packs a weight matrix; the source may be dropped afterwards.
   ///
   /// - Parameters:
@@ -162,7 +165,7 @@ public enum LinearLayerFactory {
     let set = try InstructionSet.resolve(instructionSet)
     let most = Float(range.largestCode)
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
-    guard rows >= 0, columns >= 0, !overflow, weights.count == count else {
+    guard rows >= 0, rows <= maximumRows, columns >= 0, !overflow, weights.count == count else {
       throw KernelError(.invalidShape, "\(weights.count) weights are not \(rows) rows of \(columns)")
     }
     var scales = [Float](repeating: 0, count: rows)
@@ -232,7 +235,7 @@ public enum LinearLayerFactory {
     rows: Int,
     columns: Int
   ) throws(KernelError) -> Int {
-    guard rows >= 0, columns >= 0, columns <= 1 << 24 else {
+    guard rows >= 0, rows <= maximumRows, columns >= 0, columns <= 1 << 24 else {
       throw KernelError(.invalidShape, "a matrix of \(rows) rows and \(columns) columns is not possible")
     }
     guard let rowBytes = format.byteCount(elements: columns) else {

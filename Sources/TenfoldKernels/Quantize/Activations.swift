@@ -85,10 +85,12 @@ public final class Activations: @unchecked Sendable {
       }
       if valueStorage == nil {
         let blocks = max(1, (maximumWidth + 31) / 32)
-        valueStorage = try AlignedBuffer(count: capacity * Self.stride(maximumWidth))
-        scaleStorage = try AlignedBuffer(count: capacity * blocks)
-        scaledSumStorage = try AlignedBuffer(count: capacity * blocks)
-        sumStorage = try AlignedBuffer(count: capacity * blocks * 2)
+        // All or none, or the next call would find the first and do without the others.
+        let values = try AlignedBuffer<Int8>(count: capacity * Self.stride(maximumWidth))
+        let scales = try AlignedBuffer<Float>(count: capacity * blocks)
+        let scaledSums = try AlignedBuffer<Float>(count: capacity * blocks)
+        let sums = try AlignedBuffer<Int32>(count: capacity * blocks * 2)
+        (valueStorage, scaleStorage, scaledSumStorage, sumStorage) = (values, scales, scaledSums, sums)
       }
     }
     self.rows = rows
@@ -194,10 +196,12 @@ public final class Activations: @unchecked Sendable {
     guard source.count >= rows * width else {
       throw KernelError(.invalidShape, "\(source.count) floats are too few for \(rows) rows of \(width)")
     }
-    guard rows > 0, width > 0 else { return }
     unsafe source.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      unsafe quantizeRows(0..<rows, from: base, stride: width)
+      // Rows without elements have scales and sums, too. Of these nothing is read, and there may be no address.
+      var nothing: Float = 0
+      unsafe withUnsafePointer(to: &nothing) { stand in
+        unsafe quantizeRows(0..<rows, from: buffer.baseAddress ?? stand, stride: width)
+      }
     }
   }
 

@@ -14,7 +14,8 @@ extension VectorScan {
   ///   - mask: Row *r* counts if bit *r* mod 64 of word *r* / 64 is set; at least `count` bits, the rest is ignored.
   ///   - output: Receives the score of a row, NaN where its bit is not set: ``TopK`` never ranks that.
   ///   - instructionSet: The kernels; scores have the bits of a scan without a mask.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
   /// - Complexity: O(*m* `dimension` + `count`) for *m* set bits.
   public static func dot(
     query: Span<Float>,
@@ -26,7 +27,7 @@ extension VectorScan {
   ) throws(KernelError) {
     try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
     try check(mask: mask.count, outputs: output.count)
-    let kernels = unsafe instructionSet.backend.scan.pointee
+    let kernels = try unsafe InstructionSet.resolve(instructionSet).backend.scan.pointee
     let count = output.count
     unsafe output.withUnsafeMutableBufferPointer { o in
       unsafe o.update(repeating: .nan)
@@ -51,11 +52,12 @@ extension VectorScan {
   ///   - queryScale: What one step of the query's codes stands for.
   ///   - rows: `[count × dimension]` codes, row-major, where `count` is the length of `output`.
   ///   - scales: One per row.
-  ///   - dimension: The length of a vector, at most 131,072.
+  ///   - dimension: The length of a vector, at most 131,071.
   ///   - mask: Row *r* counts if bit *r* mod 64 of word *r* / 64 is set; at least `count` bits, the rest is ignored.
   ///   - output: Receives the score of a row, NaN where its bit is not set: ``TopK`` never ranks that.
   ///   - instructionSet: The kernels; all sets give the same bits.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
   /// - Complexity: O(*m* `dimension` + `count`) for *m* set bits.
   public static func dot(
     query: Span<Int8>,
@@ -70,7 +72,7 @@ extension VectorScan {
     try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
     try check(scales: scales.count, dimension: dimension, outputs: output.count)
     try check(mask: mask.count, outputs: output.count)
-    let kernels = unsafe instructionSet.backend.scan.pointee
+    let kernels = try unsafe InstructionSet.resolve(instructionSet).backend.scan.pointee
     let count = output.count
     unsafe output.withUnsafeMutableBufferPointer { o in
       unsafe query.withUnsafeBufferPointer { q in

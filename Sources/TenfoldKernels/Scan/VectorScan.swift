@@ -11,6 +11,9 @@ internal import CTenfoldKernels
 /// best.offer(scores.span)
 /// ```
 public enum VectorScan {
+  /// The longest int8 vectors: the sum of so many products fits in 32 bits whatever the codes, -128 among them.
+  public static let maximumInt8Dimension = 131_071
+
   /// Dot products of float vectors.
   ///
   /// - Parameters:
@@ -19,7 +22,8 @@ public enum VectorScan {
   ///   - dimension: The length of a vector.
   ///   - output: Receives one score per row.
   ///   - instructionSet: The kernels; results differ in the last bits between sets.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
   public static func dot(
     query: Span<Float>,
     rows: Span<Float>,
@@ -28,7 +32,7 @@ public enum VectorScan {
     instructionSet: InstructionSet = .current
   ) throws(KernelError) {
     try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
-    let kernels = unsafe instructionSet.backend.scan.pointee
+    let kernels = try unsafe InstructionSet.resolve(instructionSet).backend.scan.pointee
     let count = output.count
     unsafe query.withUnsafeBufferPointer { q in
       unsafe rows.withUnsafeBufferPointer { r in
@@ -44,7 +48,7 @@ public enum VectorScan {
     }
   }
 
-  /// Cosines of float vectors; 0 where a vector has no length.
+  /// Cosines of float vectors; 0 where a vector has no length, NaN where one holds a NaN or an infinity.
   ///
   /// - Parameters:
   ///   - query: `dimension` floats.
@@ -52,7 +56,8 @@ public enum VectorScan {
   ///   - dimension: The length of a vector.
   ///   - output: Receives one score per row.
   ///   - instructionSet: The kernels.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
   public static func cosine(
     query: Span<Float>,
     rows: Span<Float>,
@@ -62,7 +67,7 @@ public enum VectorScan {
   ) throws(KernelError) {
     try dot(query: query, rows: rows, dimension: dimension, into: &output, instructionSet: instructionSet)
     guard output.count > 0, dimension > 0 else { return }
-    let kernels = unsafe instructionSet.backend.scan.pointee
+    let kernels = try unsafe InstructionSet.resolve(instructionSet).backend.scan.pointee
     let count = output.count
     unsafe query.withUnsafeBufferPointer { q in
       unsafe rows.withUnsafeBufferPointer { r in
@@ -70,16 +75,40 @@ public enum VectorScan {
           guard let q = q.baseAddress, let r = r.baseAddress else { return }
           var square: Float = 0
           unsafe kernels.dot_float(q, q, dimension, 1, dimension, &square)
-          let queryLength = square.squareRoot()
+          let (querySquare, queryLength) = (square, square.squareRoot())
           for row in 0..<count {
             let vector = unsafe r + row * dimension
             unsafe kernels.dot_float(vector, vector, dimension, 1, dimension, &square)
-            let length = queryLength * square.squareRoot()
-            unsafe o[row] = length > 0 ? o[row] / length : 0
+            if safeSquares.contains(querySquare), safeSquares.contains(square) {
+              unsafe o[row] /= queryLength * square.squareRoot()
+            } else {
+              unsafe o[row] = preciseCosine(q, vector, dimension)
+            }
           }
         }
       }
     }
+  }
+
+  /// Squares of lengths with which no sum, nor its product with another, leaves the range of floats.
+  private static let safeSquares: ClosedRange<Float> = 1e-30...1e30
+
+  /// The cosine of vectors of any finite length; NaN where one holds a NaN or an infinity, 0 where one has no length.
+  private static func preciseCosine(
+    _ a: UnsafePointer<Float>,
+    _ b: UnsafePointer<Float>,
+    _ dimension: Int
+  ) -> Float {
+    var (dot, first, second) = (0.0, 0.0, 0.0)
+    for index in 0..<dimension {
+      let (x, y) = unsafe (Double(a[index]), Double(b[index]))
+      dot += x * y
+      first += x * x
+      second += y * y
+    }
+    guard first.isFinite, second.isFinite else { return .nan }
+    let length = first.squareRoot() * second.squareRoot()
+    return length > 0 ? Float(dot / length) : 0
   }
 
   /// Scaled dot products of int8 vectors: `queryScale * scales[r] * Σ query * row`, the sum exact.
@@ -89,10 +118,11 @@ public enum VectorScan {
   ///   - queryScale: What one step of the query's codes stands for.
   ///   - rows: `[count × dimension]` codes, row-major, where `count` is the length of `output`.
   ///   - scales: One per row.
-  ///   - dimension: The length of a vector, at most 131,072.
+  ///   - dimension: The length of a vector, at most 131,071.
   ///   - output: Receives one score per row.
   ///   - instructionSet: The kernels; all sets give the same bits.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
   public static func dot(
     query: Span<Int8>,
     queryScale: Float,
@@ -104,7 +134,7 @@ public enum VectorScan {
   ) throws(KernelError) {
     try check(query: query.count, rows: rows.count, dimension: dimension, outputs: output.count)
     try check(scales: scales.count, dimension: dimension, outputs: output.count)
-    let kernels = unsafe instructionSet.backend.scan.pointee
+    let kernels = try unsafe InstructionSet.resolve(instructionSet).backend.scan.pointee
     let count = output.count
     unsafe query.withUnsafeBufferPointer { q in
       unsafe rows.withUnsafeBufferPointer { r in
@@ -137,7 +167,8 @@ public enum VectorScan {
   ///   - output: Receives as many codes.
   ///   - instructionSet: The kernels; all sets give the same bits.
   /// - Returns: The scale: `vector ≈ scale * code`.
-  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``.
+  /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape`` or
+  ///   ``KernelError/Code/unsupportedInstructionSet``.
   public static func quantize(
     _ vector: Span<Float>,
     into output: inout MutableSpan<Int8>,
@@ -146,7 +177,7 @@ public enum VectorScan {
     guard vector.count == output.count else {
       throw KernelError(.invalidShape, "\(output.count) codes cannot hold a vector of \(vector.count)")
     }
-    let kernels = unsafe instructionSet.backend.rows.pointee
+    let kernels = try unsafe InstructionSet.resolve(instructionSet).backend.rows.pointee
     var scale: Float = 0
     unsafe vector.withUnsafeBufferPointer { v in
       unsafe output.withUnsafeMutableBufferPointer { o in
@@ -159,10 +190,10 @@ public enum VectorScan {
   }
 
   static func check(scales: Int, dimension: Int, outputs: Int) throws(KernelError) {
-    guard scales == outputs, dimension <= LinearLayerFactory.maximumInt8Width else {
+    guard scales == outputs, dimension <= maximumInt8Dimension else {
       throw KernelError(
         .invalidShape,
-        "\(scales) scales for \(outputs) rows of \(dimension) (at most 131,072 elements)"
+        "\(scales) scales for \(outputs) rows of \(dimension) (at most \(maximumInt8Dimension) elements)"
       )
     }
   }

@@ -40,13 +40,13 @@ public final class WorkerPool: Sendable {
   /// Calls `body` once for each index below `count` and returns when all calls are done.
   ///
   /// Calls run at once on several threads and in any order: `body` must only write what no other index touches.
-  /// Nothing is allocated.
+  /// Nothing is allocated for up to 65,535 pieces; more are done in several regions, one after the other.
   ///
   /// - Parameters:
   ///   - count: The number of pieces.
   ///   - body: Receives the index of a piece.
   public func run(_ count: Int, _ body: (Int) -> Void) {
-    if threadCount == 1 || count <= 1 || count > WorkerTeam.maximumCount || !team.acquire() {
+    if threadCount == 1 || count <= 1 || !team.acquire() {
       var index = 0
       while index < count {
         body(index)
@@ -55,8 +55,16 @@ public final class WorkerPool: Sendable {
       return
     }
     withoutActuallyEscaping(body) { escapable in
-      var piece = escapable
-      unsafe withUnsafePointer(to: &piece) { unsafe team.run(count, $0) }
+      if count <= WorkerTeam.maximumCount {
+        var piece = escapable
+        unsafe withUnsafePointer(to: &piece) { unsafe team.run(count, $0) }
+        return
+      }
+      for start in stride(from: 0, to: count, by: WorkerTeam.maximumCount) {
+        var piece: (Int) -> Void = { escapable(start + $0) }
+        let length = min(WorkerTeam.maximumCount, count - start)
+        unsafe withUnsafePointer(to: &piece) { unsafe team.run(length, $0) }
+      }
     }
     team.release()
   }

@@ -42,7 +42,8 @@ extension JobStoreContract {
       "a job that expires before it starts is a dead letter, and holds up none of its key",
       { bench, report in
         func limited(_ time: Duration?) -> JobOptions { JobOptions(expiresAfter: time, concurrencyKey: "k") }
-        let (first, late) = (try await bench.put(1, limited(nil)), try await bench.put(1, limited(.seconds(5))))
+        let first = try await bench.put(1, limited(nil))
+        let late = try await bench.put(1, limited(.seconds(5)))
         let next = try await bench.put(1, limited(.seconds(60)))
         let run = try await bench.claim()
         report.check(run.map(\.reference.id) == first, bench.clause, observed: "\(run.count) leases")

@@ -78,20 +78,20 @@ struct ExactRows: Sendable {
     let last = count - 1
     var moved: UInt64?
     if row != last {
-      let source = chunks[chunks.count - 1]
-      let from = last % Self.chunkSize
-      let chunk = row / Self.chunkSize
-      let index = row % Self.chunkSize
-      let fromRange = from * dimension..<(from + 1) * dimension
-      let range = index * dimension..<(index + 1) * dimension
-      chunks[chunk].ids[index] = source.ids[from]
-      if isQuantised {
-        chunks[chunk].codes.replaceSubrange(range, with: source.codes[fromRange])
-        chunks[chunk].scales[index] = source.scales[from]
-      } else {
-        chunks[chunk].floats.replaceSubrange(range, with: source.floats[fromRange])
+      let (chunk, index) = (row / Self.chunkSize, row % Self.chunkSize)
+      let (source, from) = (chunks.count - 1, last % Self.chunkSize)
+      chunks[chunk].ids[index] = chunks[source].ids[from]
+      // One by one: a slice of the last chunk would own its values, too, and all of a chunk that is changed be copied.
+      for offset in 0..<dimension {
+        let (to, from) = (index * dimension + offset, from * dimension + offset)
+        if isQuantised {
+          chunks[chunk].codes[to] = chunks[source].codes[from]
+        } else {
+          chunks[chunk].floats[to] = chunks[source].floats[from]
+        }
       }
-      moved = source.ids[from]
+      if isQuantised { chunks[chunk].scales[index] = chunks[source].scales[from] }
+      moved = chunks[source].ids[from]
     }
     let end = chunks.count - 1
     chunks[end].ids.removeLast()

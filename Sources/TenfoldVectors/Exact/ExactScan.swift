@@ -45,7 +45,7 @@ struct ExactScan {
   }
 
   /// Scores single rows.
-  mutating func scan(rowsAt picked: [Int]) {
+  mutating func scan(rowsAt picked: ArraySlice<Int>) {
     if scores.count != 1 { scores = [0] }
     let dimension = rows.dimension
     for row in picked {

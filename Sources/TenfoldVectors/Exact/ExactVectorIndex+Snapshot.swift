@@ -122,6 +122,7 @@ extension ExactVectorIndex {
     let format = try reader.readText()
     let count = Int(clamping: try reader.read(UInt64.self))
     let epoch = try reader.read(UInt64.self)
+    guard epoch < .max / 2 else { throw reader.malformed("an epoch of \(epoch)") }
     let known = [Options.RowFormat.float32, .int8].map(\.description)
     guard reader.isAtEnd, known.contains(format) else {
       throw reader.malformed("unknown row format \(format)")

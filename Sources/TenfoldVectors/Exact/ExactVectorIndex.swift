@@ -3,6 +3,7 @@
 
 import Synchronization
 public import TenfoldCore
+import TenfoldKernels
 
 /// A vector index that looks at every row: no build, no loss, and up to some 100,000 vectors fast enough.
 ///
@@ -31,7 +32,7 @@ public final class ExactVectorIndex: VectorIndex {
   let state: Mutex<State>
 
   /// The largest dimension: an INT8 dot product of this many values still fits 32 bits.
-  public static let maximumDimension = 131_072
+  public static let maximumDimension = VectorScan.maximumInt8Dimension
 
   /// Bytes of rows after which a scan gives way to other tasks: some 2 ms.
   private static let sliceInBytes = 8 << 20
@@ -39,7 +40,7 @@ public final class ExactVectorIndex: VectorIndex {
   /// Creates an empty index.
   ///
   /// - Parameters:
-  ///   - profile: The embedder whose vectors will be added; its dimension must be in 1...131,072.
+  ///   - profile: The embedder whose vectors will be added; its dimension must be in 1...131,071.
   ///   - options: How to keep the rows.
   /// - Throws: ``VectorIndexError`` with code ``VectorIndexError/Code/invalidOption``.
   public convenience init(profile: EmbedderProfile, options: Options = Options()) throws(VectorIndexError) {
@@ -152,20 +153,28 @@ public final class ExactVectorIndex: VectorIndex {
     let (rows, picked) = state.withLock { state in (state.rows, Self.pickedRows(filter, in: state)) }
     var scan = ExactScan(rows: rows, queries: units, limit: min(limit, max(1, rows.count)))
     var cpuTime = Duration.zero
-    if let picked {
-      scan.scan(rowsAt: picked)
+    func giveWay() async throws {
+      // CPU time is the thread's, and the task may go on on another one.
+      cpuTime += ThreadCPUTime.now - cpuStart
+      try Task.checkCancellation()
+      await Task.yield()
+      cpuStart = ThreadCPUTime.now
+    }
+    let bytesPerRow = rows.bytesPerRow * max(1, units.count)
+    if let picked = picked?.sorted() {
+      let step = max(1, Self.sliceInBytes / bytesPerRow)
+      for start in stride(from: 0, to: picked.count, by: step) {
+        scan.scan(rowsAt: picked[start..<min(picked.count, start + step)])
+        if start + step < picked.count { try await giveWay() }
+      }
     } else {
       var sinceYield = 0
       for index in rows.chunks.indices {
         scan.scan(chunk: index, filter: filter)
-        sinceYield += rows.chunks[index].ids.count * rows.bytesPerRow * max(1, units.count)
+        sinceYield += rows.chunks[index].ids.count * bytesPerRow
         guard sinceYield >= Self.sliceInBytes else { continue }
         sinceYield = 0
-        // CPU time is the thread's, and the task may go on on another one.
-        cpuTime += ThreadCPUTime.now - cpuStart
-        try Task.checkCancellation()
-        await Task.yield()
-        cpuStart = ThreadCPUTime.now
+        try await giveWay()
       }
     }
     let matches = scan.best.map(\.sorted)
@@ -197,10 +206,10 @@ public final class ExactVectorIndex: VectorIndex {
     }
   }
 
-  /// The rows to look at when the filter names few ids; `nil` to look at all.
+  /// The rows to look at when the filter names few ids, in any order; `nil` to look at all.
   private static func pickedRows(_ filter: VectorFilter, in state: State) -> [Int]? {
     // Jumping costs some four times as much for a row as reading along.
     guard case .only(let ids) = filter, ids.count < state.rows.count / 4 else { return nil }
-    return ids.compactMap { state.position[$0] }.sorted()
+    return ids.compactMap { state.position[$0] }
   }
 }

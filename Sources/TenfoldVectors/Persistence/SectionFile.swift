@@ -161,23 +161,41 @@ package enum SectionFile {
   private static func replace(_ path: String, with pieces: [[UInt8]]) throws(SectionFileError) {
     // A fixed name: a crash leaves at most one such file, which the next write reuses.
     let temporary = path + ".tmp"
-    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw failure("creating \(temporary)") }
+    let descriptor = try openAlone(temporary)
+    defer {
+      // Not by closing alone: a process that was forked meanwhile may hold the descriptor, and so the lock.
+      flock(descriptor, LOCK_UN)
+      close(descriptor)
+    }
     do throws(SectionFileError) {
+      guard ftruncate(descriptor, 0) == 0 else { throw failure("emptying \(temporary)") }
       for piece in pieces { try writeAll(piece, to: descriptor, path: temporary) }
       guard fsync(descriptor) == 0 else { throw failure("syncing \(temporary)") }
+      guard unsafe rename(temporary, path) == 0 else { throw failure("moving \(temporary) to \(path)") }
     } catch {
-      close(descriptor)
-      unsafe unlink(temporary)
-      throw error
-    }
-    close(descriptor)
-    guard unsafe rename(temporary, path) == 0 else {
-      let error = failure("moving \(temporary) to \(path)")
       unsafe unlink(temporary)
       throw error
     }
     try syncDirectory(directory(of: path))
+  }
+
+  /// Opens the temporary file of a path, once nobody else is writing it: in this process or another.
+  private static func openAlone(_ temporary: String) throws(SectionFileError) -> CInt {
+    while true {
+      let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else { throw failure("creating \(temporary)") }
+      // Where a file system has no locks there is nobody else to be expected.
+      while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+      var (mine, current) = (stat(), stat())
+      if unsafe fstat(descriptor, &mine) == 0, unsafe stat(temporary, &current) == 0,
+        mine.st_ino == current.st_ino, mine.st_dev == current.st_dev
+      {
+        return descriptor
+      }
+      // Whoever had it has moved it to its name by now, or given up.
+      flock(descriptor, LOCK_UN)
+      close(descriptor)
+    }
   }
 
   private static func directory(of path: String) -> String {
