@@ -59,7 +59,7 @@ struct JobSimulation {
     for job in dump where job.state == .ready || job.state == .running {
       history.violated("job \(job.id) is still \(job.state) in the end")
     }
-    if !table.slots.isEmpty { history.violated("keys are held in the end: \(table.slots.keys.sorted())") }
+    if !table.slots.isEmpty { history.violated("\(table.slots.count) keys are held in the end") }
     return history.judge(dump)
   }
 

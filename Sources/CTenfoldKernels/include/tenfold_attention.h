@@ -9,7 +9,8 @@
 //   values  int8 [32][value_stride], then 32 float scales
 // Scores, soft-max and sums are fp32. Each query walks the pages in order with a running maximum that begins anew with
 // every stretch of 256 positions; stretches are merged in order. The order of a query's additions depends on its own
-// position only, so neither chunking nor batching nor spreading stretches over threads changes a bit of the result.
+// position only, so neither chunking nor batching nor spreading stretches over threads changes a bit of the result, as
+// long as keys and values are finite: positions of the last page that a query doesn't see count as zero times their value.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

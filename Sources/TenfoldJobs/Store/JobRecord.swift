@@ -7,7 +7,7 @@ final class JobRecord {
   final class Rare {
     var uniqueKey: String?
     var uniqueRetention = Duration.zero
-    var limitKey: String?
+    var limitKey: ByteText?
     var limit = 1
     var rate: JobRateLimit?
     var trace: [String: String] = [:]
@@ -61,7 +61,7 @@ final class JobRecord {
       let rare = Rare()
       rare.uniqueKey = options.uniqueKey
       rare.uniqueRetention = max(.zero, options.uniqueRetention)
-      rare.limitKey = options.concurrencyKey
+      rare.limitKey = options.concurrencyKey.map(ByteText.init)
       rare.limit = max(1, options.concurrencyLimit)
       rare.rate = options.rateLimit
       rare.trace = options.trace

@@ -21,15 +21,15 @@ extension JobTable {
   }
 
   private mutating func conform(_ limit: JobRateLimit, _ record: JobRecord, _ now: Int64) -> Bool {
-    let cell = RateCell(limit)
+    let (cell, key) = (RateCell(limit), ByteText(limit.key))
     // Taken out and put back, so that its queue isn't copied.
-    let known = rates.removeValue(forKey: limit.key)
+    let known = rates.removeValue(forKey: key)
     if known == nil { upkeep.note() }
     var rate =
       known ?? Rate(arrival: .min, interval: cell.interval, tolerance: cell.tolerance)
     rate.interval = cell.interval
     rate.tolerance = cell.tolerance
-    defer { rates[limit.key] = rate }
+    defer { rates[key] = rate }
     if let arrival = cell.arrival(after: rate.arrival, now: now) {
       rate.arrival = arrival
       return true
@@ -70,7 +70,7 @@ extension JobTable {
   ///
   /// Those on a paused queue go along without counting, so that they keep nobody waiting. So does the first of each queue of
   /// which none went: nobody may serve the others. One too many does no harm, as it is parked again.
-  mutating func passOn(_ key: String, now: Int64) {
+  mutating func passOn(_ key: ByteText, now: Int64) {
     // Taken out and put back, so that its queues aren't copied.
     guard var slot = slots.removeValue(forKey: key) else { return }
     var taken = slot.running

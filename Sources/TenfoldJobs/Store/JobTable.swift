@@ -44,10 +44,10 @@ struct JobTable {
   var dying = TimedQueue()
   let deadRetention: Duration?
   var unique: [ByteText: UniqueKey] = [:]
-  var slots: [String: Slot] = [:]
+  var slots: [ByteText: Slot] = [:]
   /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
-  var passing: Set<String> = []
-  var rates: [String: Rate] = [:]
+  var passing: Set<ByteText> = []
+  var rates: [ByteText: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [ByteText: Int64] = [:]
   let upkeep = JobUpkeep()

@@ -225,6 +225,14 @@ extension JobStoreContract {
           bench.clause,
           observed: "\(count) erased, \(left) left"
         )
+        let queue: QueueName = "keys"
+        for name in spellings {
+          let rate = JobRateLimit(key: name, count: 1, per: .seconds(60))
+          _ = try await bench.put(1, JobOptions(queue: queue, concurrencyKey: name))
+          _ = try await bench.put(1, JobOptions(queue: queue, rateLimit: rate))
+        }
+        let keyed = try await bench.claim(9, [queue]).count
+        report.check(keyed == 4, bench.clause, observed: "\(keyed) of 4 jobs of different keys")
       }
     ),
     (
