@@ -151,6 +151,7 @@ struct JobStoreTests {
         #expect(expected.map(\.reference) == got.map(\.reference), note)
         #expect(expected.map(\.attempt) == got.map(\.attempt), note)
         #expect(expected.map(\.checkpoint) == got.map(\.checkpoint), note)
+        #expect(expected.map(\.waited) == got.map(\.waited), note)
         for lease in got {
           #expect(lease.reference.fence > fences[lease.reference.id, default: 0], note)
           fences[lease.reference.id] = lease.reference.fence

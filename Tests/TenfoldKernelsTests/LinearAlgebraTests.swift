@@ -65,13 +65,13 @@ struct LinearAlgebraTests {
     #expect(error?.code == .singularMatrix)
   }
 
-  @Test("takes columns of very different size")
-  func scales() throws {
+  @Test("takes columns of very different size", arguments: [2, 3])
+  func scales(rows: Int) throws {
     let x = try LinearAlgebra.leastSquares(
-      [1, 0, 1, 1e-20, 1, 2e-20],
-      rows: 3,
+      Array([1, 1e-20, 1, 2e-20, 1, 3e-20].prefix(2 * rows)),
+      rows: rows,
       columns: 2,
-      values: [1, 3, 5]
+      values: Array([3, 5, 7].prefix(rows))
     )
     #expect(abs(x[0] - 1) < 1e-12 && abs(x[1] / 2e20 - 1) < 1e-12)
   }

@@ -96,7 +96,7 @@ struct ExactVectorIndexTests {
     #expect(index.count == 0)
   }
 
-  @Test("refuses a dimension out of range", arguments: [0, -1, 131_073, Int.max])
+  @Test("refuses a dimension out of range", arguments: [0, -1, 131_072, Int.max])
   func refusesDimension(dimension: Int) {
     #expect {
       try ExactVectorIndex(profile: EmbedderProfile(id: "test", dimension: dimension, maxTokens: 1))

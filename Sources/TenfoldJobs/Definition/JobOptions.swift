@@ -20,8 +20,8 @@ public struct JobOptions: Sendable {
   /// How long after it was handed in a run of the job may still start; `nil` for ever.
   ///
   /// For work that nobody wants late. The delay and the pauses between attempts count. A job whose time is over becomes a
-  /// dead letter when its turn comes, and leaves its unique key to others; a replay gives it all the time there is. A run
-  /// that has begun goes on.
+  /// dead letter when its turn comes; until then it keeps its unique key, so one with the same key is not taken in. A replay
+  /// gives it all the time there is. A run that has begun goes on.
   public var expiresAfter: Duration?
   /// Whose work this is.
   public var tenant: TenantID

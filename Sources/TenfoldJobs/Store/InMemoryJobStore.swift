@@ -48,8 +48,11 @@ public final class InMemoryJobStore: JobStore {
   /// - Throws: Never.
   public func claim(_ request: ClaimRequest) async throws -> [JobLease] {
     let now = clock.monotonic()
-    let leases = table.withLock { $0.claim(request, now: now) }
-    if !leases.isEmpty { room.send(()) }
+    let (leases, endedJobs) = table.withLock { table in
+      (table.claim(request, now: now), table.claimEndedJobs)
+    }
+    if endedJobs { hub.send(.settled) }
+    if endedJobs || !leases.isEmpty { room.send(()) }
     return leases
   }
 

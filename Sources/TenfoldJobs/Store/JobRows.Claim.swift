@@ -158,6 +158,7 @@ extension JobRows {
     // Nothing says any more which keys they had.
     passesAll = passesAll || !hollow.isEmpty || !unreadable.isEmpty
     for id in unreadable { try setAside(id, lane, waiting: -1) }
+    claimEndedJobs = claimEndedJobs || !hollow.isEmpty
     for id in hollow {
       try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)

@@ -22,7 +22,7 @@ extension JobRows {
     let options = job.options
     let isFree =
       options.delay <= .zero && options.after.isEmpty && options.concurrencyKey == nil
-      && options.rateLimit == nil
+      && options.rateLimit == nil && options.expiresAfter ?? .seconds(1) > .zero
     guard isFree, request.maximum > 0, request.queues.contains(options.queue) else { return nil }
     guard try !comesDue(), try !request.queues.contains(where: { try isBusy($0, options.queue) }) else {
       return nil

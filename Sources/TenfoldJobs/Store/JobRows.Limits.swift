@@ -52,16 +52,23 @@ extension JobRows {
 
   /// Makes a job a dead letter whose time to start is over; returns whether it is.
   func expire(_ id: RawJobID, _ body: Int64, _ traits: JobTraits, _ lane: Int64) throws -> Bool {
-    let limits = try tx.first("SELECT expires_at, limit_key FROM job_body WHERE body = ?1", body) { row in
-      (end: try row.optionalInt64(0), key: try row.optionalText(1))
+    let limits = try tx.first(
+      "SELECT expires_at, limit_key, rate_key FROM job_body WHERE body = ?1",
+      body
+    ) { row in
+      (end: try row.optionalInt64(0), key: try row.optionalText(1), rate: try row.optionalText(2))
     }
     guard let limits, let end = limits.end, end <= now else { return false }
     try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
     try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
     try note(NoteText.expired, id)
     try freeUniqueKey(id, body, traits)
-    // It leaves the slot, which it may have been let go for, to the next.
+    claimEndedJobs = true
+    // It leaves the slot and the start, which it may have been let go for, to the next.
     if let key = limits.key { passing.insert(key) }
+    if let key = limits.rate {
+      try tx.execute("UPDATE job_rate SET next_at = ?2 WHERE key = ?1", key, now)
+    }
     return true
   }
 

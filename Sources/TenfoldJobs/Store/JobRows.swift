@@ -40,6 +40,8 @@ final class JobRows {
   /// Keys whose jobs were let go in vain, to be passed on at the end of the claim; or all keys.
   var passing: Set<String> = []
   var passesAll = false
+  /// Whether a claim made dead letters, of which nobody else tells those who wait for them.
+  var claimEndedJobs = false
 
   init(
     _ transaction: SQLiteTransaction,

@@ -47,6 +47,8 @@ struct JobTable {
   var slots: [ByteText: Slot] = [:]
   /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
   var passing: Set<ByteText> = []
+  /// Whether the last claim made dead letters, of which nobody else tells those who wait for them.
+  private(set) var claimEndedJobs = false
   var rates: [ByteText: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [ByteText: Int64] = [:]
@@ -134,6 +136,7 @@ struct JobTable {
   // MARK: - Claim
 
   mutating func claim(_ request: ClaimRequest, now: Int64) -> [JobLease] {
+    claimEndedJobs = false
     forget(now: now)
     purgeOld(now: now)
     unparkRates(now: now)
@@ -196,8 +199,10 @@ struct JobTable {
     record.lane.waiting -= 1
     record.note(NoteText.expired)
     bury(record, now)
-    // It leaves the slot, which it may have been let go for, to the next.
+    claimEndedJobs = true
+    // It leaves the slot and the start, which it may have been let go for, to the next.
     if let key = rare.limitKey { passing.insert(key) }
+    if let limit = rare.rate { rates[ByteText(limit.key)]?.nextAt = now }
     return true
   }
 

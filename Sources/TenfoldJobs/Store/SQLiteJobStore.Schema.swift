@@ -100,7 +100,7 @@ extension SQLiteJobStore {
         """,
         olderBuildsCanOpen: true
       ),
-      // Builds of before start a job however late it is.
+      // Builds of before start a job however late it is; one that they replay expires again with a newer build.
       .init(6, "ALTER TABLE job_body ADD COLUMN expires_at INTEGER;", olderBuildsCanOpen: true),
     ]
   )

@@ -214,8 +214,10 @@ public final class SQLiteJobStore: JobStore {
       [self] tx in
       let settled = settlements.isEmpty ? [] : try settle(settlements, in: tx)
       guard request.maximum > 0 else { return (settled, []) }
-      let leases = try picker.withLock { picker in try writing(tx).claim(request, picker: &picker) }
-      if !leases.isEmpty { tx.onCommit { [room] in room.send(()) } }
+      let rows = try writing(tx)
+      let leases = try picker.withLock { picker in try rows.claim(request, picker: &picker) }
+      if rows.claimEndedJobs { tx.onCommit { [hub] in hub.send(.settled) } }
+      if rows.claimEndedJobs || !leases.isEmpty { tx.onCommit { [room] in room.send(()) } }
       return (settled, leases)
     }
     // A claim that power loss takes back is as good as one whose worker died with the machine: the job runs again, and

@@ -130,10 +130,13 @@ public enum LinearAlgebra {
     guard columns > 0 else { return [] }
     try checkFinite(a)
     try checkFinite(values)
-    // The row-major matrix is its column-major transpose: ask for the transposed problem.
-    var (matrix, x) = (a, values)
-    var (m, n, one, leading, info) = (Int32(columns), Int32(rows), Int32(1), Int32(rows), Int32(0))
-    var size = Int32(max(1, 64 * (rows + columns)))
+    // The row-major matrix is its column-major transpose: ask for the transposed problem. With one equation more than
+    // unknowns at least it is always factored by columns, whatever their sizes.
+    let equations = max(rows, columns + 1)
+    var matrix = a + [Double](repeating: 0, count: (equations - rows) * columns)
+    var x = values + [Double](repeating: 0, count: equations - rows)
+    var (m, n, one, leading, info) = (Int32(columns), Int32(equations), Int32(1), Int32(equations), Int32(0))
+    var size = Int32(max(1, 64 * (equations + columns)))
     var work = [Double](repeating: 0, count: Int(size))
     unsafe dgels_("T", &m, &n, &one, &matrix, &m, &x, &leading, &work, &size, &info, 1)
     guard info == 0, hasFullRank(factor: matrix, rows: rows, columns: columns) else {
@@ -144,14 +147,13 @@ public enum LinearAlgebra {
 
   /// Whether each column of a matrix has a part that is not, within rounding, a sum of those before it.
   ///
-  /// `factor` is what `dgels` leaves. Dependent columns give it a diagonal of rounding errors, but hardly ever the zero that
-  /// `dgels` looks for. Where there are more rows than columns it is L, whose row *i* has the length of column *i*; where
-  /// there are as many it is R, whose column *i* has the length of row *i*.
+  /// `factor` is the L that `dgels` leaves, whose row *i* has the length of column *i*. Dependent columns give its diagonal
+  /// rounding errors, but hardly ever the zero that `dgels` looks for.
   private static func hasFullRank(factor: [Double], rows: Int, columns: Int) -> Bool {
     let tolerance = Double(rows) * .ulpOfOne
     return (0..<columns).allSatisfy { index in
       let length = (0...index).reduce(0) { length, other in
-        hypot(length, factor[rows > columns ? index + other * columns : other + index * columns])
+        hypot(length, factor[index + other * columns])
       }
       return factor[index * columns + index].magnitude > tolerance * length
     }

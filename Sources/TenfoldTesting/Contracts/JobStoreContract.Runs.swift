@@ -72,6 +72,21 @@ extension JobStoreContract {
       }
     ),
     (
+      "a job that expires leaves its start to the next of its rate",
+      { bench, report in
+        let rate = JobRateLimit(key: "r", count: 1, per: .seconds(60))
+        let first = try await bench.put(1, JobOptions(rateLimit: rate))
+        _ = try await bench.put(1, JobOptions(expiresAfter: .seconds(30), rateLimit: rate))
+        let next = try await bench.put(1, JobOptions(rateLimit: rate))
+        let run = try await bench.claim(9)
+        report.check(run.map(\.reference.id) == first, bench.clause, observed: "\(run.count) leases")
+        for lease in run { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+        bench.clock.advance(by: .seconds(61))
+        let after = try await bench.claim(9) + bench.claim(9)
+        report.check(after.map(\.reference.id) == next, bench.clause, observed: "\(after.count) leases")
+      }
+    ),
+    (
       "an attempt that failed is not repeated after the time of its job",
       { bench, report in
         let id = try await bench.put(1, JobOptions(expiresAfter: .seconds(5)))
