@@ -19,7 +19,7 @@ public enum JobStoreContract {
   public static func violations(
     _ makeStore: @Sendable (JobStoreClock) async throws -> any JobStore
   ) async -> [ContractViolation] {
-    await violations(of: runs + limits + orders + erasures, makeStore)
+    await violations(of: runs + expiries + limits + orders + erasures, makeStore)
   }
 
   /// Runs the suite about dead letters that are not kept for ever.
