@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Synchronization
 import TenfoldStorage
 
 /// A process that was started, and what it has written so far.
@@ -34,7 +35,43 @@ public final class ChildProcess {
     }
   }
 
+  /// Whether a process has ended, and which others shall end with it.
+  private final class Life: Sendable {
+    private struct State {
+      /// Until it has ended: then its number may be another's.
+      var process: Int32?
+      var hasEnded = false
+      var companions: [Life] = []
+    }
+    private let state = Mutex(State())
+
+    func begin(_ process: Int32) { state.withLock { if !$0.hasEnded { $0.process = process } } }
+
+    func end() {
+      let companions = state.withLock { state in
+        (state.process, state.hasEnded) = (nil, true)
+        return state.companions
+      }
+      for companion in companions { companion.send(signal: SIGKILL) }
+    }
+
+    func takeDown(_ other: Life) {
+      let hasEnded = state.withLock { state in
+        state.companions.append(other)
+        return state.hasEnded
+      }
+      if hasEnded { other.send(signal: SIGKILL) }
+    }
+
+    func send(signal: Int32) {
+      state.withLock { state in
+        if let process = state.process { kill(process, signal) }
+      }
+    }
+  }
+
   private let process: Process
+  private let life = Life()
   private var output: Text
   private var errors: Text
   private let exit: AsyncStream<Void>
@@ -46,8 +83,12 @@ public final class ChildProcess {
     process.standardError = errorPipe
     let (exit, exited) = AsyncStream<Void>.makeStream()
     self.exit = exit
-    process.terminationHandler = { _ in exited.finish() }
+    process.terminationHandler = { [life] _ in
+      life.end()
+      exited.finish()
+    }
     try process.run()
+    life.begin(process.processIdentifier)
     output = try Text(outputPipe)
     errors = try Text(errorPipe)
   }
@@ -62,7 +103,12 @@ public final class ChildProcess {
     while !errors.text.contains(text), await errors.read() {}
   }
 
-  public func send(signal: Int32) { kill(process.processIdentifier, signal) }
+  /// Kills another process when this one has ended: for one that would wait for this one's work for ever.
+  public func takesDown(_ other: ChildProcess) { life.takeDown(other.life) }
+
+  public func send(signal: Int32) { life.send(signal: signal) }
+
+  public var isRunning: Bool { process.isRunning }
 
   /// Waits for its end, without holding a thread meanwhile.
   public func ended() async -> ChildProgram.Ending {

@@ -35,6 +35,7 @@ struct CrashTests {
       let note: Comment = "seed \(seed), round \(round)"
       let producer = try helper.start(["produce", path])
       let worker = try helper.start(["work", path])
+      producer.takesDown(worker)
       // The kill comes after a random amount of work, not of time.
       await producer.reaches(lines: Int.random(in: 2...60, using: &random))
       await worker.reaches(lines: Int.random(in: 2...60, using: &random))

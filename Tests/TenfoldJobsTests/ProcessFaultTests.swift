@@ -141,13 +141,14 @@ struct ProcessFaultTests {
     // The older build is at work when the newer one changes the file under it.
     let helper = try ChildProgram("JobsCrashHelper")
     let (producer, older) = (try helper.start(["produce", path]), try helper.start(["work", path]))
+    producer.takesDown(older)
     await producer.reaches(lines: 20)
     await older.reaches(lines: 20)
     let database = try await SQLiteDatabase.open(.file(path), schemas: [next])
     let store = try await SQLiteJobStore.open(in: database)
     let history = JobHistory()
     var (settled, seen) = ([JobSettlement](), 0)
-    while seen < 100 {
+    while seen < 100, producer.isRunning {
       let request = ClaimRequest(maximum: 5, leaseFor: .seconds(3600))
       let (outcomes, leases) = try await store.settleAndClaim(settled, request)
       for (end, outcome) in zip(settled, outcomes) where outcome == .applied {
@@ -157,9 +158,11 @@ struct ProcessFaultTests {
       settled = leases.map { JobSettlement($0.reference, .done(result: nil)) }
       seen += leases.count
     }
+    #expect(seen >= 100, "the producer has ended")
     // The older worker has gone on meanwhile, and goes on from here.
     await older.reaches(lines: 400)
     let restarted = try helper.start(["work", path])
+    producer.takesDown(restarted)
     await restarted.reaches(lines: 20)
     for process in [producer, older, restarted] { process.send(signal: SIGKILL) }
     let endings = (await producer.ended(), await older.ended(), await restarted.ended())
