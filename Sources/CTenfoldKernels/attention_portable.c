@@ -10,13 +10,14 @@
 typedef uint16_t u16v __attribute__((ext_vector_type(16)));
 typedef uint32_t u32v __attribute__((ext_vector_type(16)));
 
-/// Exact for finite halves: the bits shifted into place are the value times 2^-112, subnormal or not.
+/// Exact for finite halves: the bits shifted into place are the value times 2^-112, subnormal or not. NaN stays NaN.
 TENFOLD_INLINE v16 load_half16(const uint16_t *p) {
   u16v h;
   memcpy(&h, p, sizeof h);
   u32v w = __builtin_convertvector(h, u32v);
   v16 magnitude = (v16)((w & 0x7FFF) << 13) * 0x1p112f;
-  return (v16)((u32v)magnitude | ((w & 0x8000) << 16));
+  u32v special = (u32v)((w & 0x7C00) == 0x7C00) & 0x7F800000;
+  return (v16)((u32v)magnitude | special | ((w & 0x8000) << 16));
 }
 
 /// Rounds to nearest even; saturates at 65,504.

@@ -111,12 +111,39 @@ static void check_span(
   }
 }
 
+/// A value that is not a number shows where it is, a key that isn't one everywhere.
+static void check_nan(const tenfold_attention_kernels *kernels, size_t length, int in_key) {
+  begin_case("attention %s: heads of %zu, NaN in a %s", kernels->name, length, in_key ? "key" : "value");
+  size_t stride = tenfold_value_stride(length), page_stride = length * PAGE + PAGE * stride, bad = length - 1;
+  uint16_t *memory = guarded(page_stride * 2);
+  uint32_t *order = guarded(4);
+  float *query = guarded_floats(length), *output = guarded_floats(length), *vector = guarded_floats(length);
+  memset(memory, 0, page_stride * 2);
+  order[0] = 0;
+  for (size_t t = 0; t < 3; t++) {
+    fill_units(vector, length, 2);
+    if (in_key && t == 1) vector[bad] = NAN;
+    kernels->store_key(vector, length, memory, t);
+    fill_units(vector, length, 2);
+    if (!in_key && t == 1) vector[bad] = NAN;
+    kernels->store_value(vector, length, memory + length * PAGE, t);
+  }
+  fill_units(query, length, 4);
+  tenfold_attention_span span = {
+    .queries = query, .query_stride = length, .outputs = output, .output_stride = length, .rows = 1, .group = 1,
+    .head_length = length, .memory = memory, .pages = order, .page_stride = page_stride, .key_offset = 0,
+    .value_offset = length * PAGE, .first_position = 2, .scale = 1};
+  kernels->attend(&span);
+  for (size_t i = 0; i < length; i++) expect_equal(isnan(output[i]) != 0, in_key || i == bad, "NaN of an output", i, 0);
+}
+
 void check_attention(const tenfold_attention_kernels *kernels) {
   static const size_t lengths[] = {1, 7, 32, 33, 64, 80, 256};
   static const size_t firsts[] = {0, 1, 30, 31, 32, 70};
   seed(17);
   for (size_t l = 0; l < COUNT_OF(lengths); l++) {
     check_stores(kernels, lengths[l]);
+    for (int in_key = 0; in_key < 2; in_key++) check_nan(kernels, lengths[l], in_key);
     for (size_t f = 0; f < COUNT_OF(firsts); f++)
       for (size_t rows = 1; rows <= 10; rows += 3)
         check_span(kernels, lengths[l], rows, 1 + (l + f + rows) % 5, firsts[f]);
