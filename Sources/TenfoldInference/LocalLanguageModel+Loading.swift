@@ -8,8 +8,8 @@ extension LocalLanguageModel {
   /// pages are given back afterwards. Cancelling the task does not stop a load that has begun.
   ///
   /// - Parameters:
-  ///   - path: The model file: architecture `llama` or `qwen2`, with a byte-level BPE tokenizer (of Llama 3, SmolLM2, Qwen 2
-  ///     and 2.5 or GPT-2) or SentencePiece's (of Llama 2, TinyLlama or Mistral). Conversations need a template that
+  ///   - path: The model file: architecture `llama`, `qwen2` or `qwen3`, with a byte-level BPE tokenizer (of Llama 3, SmolLM2,
+  ///     Qwen 2 to 3 or GPT-2) or SentencePiece's (of Llama 2, TinyLlama or Mistral). Conversations need a template that
   ///     ``ChatTemplate`` knows; raw prompts need none.
   ///   - options: How the model runs.
   ///   - progress: Receives the share that is packed, 0 to 1, on any thread.

@@ -14,6 +14,8 @@ struct ChatMLDialect: ChatDialect {
   var wrapsToolResponses = false
   /// Whether messages lose white space at their ends.
   var trims = false
+  /// What becomes of the reasoning in earlier answers; `nil` if that stays.
+  var reasoning: ChatMLReasoning?
   /// Whether the template itself writes the token that begins a text.
   var writesBeginning = false
 
@@ -57,6 +59,7 @@ struct ChatMLDialect: ChatDialect {
       defaultSystem = try Self.text(close, after: before.utf8.last)
     }
     wrapsToolResponses = source.contains("<tool_response>")
+    reasoning = ChatMLReasoning(source)
     writesBeginning = source.contains("bos_token")
   }
 
@@ -85,9 +88,15 @@ struct ChatMLDialect: ChatDialect {
     // How the token is spelled is not written in the template.
     if writesBeginning { put(.beginning("")) }
     if let defaultSystem, let first = messages.first, first.role != .system { turn("system", defaultSystem) }
+    let lastQuestion = reasoning?.lastQuestion(in: messages) ?? messages.count
     for (index, message) in messages.enumerated() {
       guard wrapsToolResponses, message.role == .tool else {
-        turn(message.role.rawValue, trims ? String(message.content.trimmed) : message.content)
+        var content = trims ? String(message.content.trimmed) : message.content
+        if let reasoning, message.role == .assistant {
+          let isLast = index + 1 == messages.count
+          content = reasoning.written(content, isLatest: index > lastQuestion, isLast: isLast)
+        }
+        turn(message.role.rawValue, content)
         continue
       }
       // Consecutive tool answers share one user turn.

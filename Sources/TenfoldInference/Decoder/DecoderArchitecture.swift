@@ -12,7 +12,9 @@ protocol DecoderArchitecture: SendableMetatype {
 
 /// The architectures that this version runs.
 enum DecoderArchitectures {
-  static let all: [any DecoderArchitecture.Type] = [LlamaArchitecture.self, Qwen2Architecture.self]
+  static let all: [any DecoderArchitecture.Type] = [
+    LlamaArchitecture.self, Qwen2Architecture.self, Qwen3Architecture.self,
+  ]
 
   /// Reads the shape of the model in a file.
   ///

@@ -9,6 +9,10 @@ struct DecoderBlock: Sendable {
   var query: DecoderProjection
   var key: DecoderProjection
   var value: DecoderProjection
+  /// The weights of a query head's elements once it is normalised; `nil` where heads aren't.
+  var queryNorm: AlignedBuffer<Float>?
+  /// The same for keys.
+  var keyNorm: AlignedBuffer<Float>?
   var attentionOutput: DecoderProjection
   var feedForwardNorm: AlignedBuffer<Float>
   var gate: DecoderProjection

@@ -41,6 +41,8 @@ public struct DecoderConfiguration: Hashable, Sendable {
   public var contextLength: Int
   /// Whether query, key and value have an addend per column.
   public var hasAttentionBias: Bool
+  /// Whether each head of query and key is divided by its root mean square, and weighted, before it is rotated.
+  public var normalisesHeads: Bool
 
   /// Elements of all query heads of a row.
   var queryWidth: Int { headCount * headLength }
@@ -55,7 +57,8 @@ public struct DecoderConfiguration: Hashable, Sendable {
     _ metadata: GGUFMetadata,
     architecture: String,
     rotationStyle: RotationStyle,
-    hasAttentionBias: Bool
+    hasAttentionBias: Bool,
+    normalisesHeads: Bool = false
   ) throws(ModelError) {
     func integer(
       _ key: String,
@@ -74,6 +77,7 @@ public struct DecoderConfiguration: Hashable, Sendable {
     self.architecture = architecture
     self.rotationStyle = rotationStyle
     self.hasAttentionBias = hasAttentionBias
+    self.normalisesHeads = normalisesHeads
     blockCount = try integer("block_count", in: 1...1_024)
     width = try integer("embedding_length", in: 32...65_536)
     feedForwardWidth = try integer("feed_forward_length", in: 32...1_048_576)

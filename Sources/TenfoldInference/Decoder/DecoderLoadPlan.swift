@@ -207,6 +207,8 @@ struct DecoderLoadPlan {
           query: try projection(prefix + "attn_q", bias: c.hasAttentionBias),
           key: try projection(prefix + "attn_k", bias: c.hasAttentionBias),
           value: try projection(prefix + "attn_v", bias: c.hasAttentionBias),
+          queryNorm: try headNorm(prefix + "attn_q_norm.weight"),
+          keyNorm: try headNorm(prefix + "attn_k_norm.weight"),
           attentionOutput: try projection(prefix + "attn_output", bias: false),
           feedForwardNorm: try vector(prefix + "ffn_norm.weight", count: c.width),
           gate: try projection(prefix + "ffn_gate", bias: false),
@@ -216,6 +218,10 @@ struct DecoderLoadPlan {
       )
     }
     return blocks
+  }
+
+  private func headNorm(_ name: String) throws(ModelError) -> AlignedBuffer<Float>? {
+    configuration.normalisesHeads ? try vector(name, count: configuration.headLength) : nil
   }
 
   /// A vector of floats, whatever it is stored as.

@@ -37,7 +37,8 @@ extension DecoderRunner {
     ])
   }
 
-  /// Turns the rows' queries and keys by their positions and stores keys and values in their pages.
+  /// Normalises the rows' queries and keys where the model does, turns them by their positions and stores keys and values
+  /// in their pages.
   private func storeKeysAndValues(_ step: DecoderStep, block index: Int, rows: Int) {
     let c = model.configuration
     let isInt8 = memory.precision == .int8
@@ -52,6 +53,8 @@ extension DecoderRunner {
         queries.base + row * c.queryWidth, keys.base + row * c.keyValueWidth,
         values.base + row * c.keyValueWidth
       )
+      unsafe normaliseHeads(query, model.blocks[index].queryNorm, count: c.headCount)
+      unsafe normaliseHeads(key, model.blocks[index].keyNorm, count: c.keyValueHeadCount)
       unsafe rotate(query, table, c.headCount, c.headLength, c.rotatedLength)
       unsafe rotate(key, table, c.keyValueHeadCount, c.headLength, c.rotatedLength)
       let page = Int(step.spans[span].pages[position / BlockAllocator.blockLength])
@@ -71,6 +74,21 @@ extension DecoderRunner {
           slot
         )
       }
+    }
+  }
+
+  /// Normalises each of a row's heads in place, if there are weights for that.
+  private func normaliseHeads(
+    _ heads: UnsafeMutablePointer<Float>,
+    _ weight: AlignedBuffer<Float>?,
+    count: Int
+  ) {
+    guard let weight else { return }
+    let length = model.configuration.headLength
+    let epsilon = model.configuration.normEpsilon
+    for index in 0..<count {
+      let head = unsafe heads + index * length
+      unsafe elementwise.pointee.rms_norm(head, weight.base, head, length, epsilon)
     }
   }
 

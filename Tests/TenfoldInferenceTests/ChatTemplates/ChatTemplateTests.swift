@@ -148,4 +148,61 @@ struct ChatTemplateTests {
     let error = #expect(throws: ModelError.self) { _ = try ChatTemplate(source: source) }
     #expect(error?.code == .unsupported)
   }
+
+  /// Answers lose their reasoning, as ChatML templates of models that reason spell it.
+  private static func reasoningTemplate(_ before: String = "") -> String {
+    template(
+      turn: """
+        \(before){% set content = message.content.split('</think>')[-1].lstrip('\\n') %}\
+        {{ '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}
+        """
+    )
+  }
+
+  private static let reasoned = "<think>\nfirst\n</think>\n\nanswer"
+
+  @Test("leave the reasoning out of earlier answers where they say so")
+  func reasoning() throws {
+    let template = try ChatTemplate(source: Self.reasoningTemplate())
+    let messages = [ChatMessage.user("a</think>b"), .assistant(Self.reasoned), .user("c")]
+    #expect(
+      template.rendered(messages, addGenerationPrompt: false) == """
+        <|im_start|>user
+        a</think>b<|im_end|>
+        <|im_start|>assistant
+        answer<|im_end|>
+        <|im_start|>user
+        c<|im_end|>
+
+        """
+    )
+    let plain = try ChatTemplate(source: Self.source)
+    #expect(plain.rendered(messages).contains(Self.reasoned))
+  }
+
+  @Test("keep the reasoning after the last question where they say so")
+  func latestReasoning() throws {
+    let template = try ChatTemplate(
+      source: Self.reasoningTemplate("{% set ns.last_query_index = index %}'\\n<tool_response>\\n'")
+    )
+    func written(_ messages: [ChatMessage]) -> [String] {
+      template.rendered(messages, addGenerationPrompt: false).split(separator: "<|im_start|>assistant\n")
+        .dropFirst()
+        .map { String($0.prefix { $0 != "|" }.dropLast()) }
+    }
+    let tool = ChatMessage(role: .tool, content: "5")
+    #expect(
+      written([.user("q"), .assistant(Self.reasoned), tool, .assistant("no reasons"), tool])
+        == ["<think>\nfirst\n</think>\n\nanswer", "no reasons"]
+    )
+    // Another question makes both of them earlier answers; what tools say as a user is no question.
+    #expect(written([.user("q"), .assistant(Self.reasoned), .user("r")]) == ["answer"])
+    #expect(
+      written([.user("q"), .assistant(Self.reasoned), .user("<tool_response>5</tool_response>")])
+        == [Self.reasoned]
+    )
+    // The last message shows that there was none; a question is not needed.
+    #expect(written([.user("q"), .assistant("\nx")]) == ["<think>\n\n</think>\n\nx"])
+    #expect(written([.assistant(Self.reasoned), .assistant("y")]) == ["answer", "y"])
+  }
 }

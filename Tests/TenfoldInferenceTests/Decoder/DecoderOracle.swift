@@ -14,7 +14,7 @@ struct DecoderOracle {
   }
 
   func logits(_ tokens: [Int32]) -> [[Double]] {
-    let head = shape.width / shape.heads
+    let head = shape.headLength ?? shape.width / shape.heads
     let group = shape.heads / shape.keyValueHeads
     var rows = tokens.map { token in
       (0..<shape.width).map { Double(tensor("token_embd.weight")[Int(token) * shape.width + $0]) }
@@ -26,11 +26,13 @@ struct DecoderOracle {
       var keys = normed.map { project($0, prefix + "attn_k") }
       let values = normed.map { project($0, prefix + "attn_v") }
       for position in rows.indices {
+        normaliseHeads(&queries[position], prefix + "attn_q_norm.weight", head)
+        normaliseHeads(&keys[position], prefix + "attn_k_norm.weight", head)
         rotate(&queries[position], position, head)
         rotate(&keys[position], position, head)
       }
       for position in rows.indices {
-        var attended = [Double](repeating: 0, count: shape.width)
+        var attended = [Double](repeating: 0, count: shape.heads * head)
         for number in 0..<shape.heads {
           let shared = number / group
           let scores = (0...position).map { other in
@@ -66,6 +68,12 @@ struct DecoderOracle {
   private func normalised(_ row: [Double], _ name: String) -> [Double] {
     let mean = row.reduce(0) { $0 + $1 * $1 } / Double(row.count)
     return zip(row, tensor(name)).map { $0 / (mean + 1e-5).squareRoot() * Double($1) }
+  }
+
+  /// Normalises each head of a row, in models that have weights for that.
+  private func normaliseHeads(_ row: inout [Double], _ name: String, _ head: Int) {
+    guard tensors[name] != nil else { return }
+    row = stride(from: 0, to: row.count, by: head).flatMap { normalised(Array(row[$0..<$0 + head]), name) }
   }
 
   private func project(_ row: [Double], _ name: String) -> [Double] {

@@ -17,6 +17,8 @@ struct SyntheticModel {
   var width = 64
   var heads = 4
   var keyValueHeads = 2
+  /// The elements of a head, where they aren't the width's share.
+  var headLength: Int?
   var feedForward = 96
   var vocabulary = 128
   var contextLength = 512
@@ -55,7 +57,7 @@ struct SyntheticModel {
 
   private func build(omitting: Set<String>, metadata: [String: UInt32], shape: [String: [Int]]) -> Data {
     var random = SamplerRandom(seed: seed)
-    let head = width / heads
+    let head = headLength ?? width / heads
     var list: [(name: String, dimensions: [Int], isMatrix: Bool)] = [
       ("token_embd.weight", [width, vocabulary], true), ("output_norm.weight", [width], false),
     ]
@@ -64,18 +66,24 @@ struct SyntheticModel {
       let prefix = "blk.\(block)."
       list += [
         (prefix + "attn_norm.weight", [width], false), (prefix + "ffn_norm.weight", [width], false),
-        (prefix + "attn_q.weight", [width, width], true),
+        (prefix + "attn_q.weight", [width, heads * head], true),
         (prefix + "attn_k.weight", [width, keyValueHeads * head], true),
         (prefix + "attn_v.weight", [width, keyValueHeads * head], true),
-        (prefix + "attn_output.weight", [width, width], true),
+        (prefix + "attn_output.weight", [heads * head, width], true),
         (prefix + "ffn_gate.weight", [width, feedForward], true),
         (prefix + "ffn_up.weight", [width, feedForward], true),
         (prefix + "ffn_down.weight", [feedForward, width], true),
       ]
       if architecture == "qwen2" {
         list += [
-          (prefix + "attn_q.bias", [width], false), (prefix + "attn_k.bias", [keyValueHeads * head], false),
+          (prefix + "attn_q.bias", [heads * head], false),
+          (prefix + "attn_k.bias", [keyValueHeads * head], false),
           (prefix + "attn_v.bias", [keyValueHeads * head], false),
+        ]
+      }
+      if architecture == "qwen3" {
+        list += [
+          (prefix + "attn_q_norm.weight", [head], false), (prefix + "attn_k_norm.weight", [head], false),
         ]
       }
     }
@@ -96,6 +104,11 @@ struct SyntheticModel {
       ("feed_forward_length", UInt32(feedForward)), ("attention.head_count", UInt32(heads)),
       ("attention.head_count_kv", UInt32(keyValueHeads)), ("context_length", UInt32(contextLength)),
     ]
+    if let headLength {
+      numbers += [
+        ("attention.key_length", UInt32(headLength)), ("attention.value_length", UInt32(headLength)),
+      ]
+    }
     for index in numbers.indices { numbers[index].1 = metadata[numbers[index].0] ?? numbers[index].1 }
     for (key, value) in metadata where !numbers.contains(where: { $0.0 == key }) {
       numbers.append((key, value))
