@@ -14,8 +14,23 @@ public struct DocumentID: Hashable, Sendable, Codable, Comparable, ExpressibleBy
   /// Creates an identifier from a literal.
   public init(stringLiteral value: String) { self.rawValue = value }
 
-  /// Orders identifiers as text.
-  public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+  /// Whether two names have the same bytes.
+  ///
+  /// - Parameters:
+  ///   - left: A document's name.
+  ///   - right: Another.
+  /// - Returns: Whether they are the same.
+  public static func == (left: Self, right: Self) -> Bool { left.rawValue.hasSameBytes(as: right.rawValue) }
+
+  /// Orders identifiers by their bytes.
+  ///
+  /// - Parameters:
+  ///   - left: A document's name.
+  ///   - right: Another.
+  /// - Returns: Whether the first comes before the second.
+  public static func < (left: Self, right: Self) -> Bool {
+    left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
+  }
 
   /// The raw value.
   public var description: String { rawValue }

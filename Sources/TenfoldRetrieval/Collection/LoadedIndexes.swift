@@ -113,6 +113,8 @@ struct LoadedIndexes {
           repairs.append(
             "the text index is newer than the documents, as after restoring only them from a backup"
           )
+          // Once there are as many changes again it would pass for theirs.
+          try InvertedIndex.giveUp(termsPath(directory))
         } else {
           sparse = opened
           watermark = Int64(clamping: mark)
@@ -123,7 +125,8 @@ struct LoadedIndexes {
       guard error.code == .corrupt || error.code == .invalidOption else { throw error }
       repairs.append(error.message)
     }
-    if watermark > 0 { try sparse.remove(try await documents.removals(since: watermark)) }
+    // A text index saved beside the first addition may hold documents without a mark.
+    if sparse.count > 0 { try sparse.remove(try await documents.removals(since: watermark)) }
     var last: UInt64 = 0
     while watermark < sequence {
       try Task.checkCancellation()

@@ -35,6 +35,8 @@ public final class SearchIndex: Sendable {
   let dense: ExactVectorIndex?
   private let applied: Mutex<AppliedChanges>
   private let changes: Mutex<UInt64>
+  /// Whether the collection is closed; held while the text index is saved.
+  private let isClosed = Mutex(false)
 
   init(
     directory: String,
@@ -97,6 +99,9 @@ public final class SearchIndex: Sendable {
   public var count: Int { sparse.count }
 
   /// The state of the collection; grows with every change, also across restarts.
+  ///
+  /// Documents that are put back from a backup count on from there: give up what is kept by this number elsewhere, such as
+  /// persisted caches of answers.
   public var epoch: UInt64 { changes.withLock { $0 } }
 
   /// Adds documents; one whose id is there already is replaced.
@@ -169,13 +174,19 @@ public final class SearchIndex: Sendable {
   /// Runs on a thread of its own. Changes made meanwhile are safe; they are caught up on when opening.
   ///
   /// - Throws: ``RetrievalError`` with codes ``RetrievalError/Code/storageFull`` or
-  ///   ``RetrievalError/Code/inputOutput``; the collection goes on unharmed.
+  ///   ``RetrievalError/Code/inputOutput``; the collection goes on unharmed. ``RetrievalError/Code/closed`` once it is
+  ///   closed.
   public func commit() async throws {
-    let watermark = applied.withLock { $0.complete }
-    let (sparse, directory) = (sparse, directory)
+    let watermark: Int64
     do {
-      try await DedicatedThread.run(name: "tenfold-commit") {
-        try sparse.save(to: LoadedIndexes.termsPath(directory), watermark: UInt64(watermark))
+      watermark = try await DedicatedThread.run(name: "tenfold-commit") { [self] in
+        // Whoever closes waits for this: afterwards the directory may be somebody else's.
+        try isClosed.withLock { isClosed in
+          guard !isClosed else { throw RetrievalError(.closed, "the collection in \(directory) is closed") }
+          let watermark = applied.withLock { $0.complete }
+          try sparse.save(to: LoadedIndexes.termsPath(directory), watermark: UInt64(watermark))
+          return watermark
+        }
       }
     } catch let error as StorageError {
       throw RetrievalError(error)
@@ -183,8 +194,12 @@ public final class SearchIndex: Sendable {
     try await documents.forgetRemovals(upTo: watermark)
   }
 
-  /// Finishes what was begun and lets go of the files; later changes throw ``RetrievalError/Code/closed``.
-  public func close() async { await documents.close() }
+  /// Finishes what was begun, a ``commit()`` too, and lets go of the files; later changes throw
+  /// ``RetrievalError/Code/closed``.
+  public func close() async {
+    await onOwnThread { [self] in isClosed.withLock { $0 = true } }
+    await documents.close()
+  }
 
   /// A document by its id.
   ///

@@ -31,9 +31,8 @@ extension InvertedIndex {
         }
         try IndexDirectory.create(directory)
         if saved.directory != directory {
-          // Another index may be there, whose segments have the same names: without its manifest it is no more.
-          IndexDirectory.remove(directory + "/manifest")
-          try SectionFile.syncDirectory(directory)
+          // Another index may be there, whose segments have the same names.
+          try Self.removeManifest(of: directory)
           saved.directory = directory
           saved.segments = []
         }
@@ -61,6 +60,19 @@ extension InvertedIndex {
     } catch {
       throw RetrievalError(error)
     }
+  }
+
+  /// Gives up the index in a directory, so that nobody opens it any more; its segments go with the next save there.
+  ///
+  /// - Throws: ``RetrievalError`` with code ``RetrievalError/Code/inputOutput``.
+  static func giveUp(_ directory: String) throws(RetrievalError) {
+    do throws(SectionFileError) { try removeManifest(of: directory) } catch { throw RetrievalError(error) }
+  }
+
+  private static func removeManifest(of directory: String) throws(SectionFileError) {
+    // Without it an index is no more.
+    IndexDirectory.remove(directory + "/manifest")
+    try SectionFile.syncDirectory(directory)
   }
 
   /// Opens an index that was written by ``save(to:watermark:)``.
