@@ -33,25 +33,6 @@ public struct GGUFStringArray: Sendable {
     return result
   }
 
-  /// The first half of the strings and the second.
-  func halves() -> (first: Self, second: Self) {
-    let middle = count / 2
-    var offset = 0
-    file.withBytes { whole in
-      let bytes = whole.extracting(fileOffset..<fileOffset + byteCount)
-      for _ in 0..<middle {
-        // As in `visit`, which stops at the same place.
-        let length = Int(truncatingIfNeeded: bytes.littleEndianUInt64(at: offset))
-        guard length >= 0, length <= byteCount - offset - 8 else { return }
-        offset += 8 + length
-      }
-    }
-    return (
-      Self(count: middle, byteCount: offset, file: file, fileOffset: fileOffset),
-      Self(count: count - middle, byteCount: byteCount - offset, file: file, fileOffset: fileOffset + offset)
-    )
-  }
-
   /// Calls `body` for each string with the array's bytes and the string's place in them.
   func visit<E: Error>(_ body: (RawSpan, Range<Int>) throws(E) -> Void) throws(E) {
     try file.withBytes { (whole) throws(E) -> Void in
@@ -65,6 +46,19 @@ public struct GGUFStringArray: Sendable {
         try body(bytes, start..<start + length)
         offset = start + length
       }
+    }
+  }
+
+  /// Calls `body` for several strings at a time, with the array's bytes and the strings' places in them.
+  func visit<E: Error>(groupsOf size: Int, _ body: (RawSpan, [Range<Int>]) throws(E) -> Void) throws(E) {
+    var ranges: [Range<Int>] = []
+    var left = count
+    try visit { (bytes, range) throws(E) in
+      ranges.append(range)
+      left -= 1
+      guard ranges.count == size || left == 0 else { return }
+      try body(bytes, ranges)
+      ranges.removeAll(keepingCapacity: true)
     }
   }
 }

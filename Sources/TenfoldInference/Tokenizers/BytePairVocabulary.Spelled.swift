@@ -62,39 +62,54 @@ extension BytePairVocabulary {
       }
     }
 
+    /// Rules whose tokens are searched for at a time.
+    private static let groupSize = 32
+
     /// Reads rules: two tokens with a space between them, the first to apply first.
     ///
-    /// - Parameters:
-    ///   - merges: The rules, or some that follow each other.
-    ///   - firstRank: The rank of the first.
+    /// - Parameter merges: The rules.
     /// - Returns: The rules in order.
     /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer``.
-    func rules(_ merges: GGUFStringArray, firstRank: Int) throws(ModelError) -> [PairTable.Rule] {
+    func rules(_ merges: GGUFStringArray) throws(ModelError) -> [PairTable.Rule] {
       var rules: [PairTable.Rule] = []
       rules.reserveCapacity(merges.count)
-      var rank = UInt32(truncatingIfNeeded: firstRank)
       var merged: Int32 = -1
-      try merges.visit { (source, range) throws(ModelError) in
-        let split = Spelled.space(source, range)
-        guard split + 1 < range.upperBound else {
-          throw ModelError(.invalidTokenizer, "Merge \(rank) is not two tokens; fetch the model file again.")
+      var splits: [Int] = []
+      var searches: [TokenIndex.Search] = []
+      try merges.visit(groupsOf: Self.groupSize) { (source, ranges) throws(ModelError) in
+        splits.removeAll(keepingCapacity: true)
+        searches.removeAll(keepingCapacity: true)
+        for (number, range) in ranges.enumerated() {
+          let split = Spelled.space(source, range)
+          guard split + 1 < range.upperBound else {
+            throw ModelError(
+              .invalidTokenizer,
+              "Merge \(rules.count + number) is not two tokens; fetch the model file again."
+            )
+          }
+          splits.append(split)
+          searches.append(index.search(source, range.lowerBound..<split))
+          searches.append(index.search(source, split + 1..<range.upperBound))
         }
-        let (first, second) = (range.lowerBound..<split, split + 1..<range.upperBound)
-        let left = index.idOfToken(source, first)
-        let right = index.idOfToken(source, second)
-        // Nearly always the tokens are in the order of the merges.
-        merged += 1
-        if index.hidesTokens || !index.stands(Int(merged), for: source, first, second) {
-          merged = id(source, first, second)
+        index.look(&searches)
+        for (number, range) in ranges.enumerated() {
+          let (first, second) = (range.lowerBound..<splits[number], splits[number] + 1..<range.upperBound)
+          let left = index.idOfToken(searches[2 * number], source, first)
+          let right = index.idOfToken(searches[2 * number + 1], source, second)
+          // Nearly always the tokens are in the order of the merges.
+          merged += 1
+          if index.hidesTokens || !index.stands(Int(merged), for: source, first, second) {
+            merged = id(source, first, second)
+          }
+          let rank = UInt32(truncatingIfNeeded: rules.count)
+          guard left >= 0, right >= 0, merged >= 0 else {
+            throw ModelError(
+              .invalidTokenizer,
+              "Merge \(rank) names a token that is not in the vocabulary; use another model file."
+            )
+          }
+          rules.append(PairTable.Rule(left: left, right: right, rank: rank, result: merged))
         }
-        guard left >= 0, right >= 0, merged >= 0 else {
-          throw ModelError(
-            .invalidTokenizer,
-            "Merge \(rank) names a token that is not in the vocabulary; use another model file."
-          )
-        }
-        rules.append(PairTable.Rule(left: left, right: right, rank: rank, result: merged))
-        rank += 1
       }
       return rules
     }

@@ -42,28 +42,25 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
       )
     }
     self.kinds = kinds
-    // Step by step, and in each two things that don't need each other.
+    // In each step two things that don't need each other and take about as long.
     let pool = WorkerPool(threads: min(2, WorkerPool.defaultThreadCount))
     let spelled = try Spelled(tokens)
-    let (found, ids) = pool.sideBySide {
-      CharacterMerges.Builder(merges).finish()
+    let (found, read) = pool.sideBySide {
+      (CharacterMerges.Builder(merges).finish(), Self.decoded(spelled, kinds))
     } and: {
-      SpelledIDs(index: spelled.index())
+      Result { () throws(ModelError) in
+        let ids = SpelledIDs(index: spelled.index())
+        return (ids.byteIDs, try ids.rules(merges))
+      }
     }
-    let (first, second) = merges.halves()
-    let halves = pool.sideBySide {
-      Result { () throws(ModelError) in try ids.rules(first, firstRank: 0) }
-    } and: {
-      Result { () throws(ModelError) in try ids.rules(second, firstRank: first.count) }
-    }
-    let rules = try halves.0.get() + halves.1.get()
-    (pairs, (tokenBytes, tokenStarts)) = pool.sideBySide {
+    let rules: [PairTable.Rule]
+    (byteIDs, rules) = try read.get()
+    (tokenBytes, tokenStarts) = found.1
+    (pairs, characters) = pool.sideBySide {
       PairTable(rules)
     } and: {
-      Self.decoded(spelled, kinds)
+      CharacterMerges(found.0, rules)
     }
-    byteIDs = ids.byteIDs
-    characters = CharacterMerges(found, rules)
     guard ignoresMerges else {
       words = nil
       return

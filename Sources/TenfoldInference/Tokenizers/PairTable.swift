@@ -37,22 +37,11 @@ struct PairTable: MergeRules, Sendable {
     results = Array(repeating: -1, count: 1 << bits)
     mask = 1 << bits - 1
     shift = 64 - bits
-    for rule in Self.byPlace(rules) { insert(rule) }
-  }
-
-  /// The rules by the highest bits of their hashes, so that the part of the table that is being filled fits the cache.
-  private static func byPlace(_ rules: [Rule]) -> [Rule] {
-    func part(_ rule: Rule) -> Int { Int(truncatingIfNeeded: hash(pair(rule.left, rule.right)) >> 56) }
-    var starts = [Int](repeating: 0, count: 257)
-    for rule in rules { starts[part(rule) + 1] += 1 }
-    for index in 1..<257 { starts[index] += starts[index - 1] }
-    var sorted = rules
-    for rule in rules {
-      let part = part(rule)
-      sorted[starts[part]] = rule
-      starts[part] += 1
+    // By the highest bits of their hashes.
+    let sorted = rules.sorted(intoParts: 256) { rule in
+      Int(truncatingIfNeeded: Self.hash(Self.pair(rule.left, rule.right)) >> 56)
     }
-    return sorted
+    for rule in sorted { insert(rule) }
   }
 
   private mutating func insert(_ rule: Rule) {

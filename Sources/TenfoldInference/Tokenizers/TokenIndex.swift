@@ -3,12 +3,24 @@
 
 /// Finds the token that stands for some bytes: open addressing over the bytes of all tokens, which it shares.
 struct TokenIndex: Sendable {
+  /// A search for a token's bytes that has begun.
+  struct Search {
+    fileprivate let hash: UInt64
+    /// What is in the first slot.
+    fileprivate var found = TokenIndex.free
+  }
+
+  private struct Entry {
+    var hash: UInt64
+    var id: Int
+  }
+
   private let bytes: [UInt8]
   private let starts: [Int]
   /// 44 bits of a token's hash, then its number in 20.
   private var slots: [UInt64]
   private let mask: Int
-  private static let free = UInt64.max
+  fileprivate static let free = UInt64.max
   private static let numberBits: UInt64 = 1 << 20 - 1
   /// Whether some tokens can't be found because others have the same bytes.
   private(set) var hidesTokens = false
@@ -32,12 +44,17 @@ struct TokenIndex: Sendable {
     // A view of plain bytes, for the length of the call.
     let all = unsafe bytes.span.bytes
     var haveEqualTags = false
+    var entries: [Entry] = []
+    entries.reserveCapacity(starts.count)
     for id in 0..<starts.count - 1 where starts[id] < starts[id + 1] && isIndexed(id) {
-      let range = starts[id]..<starts[id + 1]
-      let hash = Self.hash(all, range)
-      let slot = place(hash, all, range, &haveEqualTags)
+      entries.append(Entry(hash: Self.hash(all, starts[id]..<starts[id + 1]), id: id))
+    }
+    let (mask, shift) = (mask, max(0, size.trailingZeroBitCount - 8))
+    let sorted = entries.sorted(intoParts: 256) { (Int(truncatingIfNeeded: $0.hash) & mask) >> shift }
+    for entry in sorted {
+      let slot = place(entry.hash, all, starts[entry.id]..<starts[entry.id + 1], &haveEqualTags)
       if slots[slot] != Self.free { hidesTokens = true }
-      slots[slot] = Self.tag(hash) | UInt64(truncatingIfNeeded: id)
+      slots[slot] = Self.tag(entry.hash) | UInt64(truncatingIfNeeded: entry.id)
     }
     hasEqualTags = haveEqualTags
   }
@@ -57,22 +74,33 @@ struct TokenIndex: Sendable {
     return slot == Self.free ? -1 : Int32(truncatingIfNeeded: slot & Self.numberBits)
   }
 
-  /// The token that stands for the bytes in `range`, which must be those of a token.
+  /// Begins to search for the bytes in `range`, which ``look(_:)`` goes on with.
+  @inline(__always)
+  func search(_ source: RawSpan, _ range: Range<Int>) -> Search { Search(hash: Self.hash(source, range)) }
+
+  /// Looks where each of several tokens should be: the table is larger than the caches, and so they wait for it together.
+  func look(_ searches: inout [Search]) {
+    for index in searches.indices {
+      searches[index].found = slots[Int(truncatingIfNeeded: searches[index].hash) & mask]
+    }
+  }
+
+  /// The token that was searched for: that which stands for the bytes in `range`, which must be those of a token.
   ///
   /// The hash tells which, and no bytes are compared unless tokens share one. For bytes that are no token's it may be any, in
   /// about one of 2^40 cases, and is -1 in the others.
   @inline(__always)
-  func idOfToken(_ source: RawSpan, _ range: Range<Int>) -> Int32 {
+  func idOfToken(_ search: Search, _ source: RawSpan, _ range: Range<Int>) -> Int32 {
     guard !hasEqualTags else { return id(source, range) }
-    let hash = Self.hash(source, range)
-    let tag = Self.tag(hash)
-    var slot = Int(truncatingIfNeeded: hash) & mask
-    while true {
-      let found = slots[slot]
-      if found == Self.free { return -1 }
+    let tag = Self.tag(search.hash)
+    var slot = Int(truncatingIfNeeded: search.hash) & mask
+    var found = search.found
+    while found != Self.free {
       if found & ~Self.numberBits == tag { return Int32(truncatingIfNeeded: found & Self.numberBits) }
       slot = (slot + 1) & mask
+      found = slots[slot]
     }
+    return -1
   }
 
   /// Whether a token's bytes are those of two ranges, one after the other.
