@@ -38,6 +38,16 @@ public struct ResponseFormat: Hashable, Sendable, Codable {
   /// The schema or the grammar; empty for formats without one.
   public let source: String
 
+  /// Whether two formats are the same; sources are compared by their bytes, as answers are.
+  ///
+  /// - Parameters:
+  ///   - left: A format.
+  ///   - right: Another.
+  /// - Returns: Whether they are the same.
+  public static func == (left: Self, right: Self) -> Bool {
+    left.kind == right.kind && left.source.hasSameBytes(as: right.source)
+  }
+
   private init(_ kind: Kind, _ source: String = "") {
     self.kind = kind
     self.source = source
@@ -55,8 +65,8 @@ public struct ResponseFormat: Hashable, Sendable, Codable {
   /// `maxItems`, `minLength`, `maxLength`, `pattern`, `enum`, `const`, `anyOf`, `oneOf`, `allOf` of a single schema,
   /// `minimum` and its siblings for integers and numbers, and `$ref` to `#` or into `$defs`, recursive or not. Descriptions
   /// are ignored. Every other keyword is refused. Members come in the schema's order; unless `additionalProperties`
-  /// asks for more there are no others than the listed ones; the names of others are of letters, digits and
-  /// underscores, and a name may occur twice among them.
+  /// asks for more there are no others than the listed ones; the names of others may be any printable characters but quotes
+  /// and backslashes, and a name may occur twice among them.
   ///
   /// Of strings `format` is kept where it is `date`, `time`, `date-time`, `uuid`, `email`, `ipv4` or `uri` beside a `type`;
   /// others are notes, as JSON Schema has it. A `pattern` is one of ECMA-262 without look-around, references back, word

@@ -4,6 +4,8 @@
 /// The automata of the formats used last, shared by all answers in a format; confined to the engine's thread.
 struct AutomatonShelf {
   private static let limit = 32
+  /// The bytes of the automata that are kept; more only of a single one.
+  private static let byteLimit = 1 << 28
   private var automata: [(format: CompiledFormat, automaton: GrammarAutomaton)] = []
 
   /// The automaton of a format; a fresh one when it has grown too large.
@@ -13,9 +15,12 @@ struct AutomatonShelf {
     if entry?.automaton.isLarge ?? true {
       entry = (format, Self.make(format))
     }
-    if automata.count >= Self.limit { automata.removeFirst() }
     guard let entry else { return Self.make(format) }
     automata.append(entry)
+    var bytes = automata.reduce(0) { $0 + $1.automaton.byteCount }
+    while automata.count > Self.limit || (bytes > Self.byteLimit && automata.count > 1) {
+      bytes -= automata.removeFirst().automaton.byteCount
+    }
     return entry.automaton
   }
 

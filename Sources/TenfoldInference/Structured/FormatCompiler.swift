@@ -41,9 +41,22 @@ final class FormatCompiler: Sendable {
     var formats: [ResponseFormat: CompiledFormat] = [:]
     /// The least recently used first.
     var order: [ResponseFormat] = []
+    /// The places of all their grammars.
+    var nodeCount = 0
+
+    mutating func keep(_ compiled: CompiledFormat, as format: ResponseFormat) {
+      guard formats.updateValue(compiled, forKey: format) == nil else { return }
+      order.append(format)
+      nodeCount += compiled.grammar.nodes.count
+      while order.count > limit || (nodeCount > nodeLimit && order.count > 1) {
+        nodeCount -= formats.removeValue(forKey: order.removeFirst())?.grammar.nodes.count ?? 0
+      }
+    }
   }
 
   private static let limit = 64
+  /// A place takes some 60 bytes with what is known of it; more are kept only of a single format.
+  private static let nodeLimit = 1 << 20
   private let state = Mutex(State())
   private let vocabulary: any DecoderVocabulary
 
@@ -67,12 +80,12 @@ final class FormatCompiler: Sendable {
       )
     }
     let compiled = try CompiledFormat(grammar: grammar, trie: trie())
-    state.withLock { state in
-      if state.formats.updateValue(compiled, forKey: format) == nil { state.order.append(format) }
-      if state.order.count > Self.limit { state.formats[state.order.removeFirst()] = nil }
-    }
+    state.withLock { $0.keep(compiled, as: format) }
     return compiled
   }
+
+  /// The places of the grammars that are kept, for tests.
+  var keptNodeCount: Int { state.withLock { $0.nodeCount } }
 
   private func known(_ format: ResponseFormat) -> CompiledFormat? {
     state.withLock { state in

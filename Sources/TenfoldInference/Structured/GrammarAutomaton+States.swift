@@ -39,7 +39,10 @@ extension GrammarAutomaton {
     }
     let next = entry.places.isEmpty && !entry.isTooLarge ? Self.dead : number(of: entry.places)
     let successor = (next + 1) << 1 | (entry.returned.isEmpty ? 0 : 1)
-    if !entry.returned.isEmpty { returns[place] = entry.returned }
+    if !entry.returned.isEmpty {
+      returns[place] = entry.returned
+      returnBytes += 80 + 8 * entry.returned.count
+    }
     successors[place] = successor
     return successor
   }
@@ -114,7 +117,10 @@ extension GrammarAutomaton {
   }
 
   func number(of places: Set<Place>) -> Int32 {
-    let places = places.sorted()
+    // In an order that doesn't depend on what other answers have looked at: of too many places alike the first are followed.
+    let places = places.sorted { a, b in
+      (a.node, frameHashes[Int(a.frame)], a.frame) < (b.node, frameHashes[Int(b.frame)], b.frame)
+    }
     if let number = stateNumbers[places] { return number }
     let number = Int32(states.count)
     states.append(places)
@@ -130,6 +136,8 @@ extension GrammarAutomaton {
     let number = Int32(frames.count)
     frames.append(frame)
     frameLengths.append(grammar.distances[Int(frame.next)] + frameLengths[Int(frame.parent)])
+    let around = frameHashes[Int(frame.parent)] ^ UInt64(UInt32(bitPattern: frame.next)) &+ 1
+    frameHashes.append((around &* 0x9e37_79b9_7f4a_7c15) ^ (around &* 0xc2b2_ae3d_27d4_eb4f) >> 32)
     frameNumbers[frame] = number
     return number
   }

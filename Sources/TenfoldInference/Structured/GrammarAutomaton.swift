@@ -42,11 +42,9 @@ final class GrammarAutomaton {
   }
 
   /// A place and the innermost call.
-  struct Place: Hashable, Comparable {
+  struct Place: Hashable {
     var node: Int32
     var frame: Int32
-
-    static func < (a: Self, b: Self) -> Bool { (a.node, a.frame) < (b.node, b.frame) }
   }
 
   let grammar: Grammar
@@ -56,6 +54,8 @@ final class GrammarAutomaton {
   var frameNumbers: [Frame: Int32] = [:]
   /// The bytes from where each call goes on to the end of the text, on a shortest way.
   var frameLengths = [0]
+  /// A number of each call that depends on where it and those around it go on, and not on what was looked at before.
+  var frameHashes: [UInt64] = [0]
   var states: [[Place]] = []
   var stateNumbers: [[Place]: Int32] = [:]
   /// For each state and byte, one more than the next state, or 0 for none, doubled; odd where calls return on the way.
@@ -66,6 +66,8 @@ final class GrammarAutomaton {
   var outlines: [MaskOutline.Key: MaskOutline] = [:]
   var completions: [Int32: [Int32]?] = [:]
   var requirements: [Int32: [UInt8]] = [:]
+  /// What ``returns`` holds.
+  var returnBytes = 0
   /// What ``masks``, ``outlines``, and ``completions`` with ``requirements`` hold.
   var maskBytes = 0
   var outlineBytes = 0
@@ -105,8 +107,11 @@ final class GrammarAutomaton {
       || placeCount > Self.largestPlaceCount || keptBytes > Self.largestByteCount
   }
 
-  /// The bytes of masks, outlines and endings that are kept.
-  var keptBytes: Int { maskBytes + outlineBytes + endingBytes }
+  /// The bytes of masks, outlines, endings and returning calls that are kept.
+  var keptBytes: Int { maskBytes + outlineBytes + endingBytes + returnBytes }
+
+  /// About how many bytes all that is kept takes.
+  var byteCount: Int { keptBytes + states.count * 1_200 + placeCount * 16 + frames.count * 48 }
 
   /// The state before the first byte.
   func start() -> Int32 {

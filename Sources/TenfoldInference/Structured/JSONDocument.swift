@@ -4,6 +4,8 @@
 package import TenfoldCore
 
 /// A JSON text in memory; members keep their order and numbers their spelling.
+///
+/// Names and strings are equal if their bytes are, as JSON has it: what Unicode holds to be equal are different texts.
 package enum JSONDocument: Hashable, Sendable {
   /// A name and its value.
   package struct Member: Hashable, Sendable {
@@ -13,6 +15,10 @@ package enum JSONDocument: Hashable, Sendable {
     package init(name: String, value: JSONDocument) {
       self.name = name
       self.value = value
+    }
+
+    package static func == (left: Self, right: Self) -> Bool {
+      left.name.hasSameBytes(as: right.name) && left.value == right.value
     }
   }
 
@@ -43,10 +49,22 @@ package enum JSONDocument: Hashable, Sendable {
     self = try parser.document()
   }
 
+  package static func == (left: Self, right: Self) -> Bool {
+    switch (left, right) {
+    case (.null, .null): true
+    case (.bool(let left), .bool(let right)): left == right
+    case (.number(let left), .number(let right)): left == right
+    case (.string(let left), .string(let right)): left.hasSameBytes(as: right)
+    case (.array(let left), .array(let right)): left == right
+    case (.object(let left), .object(let right)): left == right
+    default: false
+    }
+  }
+
   /// The value of a member of an object.
   package subscript(name: String) -> JSONDocument? {
     guard case .object(let members) = self else { return nil }
-    return members.first { $0.name == name }?.value
+    return members.first { $0.name.hasSameBytes(as: name) }?.value
   }
 
   /// The value as the shortest JSON text.
@@ -137,12 +155,12 @@ private struct JSONDocumentParser {
 
   private mutating func members(depth: Int) throws(RequestError) -> [JSONDocument.Member] {
     var members: [JSONDocument.Member] = []
-    var names: Set<String> = []
+    var names: Set<ByteText> = []
     if take("}") { return members }
     repeat {
       skipSpace()
       let name = try string()
-      guard names.insert(name).inserted || allowsRepeatedNames else {
+      guard names.insert(ByteText(name)).inserted || allowsRepeatedNames else {
         throw invalid("'\(name)' occurs twice in an object")
       }
       try expect(":")

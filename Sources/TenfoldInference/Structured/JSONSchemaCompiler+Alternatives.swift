@@ -18,18 +18,19 @@ extension JSONSchemaCompiler {
     guard name != "allOf" || options.count == 1 else {
       throw Self.unsupported(path, "allOf with \(options.count) schemas")
     }
-    if name == "oneOf" { try checkExclusion(options, path) }
     var nodes: [Int32] = []
     for (index, option) in options.enumerated() {
       nodes.append(try node(option, "\(path)/\(name)/\(index)", then: next))
     }
+    // Afterwards, when it is known that each has only members that mean something.
+    if name == "oneOf" { try checkExclusion(options, path) }
     return try builder.oneOf(nodes)
   }
 
   /// Refuses alternatives of which two could be satisfied by what is written for one.
   private func checkExclusion(_ options: [JSONDocument], _ path: String) throws(RequestError) {
     var known = definitions
-    known["#"] = document
+    known[ByteText("#")] = document
     let exclusion = SchemaExclusion(references: known, builder: builder)
     for (index, option) in options.enumerated() {
       for (other, schema) in options.enumerated() where other != index {

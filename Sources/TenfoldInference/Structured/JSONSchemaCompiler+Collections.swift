@@ -70,19 +70,19 @@ extension JSONSchemaCompiler {
       properties = members
     }
     var required: [String] = []
-    var requiredNames: Set<String> = []
+    var requiredNames: Set<ByteText> = []
     if let list = schema["required"] {
       guard case .array(let names) = list else { throw Self.invalid(path + "/required", "must be an array") }
       for item in names {
         guard case .string(let name) = item else {
           throw Self.invalid(path + "/required", "must hold strings")
         }
-        if requiredNames.insert(name).inserted { required.append(name) }
+        if requiredNames.insert(ByteText(name)).inserted { required.append(name) }
       }
     }
     let additional = schema["additionalProperties"]
-    var names = Set(properties.map(\.name))
-    for name in required where names.insert(name).inserted {
+    var names = Set(properties.map { ByteText($0.name) })
+    for name in required where names.insert(ByteText(name)).inserted {
       guard additional != .bool(false) else { return try builder.oneOf([]) }
       properties.append(JSONDocument.Member(name: name, value: additional ?? .bool(true)))
     }
@@ -110,7 +110,7 @@ extension JSONSchemaCompiler {
       first = try builder.optional(member, then: close)
     }
     for property in properties.reversed() {
-      let isRequired = requiredNames.contains(property.name)
+      let isRequired = requiredNames.contains(ByteText(property.name))
       let name = JSONDocument.quoted(property.name)
       // Both ways lead through one value only when nothing after it depends on the way.
       let value = try node(property.value, Self.path(path, property.name), then: later)

@@ -28,9 +28,9 @@ struct JSONSchemaCompiler {
   let document: JSONDocument
   let builder = GrammarBuilder()
   let values: JSONValueGrammar
-  private var references: [String: Int32] = [:]
+  private var references: [ByteText: Int32] = [:]
   /// What references may name, by the reference.
-  let definitions: [String: JSONDocument]
+  let definitions: [ByteText: JSONDocument]
   /// References whose contents are still to be built.
   private var open: [(rule: Int32, schema: JSONDocument, path: String)] = []
 
@@ -62,7 +62,7 @@ struct JSONSchemaCompiler {
 
   private mutating func grammar() throws(RequestError) -> Grammar {
     let root = builder.declareRule()
-    references["#"] = root
+    references[ByteText("#")] = root
     open.append((root, document, "#"))
     while let next = open.popLast() {
       builder.define(next.rule, try node(next.schema, next.path, then: builder.end))
@@ -169,12 +169,12 @@ struct JSONSchemaCompiler {
   // MARK: - References
 
   /// The schemas that references can name.
-  private static func definitions(_ document: JSONDocument) -> [String: JSONDocument] {
-    var definitions: [String: JSONDocument] = [:]
+  private static func definitions(_ document: JSONDocument) -> [ByteText: JSONDocument] {
+    var definitions: [ByteText: JSONDocument] = [:]
     for prefix in ["#/$defs/", "#/definitions/"] {
       guard case .object(let members)? = document[String(prefix.dropFirst(2).dropLast())] else { continue }
       for member in members where !member.name.contains(where: { "/~%".contains($0) }) {
-        definitions[prefix + member.name] = member.value
+        definitions[ByteText(prefix + member.name)] = member.value
       }
     }
     return definitions
@@ -182,15 +182,15 @@ struct JSONSchemaCompiler {
 
   private mutating func rule(of reference: JSONDocument, _ path: String) throws(RequestError) -> Int32 {
     guard case .string(let name) = reference else { throw Self.invalid(path + "/$ref", "must be a string") }
-    if let rule = references[name] { return rule }
-    guard let target = definitions[name] else {
+    if let rule = references[ByteText(name)] { return rule }
+    guard let target = definitions[ByteText(name)] else {
       throw RequestError(
         name.hasPrefix("#/$defs/") || name.hasPrefix("#/definitions/") ? .invalidOption : .unsupportedFormat,
         "The schema's \(path)/$ref is '\(name)'; it must name an entry of $defs, as in '#/$defs/name', or '#'."
       )
     }
     let rule = builder.declareRule()
-    references[name] = rule
+    references[ByteText(name)] = rule
     open.append((rule, target, name))
     return rule
   }

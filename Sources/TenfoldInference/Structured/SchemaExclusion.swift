@@ -12,7 +12,7 @@ struct SchemaExclusion {
   private static let maximumDepth = 16
 
   /// The schemas that references name.
-  let references: [String: JSONDocument]
+  let references: [ByteText: JSONDocument]
   /// Counts the work.
   let builder: GrammarBuilder
 
@@ -28,7 +28,8 @@ struct SchemaExclusion {
     from other: JSONDocument,
     depth: Int
   ) throws(RequestError) -> Bool {
-    try builder.spend(1)
+    // Each of the members is looked at several times.
+    try builder.spend(1 + Self.memberCount(of: written) + Self.memberCount(of: other))
     guard depth < Self.maximumDepth else { return false }
     if written == .bool(false) || other == .bool(false) { return true }
     if let target = target(of: written) { return try isExcluded(target, from: other, depth: depth + 1) }
@@ -112,9 +113,14 @@ struct SchemaExclusion {
 
   // MARK: - Parts of schemas
 
+  private static func memberCount(of schema: JSONDocument) -> Int {
+    guard case .object(let members) = schema else { return 0 }
+    return members.count
+  }
+
   private func target(of schema: JSONDocument) -> JSONDocument? {
     guard case .string(let name)? = schema["$ref"] else { return nil }
-    return references[name]
+    return references[ByteText(name)]
   }
 
   private func constants(of schema: JSONDocument) -> [JSONDocument]? {
@@ -181,17 +187,17 @@ struct SchemaExclusion {
   }
 
   /// The members that a schema lists, by the bytes of their names: what Unicode holds to be equal are different names.
-  private static func properties(of schema: JSONDocument) -> [[UInt8]: JSONDocument] {
+  private static func properties(of schema: JSONDocument) -> [ByteText: JSONDocument] {
     guard case .object(let members)? = schema["properties"] else { return [:] }
-    return Dictionary(members.map { (Array($0.name.utf8), $0.value) }) { first, _ in first }
+    return Dictionary(members.map { (ByteText($0.name), $0.value) }) { first, _ in first }
   }
 
-  private static func required(of schema: JSONDocument) -> Set<[UInt8]> {
+  private static func required(of schema: JSONDocument) -> Set<ByteText> {
     guard case .array(let names)? = schema["required"] else { return [] }
     return Set(
       names.compactMap { name in
         guard case .string(let text) = name else { return nil }
-        return Array(text.utf8)
+        return ByteText(text)
       }
     )
   }

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// Refuses a batch that would make a queue deeper than its producer allows.
 enum DepthLimit {
   /// Checks a batch before any of it is accepted.

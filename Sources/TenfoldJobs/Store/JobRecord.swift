@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// One job of a ``JobTable``, only ever touched under the table's lock.
 final class JobRecord {
   /// What few jobs have, so that the others don't pay for it.

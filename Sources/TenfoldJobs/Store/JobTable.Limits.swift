@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 extension JobTable {
   /// Whether the limits of a job's keys let it start now; if so it counts, if not it is parked with its key.
   mutating func admit(_ record: JobRecord, now: Int64) -> Bool {

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 extension JobTable {
   // MARK: - Runs
 

@@ -360,6 +360,30 @@ struct JSONSchemaCompilerTests {
     #expect(StructuredVocabulary.allows(accents, "\"e\u{301}\""))
   }
 
+  @Test("tells names and strings apart by their bytes")
+  func bytes() throws {
+    let (composed, decomposed) = ("\u{E9}", "e\u{301}")
+    let both = try JSONSchemaCompiler.grammar(
+      #"{"properties": {"\#(composed)": {"const": 1}}, "required": ["\#(decomposed)"], "additionalProperties": {"const": 2}}"#
+    )
+    #expect(StructuredVocabulary.allows(both, #"{"\#(composed)":1,"\#(decomposed)":2}"#))
+    #expect(!StructuredVocabulary.allows(both, #"{"\#(composed)":1}"#))
+    let members = try JSONSchemaCompiler.grammar(
+      #"{"properties": {"\#(composed)": {"const": 1}, "\#(decomposed)": {"const": 2}}}"#
+    )
+    #expect(StructuredVocabulary.allows(members, #"{"\#(composed)":1,"\#(decomposed)":2}"#))
+    let references = try JSONSchemaCompiler.grammar(
+      ##"""
+      {"$ref": "#/$defs/\##(decomposed)", "$defs": {"\##(composed)": {"const": 1}, "\##(decomposed)": {"const": 2}}}
+      """##
+    )
+    #expect(StructuredVocabulary.allows(references, "2") && !StructuredVocabulary.allows(references, "1"))
+    let none = #"{"enum": ["\#(composed)"], "const": "\#(decomposed)"}"#
+    #expect(
+      code { () throws(RequestError) in _ = try JSONSchemaCompiler.grammar(none) } == .unsatisfiableFormat
+    )
+  }
+
   @Test("finds definitions by both names, and the required members among many")
   func manyNames() throws {
     let names = (0..<2_000).map { "n\($0)" }
@@ -556,6 +580,29 @@ struct GrammarTextTests {
     for _ in 0..<200 { state = automaton.next(state, [0x61]) }
     #expect(state != GrammarAutomaton.dead && automaton.completion(state) != nil)
     #expect(try !automaton.mask(state).isEmpty)
+  }
+
+  @Test("follows the same ways of too many whatever was followed before", arguments: 0..<4)
+  func sameWays(seed: UInt64) throws {
+    let grammar = try GrammarText.grammar(#"root ::= "x" root "y" | "x" root "z" | """#)
+    let fresh = StructuredVocabulary.automaton(grammar)
+    func state(_ letters: Int, _ automaton: GrammarAutomaton, from state: Int32) -> Int32 {
+      automaton.next(state, Array(repeating: UInt8(ascii: "x"), count: letters))
+    }
+    let middle = state(7, fresh, from: fresh.start())
+    let whole = state(5, fresh, from: middle)
+    // Another numbers the calls in whatever order it meets them.
+    let other = StructuredVocabulary.automaton(grammar)
+    let adopted = state(5, other, from: other.state(equalTo: middle, of: fresh))
+    var random = SamplerRandom(seed: seed)
+    var accepted = 0
+    for _ in 0..<1_000 {
+      let ending = (0..<12).map { _ in UInt8(ascii: Bool.random(using: &random) ? "y" : "z") }
+      let (first, second) = (fresh.next(whole, ending), other.next(adopted, ending))
+      #expect((first == GrammarAutomaton.dead) == (second == GrammarAutomaton.dead), "seed \(seed)")
+      accepted += first == GrammarAutomaton.dead ? 0 : 1
+    }
+    #expect(accepted > 0 && accepted < 1_000, "seed \(seed)")
   }
 
   /// Forty rules, each of which is twice the next.

@@ -325,7 +325,7 @@ struct TokenConstraintTests {
     #expect(automaton.completions.isEmpty && automaton.endingBytes == 0)
     let state = automaton.next(automaton.start(), Array("[10,20,30".utf8))
     let count = try #require(automaton.completion(state)).count
-    #expect(automaton.keptBytes == 4 * count && !automaton.isLarge)
+    #expect(automaton.endingBytes == 4 * count && !automaton.isLarge)
     #expect(automaton.canEnd(state, within: count) && !automaton.canEnd(state, within: count - 1))
     var closed = constraint
     #expect(try constraint.checked(0x30, left: count) == 0x30)
@@ -394,6 +394,41 @@ struct TokenConstraintTests {
     let mask = try automaton.mask(automaton.next(automaton.start(), 0x22))
     #expect(!mask.contains(97) && mask.contains(98))
     #expect(format.trie.tokens(for: [97]) == nil && format.trie.tokens(for: [98]) == [98])
+  }
+
+  @Test("compiles formats apart whose sources are the same characters in other bytes")
+  func sourceBytes() throws {
+    let compiler = FormatCompiler(ByteVocabulary())
+    func accepts(_ text: String, _ schema: String) throws -> Bool {
+      let format = try #require(try compiler.compile(.jsonSchema(schema)))
+      let automaton = GrammarAutomaton(
+        grammar: format.grammar,
+        trie: format.trie,
+        startMask: format.startMask
+      )
+      return automaton.next(automaton.start(), Array(text.utf8)) != GrammarAutomaton.dead
+    }
+    let (composed, decomposed) = ("\"\u{e9}\"", "\"e\u{301}\"")
+    for (text, other) in [(composed, decomposed), (decomposed, composed)] {
+      let schema = #"{"enum": ["# + text + "]}"
+      #expect(try accepts(text, schema))
+      #expect(try !accepts(other, schema))
+    }
+  }
+
+  @Test("keeps no more formats than their size allows")
+  func keptFormats() throws {
+    let compiler = FormatCompiler(ByteVocabulary())
+    var largest = 0
+    for length in 0..<12 {
+      let schema = ResponseFormat.jsonSchema(#"{"type": "string", "maxLength": \#(60_000 + length)}"#)
+      let format = try #require(try compiler.compile(schema))
+      largest = max(largest, format.grammar.nodes.count)
+      #expect(compiler.keptNodeCount <= 1 << 20)
+      // The latest is there.
+      #expect(try compiler.compile(schema) === format)
+    }
+    #expect(12 * largest > 1 << 20 && compiler.keptNodeCount >= largest)
   }
 
   @Test("splits texts into tokens, and knows what the vocabulary lacks")
@@ -766,4 +801,21 @@ struct LocalLanguageModelFormatTests {
     #expect(error?.code == .promptTooLong)
     await model.shutdown()
   }
+}
+
+/// A token for each byte.
+private struct ByteVocabulary: DecoderVocabulary {
+  var endTokens: Set<Int32> { [256] }
+  var turnEnd: Int32? { 256 }
+  var count: Int { 257 }
+
+  func bytes(of token: Int32) -> [UInt8] { UInt8(exactly: token).map { [$0] } ?? [] }
+
+  func encode(_ text: String) throws(ModelError) -> [Int32] { text.utf8.map { Int32($0) } }
+
+  func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
+    try encode(messages.map(\.content).joined())
+  }
+
+  func makeDetokenizer() -> any TokenDetokenizer { ASCIIVocabulary().makeDetokenizer() }
 }
