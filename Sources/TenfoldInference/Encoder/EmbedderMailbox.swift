@@ -90,23 +90,18 @@ final class EmbedderMailbox: @unchecked Sendable {
 
   /// Leaves texts; `outcome` is resumed exactly once.
   func submit(_ id: UInt64, texts: [[Int32]], isTruncated: [Bool], outcome: Outcome) {
-    // Nobody waits for the lock while they are made.
     let tokenCounts = texts.map(\.count)
+    let tokens = tokenCounts.reduce(0, +)
+    // A call that is refused costs no memory, and nobody waits for the lock while that of others is made.
+    if let failure = locked({ refuseWhileLocked(id, tokens) }) {
+      outcome.resume(throwing: failure)
+      return
+    }
     let vectors = [Float](repeating: 0, count: texts.count * width)
     let failure: (any Error)? = locked {
-      if cancelledEarly.remove(id) != nil { return CancellationError() }
-      if isStopping { return Self.stopped }
+      if let failure = refuseWhileLocked(id, tokens) { return failure }
       if batcher.isEmpty { waitingSince = .now }
-      guard batcher.add(id, tokenCounts: tokenCounts) else {
-        counts.refusedCalls += 1
-        return ModelError(
-          .storageFull,
-          """
-          \(batcher.waitingTokens) tokens wait to be embedded, the limit is \(batcher.waitingLimit): \
-          send fewer calls at once or raise Options.waitingTokens.
-          """
-        )
-      }
+      guard batcher.add(id, tokenCounts: tokenCounts) else { return overloadWhileLocked() }
       pending[id] = Pending(
         texts: texts,
         isTruncated: isTruncated,
@@ -117,6 +112,24 @@ final class EmbedderMailbox: @unchecked Sendable {
       return nil
     }
     if let failure { outcome.resume(throwing: failure) }
+  }
+
+  /// Why a request with so many tokens is not taken; `nil` if it is.
+  private func refuseWhileLocked(_ id: UInt64, _ tokens: Int) -> (any Error)? {
+    if cancelledEarly.remove(id) != nil { return CancellationError() }
+    if isStopping { return Self.stopped }
+    return batcher.takes(tokens) ? nil : overloadWhileLocked()
+  }
+
+  private func overloadWhileLocked() -> ModelError {
+    counts.refusedCalls += 1
+    return ModelError(
+      .storageFull,
+      """
+      \(batcher.waitingTokens) tokens wait to be embedded, the limit is \(batcher.waitingLimit): \
+      send fewer calls at once or raise Options.waitingTokens.
+      """
+    )
   }
 
   /// Ends a request whose task was cancelled, also one that is not here yet.

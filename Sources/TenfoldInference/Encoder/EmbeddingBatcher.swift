@@ -62,13 +62,16 @@ struct EmbeddingBatcher {
   /// What a request with so many tokens counts for.
   private func counted(_ tokens: Int) -> Int { min(tokens, waitingLimit / 2) }
 
+  /// Whether a request with so many tokens would be taken now.
+  func takes(_ tokens: Int) -> Bool { waiting.isEmpty || tokens <= waitingLimit - countedTokens }
+
   /// Adds a request.
   ///
   /// - Returns: False when too much waits already; a request larger than the limit is taken when nothing waits.
   /// - Complexity: O(*n*) in its texts, and O(log *n*) in the requests.
   mutating func add(_ id: UInt64, tokenCounts: [Int]) -> Bool {
     let tokens = tokenCounts.reduce(0, +)
-    guard waiting.isEmpty || tokens <= waitingLimit - countedTokens else { return false }
+    guard takes(tokens) else { return false }
     // One without texts has nothing to wait for; its caller never asks.
     if !tokenCounts.isEmpty {
       arrivals += 1

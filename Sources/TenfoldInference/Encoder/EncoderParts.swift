@@ -64,10 +64,8 @@ struct EncoderParts {
 
   /// A hash of the embeddings' sums and of all biases: cheap, and another one for a model trained any further.
   var fingerprint: String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
-    func add(_ values: [Float]) {
-      for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
-    }
+    var fingerprint = Fingerprint()
+    func add(_ values: [Float]) { fingerprint.add(values.lazy.map(\.bitPattern)) }
     add(positions)
     add(embeddingNorm.gain)
     for layer in layers {
@@ -76,7 +74,6 @@ struct EncoderParts {
         add(Array(part.matrix.prefix(1_024)))
       }
     }
-    let digits = String(hash, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
+    return fingerprint.description
   }
 }

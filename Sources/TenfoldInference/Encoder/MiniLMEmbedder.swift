@@ -61,7 +61,7 @@ public final class MiniLMEmbedder: TextEmbedder {
     self.tokenizer = tokenizer
     profile = EmbedderProfile(
       id: options.name,
-      revision: Self.revision(encoder, tokenizer.options),
+      revision: Self.revision(encoder, tokenizer),
       dimension: encoder.configuration.width,
       maxTokens: maxTokens
     )
@@ -81,12 +81,16 @@ public final class MiniLMEmbedder: TextEmbedder {
 
   deinit { mailbox.stop() }
 
-  /// What distinguishes vectors: weights and precision, and whatever is not as in MiniLM.
-  private static func revision(_ encoder: BERTEncoder, _ tokenizer: WordPieceTokenizer.Options) -> String {
-    var parts = ["\(encoder.fingerprint)", "\(encoder.options.precision)"]
+  /// What distinguishes vectors: weights, how they are used, vocabulary and precision, and whatever is not as in MiniLM.
+  private static func revision(_ encoder: BERTEncoder, _ tokenizer: WordPieceTokenizer) -> String {
+    var fingerprint = Fingerprint()
+    fingerprint.add(encoder.fingerprint.utf8)
+    fingerprint.add("\(encoder.configuration.headCount) \(encoder.layerNormEpsilon)".utf8)
+    tokenizer.addPieces(to: &fingerprint)
+    var parts = [fingerprint.description, "\(encoder.options.precision)"]
     if let pooling = encoder.options.pooling, pooling != .mean { parts.append("\(pooling)") }
-    if tokenizer.isCased { parts.append("cased") }
-    if !tokenizer.splitsIdeographs { parts.append("joined") }
+    if tokenizer.options.isCased { parts.append("cased") }
+    if !tokenizer.options.splitsIdeographs { parts.append("joined") }
     return parts.joined(separator: "-")
   }
 

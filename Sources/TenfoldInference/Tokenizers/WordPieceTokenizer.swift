@@ -36,6 +36,12 @@ public final class WordPieceTokenizer: Tokenizer {
   /// Longer words are unknown, as in the reference.
   private static let maximumWordLength = 100
 
+  /// Adds the pieces in their order.
+  func addPieces(to fingerprint: inout Fingerprint) {
+    fingerprint.add(pieceStarts)
+    fingerprint.add(pieceBytes)
+  }
+
   /// Reads a `vocab.txt`: one piece a line, the line's number being its id.
   ///
   /// - Parameters:

@@ -203,5 +203,23 @@ struct MiniLMEmbedderTests {
     let embedder = try embedder()
     #expect(embedder.profile.revision.hasSuffix("-int8"))
     #expect(embedder.profile.maxTokens == 12)
+    // Whatever changes a vector changes it.
+    func revision(
+      _ options: BERTEncoder.Options = .init(headCount: 3),
+      seed: UInt64 = 9,
+      words: [String] = Self.words
+    ) throws -> String {
+      try MiniLMEmbedder(
+        encoder: BERTEncoder(weights: SyntheticEncoder(seed: seed), options: options),
+        tokenizer: WordPieceTokenizer(vocabulary: Array(words.joined(separator: "\n").utf8)),
+        options: .init(maxTokens: 12, threads: 1)
+      ).profile.revision
+    }
+    #expect(try revision() == embedder.profile.revision)
+    let others = try [
+      revision(.init(headCount: 4)), revision(.init(headCount: 3, layerNormEpsilon: 1e-5)), revision(seed: 8),
+      revision(words: Self.words.dropLast(2) + ["##b", "##a"]),
+    ]
+    #expect(Set(others + [embedder.profile.revision]).count == 5)
   }
 }
