@@ -69,7 +69,7 @@ public final class LocalLanguageModel: LanguageModel {
       // Any budget but zero is good for a page.
       $0 == 0 ? 0 : ($0 - 1) / memory.pageByteCount + 1
     }
-    for (tenant, weight) in options.tenantWeights { limits.tenantWeights[tenant.rawValue] = weight }
+    limits.tenantWeights = options.tenantWeights
     if options.speculation.maximumDraftTokens == 0 { limits.draftRows = 0 }
     self.profile = ModelProfile(
       id: options.id ?? name,
@@ -292,6 +292,12 @@ public final class LocalLanguageModel: LanguageModel {
     }
   }
 
+  /// The bytes of a text that become tokens: some vocabularies lack bytes, which are dropped.
+  private func tokenBytes<Text: StringProtocol>(of text: Text) -> Int {
+    let dropped = vocabulary.droppedBytes
+    return dropped.isEmpty ? text.utf8.count : text.utf8.count { !dropped.contains($0) }
+  }
+
   /// Refuses a text that is too long whatever its tokens are, as cutting one into tokens takes many times its memory.
   private func checkBytes(_ byteCount: Int, of what: String) throws(ModelError) {
     guard let longest = vocabulary.longestToken else { return }
@@ -311,8 +317,8 @@ public final class LocalLanguageModel: LanguageModel {
   /// The bytes of a prompt's text that every template writes: some leave out white space at the ends of messages.
   private func certainBytes(of prompt: InferencePrompt) -> Int {
     switch prompt {
-    case .text(let text): text.utf8.count
-    case .chat(let messages): messages.reduce(0) { $0 + $1.content.trimmed.utf8.count }
+    case .text(let text): tokenBytes(of: text)
+    case .chat(let messages): messages.reduce(0) { $0 + tokenBytes(of: vocabulary.certainText(of: $1)) }
     }
   }
 
@@ -327,12 +333,33 @@ public final class LocalLanguageModel: LanguageModel {
 
   private func makeTrie(_ choices: [String], prompt: Int) throws -> ChoiceTrie? {
     guard !choices.isEmpty else { return nil }
-    let tokens = try choices.map { choice in
-      try checkBytes(choice.utf8.count, of: "A choice")
+    var known: Set<[Int32]> = []
+    let tokens = try choices.enumerated().map { (number, choice) in
+      try checkBytes(tokenBytes(of: choice), of: "A choice")
       let tokens = try vocabulary.encode(choice)
       try checkLength(prompt: prompt, answer: tokens.count)
+      guard says(tokens, choice) else {
+        throw RequestError(
+          .invalidOption,
+          "choices[\(number)] has characters that \(profile.id) has no tokens for; write it without them."
+        )
+      }
+      guard known.insert(tokens).inserted else {
+        throw RequestError(
+          .invalidOption,
+          "choices[\(number)] has the same tokens as another choice; \(profile.id) can't tell them apart."
+        )
+      }
       return tokens
     }
     return try ChoiceTrie(choices: tokens, endToken: vocabulary.turnEnd)
+  }
+
+  /// Whether tokens stand for a text, and for all of it.
+  private func says(_ tokens: [Int32], _ text: String) -> Bool {
+    let bytes = tokens.flatMap { vocabulary.bytes(of: $0) }
+    guard !bytes.isEmpty else { return false }
+    // SentencePiece spells spaces with a character of its own, and so reads that character as a space.
+    return bytes.elementsEqual(text.utf8) || bytes.elementsEqual(text.replacing("\u{2581}", with: " ").utf8)
   }
 }

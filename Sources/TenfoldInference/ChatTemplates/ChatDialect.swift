@@ -25,8 +25,15 @@ protocol ChatDialect: Hashable, Sendable {
   /// The control token that ends a turn; `nil` where that is the one that ends an answer.
   var turnEnd: String? { get }
 
+  /// The text of a message that is certain to be written, wherever it stands.
+  func certainText(of message: ChatMessage) -> Substring
+
   /// Hands over a conversation piece by piece.
   func write(_ messages: [ChatMessage], addGenerationPrompt: Bool, to put: (ChatPiece) -> Void)
+}
+
+extension ChatDialect {
+  func certainText(of message: ChatMessage) -> Substring { message.content.trimmed }
 }
 
 extension String {

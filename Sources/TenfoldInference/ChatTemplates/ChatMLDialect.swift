@@ -78,6 +78,11 @@ struct ChatMLDialect: ChatDialect {
     return try ChatTemplateSource.unescaped(spelled)
   }
 
+  func certainText(of message: ChatMessage) -> Substring {
+    guard let reasoning, message.role == .assistant else { return message.content.trimmed }
+    return reasoning.written(message.content, isLatest: false, isLast: false).trimmed
+  }
+
   func write(_ messages: [ChatMessage], addGenerationPrompt: Bool, to put: (ChatPiece) -> Void) {
     func turn(_ role: String, _ content: String) {
       put(.control(Self.start))

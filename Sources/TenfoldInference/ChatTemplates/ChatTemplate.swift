@@ -90,6 +90,9 @@ public struct ChatTemplate: Hashable, Sendable {
   /// The control token that ends a turn; `nil` where that is the one that ends an answer.
   var turnEnd: String? { dialect.value.turnEnd }
 
+  /// The text of a message that is certain to be written, wherever it stands.
+  func certainText(of message: ChatMessage) -> Substring { dialect.value.certainText(of: message) }
+
   /// Writes a conversation as text; for logs and tests, as control tokens in it can no longer be told from text.
   ///
   /// - Parameters:

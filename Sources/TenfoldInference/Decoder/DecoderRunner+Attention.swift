@@ -22,8 +22,13 @@ extension DecoderRunner {
     var partials: Int
   }
 
+  /// The most floats that units spread over threads may leave: with more, the units alone have enough to do.
+  private static let largestPartials = 1 << 23
+
   /// Cuts spans into units, and those into stretches where there are fewer than would keep all threads busy.
-  func prepareAttention(_ step: DecoderStep) throws(ModelError) {
+  ///
+  /// What the stretches leave is bounded, and where there is no memory for it they do without: that changes no bit.
+  func prepareAttention(_ step: DecoderStep) {
     units.removeAll(keepingCapacity: true)
     pieces.removeAll(keepingCapacity: true)
     let length = Int(TENFOLD_STRETCH_LENGTH)
@@ -51,9 +56,13 @@ extension DecoderRunner {
       size += unit.stretches * unit.rows.count * partialLength
     }
     guard partials.count < size else { return }
-    partials = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
-      try AlignedBuffer(count: size + size / 2)
+    guard size <= Self.largestPartials,
+      let buffer = try? AlignedBuffer<Float>(count: min(size + size / 2, Self.largestPartials))
+    else {
+      pieces.removeAll(keepingCapacity: true)
+      return
     }
+    partials = buffer
   }
 
   /// Weighs the values of each span's positions by its rows' queries, unit by unit or, where there are pieces, by those;

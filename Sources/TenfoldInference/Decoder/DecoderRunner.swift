@@ -148,7 +148,7 @@ final class DecoderRunner {
     for (row, token) in step.tokens.enumerated() {
       try unsafe model.embed(token, into: hidden.base + row * c.width)
     }
-    try prepare(step)
+    prepare(step)
     for index in model.blocks.indices {
       if isAbandoned() { return false }
       let isLastBlock = index == model.blocks.count - 1
@@ -167,13 +167,14 @@ final class DecoderRunner {
 
   /// Calls `body` for each row with the number of its span, several rows a piece.
   func forRows(_ rows: Int, _ body: (Int, Int) -> Void) {
+    guard rows > 0 else { return }
     let size = rows <= 4 ? rows : max(4, (rows + pool.threadCount * 4 - 1) / (pool.threadCount * 4))
     pool.run((rows + size - 1) / size) { piece in
       for row in piece * size..<min(rows, (piece + 1) * size) { body(row, rowSpans[row]) }
     }
   }
 
-  func prepare(_ step: DecoderStep) throws(ModelError) {
+  func prepare(_ step: DecoderStep) {
     rowPositions.removeAll(keepingCapacity: true)
     rowSpans.removeAll(keepingCapacity: true)
     for (number, span) in step.spans.enumerated() {
@@ -183,7 +184,7 @@ final class DecoderRunner {
         rowSpans.append(number)
       }
     }
-    try prepareAttention(step)
+    prepareAttention(step)
   }
 
   /// Moves the rows that go on to the front.

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// Which pages of the key-value memory are in use, and by how many sequences.
 ///
 /// Full pages of a sequence are named by their tokens and by the page before them, so that the names form a tree and
@@ -13,7 +15,7 @@ struct BlockAllocator: Sendable {
 
   /// Whose page it is: pages are never shared between tenants.
   struct Scope: Hashable, Sendable {
-    var tenant: String
+    var tenant: TenantID
     /// The request, where only its own answers may share the page; `nil` for all of the tenant's.
     var group: Int?
   }

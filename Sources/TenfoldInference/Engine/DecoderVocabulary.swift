@@ -14,10 +14,16 @@ protocol DecoderVocabulary: Sendable {
   /// How many tokens there are.
   var count: Int { get }
 
-  /// The most bytes of text that become one token; `nil` where there is no such number, as with text that is dropped.
+  /// The most bytes of text that become one token, those that are dropped not counted; `nil` where there is no such number.
   ///
   /// What has more bytes than this many a token has too many tokens, which can be said without counting them.
   var longestToken: Int? { get }
+
+  /// Bytes that become no token wherever they stand.
+  var droppedBytes: Set<UInt8> { get }
+
+  /// The text of a message that is certain to be in a conversation's tokens, whatever the template leaves out.
+  func certainText(of message: ChatMessage) -> Substring
 
   /// The bytes a token stands for in an answer; empty for control tokens and ids out of range.
   func bytes(of token: Int32) -> [UInt8]
@@ -37,6 +43,9 @@ protocol DecoderVocabulary: Sendable {
 
 extension DecoderVocabulary {
   var longestToken: Int? { nil }
+  var droppedBytes: Set<UInt8> { [] }
+
+  func certainText(of message: ChatMessage) -> Substring { message.content.trimmed }
 
   func encode(prompt text: String) throws(ModelError) -> [Int32] { try encode(text) }
 }

@@ -43,7 +43,7 @@ extension EngineLoop {
   private func request(_ id: Int, room: Int) -> ModelDrafter.Request? {
     guard drafters[id] != nil, let sequence = sequences[id], let tokens = tokens[id] else { return nil }
     let request = sequence.request
-    var scope: BlockAllocator.Scope? = .init(tenant: request.context.tenant.rawValue)
+    var scope: BlockAllocator.Scope? = .init(tenant: request.context.tenant)
     if scheduler.limits.keptPages == 0 || !request.context.cachePolicy.allowsPrefixReuse {
       // Answers to one request share their prompt's pages in any case.
       if request.options.alternatives > 1 { scope?.group = request.id } else { scope = nil }

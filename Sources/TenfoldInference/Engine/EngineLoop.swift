@@ -111,7 +111,7 @@ final class EngineLoop {
       priority: request.context.priority.rawValue,
       // A reader without a deadline has patience for a while, so that those with one don't go before it for ever.
       due: request.context.deadline ?? request.arrival + Self.patience,
-      tenant: request.context.tenant.rawValue,
+      tenant: request.context.tenant,
       sharesPrefix: request.context.cachePolicy.allowsPrefixReuse,
       replaceable: request.choices?.longestPath ?? 0,
       group: request.options.alternatives > 1 ? request.id : nil
@@ -211,17 +211,20 @@ final class EngineLoop {
     let ids = plan.map(\.id)
     let requests = ids.map { sequences[$0]?.request.id ?? $0 }
     let (before, start) = (Self.threadTime(), ContinuousClock.now)
-    do throws(ModelError) {
-      guard try runner.run(step, isAbandoned: { mailbox.abandons(requests) }) else { return }
-    } catch {
-      for id in ids { drop(id) { $0.fail(error, profile: $1) } }
-      return
+    let result = Result { () throws(ModelError) in
+      try runner.run(step, isAbandoned: { mailbox.abandons(requests) })
     }
+    // An abandoned or failed pass has cost time, too; how many of the weights it has read isn't known.
+    let isComplete = (try? result.get()) == true
     charge(
       plan.map { ($0.id, $0.rowCount) },
       since: before,
-      streaming: runner.model.streamedByteCount
+      streaming: isComplete ? runner.model.streamedByteCount : 0
     )
+    if case .failure(let error) = result {
+      for id in ids { drop(id) { $0.fail(error, profile: $1) } }
+    }
+    guard isComplete else { return }
     let duration = start.duration(to: .now)
     scheduler.didTake(duration, rows: step.tokens.count)
     modelDrafter?.didComputeTarget(
@@ -318,8 +321,10 @@ final class EngineLoop {
       drop(id) { $0.finishWithChoice(trie, profile: $1) }
       return
     }
+    // What the two forks have in common was computed for the first.
     let prompt = sequence.request.prompt
-    scheduler.replaceTokens(of: id, from: prompt.count, with: next.path)
+    let common = zip(fork.path, next.path).prefix { $0 == $1 }.count
+    scheduler.replaceTokens(of: id, from: prompt.count + common, with: next.path.dropFirst(common))
     tokens[id] = prompt + next.path
   }
 }

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// Decides what each step of the engine computes; pure state, no threads, no clocks.
 ///
 /// Each tick all sequences that wait for one token go first, then pieces of prompts up to a budget of rows, which is what
@@ -25,7 +27,7 @@ struct EngineScheduler: Sendable {
     /// Pages that are kept for later prompts while no sequence holds them; `nil` for all, 0 to share none at all.
     var keptPages: Int?
     /// Weights of tenants' shares; 1 where there is none.
-    var tenantWeights: [String: Double] = [:]
+    var tenantWeights: [TenantID: Double] = [:]
   }
 
   /// Rows of one sequence in a step.
@@ -106,7 +108,7 @@ struct EngineScheduler: Sendable {
     tokens: [Int32],
     priority: Int,
     due: ContinuousClock.Instant? = nil,
-    tenant: String,
+    tenant: TenantID,
     sharesPrefix: Bool,
     replaceable: Int = 0,
     group: Int? = nil
@@ -192,11 +194,13 @@ struct EngineScheduler: Sendable {
   }
 
   /// Replaces all tokens from `position` on; what was computed for them is forgotten.
-  mutating func replaceTokens(of id: Int, from position: Int, with tokens: [Int32]) {
+  mutating func replaceTokens(of id: Int, from position: Int, with tokens: some Sequence<Int32>) {
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
     running[index].tokens.removeLast(running[index].tokens.count - position)
     running[index].tokens += tokens
     running[index].computed = min(running[index].computed, position)
+    // Other tokens are other work.
+    running[index].charged = min(running[index].charged, position)
   }
 
   // MARK: - Planning
@@ -236,6 +240,8 @@ struct EngineScheduler: Sendable {
     for index in prompts where budget > 0 {
       running[index].reusePrefix(of: &allocator)
       let count = min(budget, running[index].pending)
+      // A sequence of which nothing is left to compute waits for its owner to go on with it or to end it.
+      guard count > 0 else { continue }
       // A page that another prompt fills in this step can be had for nothing in the next.
       if let name = running[index].nameInWork(after: count), !inWork.insert(name).inserted,
         running[index].canReuseNext

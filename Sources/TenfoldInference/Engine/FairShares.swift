@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// How much of the engine each tenant has had; pure state.
 ///
 /// The method is the virtual token counter of Y. Sheng et al., "Fairness in Serving Large Language Models" (OSDI 2024):
@@ -20,16 +22,16 @@ struct FairShares: Sendable {
     var requests = 0
   }
 
-  private let weights: [String: Double]
-  private var accounts: [String: Account] = [:]
+  private let weights: [TenantID: Double]
+  private var accounts: [TenantID: Account] = [:]
   /// What the tenant that left last had used: the level of an engine with nothing to do.
   private var level = 0.0
 
   /// - Parameter weights: Positive weights of tenants; others have 1.
-  init(weights: [String: Double] = [:]) { self.weights = weights }
+  init(weights: [TenantID: Double] = [:]) { self.weights = weights }
 
   /// Notes that a sequence of the tenant has come.
-  mutating func enter(_ tenant: String) {
+  mutating func enter(_ tenant: TenantID) {
     var account = accounts[tenant] ?? Account(used: 0)
     if account.requests == 0 { account.used = max(account.used, least ?? level) }
     account.requests += 1
@@ -37,7 +39,7 @@ struct FairShares: Sendable {
   }
 
   /// Notes that a sequence of the tenant has gone.
-  mutating func leave(_ tenant: String) {
+  mutating func leave(_ tenant: TenantID) {
     guard var account = accounts[tenant], account.requests > 0 else { return }
     account.requests -= 1
     accounts[tenant] = account
@@ -47,12 +49,12 @@ struct FairShares: Sendable {
   }
 
   /// Charges work.
-  mutating func charge(_ tenant: String, _ work: Double) {
+  mutating func charge(_ tenant: TenantID, _ work: Double) {
     accounts[tenant]?.used += work / (weights[tenant] ?? 1)
   }
 
   /// The work done for a tenant so far, divided by its weight.
-  func used(by tenant: String) -> Double { accounts[tenant]?.used ?? 0 }
+  func used(by tenant: TenantID) -> Double { accounts[tenant]?.used ?? 0 }
 
   /// How many tenants are known.
   var count: Int { accounts.count }

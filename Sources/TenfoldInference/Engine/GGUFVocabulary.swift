@@ -20,6 +20,7 @@ struct GGUFVocabulary: DecoderVocabulary {
   let endTokens: Set<Int32>
   let turnEnd: Int32?
   let longestToken: Int?
+  let droppedBytes: Set<UInt8>
   private let tokenizer: any DecoderTokenizer
   /// A model without a template that we know still answers raw prompts.
   private let template: Result<ChatTemplate, ModelError>
@@ -28,6 +29,7 @@ struct GGUFVocabulary: DecoderVocabulary {
     let tokenizer = try metadata.makeTokenizer()
     self.tokenizer = tokenizer
     longestToken = (tokenizer as? any BoundedTokens)?.longestToken
+    droppedBytes = (tokenizer as? any BoundedTokens)?.droppedBytes ?? []
     template = Result { () throws(ModelError) in try ChatTemplate(metadata: metadata) }
     endTokens = Set(
       Self.endings.compactMap { tokenizer.controlToken($0) }
@@ -51,6 +53,10 @@ struct GGUFVocabulary: DecoderVocabulary {
         "The tokenizer has \(count) tokens, the model only \(model.vocabularySize); fetch the file again."
       )
     }
+  }
+
+  func certainText(of message: ChatMessage) -> Substring {
+    (try? template.get())?.certainText(of: message) ?? message.content.trimmed
   }
 
   func bytes(of token: Int32) -> [UInt8] { tokenizer.bytes(of: token) }

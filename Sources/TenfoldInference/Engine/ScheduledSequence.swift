@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// A sequence as the scheduler sees it.
 struct ScheduledSequence: Sendable {
   let id: Int
@@ -10,7 +12,7 @@ struct ScheduledSequence: Sendable {
   let due: ContinuousClock.Instant?
   let group: Int?
   var tokens: [Int32]
-  let tenant: String
+  let tenant: TenantID
   /// Within which pages are shared.
   let scope: BlockAllocator.Scope
   let sharesPrefix: Bool

@@ -1,6 +1,8 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
+
 /// The sequences that wait for admission.
 ///
 /// A higher priority goes first; within a priority the tenant that has used least; within a tenant the sequence that is
@@ -8,7 +10,7 @@
 struct WaitingLine: Sendable {
   private struct Name: Hashable {
     var priority: Int
-    var tenant: String
+    var tenant: TenantID
   }
 
   /// Each in its order; none is empty.

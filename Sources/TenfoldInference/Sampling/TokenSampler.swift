@@ -88,7 +88,7 @@ struct TokenSampler: Sendable {
     // A format says itself where its answer can go on, so its ends are left out together with what it doesn't allow.
     if unsafe adjustment.apply(to: logits, excludingEnds: constraint == nil) {
       summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
-      guard summary.index < logits.count else { throw Self.notNumbers() }
+      guard summary.index < logits.count, summary.largest.isFinite else { throw Self.notNumbers() }
     }
     // The likeliest token of all is the likeliest allowed one if it is allowed, so that a mask is not needed.
     if let constraint, options.temperature > 0 || !allows(Int32(summary.index), constraint) {
@@ -97,7 +97,7 @@ struct TokenSampler: Sendable {
       let ends = adjustment.holdsBackEnds && !mask.isEmpty ? [] : constraint.allowedEnds
       unsafe mask.apply(to: logits, keeping: ends)
       summary = unsafe kernels.pointee.summarize_logits(base, logits.count)
-      guard summary.index < logits.count else { throw Self.notNumbers() }
+      guard summary.index < logits.count, summary.largest.isFinite else { throw Self.notNumbers() }
     }
     let token: Int
     if options.temperature == 0 {

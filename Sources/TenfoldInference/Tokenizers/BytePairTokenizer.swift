@@ -98,7 +98,9 @@ public final class BytePairTokenizer: DecoderTokenizer, BoundedTokens {
     vocabulary.kinds.indices.contains(Int(id)) && vocabulary.kinds[Int(id)] == .control
   }
 
-  var longestToken: Int? { vocabulary.longestToken }
+  var longestToken: Int { vocabulary.longestToken }
+
+  var droppedBytes: Set<UInt8> { vocabulary.droppedBytes }
 
   /// Turns UTF-8 into token ids; invalid sequences become U+FFFD first.
   ///

@@ -74,14 +74,14 @@ struct BytePairVocabulary: MergeVocabulary, Sendable {
   /// The bytes a token stands for.
   func bytes(of id: Int) -> ArraySlice<UInt8> { tokenBytes[tokenStarts[id]..<tokenStarts[id + 1]] }
 
-  /// The most bytes of text that become one token; `nil` where the vocabulary lacks a byte, which is dropped then.
+  /// The most bytes of text that become one token, those that are dropped not counted.
   ///
   /// A merged token is spelled as the two it is made of, so that it stands for no more bytes than it has.
-  var longestToken: Int? {
-    // These bytes stand in no UTF-8.
-    let isComplete = byteIDs.indices.allSatisfy { byteIDs[$0] >= 0 || $0 == 0xC0 || $0 == 0xC1 || $0 > 0xF4 }
-    guard isComplete else { return nil }
-    return zip(tokenStarts, tokenStarts.dropFirst()).reduce(1) { max($0, $1.1 - $1.0) }
+  var longestToken: Int { zip(tokenStarts, tokenStarts.dropFirst()).reduce(1) { max($0, $1.1 - $1.0) } }
+
+  /// Bytes without a token.
+  var droppedBytes: Set<UInt8> {
+    Set(byteIDs.indices.filter { byteIDs[$0] < 0 }.map { UInt8(truncatingIfNeeded: $0) })
   }
 
   @inline(__always)

@@ -62,8 +62,11 @@ extension DecoderTokenizer {
 
 /// A tokenizer that knows how much text can become one of its tokens.
 protocol BoundedTokens {
-  /// The most bytes of text that become one token; `nil` if some text becomes none at all.
-  var longestToken: Int? { get }
+  /// The most bytes of text that become one token, those that are dropped not counted.
+  var longestToken: Int { get }
+
+  /// Bytes that the vocabulary lacks: they become no token.
+  var droppedBytes: Set<UInt8> { get }
 }
 
 extension GGUFMetadata {

@@ -37,8 +37,13 @@ public final class SentencePieceTokenizer: DecoderTokenizer, BoundedTokens {
         "Tokenizer model \(model) is not supported here; use a model with llama (SentencePiece BPE)."
       )
     }
-    guard let tokens = metadata["tokenizer.ggml.tokens"]?.stringArray,
-      let scores = metadata["tokenizer.ggml.scores"]?.floatArray
+    let scoresValue = metadata["tokenizer.ggml.scores"]
+    if let tokens = metadata["tokenizer.ggml.tokens"]?.arrayCount, let scores = scoresValue?.arrayCount,
+      tokens != scores
+    {
+      throw SentencePieceVocabulary.wrongScores(tokens: tokens, scores: scores)
+    }
+    guard let tokens = metadata["tokenizer.ggml.tokens"]?.stringArray, let scores = scoresValue?.floatArray
     else {
       throw ModelError(
         .missing,
@@ -91,7 +96,10 @@ public final class SentencePieceTokenizer: DecoderTokenizer, BoundedTokens {
     vocabulary.kinds.indices.contains(Int(id)) && vocabulary.kinds[Int(id)] == .control
   }
 
-  var longestToken: Int? { vocabulary.longestToken }
+  var longestToken: Int { vocabulary.longestToken }
+
+  /// What has no token of its own becomes that of the unknown.
+  var droppedBytes: Set<UInt8> { [] }
 
   /// Turns UTF-8 into token ids, with a space before it where ``addsSpacePrefix``; invalid sequences become U+FFFD first.
   ///

@@ -37,13 +37,7 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
   init(tokens: GGUFStringArray, kinds: [TokenKind], scores: [Double]) throws(ModelError) {
     let count = tokens.count
     guard (1..<PairTable.symbolLimit).contains(count), scores.count == count else {
-      throw ModelError(
-        .invalidTokenizer,
-        """
-        The vocabulary has \(count) tokens (at most \(PairTable.symbolLimit - 1) are read) and \(scores.count) scores; use \
-        another model file.
-        """
-      )
+      throw Self.wrongScores(tokens: count, scores: scores.count)
     }
     guard !scores.contains(where: \.isNaN) else {
       throw ModelError(.invalidTokenizer, "A token's score is not a number; fetch the model file again.")
@@ -257,6 +251,17 @@ struct SentencePieceVocabulary: MergeVocabulary, Sendable {
       )
     }
     return ids
+  }
+
+  /// What is said of a vocabulary with a wrong number of tokens or scores.
+  static func wrongScores(tokens: Int, scores: Int) -> ModelError {
+    ModelError(
+      .invalidTokenizer,
+      """
+      The vocabulary has \(tokens) tokens (at most \(PairTable.symbolLimit - 1) are read) and \(scores) scores; use \
+      another model file.
+      """
+    )
   }
 
   /// The ranks of scores: 0 for the best, equal for equal ones.

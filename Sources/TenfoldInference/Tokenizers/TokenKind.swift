@@ -32,13 +32,15 @@ enum TokenKind: Int, Sendable {
   ///
   /// - Throws: ``ModelError`` with code ``ModelError/Code/invalidTokenizer`` for another number of kinds.
   static func all(_ metadata: GGUFMetadata, of tokens: GGUFStringArray) throws(ModelError) -> [TokenKind] {
-    let numbers = metadata["tokenizer.ggml.token_type"]?.intArray
-    if let numbers, numbers.count != tokens.count {
+    let value = metadata["tokenizer.ggml.token_type"]
+    // Before any memory is taken for them.
+    if let count = value?.arrayCount, count != tokens.count {
       throw ModelError(
         .invalidTokenizer,
-        "The vocabulary has \(tokens.count) tokens but \(numbers.count) token types; use another model file."
+        "The vocabulary has \(tokens.count) tokens but \(count) token types; use another model file."
       )
     }
+    let numbers = value?.intArray
     var kinds =
       numbers?.map { TokenKind(rawValue: $0) ?? .normal } ?? Array(repeating: .normal, count: tokens.count)
     let named = Set(Self.named.compactMap { metadata[$0]?.int })

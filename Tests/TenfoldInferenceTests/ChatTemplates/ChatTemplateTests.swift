@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TenfoldCore
-import TenfoldInference
 import Testing
+
+@testable import TenfoldInference
 
 @Suite("Chat templates")
 struct ChatTemplateTests {
@@ -178,6 +179,10 @@ struct ChatTemplateTests {
     )
     let plain = try ChatTemplate(source: Self.source)
     #expect(plain.rendered(messages).contains(Self.reasoned))
+    // What a long conversation is judged by before it is written.
+    #expect(template.certainText(of: .assistant(Self.reasoned + " ")) == "answer")
+    #expect(plain.certainText(of: .assistant(Self.reasoned + " ")) == Self.reasoned)
+    #expect(template.certainText(of: .user(Self.reasoned)) == Self.reasoned)
   }
 
   @Test("keep the reasoning after the last question where they say so")
@@ -186,8 +191,8 @@ struct ChatTemplateTests {
       source: Self.reasoningTemplate("{% set ns.last_query_index = index %}'\\n<tool_response>\\n'")
     )
     func written(_ messages: [ChatMessage]) -> [String] {
-      template.rendered(messages, addGenerationPrompt: false).split(separator: "<|im_start|>assistant\n")
-        .dropFirst()
+      template.rendered(messages, addGenerationPrompt: false)
+        .split(separator: "<|im_start|>assistant\n", omittingEmptySubsequences: false).dropFirst()
         .map { String($0.prefix { $0 != "|" }.dropLast()) }
     }
     let tool = ChatMessage(role: .tool, content: "5")

@@ -225,6 +225,30 @@ struct DecoderRunnerTests {
     #expect(!isDone && asked == 2)
   }
 
+  @Test("leaves a bounded amount behind where it spreads attention over threads")
+  func partials() throws {
+    let model = try SyntheticModel().load()
+    let runner = try DecoderRunner(
+      model: model,
+      memory: KeyValueMemory(model.configuration, pageCount: 1),
+      positions: 512,
+      maximumRows: 512,
+      maximumLogitRows: 1,
+      pool: WorkerPool(threads: 16)
+    )
+    func pieces(rows: Int, at position: Int) -> Int {
+      var step = DecoderStep()
+      step.add(Array(repeating: 1, count: rows)[...], at: position, pages: [], logits: 1)
+      runner.prepareAttention(step)
+      return runner.pieces.count
+    }
+    #expect(pieces(rows: 1, at: 32_000) > 100)
+    let few = runner.partials.count
+    #expect(few > 0)
+    #expect(pieces(rows: 512, at: 48_000) == 0)
+    #expect(runner.partials.count == few)
+  }
+
   @Test("refuses tokens outside the vocabulary and too many of them")
   func badTokens() throws {
     let session = try DecoderSession(SyntheticModel().load(), contextLength: 32, threads: 1)

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
 import Testing
 
 @testable import TenfoldInference
@@ -23,7 +24,7 @@ struct EngineSchedulerTests {
     _ id: Int,
     _ count: Int,
     priority: Int = 10,
-    tenant: String = "a",
+    tenant: TenantID = "a",
     shares: Bool = false,
     first: Int32 = 0
   ) {
@@ -250,10 +251,46 @@ struct EngineSchedulerTests {
     #expect(scheduler.plan().first?.start == 64)
   }
 
+  @Test("takes tenants whose names are the same characters in other bytes for two")
+  func tenantBytes() {
+    var scheduler = scheduler()
+    add(&scheduler, 1, 100, tenant: "\u{e9}", shares: true)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 100, tenant: "e\u{301}", shares: true)
+    #expect(step(&scheduler).first { $0.id == 2 }?.start == 0)
+    var shares = FairShares(weights: ["\u{e9}": 2, "e\u{301}": 4])
+    shares.enter("\u{e9}")
+    shares.enter("e\u{301}")
+    shares.charge("\u{e9}", 8)
+    #expect(shares.used(by: "\u{e9}") == 4 && shares.used(by: "e\u{301}") == 0)
+  }
+
+  @Test("charges other tokens in the place of some again")
+  func replacedTokens() throws {
+    var scheduler = scheduler()
+    scheduler.add(
+      id: 1,
+      tokens: Array(0..<10),
+      priority: 10,
+      tenant: "a",
+      sharesPrefix: false,
+      replaceable: 6
+    )
+    _ = step(&scheduler)
+    for path in [[20, 21, 22], [20, 30], [20, 40, 41]] as [[Int32]] {
+      let (before, start) = (scheduler.shares.used(by: "a"), path == [20, 21, 22] ? 10 : 11)
+      scheduler.replaceTokens(of: 1, from: start, with: path.dropFirst(start - 10))
+      let plan = step(&scheduler)
+      #expect(plan.first?.start == start && plan.first?.count == 10 + path.count - start)
+      let work = FairShares.tokenWork * Double(10 + path.count - start)
+      #expect(scheduler.shares.used(by: "a") - before == work, "\(path)")
+    }
+  }
+
   @Test("shares a request's pages among its own answers only, whatever other tenants are called")
   func groupScope() {
     var scheduler = scheduler()
-    func add(_ id: Int, tenant: String, group: Int?) {
+    func add(_ id: Int, tenant: TenantID, group: Int?) {
       scheduler.add(
         id: id,
         tokens: Array(0..<100),

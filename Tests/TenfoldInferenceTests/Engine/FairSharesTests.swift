@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
 import Testing
 
 @testable import TenfoldInference
@@ -13,7 +14,7 @@ struct FairSharesTests {
     var left: [Int: Int] = [:]
     var admitted: [Int] = []
 
-    init(sequences: Int, weights: [String: Double] = [:], blocks: Int = 400) {
+    init(sequences: Int, weights: [TenantID: Double] = [:], blocks: Int = 400) {
       var limits = EngineScheduler.Limits()
       limits.maximumSequences = sequences
       limits.sharedPromptRows = 64
@@ -23,7 +24,7 @@ struct FairSharesTests {
 
     mutating func add(
       _ id: Int,
-      _ tenant: String,
+      _ tenant: TenantID,
       prompt: Int = 40,
       tokens: Int = 4,
       priority: Int = 10,
@@ -145,15 +146,15 @@ struct FairSharesTests {
     var random = SamplerRandom(seed: seed)
     let tenants = Int.random(in: 2...5, using: &random)
     let places = Int.random(in: 1...6, using: &random)
-    let names = (0..<tenants).map { "tenant \($0)" }
-    var weights: [String: Double] = [:]
+    let names = (0..<tenants).map { TenantID("tenant \($0)") }
+    var weights: [TenantID: Double] = [:]
     for name in names where Bool.random(using: &random) {
       weights[name] = Double.random(in: 0.5...4, using: &random)
     }
     var bench = Bench(sequences: places, weights: weights)
     let (longestPrompt, longestAnswer) = (120, 20)
     var id = 0
-    var waits: [String: Int] = [:]
+    var waits: [TenantID: Int] = [:]
     for name in names {
       waits[name] = 0
       for _ in 0..<40 {
@@ -188,9 +189,9 @@ struct FairSharesTests {
     var shares = FairShares()
     shares.enter("here")
     for number in 0..<5_000 {
-      shares.enter("tenant \(number)")
-      shares.charge("tenant \(number)", Double.random(in: 0...100, using: &random))
-      shares.leave("tenant \(number)")
+      shares.enter(TenantID("tenant \(number)"))
+      shares.charge(TenantID("tenant \(number)"), Double.random(in: 0...100, using: &random))
+      shares.leave(TenantID("tenant \(number)"))
     }
     #expect(shares.count <= 1_025, "seed \(seed)")
     #expect(shares.used(by: "here") == 0)

@@ -460,6 +460,67 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
+  @Test(
+    "refuses by its bytes alone what can't fit though its vocabulary lacks a byte, and counts none that it drops"
+  )
+  func droppedBytes() async throws {
+    let vocabulary = DroppingVocabulary()
+    let model = try LocalLanguageModel(
+      model: SyntheticModel().load(),
+      vocabulary: vocabulary,
+      options: .init(threads: 1, contextLength: 64),
+      name: "synthetic"
+    )
+    func code(_ text: String) async -> ModelError.Code? {
+      do {
+        _ = try await model.respond(to: .raw(text, try GenerationOptions(maxTokens: 1)))
+        return nil
+      } catch { return (error as? ModelError)?.code }
+    }
+    #expect(await code(String(repeating: "x", count: 65)) == .promptTooLong)
+    #expect(vocabulary.encodings == 0)
+    #expect(await code("x" + String(repeating: "\u{4}", count: 500)) == nil)
+    #expect(vocabulary.encodings == 1)
+    await model.shutdown()
+  }
+
+  @Test(
+    "refuses choices that its vocabulary can't spell, or can't tell apart, and goes on",
+    .timeLimit(.minutes(10))
+  )
+  func unspeakableChoices() async throws {
+    let model = try LocalLanguageModel(
+      model: SyntheticModel().load(),
+      vocabulary: DroppingVocabulary(),
+      options: .init(threads: 1),
+      name: "synthetic"
+    )
+    for choices in [["\u{4}"], ["yes", "\u{4}"], ["no\u{4}"], ["a\u{4}", "a"], ["A", "\u{C1}"]] {
+      let error = await #expect(throws: RequestError.self, "\(choices)") {
+        _ = try await model.run("is it so? ", GenerationOptions(choices: choices))
+      }
+      #expect(error?.code == .invalidOption && error?.message.contains("choices[") == true)
+    }
+    let answer = try await model.run("is it so? ", GenerationOptions(choices: ["yes", "no"])).completion
+    #expect(["yes", "no"].contains(answer.text))
+    await model.shutdown()
+  }
+
+  @Test("computes what choices have in common once")
+  func choicesWithCommonBeginning() async throws {
+    let model = try LocalLanguageModel.synthetic(options: .init(threads: 1, speculation: .off))
+    let prompt = "which one is it? "
+    let choices =
+      (0..<26).map { "the answer is number \(UnicodeScalar(UInt8(97 + $0)))x" }
+      + (0..<26).map { "the answer is letter \(UnicodeScalar(UInt8(97 + $0)))y" }
+    let completion = try await model.run(prompt, GenerationOptions(choices: choices)).completion
+    #expect(choices.contains(completion.text))
+    await model.waitForIdle()
+    // The prompt, what all begin with, and then two ways of seven.
+    #expect(model.statistics.computedRows <= prompt.utf8.count + 14 + 2 * 8)
+    await model.shutdown()
+  }
+
   @Test("ends at the deadline with what it has", .timeLimit(.minutes(10)))
   func deadline() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])
@@ -617,6 +678,32 @@ private final class TokenCount: Sendable {
       return count
     }
   }
+}
+
+/// Lacks U+0004, which it drops, and takes U+00C1 for an A; counts the texts that are cut into tokens.
+private final class DroppingVocabulary: DecoderVocabulary {
+  private let base = ASCIIVocabulary(endTokens: [])
+  private let cuts = Mutex(0)
+
+  var encodings: Int { cuts.withLock { $0 } }
+  var endTokens: Set<Int32> { base.endTokens }
+  var turnEnd: Int32? { 127 }
+  var count: Int { base.count }
+  var longestToken: Int? { 1 }
+  var droppedBytes: Set<UInt8> { [4] }
+
+  func bytes(of token: Int32) -> [UInt8] { base.bytes(of: token) }
+
+  func encode(_ text: String) throws(ModelError) -> [Int32] {
+    cuts.withLock { $0 += 1 }
+    return try base.encode(text.replacing("\u{4}", with: "").replacing("\u{C1}", with: "A"))
+  }
+
+  func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
+    try encode(messages.map(\.content).joined())
+  }
+
+  func makeDetokenizer() -> any TokenDetokenizer { base.makeDetokenizer() }
 }
 
 /// Counts the texts that are cut into tokens; "abc" is one token, and messages are trimmed.

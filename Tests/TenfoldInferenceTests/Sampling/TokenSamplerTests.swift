@@ -65,6 +65,19 @@ struct TokenSamplerTests {
     if !(value < 0) { #expect(throws: ModelError.self) { try choose(&sampler, [0, value, 1]) } }
   }
 
+  @Test("refuses logits that the options make infinite")
+  func madeInfinite() throws {
+    for options in [
+      try GenerationOptions(temperature: 1, topP: 0.9, repetitionPenalty: 0.01),
+      try GenerationOptions(temperature: 1, topK: 1, repetitionPenalty: 0.01),
+      try GenerationOptions(repetitionPenalty: 0.01),
+    ] {
+      var sampler = sampler(options, prompt: [0])
+      let error = #expect(throws: ModelError.self) { try choose(&sampler, [1e37, 0]) }
+      #expect(error?.code == .invalidTensor)
+    }
+  }
+
   @Test("draws in proportion at temperature 1")
   func proportional() throws {
     let counts = try counts(GenerationOptions(temperature: 1, seed: 3), [log(1), log(2), log(5)])

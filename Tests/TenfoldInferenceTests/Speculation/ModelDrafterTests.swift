@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import TenfoldCore
 import TenfoldKernels
 import Testing
 
@@ -100,7 +101,7 @@ struct ModelDrafterTests {
       drafter.dropGuesses()
       let guesses = try drafter.propose(
         for: asked.map { id in
-          let scope = id % 4 == 0 ? nil : BlockAllocator.Scope(tenant: "tenant \(id % 2)")
+          let scope = id % 4 == 0 ? nil : BlockAllocator.Scope(tenant: TenantID("tenant \(id % 2)"))
           return Self.request(id, living[id] ?? [], room: Int.random(in: 1...8, using: &random), scope: scope)
         },
         Self.around(

@@ -49,7 +49,8 @@ struct AnyTextTests {
       try SmallVocabulary.tokenizer(), try SmallVocabulary.tokenizer(pre: "llama-bpe"),
       try SmallModels.bytePair("qwen2"), pieces, try SmallModels.sentencePiece(),
     ] as [any DecoderTokenizer & BoundedTokens] {
-      let longest = try #require(tokenizer.longestToken)
+      let longest = tokenizer.longestToken
+      #expect(tokenizer.droppedBytes.isEmpty)
       for part in [text] + parts.map({ String(repeating: $0, count: 50) }) {
         let count = tokenizer.encode(prompt: part).count
         #expect(count * longest >= part.utf8.count, "seed \(seed): \(part)")
@@ -57,7 +58,7 @@ struct AnyTextTests {
     }
   }
 
-  @Test("a vocabulary that drops bytes knows no longest token")
+  @Test("a vocabulary knows which bytes it drops")
   func droppedBytes() throws {
     let tokens = Array(SmallVocabulary.alphabet.dropFirst(0x41))
     var writer = GGUFWriter()
@@ -66,7 +67,16 @@ struct AnyTextTests {
     writer.set("tokenizer.ggml.tokens", tokens)
     writer.set("tokenizer.ggml.merges", [] as [String])
     let tokenizer = try BytePairTokenizer(metadata: SmallVocabulary.metadata(writer))
-    #expect(tokenizer.longestToken == nil)
+    #expect(tokenizer.longestToken == 1)
+    let dropped = SmallVocabulary.alphabet.prefix(0x41).reduce(into: Set<UInt8>()) { dropped, character in
+      guard let scalar = character.unicodeScalars.first.map({ Int($0.value) }) else { return }
+      dropped.insert(UInt8(truncatingIfNeeded: ByteLevelAlphabet.bytes[scalar]))
+    }
+    #expect(tokenizer.droppedBytes == dropped && dropped.count == 0x41)
+    for byte in UInt8(0x20)..<0x7F {
+      let ids = tokenizer.encode(String(UnicodeScalar(byte)))
+      #expect(ids.isEmpty == dropped.contains(byte), "\(byte)")
+    }
   }
 
   @Test("any bytes are taken by every kind", arguments: [1, 2, 3] as [UInt64])
