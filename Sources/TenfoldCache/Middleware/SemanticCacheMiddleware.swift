@@ -105,6 +105,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     guard policy.allowsSemanticHit || policy.allowsStore, let key = cache.key(for: request) else {
       return try await next(request)
     }
+    let generation = cache.generation
     var request = request
     var found: Found?
     let context = request.context
@@ -135,7 +136,9 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
         isStale: found.hit.isStale
       )
       guard found.hit.isStale else {
-        if policy.allowsStore, found.key != key { keepAlias(of: found, for: key, question: question) }
+        if policy.allowsStore, found.key != key {
+          keepAlias(of: found, for: key, question: question, since: generation)
+        }
         return found.hit.answer.stream(answeredBy: source, trace: trace)
       }
       stale = StaleFallback(stage: Self.stage, hit: found.hit, source: source)
@@ -144,8 +147,13 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
       if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore, let embedding else { return stream }
     return stream.capturing(for: cache) { [cache, index] completion in
-      cache.fill(CachedAnswer(completion, question: question, embedding: embedding), for: key)
+      let answer = CachedAnswer(completion, question: question, embedding: embedding)
+      guard cache.fill(answer, for: key, since: generation) else { return }
       _ = index.add(EmbeddedEntry(key: key, question: question, embedding: embedding))
+      // An erasure that looked through the index before this has noted itself before that.
+      if cache.isOutdated(since: generation, tenant: key.namespace.tenant, documents: answer.documents) {
+        index.remove(key)
+      }
       trace.record(
         StageRecord(stage: ExactCacheMiddleware.fillStage, work: .zero, note: key.digest.description)
       )
@@ -189,12 +197,15 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     note: inout String
   ) async throws -> Found? {
     do {
+      let generation = cache.generation
       if index.open(key.namespace) {
         let stored = try await cache.store.embeddedEntries(
           in: key.namespace,
           limit: options.entriesPerNamespace
         )
         for entry in stored.reversed() { _ = index.add(entry) }
+        let tenant = key.namespace.tenant
+        if cache.isOutdated(since: generation, tenant: tenant, documents: []) { index.removeAll(of: tenant) }
       }
       var near = try await index.neighbours(
         of: embedding.values,
@@ -236,12 +247,12 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     }
   }
 
-  private func keepAlias(of found: Found, for key: CacheKey, question: String) {
+  private func keepAlias(of found: Found, for key: CacheKey, question: String, since generation: UInt64) {
     var answer = found.hit.answer
     answer.alias = CachedAnswer.Alias(entry: answer.entryName(found.key), similarity: found.similarity)
     answer.question = question
     answer.embedding = nil
-    cache.fill(answer, for: key, timeToLive: found.hit.remaining)
+    cache.fill(answer, for: key, since: generation, timeToLive: found.hit.remaining)
   }
 }
 
