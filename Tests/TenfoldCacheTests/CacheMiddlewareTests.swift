@@ -317,6 +317,37 @@ struct SemanticCacheMiddlewareTests {
     #expect(model.requests.count == 3)
   }
 
+  @Test("an answer is served only to what is near its own question, not to what is near an alias of it")
+  func aliasesDoNotChain() async throws {
+    let time = ManualTime()
+    let store = InMemoryCacheStore(options: .init(lifetime: .init(jitter: 0), seed: 1), time: time.source)
+    let cache = ResponseCache(
+      store: store,
+      model: model.profile,
+      options: .init(timeToLive: .seconds(10)),
+      corpusEpoch: { 0 }
+    )
+    // At 0, 8 and 24 degrees: cosines of 0.990, 0.961, and 0.914 between the outer two.
+    let embedder = TableEmbedder(table: [
+      "one": [1, 0], "two": [0.99027, 0.13917], "three": [0.91355, 0.40674],
+    ])
+    let semantic = SemanticCacheMiddleware(
+      cache: cache,
+      embedder: embedder,
+      options: .init(policy: .init(threshold: 0.95, cacheGuard: CacheGuard(checks: [])))
+    )
+    let layers: [any InferenceMiddleware] = [ExactCacheMiddleware(cache: cache), semantic]
+    _ = try await ask(layers, model, InferenceRequest("two", tenant: "a"))
+    time.advance(by: .seconds(20))
+    for question in ["one", "two"] {
+      let answer = try await ask(layers, model, InferenceRequest(question, tenant: "a"))
+      #expect(answer.text == "You asked: one")
+    }
+    let third = try await ask(layers, model, InferenceRequest("three", tenant: "a"))
+    #expect(third.text == "You asked: three")
+    #expect(model.requests.map(\.question) == ["two", "one", "three"])
+  }
+
   @Test("the guard keeps a near question of another meaning out")
   func guarded() async throws {
     let (_, layers) = makeLayers()

@@ -219,7 +219,9 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
         switch options.policy.decide(question, among: candidates) {
         case .serve(let position):
           let chosen = near[position]
-          if let hit = try await cache.store.answer(for: chosen.key, allowingStale: true) {
+          let stored = try await cache.store.answer(for: chosen.key, allowingStale: true)
+          // An alias holds the answer to yet another wording, with which this question was not compared.
+          if let hit = stored, hit.answer.alias == nil {
             guard !hit.isStale || allowsStale else {
               near.remove(at: position)
               continue
@@ -227,7 +229,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
             note = "\(hit.isStale ? "stale" : "hit") at \(chosen.similarity)"
             return Found(hit: hit, key: chosen.key, similarity: chosen.similarity)
           }
-          // The store has let go of it.
+          // The store has let go of it, or of the answer that was this wording's own.
           index.remove(chosen.key)
           near.remove(at: position)
         case .tooFar(let similarity):
