@@ -113,6 +113,28 @@ struct InMemoryCacheStoreTests {
     #expect(rest == 0)
   }
 
+  @Test("answers that are over keep nobody out, however dear they were", arguments: [0, 1, 2])
+  func expired(attemptsBefore: Int) async throws {
+    let time = ManualTime()
+    let store = InMemoryCacheStore(
+      options: .init(capacityInBytes: 10_000, lifetime: .init(jitter: 0, staleGrace: .zero), seed: 1),
+      time: time.source
+    )
+    for index in 0..<30 {
+      let name = "dear \(index)"
+      try await store.set(makeAnswer(name, tokens: 1_000_000), for: makeKey(name), timeToLive: nil)
+    }
+    #expect(await store.statistics().bytes > 9000)
+    for index in 0..<attemptsBefore {
+      let name = "cheap \(index)"
+      #expect(try await store.set(makeAnswer(name, tokens: 1), for: makeKey(name), timeToLive: nil) == false)
+    }
+    time.advance(by: .seconds(2 * 86_400))
+    #expect(try await store.set(makeAnswer("new", tokens: 1), for: makeKey("new"), timeToLive: nil))
+    let statistics = await store.statistics()
+    #expect(statistics.entries == 1 && statistics.expirations > 10)
+  }
+
   @Test("many tasks at once do no harm")
   func concurrent() async throws {
     let store = InMemoryCacheStore(options: .init(capacityInBytes: 20_000))
