@@ -59,10 +59,18 @@ final class FailingStore: CacheStore {
   /// Answers that were taken in.
   let stored = WatchedState(0)
 
-  init(_ inner: InMemoryCacheStore) { self.inner = inner }
+  private let failure: any Error
+
+  init(
+    _ inner: InMemoryCacheStore,
+    failure: any Error = CacheError(.storageFull, "The disk is full.")
+  ) {
+    self.inner = inner
+    self.failure = failure
+  }
 
   private func check() throws {
-    if isFailing.withLock({ $0 }) { throw CacheError(.storageFull, "The disk is full.") }
+    if isFailing.withLock({ $0 }) { throw failure }
   }
 
   func answers(for keys: [CacheKey], allowingStale: Bool) async throws -> [CacheHit?] {

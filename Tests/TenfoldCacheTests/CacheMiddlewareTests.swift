@@ -412,6 +412,25 @@ struct SemanticCacheMiddlewareTests {
     #expect(other.text == "You asked: How tall is K2?")
   }
 
+  @Test("vectors that could not be loaded are loaded at the next question", arguments: [false, true])
+  func failedLoad(isCancelled: Bool) async throws {
+    let inner = InMemoryCacheStore(options: .init(seed: 1))
+    let (_, before) = makeLayers(inner)
+    _ = try await ask(before, model, InferenceRequest("How tall is K2?", tenant: "a"))
+    let store = FailingStore(
+      inner,
+      failure: isCancelled ? CancellationError() : CacheError(.storeFailed, "The disk is gone.")
+    )
+    let (_, after) = makeLayers(store)
+    store.isFailing.withLock { $0 = true }
+    // The exact cache asks the store too; here only the loading is meant to fail.
+    let first = try? await ask([after[1]], model, InferenceRequest("How wide is a house?", tenant: "a"))
+    #expect((first == nil) == isCancelled)
+    store.isFailing.withLock { $0 = false }
+    let other = try await ask(after, model, InferenceRequest("Please tell me how tall K2 is.", tenant: "a"))
+    #expect(other.text == "You asked: How tall is K2?")
+  }
+
   @Test("vectors take no more memory than they may, and what left memory comes back from the store")
   func bounded() async throws {
     let store = InMemoryCacheStore()

@@ -62,6 +62,11 @@ final class SemanticIndex: Sendable {
     }
   }
 
+  /// Takes note that what the store has could not be loaded, so that the next one tries again.
+  func abandonLoad(_ namespace: CacheNamespace) {
+    state.withLock { $0.shards[namespace]?.isLoaded = false }
+  }
+
   /// Sees to it that a namespace has a shard, and notes its use.
   private func makeShard(_ namespace: CacheNamespace, _ state: inout State) -> Bool {
     state.uses += 1

@@ -197,16 +197,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     note: inout String
   ) async throws -> Found? {
     do {
-      let generation = cache.generation
-      if index.open(key.namespace) {
-        let stored = try await cache.store.embeddedEntries(
-          in: key.namespace,
-          limit: options.entriesPerNamespace
-        )
-        for entry in stored.reversed() { _ = index.add(entry) }
-        let tenant = key.namespace.tenant
-        if cache.isOutdated(since: generation, tenant: tenant, documents: []) { index.removeAll(of: tenant) }
-      }
+      if index.open(key.namespace) { try await load(key.namespace) }
       var near = try await index.neighbours(
         of: embedding.values,
         in: key.namespace,
@@ -247,6 +238,21 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
       note = "degraded: \(error)"
       return nil
     }
+  }
+
+  /// Takes the vectors of a namespace over from the store; one who is cancelled, or whom the store fails, leaves that to
+  /// the next.
+  private func load(_ namespace: CacheNamespace) async throws {
+    let generation = cache.generation
+    do {
+      let stored = try await cache.store.embeddedEntries(in: namespace, limit: options.entriesPerNamespace)
+      for entry in stored.reversed() { _ = index.add(entry) }
+    } catch {
+      index.abandonLoad(namespace)
+      throw error
+    }
+    let tenant = namespace.tenant
+    if cache.isOutdated(since: generation, tenant: tenant, documents: []) { index.removeAll(of: tenant) }
   }
 
   private func keepAlias(of found: Found, for key: CacheKey, question: String, since generation: UInt64) {
