@@ -56,9 +56,6 @@ func ask(
 final class FailingStore: CacheStore {
   let inner: InMemoryCacheStore
   let isFailing = Mutex(false)
-  /// Answers that were taken in.
-  let stored = WatchedState(0)
-
   private let failure: any Error
 
   init(
@@ -79,9 +76,7 @@ final class FailingStore: CacheStore {
   }
   func set(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration?) async throws -> Bool {
     try check()
-    let isNew = try await inner.set(answer, for: key, timeToLive: timeToLive)
-    stored.withLock { $0 += 1 }
-    return isNew
+    return try await inner.set(answer, for: key, timeToLive: timeToLive)
   }
   func remove(_ keys: [CacheKey]) async throws -> Int { try await inner.remove(keys) }
   func invalidate(documents: Set<DocumentID>) async throws -> Int {

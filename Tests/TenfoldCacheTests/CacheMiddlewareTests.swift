@@ -212,7 +212,7 @@ struct ExactCacheMiddlewareTests {
 
   @Test("answers wait in a bounded buffer and are stored by the service, the rest when it stops")
   func writeBehind() async throws {
-    let store = FailingStore(InMemoryCacheStore())
+    let store = HeldStore()
     let cache = ResponseCache(
       store: store,
       model: model.profile,
@@ -225,10 +225,14 @@ struct ExactCacheMiddlewareTests {
     #expect(await cache.statistics().entries == 0)
     await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await cache.run() }
-      await store.stored.wait { $0 == 4 }
-      #expect(await cache.statistics().entries == 4)
+      // The first of four is being stored; what comes now waits, and the service is stopped.
+      await store.begun.wait { $0 == 1 }
+      for index in 10..<13 { _ = try? await ask([exact], model, InferenceRequest("q\(index)", tenant: "a")) }
       group.cancelAll()
+      store.release()
     }
+    #expect(await cache.statistics().entries == 7)
+    #expect(await cache.statistics().droppedFills == 6)
   }
 }
 

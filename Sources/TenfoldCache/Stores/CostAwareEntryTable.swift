@@ -99,14 +99,14 @@ struct CostAwareEntryTable: Sendable {
     now: ContinuousClock.Instant
   ) -> Bool {
     let bytes = answer.byteCount + 2 * key.text.utf8.count
+    let demand = entries[key]?.demand ?? ghosts[key.digest] ?? clock / halfLife
+    // Also where the new answer is refused: it was to replace the old one.
+    drop(key)
     guard bytes <= min(maximumEntryBytes, capacityInBytes), timeToLive > .zero else {
       statistics.rejections += 1
       return false
     }
     let density = Double.log2Ratio(answer.savedTokens, bytes)
-    let demand = entries[key]?.demand ?? ghosts[key.digest] ?? clock / halfLife
-    let old = entries[key]
-    if old != nil { drop(key) }
     guard makeRoom(for: bytes, worth: demand + density, now: now) else {
       statistics.rejections += 1
       haunt(key.digest, demand)

@@ -155,6 +155,12 @@ public final class SQLiteCacheStore: CacheStore {
     let lifeMilliseconds = Int64(life.inMilliseconds)
     let bytes = answer.byteCount + 2 * key.text.utf8.count
     guard lifeMilliseconds > 0, bytes <= min(options.maximumEntryBytes, options.capacityInBytes) else {
+      // It was to replace the old one.
+      try await run {
+        try await self.database.write { transaction in
+          _ = try transaction.execute("DELETE FROM cache_entry WHERE digest = ?1", key.digest.bytes)
+        }
+      }
       counters.withLock { $0.rejections += 1 }
       return false
     }
