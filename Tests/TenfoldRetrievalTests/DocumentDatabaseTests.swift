@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TenfoldCore
+import TenfoldStorage
 import TenfoldTesting
 import Testing
 
@@ -56,6 +57,94 @@ struct DocumentDatabaseTests {
     #expect(try await lookUps(index, some) == 3)
     #expect(try await lookUps(index, some) == 1)
     await index.close()
+  }
+
+  @Test("a hybrid search resolves its filter once, and once only until a document changes")
+  func filters() async throws {
+    let folder = try TestFolder()
+    let index = try await SearchIndex.open(folder.file("library"), embedder: HashingTextEmbedder())
+    let documents = RetrieverContract.documents.map {
+      IndexedDocument(id: $0.id, title: $0.title, text: $0.text)
+    }
+    try await index.add(documents)
+    let retriever = try index.retriever()
+    func search(_ allowed: [DocumentID]?) async throws -> (lookUps: Int, found: Set<DocumentID>) {
+      let before = index.documents.lookUps
+      let query = try RetrievalQuery("what lowers fever", allowedDocuments: allowed.map { Set($0) })
+      let found = try await retriever.retrieve(query)
+      #expect(!found.isPartial)
+      return (index.documents.lookUps - before, Set(found.passages.map(\.document)))
+    }
+    // Dense search finds everything, so all documents are in memory afterwards.
+    #expect(try await search(nil).found.count == documents.count)
+    let allowed = Array(documents.map(\.id).prefix(3)) + ["unknown"]
+    for lookUps in [4, 0] {
+      let result = try await search(allowed)
+      #expect(result.lookUps == lookUps)
+      #expect(result.found == Set(allowed.prefix(3)))
+    }
+    #expect(try await search(allowed.reversed()).lookUps == 0)
+    #expect(try await search(Array(allowed.prefix(2))).found == Set(allowed.prefix(2)))
+    // A document that comes with the id that was unknown is found from then on.
+    try await index.add([IndexedDocument(id: "unknown", text: "what lowers fever")])
+    let added = try await search(allowed)
+    #expect(added.found == Set(allowed))
+    try await index.remove(["unknown"])
+    let removed = try await search(allowed)
+    #expect(removed.lookUps == 4 && removed.found == Set(allowed.prefix(3)))
+    await index.close()
+  }
+
+  @Test("vectors are not read where only texts are asked for, nor texts where only ids are")
+  func columns() async throws {
+    let folder = try TestFolder()
+    let index = try await SearchIndex.open(folder.file("library"), embedder: HashingTextEmbedder())
+    try await index.add([IndexedDocument(id: "a", title: "A", text: "one", metadata: ["k": "v"])])
+    let numbers = try await index.documents.numbers(of: ["a"]).sorted()
+    // What can't be a vector would be an error if it were read.
+    let database = try await SQLiteDatabase.open(
+      .file(folder.file("library/documents.sqlite")),
+      schemas: [StoredDocument.schema]
+    )
+    try await database.write { tx in try tx.execute("UPDATE document SET vector = x'010203'") }
+    await database.close()
+    #expect(try await index.contained(["a", "b"]) == ["a"])
+    // The text was not in memory yet.
+    #expect(try await lookUps(index, numbers) == 1)
+    #expect(try await index.documents.documents(numbers).values.first?.metadata == ["k": "v"])
+    #expect(try await index.document("a")?.text == "one")
+    await #expect(throws: RetrievalError.self) {
+      try await index.documents.page(after: 0, changedSince: 0, limit: 1)
+    }
+    await index.close()
+  }
+
+  @Test("one who fails to resolve a filter leaves it to those who waited for it")
+  func failedResolution() async throws {
+    struct Failure: Error {}
+    let known = DocumentNumbers()
+    let begun = WatchedState(0)
+    let isReleased = WatchedState(false)
+    let results = try await withThrowingTaskGroup(of: Set<UInt64>?.self) { group in
+      group.addTask {
+        try? await known.numbers(of: ["a"]) {
+          begun.withLock { $0 += 1 }
+          await isReleased.wait { $0 }
+          throw Failure()
+        }
+      }
+      await begun.wait { $0 == 1 }
+      group.addTask { try await known.numbers(of: ["a"]) { [1] } }
+      isReleased.withLock { $0 = true }
+      var results: [Set<UInt64>?] = []
+      for try await result in group { results.append(result) }
+      return results
+    }
+    #expect(Set(results) == [nil, [1]])
+    #expect(try await known.numbers(of: ["a", "b"]) { [1, 2] } == [1, 2])
+    #expect(try await known.numbers(of: ["a", "b"]) { throw Failure() } == [1, 2])
+    known.invalidate()
+    #expect(try await known.numbers(of: ["a", "b"]) { [1, 3] } == [1, 3])
   }
 
   @Test("the cache keeps to its bytes and gives what was put in, whatever comes", arguments: 0..<20)

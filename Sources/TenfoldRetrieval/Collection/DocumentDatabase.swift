@@ -17,6 +17,7 @@ final class DocumentDatabase: DocumentSource {
   /// Held as long as anything can use the collection, its retrievers too.
   private let lock: CollectionLock
   private let cache: Mutex<Cache>
+  private let known = DocumentNumbers()
   private let statements = Atomic<Int>(0)
 
   /// How many statements have looked documents up.
@@ -222,15 +223,32 @@ final class DocumentDatabase: DocumentSource {
   func document(_ id: DocumentID) async throws(RetrievalError) -> IndexedDocument? {
     try await Self.mapped {
       try await self.database.read { tx in
-        try tx.first("SELECT \(StoredDocument.columns) FROM document WHERE id = ?1", id.rawValue) { row in
-          try StoredDocument(row).document
+        try tx.first("SELECT number, \(StoredDocument.texts) FROM document WHERE id = ?1", id.rawValue) {
+          row in
+          try StoredDocument.document(row, from: 1, number: UInt64(bitPattern: try row.int64(0)))
         }
       }
     }
   }
 
+  /// Which of some documents are there.
+  func contained(_ ids: Set<DocumentID>) async throws(RetrievalError) -> Set<DocumentID> {
+    statements.add(ids.count, ordering: .relaxed)
+    return try await Self.mapped {
+      try await self.database.read { tx in
+        let statement = try tx.prepare("SELECT 1 FROM document WHERE id = ?1")
+        return try ids.filter { id in try !statement.query(id.rawValue) { row in try row.int64(0) }.isEmpty }
+      }
+    }
+  }
+
   func numbers(of ids: Set<DocumentID>) async throws -> Set<UInt64> {
-    try await Self.mapped {
+    try await known.numbers(of: ids) { try await self.lookUp(ids) }
+  }
+
+  private func lookUp(_ ids: Set<DocumentID>) async throws(RetrievalError) -> Set<UInt64> {
+    statements.add(ids.count, ordering: .relaxed)
+    return try await Self.mapped {
       try await self.database.read { tx in
         let statement = try tx.prepare("SELECT number FROM document WHERE id = ?1")
         var numbers: Set<UInt64> = []
@@ -256,9 +274,11 @@ final class DocumentDatabase: DocumentSource {
     statements.add(missing.count, ordering: .relaxed)
     let read = try await Self.mapped {
       try await self.database.read { tx in
-        let statement = try tx.prepare("SELECT \(StoredDocument.columns) FROM document WHERE number = ?1")
+        let statement = try tx.prepare("SELECT \(StoredDocument.texts) FROM document WHERE number = ?1")
         return try missing.flatMap { number in
-          try statement.query(Int64(bitPattern: number)) { row in try StoredDocument(row) }
+          try statement.query(Int64(bitPattern: number)) { row in
+            (number: number, document: try StoredDocument.document(row, from: 0, number: number))
+          }
         }
       }
     }
@@ -272,6 +292,7 @@ final class DocumentDatabase: DocumentSource {
 
   /// Drops documents that changed from memory.
   func invalidate(_ numbers: [UInt64]) {
+    known.invalidate()
     cache.withLock { cache in
       cache.generation += 1
       for number in numbers { cache.documents.remove(number) }
