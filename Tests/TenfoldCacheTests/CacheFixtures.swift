@@ -56,13 +56,18 @@ func ask(
 final class FailingStore: CacheStore {
   let inner: InMemoryCacheStore
   let isFailing = Mutex(false)
-  /// Answers that were taken in.
-  let stored = WatchedState(0)
+  private let failure: any Error
 
-  init(_ inner: InMemoryCacheStore) { self.inner = inner }
+  init(
+    _ inner: InMemoryCacheStore,
+    failure: any Error = CacheError(.storageFull, "The disk is full.")
+  ) {
+    self.inner = inner
+    self.failure = failure
+  }
 
   private func check() throws {
-    if isFailing.withLock({ $0 }) { throw CacheError(.storageFull, "The disk is full.") }
+    if isFailing.withLock({ $0 }) { throw failure }
   }
 
   func answers(for keys: [CacheKey], allowingStale: Bool) async throws -> [CacheHit?] {
@@ -71,9 +76,7 @@ final class FailingStore: CacheStore {
   }
   func set(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration?) async throws -> Bool {
     try check()
-    let isNew = try await inner.set(answer, for: key, timeToLive: timeToLive)
-    stored.withLock { $0 += 1 }
-    return isNew
+    return try await inner.set(answer, for: key, timeToLive: timeToLive)
   }
   func remove(_ keys: [CacheKey]) async throws -> Int { try await inner.remove(keys) }
   func invalidate(documents: Set<DocumentID>) async throws -> Int {
@@ -86,6 +89,62 @@ final class FailingStore: CacheStore {
     return try await inner.embeddedEntries(in: namespace, limit: limit)
   }
   func statistics() async -> CacheStatistics { await inner.statistics() }
+}
+
+/// A store whose writes take effect only when the test says so, also those of a task that is cancelled.
+final class HeldStore: CacheStore {
+  let inner = InMemoryCacheStore(options: .init(seed: 1))
+  /// Writes that were begun.
+  let begun = WatchedState(0)
+  private let gate = Mutex((isOpen: false, waiters: [CheckedContinuation<Void, Never>]()))
+
+  func release() {
+    let waiters = gate.withLock { gate in
+      gate.isOpen = true
+      defer { gate.waiters = [] }
+      return gate.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  func answers(for keys: [CacheKey], allowingStale: Bool) async throws -> [CacheHit?] {
+    try await inner.answers(for: keys, allowingStale: allowingStale)
+  }
+  func set(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration?) async throws -> Bool {
+    begun.withLock { $0 += 1 }
+    await withCheckedContinuation { continuation in
+      let isOpen = gate.withLock { gate in
+        if !gate.isOpen { gate.waiters.append(continuation) }
+        return gate.isOpen
+      }
+      if isOpen { continuation.resume() }
+    }
+    return try await inner.set(answer, for: key, timeToLive: timeToLive)
+  }
+  func remove(_ keys: [CacheKey]) async throws -> Int { try await inner.remove(keys) }
+  func invalidate(documents: Set<DocumentID>) async throws -> Int {
+    try await inner.invalidate(documents: documents)
+  }
+  func removeAll(of tenant: TenantID) async throws -> Int { try await inner.removeAll(of: tenant) }
+  func evict(toBytes bytes: Int) async throws -> Int { try await inner.evict(toBytes: bytes) }
+  func embeddedEntries(in namespace: CacheNamespace, limit: Int) async throws -> [EmbeddedEntry] {
+    try await inner.embeddedEntries(in: namespace, limit: limit)
+  }
+  func statistics() async -> CacheStatistics { await inner.statistics() }
+}
+
+/// A model that answers when the test says so.
+struct HeldModel: LanguageModel {
+  let profile = testProfile
+  /// Requests that came.
+  let begun = WatchedState(0)
+  let isReleased = WatchedState(false)
+
+  func generate(_ request: InferenceRequest) async throws -> GenerationStream {
+    begun.withLock { $0 += 1 }
+    await isReleased.wait { $0 }
+    return try await ScriptedLanguageModel { _ in .text("good") }.generate(request)
+  }
 }
 
 /// An embedder whose vectors the test chooses.

@@ -15,6 +15,28 @@ struct CacheGuardTests {
       ("What is 12 minus 4?", "What is 144 minus 4?", .numbers),
       ("List five fruits", "List six fruits", .numbers),
       ("What is 2 + 2?", "What is 2 * 2?", .numbers),
+      ("What is 2 + 2?", "What is 2 \u{d7} 2?", .numbers),
+      ("What is 6 \u{f7} 2?", "What is 6 2?", .numbers),
+      ("What is 6 \u{2212} 2?", "What is 6 2?", .numbers),
+      ("What is 6 - 2?", "What is 6 2?", .numbers),
+      ("What is 1 + 2 - 3?", "What is 1 - 2 + 3?", .order),
+      ("Is it safe at -20 C?", "Is it safe at 20 C?", .numbers),
+      ("Is it safe at \u{2212}20 C?", "Is it safe at 20 C?", .numbers),
+      ("Is it safe (-20 C)?", "Is it safe (20 C)?", .numbers),
+      ("Is it safe from -20 to 30 C?", "Is it safe from 20 to -30 C?", .numbers),
+      ("Is it safe from -20 to 20 C?", "Is it safe from 20 to -20 C?", .order),
+      ("How much is -$5 in euros?", "How much is $5 in euros?", .numbers),
+      ("Is -.5 a root?", "Is .5 a root?", .numbers),
+      ("Is x \u{2264} 5?", "Is x \u{2265} 5?", .numbers),
+      ("Is x = 5?", "Is x \u{2260} 5?", .numbers),
+      ("When is a && b true?", "When is a || b true?", .numbers),
+      ("What does ~x do?", "What does x do?", .numbers),
+      ("Who is @ana?", "Who is ana?", .numbers),
+      ("What is C?", "What is C#?", .numbers),
+      ("Is 5 \u{a5} a lot?", "Is 5 \u{20b9} a lot?", .numbers),
+      ("Convert $5 to \u{20ac}", "Convert 5 \u{20ac} to $", .order),
+      ("Nimm 1,5 mg", "Nimm 15 mg", .numbers),
+      ("Nimm 1,5000 mg", "Nimm 15000 mg", .numbers),
       ("Is smoking allowed here?", "Is smoking not allowed here?", .negation),
       ("Why doesn't sugar dissolve in oil?", "Why does sugar dissolve in oil?", .negation),
       ("What is the maximum speed?", "What is the minimum speed?", .negation),
@@ -43,6 +65,9 @@ struct CacheGuardTests {
       ("How can I boil an egg?", "How do I boil eggs?"),
       ("Why don't cats like water?", "Why do cats not like water?"),
       ("What's the capital of France?", "Tell me the capital of France"),
+      ("Is it a well-known fact?", "Is it a well known fact?"),
+      ("Is \u{2212}20 C safe?", "Is -20 C safe?"), ("What is 6 - 2?", "What is 6 \u{2212} 2?"),
+      ("What costs $1,234,567.50?", "What costs 1234567.50$?"), ("Is 1,000 m far?", "Is 1000 m far?"),
       ("what is the capital of france", "What is the capital of France?"),
       ("请问 北京市的人口是多少？", "请问北京市的人口是多少?"),
       ("", ""), ("?", "!"),
@@ -56,7 +81,7 @@ struct CacheGuardTests {
   @Test("never objects to the same question, and no text traps it", arguments: 0..<200)
   func same(seed: Int) {
     var generator = SeededGenerator(seed: UInt64(seed))
-    let alphabet = Array("abcXYZ 019.,?!'’-+%\n\u{0}é👩‍👩‍👧ß中") + [" ", " ", " "]
+    let alphabet = Array("abcXYZ 019.,?!'’-\u{2212}\u{2013}+%#\n\u{0}é👩‍👩‍👧ß中") + [" ", " ", " "]
     func text() -> String {
       String(
         (0..<Int.random(in: 0..<60, using: &generator)).compactMap { _ in

@@ -212,7 +212,7 @@ struct ExactCacheMiddlewareTests {
 
   @Test("answers wait in a bounded buffer and are stored by the service, the rest when it stops")
   func writeBehind() async throws {
-    let store = FailingStore(InMemoryCacheStore())
+    let store = HeldStore()
     let cache = ResponseCache(
       store: store,
       model: model.profile,
@@ -225,10 +225,14 @@ struct ExactCacheMiddlewareTests {
     #expect(await cache.statistics().entries == 0)
     await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await cache.run() }
-      await store.stored.wait { $0 == 4 }
-      #expect(await cache.statistics().entries == 4)
+      // The first of four is being stored; what comes now waits, and the service is stopped.
+      await store.begun.wait { $0 == 1 }
+      for index in 10..<13 { _ = try? await ask([exact], model, InferenceRequest("q\(index)", tenant: "a")) }
       group.cancelAll()
+      store.release()
     }
+    #expect(await cache.statistics().entries == 7)
+    #expect(await cache.statistics().droppedFills == 6)
   }
 }
 
@@ -317,6 +321,37 @@ struct SemanticCacheMiddlewareTests {
     #expect(model.requests.count == 3)
   }
 
+  @Test("an answer is served only to what is near its own question, not to what is near an alias of it")
+  func aliasesDoNotChain() async throws {
+    let time = ManualTime()
+    let store = InMemoryCacheStore(options: .init(lifetime: .init(jitter: 0), seed: 1), time: time.source)
+    let cache = ResponseCache(
+      store: store,
+      model: model.profile,
+      options: .init(timeToLive: .seconds(10)),
+      corpusEpoch: { 0 }
+    )
+    // At 0, 8 and 24 degrees: cosines of 0.990, 0.961, and 0.914 between the outer two.
+    let embedder = TableEmbedder(table: [
+      "one": [1, 0], "two": [0.99027, 0.13917], "three": [0.91355, 0.40674],
+    ])
+    let semantic = SemanticCacheMiddleware(
+      cache: cache,
+      embedder: embedder,
+      options: .init(policy: .init(threshold: 0.95, cacheGuard: CacheGuard(checks: [])))
+    )
+    let layers: [any InferenceMiddleware] = [ExactCacheMiddleware(cache: cache), semantic]
+    _ = try await ask(layers, model, InferenceRequest("two", tenant: "a"))
+    time.advance(by: .seconds(20))
+    for question in ["one", "two"] {
+      let answer = try await ask(layers, model, InferenceRequest(question, tenant: "a"))
+      #expect(answer.text == "You asked: one")
+    }
+    let third = try await ask(layers, model, InferenceRequest("three", tenant: "a"))
+    #expect(third.text == "You asked: three")
+    #expect(model.requests.map(\.question) == ["two", "one", "three"])
+  }
+
   @Test("the guard keeps a near question of another meaning out")
   func guarded() async throws {
     let (_, layers) = makeLayers()
@@ -377,6 +412,25 @@ struct SemanticCacheMiddlewareTests {
     let (_, before) = makeLayers(store)
     _ = try await ask(before, model, InferenceRequest("How tall is K2?", tenant: "a"))
     let (_, after) = makeLayers(store)
+    let other = try await ask(after, model, InferenceRequest("Please tell me how tall K2 is.", tenant: "a"))
+    #expect(other.text == "You asked: How tall is K2?")
+  }
+
+  @Test("vectors that could not be loaded are loaded at the next question", arguments: [false, true])
+  func failedLoad(isCancelled: Bool) async throws {
+    let inner = InMemoryCacheStore(options: .init(seed: 1))
+    let (_, before) = makeLayers(inner)
+    _ = try await ask(before, model, InferenceRequest("How tall is K2?", tenant: "a"))
+    let store = FailingStore(
+      inner,
+      failure: isCancelled ? CancellationError() : CacheError(.storeFailed, "The disk is gone.")
+    )
+    let (_, after) = makeLayers(store)
+    store.isFailing.withLock { $0 = true }
+    // The exact cache asks the store too; here only the loading is meant to fail.
+    let first = try? await ask([after[1]], model, InferenceRequest("How wide is a house?", tenant: "a"))
+    #expect((first == nil) == isCancelled)
+    store.isFailing.withLock { $0 = false }
     let other = try await ask(after, model, InferenceRequest("Please tell me how tall K2 is.", tenant: "a"))
     #expect(other.text == "You asked: How tall is K2?")
   }

@@ -113,6 +113,39 @@ struct InMemoryCacheStoreTests {
     #expect(rest == 0)
   }
 
+  @Test("answers that are over keep nobody out, however dear they were", arguments: [0, 1, 2])
+  func expired(attemptsBefore: Int) async throws {
+    let time = ManualTime()
+    let store = InMemoryCacheStore(
+      options: .init(capacityInBytes: 10_000, lifetime: .init(jitter: 0, staleGrace: .zero), seed: 1),
+      time: time.source
+    )
+    for index in 0..<30 {
+      let name = "dear \(index)"
+      try await store.set(makeAnswer(name, tokens: 1_000_000), for: makeKey(name), timeToLive: nil)
+    }
+    #expect(await store.statistics().bytes > 9000)
+    for index in 0..<attemptsBefore {
+      let name = "cheap \(index)"
+      #expect(try await store.set(makeAnswer(name, tokens: 1), for: makeKey(name), timeToLive: nil) == false)
+    }
+    time.advance(by: .seconds(2 * 86_400))
+    #expect(try await store.set(makeAnswer("new", tokens: 1), for: makeKey("new"), timeToLive: nil))
+    let statistics = await store.statistics()
+    #expect(statistics.entries == 1 && statistics.expirations > 10)
+  }
+
+  @Test("a grace and a jitter without end are cut")
+  func endlessGrace() async throws {
+    let time = ManualTime()
+    var lifetime = CacheLifetime(staleGrace: .seconds(Int64.max))
+    lifetime.jitter = .infinity
+    let store = InMemoryCacheStore(options: .init(lifetime: lifetime, seed: 1), time: time.source)
+    try await store.set(makeAnswer("q"), for: makeKey("q"), timeToLive: .seconds(100))
+    time.advance(by: .seconds(365 * 86_400))
+    #expect(try await store.answer(for: makeKey("q"), allowingStale: true)?.isStale == true)
+  }
+
   @Test("many tasks at once do no harm")
   func concurrent() async throws {
     let store = InMemoryCacheStore(options: .init(capacityInBytes: 20_000))
@@ -185,6 +218,48 @@ struct SQLiteCacheStoreTests {
         await database.close()
       }
     }
+  }
+
+  @Test(
+    "a row with times that no store has written is a miss",
+    arguments: [
+      (.min, 60_000), (0, .max), (.min, .max), (0, .min), (.max, .min), (.min, .min), (0, 0),
+    ] as [(Int64, Int64)]
+  )
+  func damagedTimes(created: Int64, life: Int64) async throws {
+    let database = try await open()
+    let store = SQLiteCacheStore(database: database, options: .init(seed: 1), wallClockMilliseconds: 1000)
+    var answer = makeAnswer("q", documents: ["d"])
+    answer.embedding = TextEmbedding(values: [0, 1], embedder: TableEmbedder().profile)
+    try await store.set(answer, for: makeKey("q"), timeToLive: nil)
+    #expect(try await store.answer(for: makeKey("q")) != nil)
+    try await database.write { transaction in
+      try transaction.execute("UPDATE cache_entry SET created_ms = ?1, life_ms = ?2", created, life)
+    }
+    for allowsStale in [false, true] {
+      #expect(try await store.answer(for: makeKey("q"), allowingStale: allowsStale) == nil)
+    }
+    _ = try await store.embeddedEntries(in: makeKey("q").namespace, limit: 10)
+    try await store.set(answer, for: makeKey("q"), timeToLive: nil)
+    #expect(try await store.answer(for: makeKey("q")) != nil)
+    await database.close()
+  }
+
+  @Test("a grace and a jitter without end are cut")
+  func endlessGrace() async throws {
+    let time = ManualTime()
+    var lifetime = CacheLifetime(staleGrace: .seconds(Int64.max))
+    lifetime.jitter = .infinity
+    let database = try await open()
+    let store = SQLiteCacheStore(
+      database: database,
+      options: .init(lifetime: lifetime, seed: 1),
+      time: time.source
+    )
+    try await store.set(makeAnswer("q"), for: makeKey("q"), timeToLive: .seconds(100))
+    time.advance(by: .seconds(365 * 86_400))
+    #expect(try await store.answer(for: makeKey("q"), allowingStale: true)?.isStale == true)
+    await database.close()
   }
 
   @Test("stays within its bytes and keeps what saves most")

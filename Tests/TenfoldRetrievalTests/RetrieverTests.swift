@@ -169,4 +169,36 @@ struct RetrieverTests {
     #expect(try await cached.retrieve(RetrievalQuery("query 1")).answeredBy == "sparse")
     #expect(cached.statistics.hits == 2)
   }
+
+  @Test("the hot-query cache keeps to its bytes, and one result that is larger is not kept")
+  func hotQueryBytes() async throws {
+    // Each result takes some 10 KB, or 50 KB with five passages.
+    let text = String(repeating: "x", count: 10_000)
+    let passages = (0..<5).map { RetrievedPassage(document: DocumentID("\($0)"), text: text, score: 1) }
+    let cached = CachedRetriever(FixedRetriever(passages: passages), maximumBytes: 45_000, epoch: { 1 })
+    for number in 0..<20 {
+      _ = try await cached.retrieve(RetrievalQuery("query \(number)", limit: 1))
+      #expect(cached.bytes > 10_000 && cached.bytes <= 45_000)
+    }
+    #expect(try await cached.retrieve(RetrievalQuery("query 19", limit: 1)).answeredBy == "hotQuery")
+    let before = cached.bytes
+    for _ in 0..<2 {
+      #expect(try await cached.retrieve(RetrievalQuery("large", limit: 5)).answeredBy == "fixed")
+    }
+    #expect(cached.bytes == before)
+  }
+
+  @Test("the hot-query cache tells sets of allowed documents apart, whatever their order")
+  func hotQueryFilters() async throws {
+    let cached = CachedRetriever(FixedRetriever(passages: [passage("a", 1)]), epoch: { 1 })
+    let ids = (0..<100).map { DocumentID("\($0)") }
+    let sets: [Set<DocumentID>?] = [nil, [], ["ab", "c"], ["a", "bc"], ["a", "b", "c"], Set(ids)]
+    for set in sets {
+      let query = try RetrievalQuery("fever", allowedDocuments: set)
+      #expect(try await cached.retrieve(query).answeredBy == "fixed")
+      #expect(try await cached.retrieve(query).answeredBy == "hotQuery")
+    }
+    let again = try RetrievalQuery("fever", allowedDocuments: Set(ids.reversed()))
+    #expect(try await cached.retrieve(again).answeredBy == "hotQuery")
+  }
 }

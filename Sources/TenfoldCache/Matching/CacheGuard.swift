@@ -22,13 +22,13 @@ public struct CacheGuard: Sendable {
     /// Creates a set from raw bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The numbers, units of money or operators differ.
+    /// The numbers, their signs, the units of money, the operators or marks such as "#", "&" and "@" differ.
     public static let numbers = Self(rawValue: 1)
     /// One denies what the other asserts, or holds the opposite word.
     public static let negation = Self(rawValue: 2)
     /// A word written as a name is missing on the other side.
     public static let names = Self(rawValue: 4)
-    /// The same words in another order.
+    /// The same words, or the same operators, in another order.
     public static let order = Self(rawValue: 8)
     /// One word of meaning is exchanged for an unrelated one, the others are the same; or a script without spaces between
     /// words differs at all.
@@ -60,6 +60,9 @@ public struct CacheGuard: Sendable {
       return .order
     }
     if checks.contains(.order), a.words != b.words, a.words.sorted() == b.words.sorted() { return .order }
+    if checks.contains(.order), a.symbols != b.symbols, a.symbols.sorted() == b.symbols.sorted() {
+      return .order
+    }
     if checks.contains(.substitution), a.unspaced != b.unspaced { return .substitution }
     if checks.contains(.substitution), Self.isSubstitution(a.content, b.content) { return .substitution }
     return nil

@@ -7,8 +7,10 @@ struct GuardedText {
   var words: [String] = []
   /// The words that carry meaning, with their endings cut, in order.
   var content: [String] = []
-  /// The numbers, written or spelled, sorted.
+  /// The numbers, written or spelled, with their signs, and the symbols, sorted.
   var numbers: [String] = []
+  /// The operators, the units of money and the like, in order.
+  var symbols: [String] = []
   /// How many words deny.
   var negations = 0
   /// The characters of scripts without spaces between words, in order.
@@ -22,23 +24,27 @@ struct GuardedText {
     var capitalised = 0
     for token in Self.tokens(of: text) {
       if let character = token.first, Self.isUnspaced(character) { unspaced.append(character) }
-      guard let first = token.first, first.isLetter || first.isNumber else {
+      let isNegative = token.count > 1 && token.hasPrefix(Self.minus)
+      let body = isNegative ? token.dropFirst() : token[...]
+      guard let first = body.first, first.isLetter || first.isNumber else {
         if token == "." || token == "?" || token == "!" || token == ":" || token == "\n" {
           isSentenceStart = true
         }
         // An operator or a currency sign is part of what is asked.
-        if "+*/=<>%^$€£".contains(token) { numbers.append(token) }
+        if Self.isSymbol(token) { symbols.append(token) }
         continue
       }
-      var word = token.lowercased()
+      var word = body.lowercased()
       if word.hasSuffix("'s") { word.removeLast(2) }
       if let value = Self.spelledNumbers[word] { word = value }
       if word.contains(where: \.isNumber) {
-        word.removeAll { $0 == "," }
+        // Only the commas of thousands say nothing: "1,5" is one and a half in many languages.
+        if Self.hasThousands(word) { word.removeAll { $0 == "," } }
+        if isNegative { word = Self.minus + word }
         numbers.append(word)
       }
-      let inner = token.dropFirst()
-      let isAcronym = inner.contains { $0.isUppercase } || (token.contains { $0.isNumber } && first.isLetter)
+      let inner = body.dropFirst()
+      let isAcronym = inner.contains { $0.isUppercase } || (body.contains { $0.isNumber } && first.isLetter)
       if first.isUppercase { capitalised += 1 }
       if isAcronym || (first.isUppercase && !isSentenceStart && !Self.functionWords.contains(word)) {
         candidates.append((word, isAcronym))
@@ -49,7 +55,7 @@ struct GuardedText {
       if isDenial { negations += 1 }
       if !isDenial, !Self.functionWords.contains(word) { content.append(Self.stem(word)) }
     }
-    numbers.sort()
+    numbers = (numbers + symbols).sorted()
     // In a text all in capitals or in title case a capital says nothing.
     let isTitle = words.count >= 4 && capitalised * 5 >= words.count * 3
     names = Set(candidates.filter { !isTitle || ($0.isStrong && !Self.isShouting(text)) }.map { $0.word })
@@ -69,7 +75,42 @@ struct GuardedText {
     }
   }
 
-  /// Words with their inner apostrophes, points and commas; every other visible character by itself.
+  /// What a dash is written as where it means a sign or a subtraction.
+  private static let minus = "\u{2212}"
+
+  /// Whether a character by itself is an operator, a unit of money, or a mark that makes another name or expression.
+  private static func isSymbol(_ token: String) -> Bool {
+    "*/%^#&@".contains(token)
+      || token.unicodeScalars.contains {
+        $0.properties.generalCategory == .mathSymbol || $0.properties.generalCategory == .currencySymbol
+      }
+  }
+
+  /// Whether a character means a sign or a subtraction.
+  ///
+  /// Those are the mathematical sign, a dash that begins a number or another expression, and a hyphen with space on both
+  /// sides. After a letter or a digit a hyphen only joins.
+  private static func isMinus(_ mark: Character, after last: Character, before next: Character) -> Bool {
+    if mark == "\u{2212}" { return true }
+    guard mark.unicodeScalars.first?.properties.generalCategory == .dashPunctuation, !last.isLetter,
+      !last.isNumber
+    else { return false }
+    if next.isNumber { return true }
+    guard mark == "-" || mark == "\u{ff0d}" else { return false }
+    return next.isWhitespace ? last.isWhitespace : next != mark
+  }
+
+  /// Whether a number is written with commas before each three digits, as in 1,234,567.5.
+  private static func hasThousands(_ word: String) -> Bool {
+    let parts = word.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    let groups = parts[0].split(separator: ",", omittingEmptySubsequences: false)
+    return groups.count > 1 && (1...3).contains(groups[0].count)
+      && groups.dropFirst().allSatisfy { $0.count == 3 }
+      && (groups + parts.dropFirst()).allSatisfy { $0.allSatisfy { ("0"..."9").contains($0) } }
+  }
+
+  /// Words with their inner apostrophes, points and commas, and numbers with their signs; every other visible character by
+  /// itself.
   private static func tokens(of text: String) -> [String] {
     var tokens: [String] = []
     var current = ""
@@ -91,7 +132,12 @@ struct GuardedText {
       } else {
         if !current.isEmpty { tokens.append(current) }
         current = ""
-        if !mark.isWhitespace || mark == "\n" { tokens.append(String(mark)) }
+        let last = index > 0 ? characters[index - 1] : " "
+        if isMinus(mark, after: last, before: next) {
+          if next.isNumber, !last.isLetter, !last.isNumber { current = minus } else { tokens.append(minus) }
+        } else if !mark.isWhitespace || mark == "\n" {
+          tokens.append(String(mark))
+        }
       }
     }
     return tokens

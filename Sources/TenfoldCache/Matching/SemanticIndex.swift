@@ -62,6 +62,11 @@ final class SemanticIndex: Sendable {
     }
   }
 
+  /// Takes note that what the store has could not be loaded, so that the next one tries again.
+  func abandonLoad(_ namespace: CacheNamespace) {
+    state.withLock { $0.shards[namespace]?.isLoaded = false }
+  }
+
   /// Sees to it that a namespace has a shard, and notes its use.
   private func makeShard(_ namespace: CacheNamespace, _ state: inout State) -> Bool {
     state.uses += 1
@@ -141,11 +146,21 @@ final class SemanticIndex: Sendable {
 
   /// The nearest stored questions of a namespace, most alike first.
   func neighbours(of vector: [Float], in namespace: CacheNamespace, limit: Int) async throws -> [Neighbour] {
+    try await neighbours(in: namespace) { try await $0.search(vector, limit: limit) }
+  }
+
+  /// The stored questions that a search of the namespace's vectors finds; none when they were dropped meanwhile.
+  func neighbours(
+    in namespace: CacheNamespace,
+    search: (ExactVectorIndex) async throws -> [VectorMatch]
+  ) async throws -> [Neighbour] {
     guard let index = state.withLock({ $0.shards[namespace]?.index }), index.count > 0 else { return [] }
-    let matches = try await index.search(vector, limit: limit)
+    let matches = try await search(index)
     return state.withLock { state in
-      matches.compactMap { match in
-        state.shards[namespace]?.entries[match.id].map {
+      // A shard that took the place of the one searched gives the same numbers to other questions.
+      guard let shard = state.shards[namespace], shard.index === index else { return [] }
+      return matches.compactMap { match in
+        shard.entries[match.id].map {
           Neighbour(key: $0.key, question: $0.question, similarity: match.score)
         }
       }

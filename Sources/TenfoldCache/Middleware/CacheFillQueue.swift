@@ -10,6 +10,8 @@ struct CacheFillBuffer: Sendable {
     var answer: CachedAnswer
     var key: CacheKey
     var timeToLive: Duration?
+    /// The last invalidation when the request came.
+    var generation: UInt64
   }
 
   let capacity: Int
@@ -29,6 +31,13 @@ struct CacheFillBuffer: Sendable {
   mutating func takeAll() -> [Fill] {
     defer { fills = [] }
     return fills
+  }
+
+  /// Lets go of some fills; returns how many those were.
+  mutating func discard(where isOutdated: (Fill) -> Bool) -> Int {
+    let before = fills.count
+    fills.removeAll(where: isOutdated)
+    return before - fills.count
   }
 }
 
@@ -58,6 +67,10 @@ final class CacheFillQueue: Sendable {
   }
 
   func takeAll() -> [CacheFillBuffer.Fill] { state.withLock { $0.buffer.takeAll() } }
+
+  func discard(where isOutdated: (CacheFillBuffer.Fill) -> Bool) -> Int {
+    state.withLock { $0.buffer.discard(where: isOutdated) }
+  }
 
   /// Waits until there is something to store; returns false when the task is cancelled.
   ///

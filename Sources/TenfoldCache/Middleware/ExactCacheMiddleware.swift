@@ -42,6 +42,7 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
     else {
       return try await next(request)
     }
+    let generation = cache.generation
     var stale: StaleFallback?
     if policy.allowsExactHit || policy.allowsStale {
       let hit = try await trace.measure(Self.stage) { line -> CacheHit? in
@@ -72,7 +73,7 @@ public struct ExactCacheMiddleware: InferenceMiddleware {
       // The semantic cache, inside this one, has stored the same answer with its vector.
       let isStored = trace.stages.contains { $0.stage == Self.fillStage && $0.note == key.digest.description }
       guard !isStored else { return }
-      cache.fill(CachedAnswer(completion, question: request.question), for: key)
+      cache.fill(CachedAnswer(completion, question: request.question), for: key, since: generation)
     }
   }
 }

@@ -59,6 +59,8 @@ public final class ResponseCache: Sendable {
   private let corpusEpoch: @Sendable () -> UInt64
   private let queue: CacheFillQueue
   private let failures = Mutex((count: 0, isDegraded: false))
+  // Names of documents, some 100 KB at most: the changes of a minute on a busy corpus. What is older stores nothing.
+  private let invalidations = Mutex(CacheInvalidationLog(capacity: 4096))
 
   /// Creates a cache.
   ///
@@ -111,9 +113,11 @@ public final class ResponseCache: Sendable {
 
   /// Stores what is waiting now.
   public func flush() async {
-    for fill in queue.takeAll() {
+    for fill in queue.takeAll() where !isOutdated(fill) {
       do {
         try await store.set(fill.answer, for: fill.key, timeToLive: fill.timeToLive)
+        // What was invalidated meanwhile may not have been in the store yet.
+        if isOutdated(fill) { try await store.remove([fill.key]) }
         note(failure: nil)
       } catch {
         note(failure: error)
@@ -123,24 +127,29 @@ public final class ResponseCache: Sendable {
 
   /// Forgets every answer that draws on one of these documents.
   ///
+  /// An answer whose request came before and which ends after this call is delivered, but not kept. One that is just being
+  /// stored is removed as soon as it is.
+  ///
   /// - Parameter documents: The documents that changed or went away.
   /// - Returns: How many answers were forgotten.
   /// - Throws: ``CacheError`` when the store can't be written; then call it again, or move the corpus epoch on.
   @discardableResult
   public func invalidate(documents: Set<DocumentID>) async throws -> Int {
-    await flush()
-    return try await store.invalidate(documents: documents)
+    invalidations.withLock { $0.note(.documents(documents)) }
+    let waiting = queue.discard { fill in fill.answer.documents.contains(where: documents.contains) }
+    return waiting + (try await store.invalidate(documents: documents))
   }
 
-  /// Forgets everything that a tenant caused.
+  /// Forgets everything that a tenant caused, also what is being answered or stored just now.
   ///
   /// - Parameter tenant: The tenant.
   /// - Returns: How many answers were forgotten.
   /// - Throws: ``CacheError`` when the store can't be written.
   @discardableResult
   public func removeAll(of tenant: TenantID) async throws -> Int {
-    await flush()
-    return try await store.removeAll(of: tenant)
+    invalidations.withLock { $0.note(.tenant(tenant)) }
+    let waiting = queue.discard { $0.key.namespace.tenant == tenant }
+    return waiting + (try await store.removeAll(of: tenant))
   }
 
   /// How the cache and its store have been doing.
@@ -169,14 +178,41 @@ public final class ResponseCache: Sendable {
     }
   }
 
+  /// The last invalidation; a request asks for it before it reads anything that its answer draws on.
+  var generation: UInt64 { invalidations.withLock { $0.generation } }
+
   /// Keeps an answer: at once if the store can, else behind the reader's back.
-  func fill(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration? = nil) {
+  ///
+  /// - Returns: False when it was invalidated since its request came, at `generation`.
+  @discardableResult
+  func fill(
+    _ answer: CachedAnswer,
+    for key: CacheKey,
+    since generation: UInt64,
+    timeToLive: Duration? = nil
+  ) -> Bool {
     let life = timeToLive ?? options.timeToLive
+    let fill = CacheFillBuffer.Fill(answer: answer, key: key, timeToLive: life, generation: generation)
     if let store = store as? any ImmediateCacheStore {
-      store.setNow(answer, for: key, timeToLive: life)
-    } else {
-      queue.add(.init(answer: answer, key: key, timeToLive: life))
+      // Under the lock, so that an invalidation is either seen here or finds the answer in the store.
+      return invalidations.withLock { log in
+        guard !log.isOutdated(fill) else { return false }
+        store.setNow(answer, for: key, timeToLive: life)
+        return true
+      }
     }
+    guard !isOutdated(fill) else { return false }
+    queue.add(fill)
+    return true
+  }
+
+  /// Whether something that a tenant caused, from these documents, was invalidated since its request came.
+  func isOutdated(since generation: UInt64, tenant: TenantID, documents: [DocumentID]) -> Bool {
+    invalidations.withLock { $0.isOutdated(since: generation, tenant: tenant, documents: documents) }
+  }
+
+  private func isOutdated(_ fill: CacheFillBuffer.Fill) -> Bool {
+    invalidations.withLock { $0.isOutdated(fill) }
   }
 
   func note(failure: (any Error)?) {

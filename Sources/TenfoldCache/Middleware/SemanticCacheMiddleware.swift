@@ -105,6 +105,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     guard policy.allowsSemanticHit || policy.allowsStore, let key = cache.key(for: request) else {
       return try await next(request)
     }
+    let generation = cache.generation
     var request = request
     var found: Found?
     let context = request.context
@@ -135,7 +136,9 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
         isStale: found.hit.isStale
       )
       guard found.hit.isStale else {
-        if policy.allowsStore, found.key != key { keepAlias(of: found, for: key, question: question) }
+        if policy.allowsStore, found.key != key {
+          keepAlias(of: found, for: key, question: question, since: generation)
+        }
         return found.hit.answer.stream(answeredBy: source, trace: trace)
       }
       stale = StaleFallback(stage: Self.stage, hit: found.hit, source: source)
@@ -144,8 +147,13 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
       if let stale { try await stale.call(request, next) } else { try await next(request) }
     guard policy.allowsStore, let embedding else { return stream }
     return stream.capturing(for: cache) { [cache, index] completion in
-      cache.fill(CachedAnswer(completion, question: question, embedding: embedding), for: key)
+      let answer = CachedAnswer(completion, question: question, embedding: embedding)
+      guard cache.fill(answer, for: key, since: generation) else { return }
       _ = index.add(EmbeddedEntry(key: key, question: question, embedding: embedding))
+      // An erasure that looked through the index before this has noted itself before that.
+      if cache.isOutdated(since: generation, tenant: key.namespace.tenant, documents: answer.documents) {
+        index.remove(key)
+      }
       trace.record(
         StageRecord(stage: ExactCacheMiddleware.fillStage, work: .zero, note: key.digest.description)
       )
@@ -189,13 +197,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     note: inout String
   ) async throws -> Found? {
     do {
-      if index.open(key.namespace) {
-        let stored = try await cache.store.embeddedEntries(
-          in: key.namespace,
-          limit: options.entriesPerNamespace
-        )
-        for entry in stored.reversed() { _ = index.add(entry) }
-      }
+      if index.open(key.namespace) { try await load(key.namespace) }
       var near = try await index.neighbours(
         of: embedding.values,
         in: key.namespace,
@@ -208,7 +210,9 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
         switch options.policy.decide(question, among: candidates) {
         case .serve(let position):
           let chosen = near[position]
-          if let hit = try await cache.store.answer(for: chosen.key, allowingStale: true) {
+          let stored = try await cache.store.answer(for: chosen.key, allowingStale: true)
+          // An alias holds the answer to yet another wording, with which this question was not compared.
+          if let hit = stored, hit.answer.alias == nil {
             guard !hit.isStale || allowsStale else {
               near.remove(at: position)
               continue
@@ -216,7 +220,7 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
             note = "\(hit.isStale ? "stale" : "hit") at \(chosen.similarity)"
             return Found(hit: hit, key: chosen.key, similarity: chosen.similarity)
           }
-          // The store has let go of it.
+          // The store has let go of it, or of the answer that was this wording's own.
           index.remove(chosen.key)
           near.remove(at: position)
         case .tooFar(let similarity):
@@ -236,12 +240,27 @@ public final class SemanticCacheMiddleware: InferenceMiddleware {
     }
   }
 
-  private func keepAlias(of found: Found, for key: CacheKey, question: String) {
+  /// Takes the vectors of a namespace over from the store; one who is cancelled, or whom the store fails, leaves that to
+  /// the next.
+  private func load(_ namespace: CacheNamespace) async throws {
+    let generation = cache.generation
+    do {
+      let stored = try await cache.store.embeddedEntries(in: namespace, limit: options.entriesPerNamespace)
+      for entry in stored.reversed() { _ = index.add(entry) }
+    } catch {
+      index.abandonLoad(namespace)
+      throw error
+    }
+    let tenant = namespace.tenant
+    if cache.isOutdated(since: generation, tenant: tenant, documents: []) { index.removeAll(of: tenant) }
+  }
+
+  private func keepAlias(of found: Found, for key: CacheKey, question: String, since generation: UInt64) {
     var answer = found.hit.answer
     answer.alias = CachedAnswer.Alias(entry: answer.entryName(found.key), similarity: found.similarity)
     answer.question = question
     answer.embedding = nil
-    cache.fill(answer, for: key, timeToLive: found.hit.remaining)
+    cache.fill(answer, for: key, since: generation, timeToLive: found.hit.remaining)
   }
 }
 

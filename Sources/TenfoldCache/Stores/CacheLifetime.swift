@@ -14,7 +14,7 @@ public struct CacheLifetime: Hashable, Sendable {
   public var timeToLive: Duration
   /// How much a life is stretched or shortened at most, as a share of it; in 0...0.9.
   public var jitter: Double
-  /// How long an answer stays after its time, for those who allow stale ones.
+  /// How long an answer stays after its time, for those who allow stale ones; counted as 100 years at most.
   public var staleGrace: Duration
 
   /// Creates a lifetime; a jitter out of range is brought into it, and NaN counts as none.
@@ -28,15 +28,25 @@ public struct CacheLifetime: Hashable, Sendable {
     self.staleGrace = max(.zero, staleGrace)
   }
 
+  /// The longest life, before it is stretched, and the longest grace: 100 years.
+  private static let longest = Duration.seconds(3_155_760_000)
+
+  /// The longest life that is drawn, in milliseconds: one stretched as far as that goes.
+  static let longestMilliseconds = Int64(3_155_760_000_000 * 1.9)
+
+  /// The grace within what can be counted with.
+  var boundedGrace: Duration { min(max(staleGrace, .zero), Self.longest) }
+
   /// Draws how long one answer is fresh.
   ///
   /// - Parameters:
   ///   - asked: What the writer asked for, or `nil` for the default.
   ///   - generator: Where the randomness comes from.
-  /// - Returns: The life, at most 100 years.
+  /// - Returns: The life, at most 100 years before the jitter.
   public func draw(_ asked: Duration?, using generator: inout some RandomNumberGenerator) -> Duration {
-    let life = min(max(asked ?? timeToLive, .zero), .seconds(3_155_760_000))
+    let life = min(max(asked ?? timeToLive, .zero), Self.longest)
     guard jitter > 0 else { return life }
-    return life * Double.random(in: 1 - jitter...1 + jitter, using: &generator)
+    let spread = min(jitter, 0.9)
+    return life * Double.random(in: 1 - spread...1 + spread, using: &generator)
   }
 }

@@ -29,7 +29,8 @@ public protocol CacheStore: Sendable {
   ///   - answer: The answer.
   ///   - key: What it is stored under.
   ///   - timeToLive: How long it is fresh; `nil` for the store's own default.
-  /// - Returns: Whether it was kept; a store may refuse what is too large or worth too little.
+  /// - Returns: Whether it was kept; a store may refuse what is too large, has no time to live or is worth too little. What
+  ///   was stored under the key before is gone then too, as the new answer was to replace it.
   /// - Throws: ``CacheError`` with code ``CacheError/Code/storageFull`` or ``CacheError/Code/storeFailed``; what was
   ///   stored before is intact.
   @discardableResult

@@ -48,6 +48,12 @@ struct CostAwareEntryTable: Sendable {
   private var ghostHead = 0
   private var clock: Double = 0
   private var nextNumber: UInt64 = 0
+  /// No entry is over, its grace included, before this; `nil` when there is none.
+  private var earliestEnd: ContinuousClock.Instant?
+  /// How often room was made since all entries were last looked through for those that are over.
+  private var attemptsSinceScan = 0
+  /// Entries that are over take room, but looking for them takes as long as there are entries.
+  private static let attemptsBetweenScans = 64
 
   init(capacityInBytes: Int, maximumEntryBytes: Int, staleGrace: Duration) {
     self.capacityInBytes = max(0, capacityInBytes)
@@ -93,24 +99,27 @@ struct CostAwareEntryTable: Sendable {
     now: ContinuousClock.Instant
   ) -> Bool {
     let bytes = answer.byteCount + 2 * key.text.utf8.count
+    let demand = entries[key]?.demand ?? ghosts[key.digest] ?? clock / halfLife
+    // Also where the new answer is refused: it was to replace the old one.
+    drop(key)
     guard bytes <= min(maximumEntryBytes, capacityInBytes), timeToLive > .zero else {
       statistics.rejections += 1
       return false
     }
     let density = Double.log2Ratio(answer.savedTokens, bytes)
-    let demand = entries[key]?.demand ?? ghosts[key.digest] ?? clock / halfLife
-    let old = entries[key]
-    if old != nil { drop(key) }
     guard makeRoom(for: bytes, worth: demand + density, now: now) else {
       statistics.rejections += 1
       haunt(key.digest, demand)
       return false
     }
     nextNumber += 1
+    let freshUntil = now.advanced(by: timeToLive)
+    let end = freshUntil.advanced(by: staleGrace)
+    earliestEnd = min(earliestEnd ?? end, end)
     let entry = Entry(
       answer: answer,
       bytes: bytes,
-      freshUntil: now.advanced(by: timeToLive),
+      freshUntil: freshUntil,
       demand: demand,
       density: density,
       number: nextNumber
@@ -141,7 +150,7 @@ struct CostAwareEntryTable: Sendable {
 
   mutating func evict(toBytes bytes: Int, now: ContinuousClock.Instant) -> Int {
     let before = entries.count
-    dropExpired(now: now)
+    _ = dropExpired(now: now)
     while statistics.bytes > max(0, bytes), let victim = popLeastWorthy() { evict(victim) }
     return before - entries.count
   }
@@ -164,7 +173,8 @@ struct CostAwareEntryTable: Sendable {
 
   private mutating func makeRoom(for bytes: Int, worth: Double, now: ContinuousClock.Instant) -> Bool {
     guard statistics.bytes + bytes > capacityInBytes else { return true }
-    if statistics.insertions % 256 == 0 { dropExpired(now: now) }
+    attemptsSinceScan += 1
+    if attemptsSinceScan >= Self.attemptsBetweenScans { _ = dropExpired(now: now) }
     var victims: [Node] = []
     var freed = 0
     while statistics.bytes - freed + bytes > capacityInBytes {
@@ -175,7 +185,9 @@ struct CostAwareEntryTable: Sendable {
     }
     guard statistics.bytes - freed + bytes <= capacityInBytes else {
       for victim in victims { heap.insert(victim) }
-      return false
+      // Nobody is refused for entries that are over; once they are gone none is for a while.
+      guard dropExpired(now: now) else { return false }
+      return makeRoom(for: bytes, worth: worth, now: now)
     }
     for victim in victims { evict(victim) }
     return true
@@ -204,11 +216,21 @@ struct CostAwareEntryTable: Sendable {
     statistics.evictions += 1
   }
 
-  private mutating func dropExpired(now: ContinuousClock.Instant) {
-    for key in entries.filter({ $0.value.freshUntil.advanced(by: staleGrace) <= now }).keys {
-      drop(key)
-      statistics.expirations += 1
+  /// Drops the entries that are over, grace included; looks for them only when there can be any.
+  ///
+  /// - Returns: Whether there were any.
+  private mutating func dropExpired(now: ContinuousClock.Instant) -> Bool {
+    guard let earliest = earliestEnd, earliest <= now else { return false }
+    attemptsSinceScan = 0
+    earliestEnd = nil
+    var expired: [CacheKey] = []
+    for (key, entry) in entries {
+      let end = entry.freshUntil.advanced(by: staleGrace)
+      if end <= now { expired.append(key) } else { earliestEnd = min(earliestEnd ?? end, end) }
     }
+    for key in expired { drop(key) }
+    statistics.expirations += expired.count
+    return !expired.isEmpty
   }
 
   private mutating func drop(_ key: CacheKey) {

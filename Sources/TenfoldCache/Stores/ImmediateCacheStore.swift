@@ -9,7 +9,7 @@ public protocol ImmediateCacheStore: CacheStore {
   ///   - answer: The answer.
   ///   - key: What it is stored under.
   ///   - timeToLive: How long it is fresh; `nil` for the store's own default.
-  /// - Returns: Whether it was kept.
+  /// - Returns: Whether it was kept; else what was stored under the key before is gone too.
   @discardableResult
   func setNow(_ answer: CachedAnswer, for key: CacheKey, timeToLive: Duration?) -> Bool
 }

@@ -61,7 +61,7 @@ public final class InMemoryCacheStore: ImmediateCacheStore {
         table: CostAwareEntryTable(
           capacityInBytes: options.capacityInBytes,
           maximumEntryBytes: options.maximumEntryBytes,
-          staleGrace: options.lifetime.staleGrace
+          staleGrace: options.lifetime.boundedGrace
         ),
         generator: SeededGenerator(seed: options.seed)
       )

@@ -110,7 +110,7 @@ public final class SQLiteCacheStore: CacheStore {
   /// Looks several keys up.
   public func answers(for keys: [CacheKey], allowingStale: Bool) async throws -> [CacheHit?] {
     let now = nowMilliseconds
-    let grace = Int64(options.lifetime.staleGrace.inMilliseconds)
+    let grace = Int64(options.lifetime.boundedGrace.inMilliseconds)
     let found: [CacheHit?] = try await run {
       try await self.database.read { transaction in
         try keys.map { key -> CacheHit? in
@@ -123,8 +123,9 @@ public final class SQLiteCacheStore: CacheStore {
           // The digest finds the row; only the same text in the same namespace is the same question.
           guard let row, row.0 == key.text, let record = Self.decode(row.1), record.namespace == key.namespace
           else { return nil }
-          // A clock that was set back must not give a longer life than the entry was born with.
-          let remaining = row.4 - max(0, now - row.3)
+          // No store has written another life; a damaged row is a miss.
+          guard (1...CacheLifetime.longestMilliseconds).contains(row.4) else { return nil }
+          let remaining = row.4 - Self.age(at: now, since: row.3)
           guard remaining + grace > 0, remaining > 0 || allowingStale else { return nil }
           return CacheHit(
             answer: record.answer(vector: row.2),
@@ -154,6 +155,12 @@ public final class SQLiteCacheStore: CacheStore {
     let lifeMilliseconds = Int64(life.inMilliseconds)
     let bytes = answer.byteCount + 2 * key.text.utf8.count
     guard lifeMilliseconds > 0, bytes <= min(options.maximumEntryBytes, options.capacityInBytes) else {
+      // It was to replace the old one.
+      try await run {
+        try await self.database.write { transaction in
+          _ = try transaction.execute("DELETE FROM cache_entry WHERE digest = ?1", key.digest.bytes)
+        }
+      }
       counters.withLock { $0.rejections += 1 }
       return false
     }
@@ -344,6 +351,13 @@ public final class SQLiteCacheStore: CacheStore {
       entry,
       size - target
     )
+  }
+
+  /// How many milliseconds have passed, in 0...Int64.max; a clock that was set back, which must not give a longer life than
+  /// the entry was born with, counts as none.
+  private static func age(at now: Int64, since created: Int64) -> Int64 {
+    let (age, overflow) = now.subtractingReportingOverflow(created)
+    return overflow ? (created < 0 ? .max : 0) : max(0, age)
   }
 
   private static func digest(of namespace: CacheNamespace) -> [UInt8] {

@@ -8,8 +8,7 @@ import TenfoldStorage
 /// The documents of a search index on disk, in one SQLite file, with some of them in memory.
 final class DocumentDatabase: DocumentSource {
   private struct Cache {
-    var documents: [UInt64: IndexedDocument] = [:]
-    var size = 0
+    var documents: DocumentCache
     /// Grows with each invalidation, so that a slow read can't put back what was replaced meanwhile.
     var generation = 0
   }
@@ -17,13 +16,17 @@ final class DocumentDatabase: DocumentSource {
   private let database: SQLiteDatabase
   /// Held as long as anything can use the collection, its retrievers too.
   private let lock: CollectionLock
-  private let cacheLimit: Int
-  private let cache = Mutex(Cache())
+  private let cache: Mutex<Cache>
+  private let known = DocumentNumbers()
+  private let statements = Atomic<Int>(0)
+
+  /// How many statements have looked documents up.
+  var lookUps: Int { statements.load(ordering: .relaxed) }
 
   private init(_ database: SQLiteDatabase, _ lock: CollectionLock, cacheLimit: Int) {
     self.database = database
     self.lock = lock
-    self.cacheLimit = cacheLimit
+    self.cache = Mutex(Cache(documents: DocumentCache(limit: cacheLimit)))
   }
 
   static func open(
@@ -220,15 +223,32 @@ final class DocumentDatabase: DocumentSource {
   func document(_ id: DocumentID) async throws(RetrievalError) -> IndexedDocument? {
     try await Self.mapped {
       try await self.database.read { tx in
-        try tx.first("SELECT \(StoredDocument.columns) FROM document WHERE id = ?1", id.rawValue) { row in
-          try StoredDocument(row).document
+        try tx.first("SELECT number, \(StoredDocument.texts) FROM document WHERE id = ?1", id.rawValue) {
+          row in
+          try StoredDocument.document(row, from: 1, number: UInt64(bitPattern: try row.int64(0)))
         }
       }
     }
   }
 
+  /// Which of some documents are there.
+  func contained(_ ids: Set<DocumentID>) async throws(RetrievalError) -> Set<DocumentID> {
+    statements.add(ids.count, ordering: .relaxed)
+    return try await Self.mapped {
+      try await self.database.read { tx in
+        let statement = try tx.prepare("SELECT 1 FROM document WHERE id = ?1")
+        return try ids.filter { id in try !statement.query(id.rawValue) { row in try row.int64(0) }.isEmpty }
+      }
+    }
+  }
+
   func numbers(of ids: Set<DocumentID>) async throws -> Set<UInt64> {
-    try await Self.mapped {
+    try await known.numbers(of: ids) { try await self.lookUp(ids) }
+  }
+
+  private func lookUp(_ ids: Set<DocumentID>) async throws(RetrievalError) -> Set<UInt64> {
+    statements.add(ids.count, ordering: .relaxed)
+    return try await Self.mapped {
       try await self.database.read { tx in
         let statement = try tx.prepare("SELECT number FROM document WHERE id = ?1")
         var numbers: Set<UInt64> = []
@@ -245,40 +265,37 @@ final class DocumentDatabase: DocumentSource {
     guard !numbers.isEmpty else { return [:] }
     let (cached, generation) = cache.withLock { cache in
       var found: [UInt64: IndexedDocument] = [:]
-      for number in numbers { found[number] = cache.documents[number] }
+      for number in numbers { found[number] = cache.documents.find(number) }
       return (found, cache.generation)
     }
     var found = cached
     let missing = numbers.filter { cached[$0] == nil }
     guard !missing.isEmpty else { return found }
+    statements.add(missing.count, ordering: .relaxed)
     let read = try await Self.mapped {
       try await self.database.read { tx in
-        let statement = try tx.prepare("SELECT \(StoredDocument.columns) FROM document WHERE number = ?1")
+        let statement = try tx.prepare("SELECT \(StoredDocument.texts) FROM document WHERE number = ?1")
         return try missing.flatMap { number in
-          try statement.query(Int64(bitPattern: number)) { row in try StoredDocument(row) }
+          try statement.query(Int64(bitPattern: number)) { row in
+            (number: number, document: try StoredDocument.document(row, from: 0, number: number))
+          }
         }
       }
     }
     for row in read { found[row.number] = row.document }
     cache.withLock { cache in
       guard cache.generation == generation else { return }
-      for row in read where cache.documents[row.number] == nil {
-        let size = row.document.approximateSize
-        guard cache.size + size <= cacheLimit else { break }
-        cache.documents[row.number] = row.document
-        cache.size += size
-      }
+      for row in read { cache.documents.add(row.document, number: row.number) }
     }
     return found
   }
 
   /// Drops documents that changed from memory.
   func invalidate(_ numbers: [UInt64]) {
+    known.invalidate()
     cache.withLock { cache in
       cache.generation += 1
-      for number in numbers {
-        if let old = cache.documents.removeValue(forKey: number) { cache.size -= old.approximateSize }
-      }
+      for number in numbers { cache.documents.remove(number) }
     }
   }
 
@@ -300,15 +317,6 @@ final class DocumentDatabase: DocumentSource {
       throw RetrievalError(error)
     } catch {
       throw RetrievalError(.inputOutput, "the database of documents failed: \(error)", underlying: error)
-    }
-  }
-}
-
-extension IndexedDocument {
-  /// What the document takes in memory, about.
-  fileprivate var approximateSize: Int {
-    metadata.reduce(id.rawValue.utf8.count + title.utf8.count + text.utf8.count + 128) {
-      $0 + $1.key.utf8.count + $1.value.utf8.count + 64
     }
   }
 }

@@ -47,9 +47,6 @@ extension SearchIndex {
   /// - Returns: Those that are there.
   /// - Throws: ``RetrievalError``.
   public func contained(_ ids: [DocumentID]) async throws -> Set<DocumentID> {
-    var found: Set<DocumentID> = []
-    let numbers = try await documents.numbers(of: Set(ids))
-    for document in try await documents.documents(numbers.sorted()).values { found.insert(document.id) }
-    return found
+    try await documents.contained(Set(ids))
   }
 }

@@ -33,7 +33,10 @@ struct StoredDocument: Sendable {
   )
 
   /// The columns that ``init(_:)`` reads, in its order.
-  static let columns = "number, sequence, id, title, body, metadata, vector"
+  static let columns = "number, sequence, \(texts), vector"
+
+  /// The columns that ``document(_:from:number:)`` reads, in its order: what comes before the vector in a row.
+  static let texts = "id, title, body, metadata"
 
   init(number: UInt64, sequence: Int64, document: IndexedDocument, vector: [Float]?) {
     self.number = number
@@ -45,13 +48,18 @@ struct StoredDocument: Sendable {
   init(_ row: SQLiteRow) throws {
     number = UInt64(bitPattern: try row.int64(0))
     sequence = try row.int64(1)
-    document = IndexedDocument(
-      id: DocumentID(try row.text(2)),
-      title: try row.text(3),
-      text: try row.text(4),
-      metadata: try Self.metadata(try row.blob(5), number: number)
-    )
+    document = try Self.document(row, from: 2, number: number)
     vector = try row.optionalBlob(6).map { try Self.vector($0, number: number) }
+  }
+
+  /// Reads a document without its vector, from the columns that begin at `column`.
+  static func document(_ row: SQLiteRow, from column: Int, number: UInt64) throws -> IndexedDocument {
+    IndexedDocument(
+      id: DocumentID(try row.text(column)),
+      title: try row.text(column + 1),
+      text: try row.text(column + 2),
+      metadata: try metadata(try row.blob(column + 3), number: number)
+    )
   }
 
   static func bytes(of metadata: [String: String]) -> [UInt8] {

@@ -91,6 +91,22 @@ public enum CacheStoreContract {
         observed: "\(removed) removed"
       )
     }
+    await report.scenario("what is refused replaces too") { report in
+      let store = try await store(ManualTime())
+      let large = entry("q", String(repeating: "x", count: 4 << 20))
+      for (answer, life) in [(entry("q", "new"), Duration.zero), (large, .seconds(60))] {
+        try await store.set(entry("q", "old", documents: ["d1"]), for: key("q"), timeToLive: .seconds(60))
+        let isKept = try await store.set(answer, for: key("q"), timeToLive: life)
+        let hit = try await store.answer(for: key("q"), allowingStale: true)
+        report.check(
+          isKept ? hit?.answer.text == answer.text : hit == nil,
+          "an answer that is refused leaves no older one behind",
+          observed: "\(hit?.answer.text.prefix(20) ?? "")"
+        )
+        let removed = try await store.invalidate(documents: ["d1"])
+        report.check(removed == 0, "what was replaced is gone", observed: "\(removed) removed")
+      }
+    }
     await report.scenario("lives end") { report in
       let time = ManualTime()
       let store = try await store(time)
