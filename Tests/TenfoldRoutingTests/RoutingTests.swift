@@ -91,6 +91,24 @@ struct ComplexityRoutingPolicyTests {
     #expect(hard.difficulty > easy.difficulty)
   }
 
+  @Test(
+    "a cut or a weight that is no share is no trap",
+    arguments: [
+      (.infinity, -2.2, "small", "easy: 10 % vs 100 %"), (-.infinity, -2.2, "large", "hard: 10 % vs 0 %"),
+      (1e300, -2.2, "small", "easy: 10 % vs 100 %"), (.nan, -2.2, "small", "easy: 10 % vs 0 %"),
+      (0.5, .nan, "small", "easy: 0 % vs 50 %"), (0.5, .infinity, "large", "hard: 100 % vs 50 %"),
+    ] as [(Double, Double, String, String)]
+  )
+  func oddNumbers(cut: Double, bias: Double, first: String, reason: String) async {
+    var weights = ComplexityRoutingPolicy.Weights.zeroShot
+    weights.bias = bias
+    // The question has no word, so that its difficulty is that of the bias alone.
+    let decision = await ComplexityRoutingPolicy(weights: weights, cut: .difficulty(cut))
+      .decide(InferenceRequest("", tenant: "a"), among: candidates)
+    #expect(decision.order.first == first)
+    #expect(decision.reason == reason)
+  }
+
   @Test("a quantile keeps the share of large calls, whatever the level", arguments: [0.1, 0.3, 0.7])
   func quantile(share: Double) async {
     var generator = SeededGenerator(seed: 5)

@@ -52,10 +52,10 @@ public struct CascadeStateMachine: Sendable {
     ceiling: Money?,
     timeLeft: Duration?
   ) -> Step {
-    let percent = Self.percent(confidence)
+    let percent = confidence.wholePercent
     if confidence >= threshold { return .deliver("confidence \(percent) %") }
     if largeAccuracy - confidence <= minimumGain {
-      let accuracy = Self.percent(largeAccuracy)
+      let accuracy = largeAccuracy.wholePercent
       return .deliver("confidence \(percent) %, and the large model is right in \(accuracy) %")
     }
     if let ceiling, spent + estimate > ceiling {
@@ -85,11 +85,5 @@ public struct CascadeStateMachine: Sendable {
     if let ceiling, estimate > ceiling { return .fail("the large model is above the cost ceiling") }
     if let timeLeft, timeLeft <= minimumTimeLeft { return .fail("no time is left for the large model") }
     return .escalate("the small model failed")
-  }
-
-  // MARK: - Private
-
-  private static func percent(_ share: Double) -> Int {
-    share.isFinite ? Int((min(max(share, 0), 1) * 100).rounded()) : 0
   }
 }
