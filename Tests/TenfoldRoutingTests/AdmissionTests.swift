@@ -210,6 +210,34 @@ struct AdmissionMiddlewareTests {
     #expect(model.requests.isEmpty)
   }
 
+  @Test(
+    "deadlines too short for an idle model leave the limit alone; those that a late model misses shrink it",
+    arguments: [(1, 0, 16...16), (5_000, 0, 1...1), (20, 10, 16...16), (40, 10, 1...1)]
+      as [(Int, Int, ClosedRange<Int>)]
+  )
+  func deadlines(given: Int, usual: Int, limit: ClosedRange<Int>) async throws {
+    let time = ManualTime()
+    let admission = AdmissionMiddleware(options: .init(concurrency: .init(initial: 16)), time: time.source)
+    if usual > 0 {
+      // Enough answers to know how long one takes.
+      let model = scripted("m") { _ in
+        time.advance(by: .milliseconds(usual))
+        return .text("x")
+      }
+      for _ in 0..<100 { _ = try await start(admission, model).collect() }
+      #expect(admission.load.limit == 16)
+    }
+    let late = scripted("m") { _ in
+      time.advance(by: .milliseconds(given))
+      return .failure(RequestError(.deadlineExceeded, "The deadline passed."))
+    }
+    for _ in 0..<100 {
+      await #expect(throws: RequestError.self) { try await start(admission, late) }
+      time.advance(by: .milliseconds(100))
+    }
+    #expect(limit.contains(admission.load.limit))
+  }
+
   @Test("a burst is shed with a time to retry, and what was let in is answered")
   func burst() async throws {
     let time = ManualTime()

@@ -248,8 +248,8 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     let now = time.now
     // What the summary says beyond the calls that were charged already.
     if case .finished(let summary) = end { charge(tenant, visit.due(for: summary)) }
-    let ending = Self.ending(end, visit, now)
     state.withLock { state in
+      let ending = Self.ending(end, visit, now, lateAfter: state.machine.concurrency.lateAfter)
       let outcome = state.machine.finished(ending, service: visit.start.duration(to: now), now: now)
       for number in outcome.admitted { settle(number, .success(()), &state) }
       for (number, refusal) in outcome.refused {
@@ -261,7 +261,8 @@ public final class AdmissionMiddleware: InferenceMiddleware {
   private static func ending(
     _ end: GenerationEnd,
     _ visit: Visit,
-    _ now: ContinuousClock.Instant
+    _ now: ContinuousClock.Instant,
+    lateAfter: Duration
   ) -> AdmissionStateMachine.Ending {
     switch end {
     case .finished(let summary):
@@ -275,8 +276,12 @@ public final class AdmissionMiddleware: InferenceMiddleware {
         )
       )
     case .failed(let error):
-      let code = (error as? RequestError)?.code
-      return code == .overloaded || code == .deadlineExceeded ? .overloaded : .untold
+      switch (error as? RequestError)?.code {
+      case .overloaded?: return .overloaded
+      // A deadline too short for an idle model must not take places away from all others.
+      case .deadlineExceeded?: return visit.start.duration(to: now) > lateAfter ? .overloaded : .untold
+      default: return .untold
+      }
     case .abandoned: return .untold
     }
   }
