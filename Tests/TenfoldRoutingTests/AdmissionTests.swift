@@ -174,7 +174,55 @@ struct AdmissionStateMachineTests {
         priority: .normal
       )
       #expect(machine.arrive(ticket, now: now).decision == .admit)
+      #expect(machine.accountCount <= 10)
     }
+  }
+
+  @Test("of busy tenants at most twice as many are remembered, those who spent most, at a bounded effort")
+  func forgetsBusy() {
+    let options = AdmissionMiddleware.Options(
+      concurrency: .init(initial: 10_000, maximum: 10_000),
+      tenantBudget: Money(dollars: 1),
+      maximumTenants: 80
+    )
+    var machine = AdmissionStateMachine(options: options)
+    let now = ContinuousClock.now
+    func arrive(_ tenant: TenantID, _ number: Int) -> AdmissionStateMachine.Decision {
+      machine.arrive(.init(number: UInt64(number), tenant: tenant, priority: .normal), now: now).decision
+    }
+    #expect(arrive("rich", 0) == .admit)
+    machine.charge("rich", Money(dollars: 2), now: now)
+    for index in 1...2000 {
+      let tenant = TenantID("t\(index)")
+      #expect(arrive(tenant, index) == .admit)
+      machine.charge(tenant, Money(dollars: 0.001), now: now)
+      #expect(machine.accountCount <= 160)
+    }
+    // All are looked at once for each ten newcomers, an eighth of the tenants.
+    #expect(machine.cleanings <= 200)
+    #expect(arrive("rich", 3000) == .refuse(.budget(retryAfter: .seconds(86_400))))
+    // A day later nobody has spent anything.
+    let later = now.advanced(by: .seconds(86_400))
+    for index in 0..<200 {
+      let ticket = AdmissionStateMachine.Ticket(
+        number: UInt64(4000 + index),
+        tenant: TenantID("u\(index)"),
+        priority: .normal
+      )
+      _ = machine.arrive(ticket, now: later)
+    }
+    #expect(machine.accountCount <= 90)
+  }
+
+  @Test("any number of tenants to remember is taken", arguments: [Int.min, 0, 1, .max])
+  func oddLimits(tenants: Int) {
+    var options = AdmissionMiddleware.Options(requestsPerSecond: 1, burst: 2)
+    options.maximumTenants = tenants
+    var machine = AdmissionStateMachine(options: options)
+    for index in 0..<50 as Range<UInt64> {
+      _ = machine.arrive(.init(number: index, tenant: TenantID("t\(index)"), priority: .normal), now: .now)
+    }
+    #expect(machine.accountCount <= (tenants == .max ? 50 : 2))
   }
 }
 

@@ -31,7 +31,11 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     public var tenantBudget: Money?
     /// How long a budget's window is.
     public var budgetWindow: Duration
-    /// How many tenants are remembered before quiet ones are forgotten.
+    /// How many tenants are remembered before quiet ones, whose rate is unused and who have spent nothing in their window, are
+    /// forgotten.
+    ///
+    /// At twice as many those who spent least are forgotten too, and may spend it once more; so this should be above the number
+    /// of tenants that spend something in a window.
     public var maximumTenants: Int
 
     /// Creates options.
