@@ -7,7 +7,8 @@ public import TenfoldCore
 /// A language model that asks the one of several that a policy chooses.
 ///
 /// If the chosen model fails before its first word, the next in the policy's order is asked; after the first word a
-/// failure is passed on. A request that is wrong in itself is not asked again elsewhere.
+/// failure is passed on. A request that is wrong in itself is not asked again elsewhere. The answer of a model of a lower
+/// tier than the chosen one is marked as ``Provenance/isCurtailed``.
 ///
 /// ```swift
 /// let model = try RoutedModel(id: "assistant", models: [small, large], policy: ComplexityRoutingPolicy())
@@ -93,7 +94,11 @@ public final class RoutedModel: LanguageModel {
     request.context.trace.record(
       StageRecord(stage: "fallback", work: .zero, note: "\(models[choice].profile.id) failed: \(error)")
     )
-    return try await start(request, rest)
+    // What a lesser model says for want of the chosen one is not what others should be told.
+    let tier = models[choice].profile.tier
+    return try await start(request, rest).curtailed { summary in
+      if case .model(_, let answering) = summary.provenance.answeredBy { answering < tier } else { false }
+    }
   }
 }
 

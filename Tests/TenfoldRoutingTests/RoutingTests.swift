@@ -168,6 +168,20 @@ struct RoutedModelTests {
     #expect(model.load == ["a": 0, "b": 0])
   }
 
+  @Test("an answer is curtailed if a lesser model than the chosen one gave it", arguments: [true, false])
+  func lesserModel(isChosenLarge: Bool) async throws {
+    let failing = scripted("a", isChosenLarge ? .large : .small) { _ in
+      .failure(RequestError(.modelFailed, "no"))
+    }
+    let other = scripted("b", isChosenLarge ? .small : .large) { _ in .text("whole") }
+    let model = try RoutedModel(id: "r", models: [failing, other], policy: Fixed(order: ["a", "b"]))
+    let answer = try await model.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(answer.text == "whole" && answer.summary.provenance.isCurtailed == isChosenLarge)
+    let chosen = try RoutedModel(id: "r", models: [failing, other], policy: Fixed(order: ["b", "a"]))
+    let plain = try await chosen.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(!plain.summary.provenance.isCurtailed)
+  }
+
   @Test("a request that is wrong in itself is asked once")
   func wrongRequest() async throws {
     let second = scripted("b") { _ in .text("whole") }
@@ -363,6 +377,7 @@ struct CascadeModelTests {
     #expect(answer.text == "small words")
     #expect(large.requests.isEmpty)
     #expect(answer.summary.provenance.modelCalls.map(\.model) == ["small"])
+    #expect(!answer.summary.provenance.isCurtailed)
   }
 
   @Test("a router tells a busy cascade from its large model")
@@ -383,6 +398,7 @@ struct CascadeModelTests {
     #expect(answer.summary.provenance.cost == Money(dollars: 0.002 + 0.03))
     #expect(request.context.trace.modelCalls.map(\.model) == ["small", "large"])
     #expect(answer.summary.provenance.answeredBy == .model(id: "large", tier: .large))
+    #expect(!answer.summary.provenance.isCurtailed)
   }
 
   @Test(
@@ -413,7 +429,8 @@ struct CascadeModelTests {
   func ceiling() async throws {
     var request = InferenceRequest("q", tenant: "t")
     request.context.costCeiling = Money(dollars: 0.01)
-    #expect(try await make(0.1).respond(to: request).text == "small words")
+    let answer = try await make(0.1).respond(to: request)
+    #expect(answer.text == "small words" && answer.summary.provenance.isCurtailed)
     #expect(large.requests.isEmpty)
   }
 
@@ -431,7 +448,7 @@ struct CascadeModelTests {
       trace: RequestTrace(time: time.source)
     )
     let answer = try await model.respond(to: InferenceRequest(prompt: .text("q"), context: context))
-    #expect(answer.text == "small words")
+    #expect(answer.text == "small words" && answer.summary.provenance.isCurtailed)
     #expect(large.requests.isEmpty)
   }
 
@@ -440,9 +457,11 @@ struct CascadeModelTests {
     let error = RequestError(.modelFailed, "broken")
     let failing = scripted("failing") { _ in .failure(error) }
     let first = try CascadeModel(id: "c", small: failing, large: large, confidence: Judge(value: 1))
-    #expect(try await first.respond(to: InferenceRequest("q", tenant: "t")).text == "large words here")
+    let better = try await first.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(better.text == "large words here" && !better.summary.provenance.isCurtailed)
     let second = try CascadeModel(id: "c", small: small, large: failing, confidence: Judge(value: 0))
-    #expect(try await second.respond(to: InferenceRequest("q", tenant: "t")).text == "small words")
+    let lesser = try await second.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(lesser.text == "small words" && lesser.summary.provenance.isCurtailed)
   }
 
   @Test("leaving stops the model that is at work")
