@@ -286,6 +286,42 @@ struct AdmissionMiddlewareTests {
     #expect(limit.contains(admission.load.limit))
   }
 
+  @Test("what is spent on the decision is work, what is spent in the queue is waiting")
+  func times() async throws {
+    let time = ManualTime()
+    // Each look at the clock takes a millisecond.
+    let slow = TimeSource(
+      now: {
+        time.advance(by: .milliseconds(1))
+        return time.now
+      },
+      sleep: { try await time.source.sleep(until: $0) }
+    )
+    let admission = AdmissionMiddleware(
+      options: .init(concurrency: .init(initial: 1, maximum: 1)),
+      time: slow
+    )
+    let model = scripted("m") { _ in .text("x") }
+    let contexts = (0..<2).map { _ in RequestContext(tenant: "t") }
+    @Sendable func enter(_ context: RequestContext) async throws -> GenerationStream {
+      try await admission.intercept(InferenceRequest(prompt: .text("q"), context: context)) {
+        try await model.generate($0)
+      }
+    }
+    let first = try await enter(contexts[0])
+    let line = try #require(contexts[0].trace.stages.first)
+    #expect(line.wait == .zero && line.work == .milliseconds(1))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try await enter(contexts[1]).collect() }
+      await time.waitForSleepers()
+      time.advance(by: .seconds(2))
+      _ = try await first.collect()
+      try await group.waitForAll()
+    }
+    let later = try #require(contexts[1].trace.stages.first)
+    #expect(later.wait >= .seconds(2) && later.work > .zero && later.work < .milliseconds(100))
+  }
+
   @Test("a burst is shed with a time to retry, and what was let in is answered")
   func burst() async throws {
     let time = ManualTime()

@@ -123,16 +123,18 @@ public final class AdmissionMiddleware: InferenceMiddleware {
   ) async throws -> GenerationStream {
     let arrival = time.now
     let context = request.context
+    var line = StageRecord(stage: "admission", work: .zero)
     do {
-      try await enter(context, arrival)
+      try await enter(context, arrival, &line)
     } catch {
-      context.trace.record(
-        StageRecord(stage: "admission", wait: arrival.duration(to: time.now), work: .zero, note: "refused")
-      )
+      line.work = arrival.duration(to: time.now) - line.wait
+      line.note = "refused"
+      context.trace.record(line)
       throw error
     }
     let start = time.now
-    context.trace.record(StageRecord(stage: "admission", wait: arrival.duration(to: start), work: .zero))
+    line.work = arrival.duration(to: start) - line.wait
+    context.trace.record(line)
     let visit = Visit(start: start)
     if options.tenantBudget != nil {
       // A model books its call when its work ends, which may be after the reader has left.
@@ -154,7 +156,12 @@ public final class AdmissionMiddleware: InferenceMiddleware {
 
   // MARK: - Private
 
-  private func enter(_ context: RequestContext, _ now: ContinuousClock.Instant) async throws {
+  /// Gets a place; what is waited for it in the queue is the line's wait, and the rest of the time its work.
+  private func enter(
+    _ context: RequestContext,
+    _ now: ContinuousClock.Instant,
+    _ line: inout StageRecord
+  ) async throws {
     let (number, decision) = state.withLock { state in
       state.nextNumber += 1
       let ticket = AdmissionStateMachine.Ticket(
@@ -174,6 +181,8 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     case .admit: return
     case .refuse(let refusal): throw Self.error(refusal, context.tenant)
     case .wait:
+      let start = time.now
+      defer { line.wait = start.duration(to: time.now) }
       let patience = now.advanced(by: options.maximumWait)
       try await wait(number, until: min(context.deadline ?? patience, patience), context)
     }
