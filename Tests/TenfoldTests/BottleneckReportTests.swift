@@ -162,7 +162,10 @@ struct BottleneckReportTests {
 
 @Suite("LatencyHistogram")
 struct LatencyHistogramTests {
-  @Test("quantiles lie within 1.6 % above the exact ones", arguments: [UInt64(1), 2, 3])
+  @Test(
+    "quantiles lie within 1.6 % above the exact ones, or within a microsecond",
+    arguments: [UInt64(1), 2, 3]
+  )
   func quantiles(seed: UInt64) {
     var state = seed
     var values: [Duration] = []
