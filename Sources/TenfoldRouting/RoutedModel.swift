@@ -10,12 +10,16 @@ public import TenfoldCore
 /// failure is passed on. A request that is wrong in itself is not asked again elsewhere. The answer of a model of a lower
 /// tier than the chosen one is marked as ``Provenance/isCurtailed``.
 ///
+/// The policy is told of every model as healthy: only asking tells whether one is. A model that may be down is best given
+/// as a ``ReplicatedModel``, of a single replica if need be, whose breaker refuses at once instead of asking in vain.
+///
 /// ```swift
 /// let model = try RoutedModel(id: "assistant", models: [small, large], policy: ComplexityRoutingPolicy())
 /// let answer = try await model.respond(to: request)
 /// ```
 public final class RoutedModel: LanguageModel {
-  /// What is known of the composition: the largest tier and context, the dearest price.
+  /// What is known of the composition: the largest tier, and what holds whichever model answers: the smallest context, and
+  /// for each kind of work the dearest price.
   public let profile: ModelProfile
   private let models: [any LanguageModel]
   private let policy: any RoutingPolicy
@@ -124,7 +128,7 @@ enum Failover {
 }
 
 extension ModelProfile {
-  /// The profile of a composition.
+  /// The profile of a composition: what can be relied on whichever part answers.
   static func composed(id: String, of parts: [ModelProfile]) throws(RequestError) -> ModelProfile {
     guard let largest = parts.max(by: { $0.tier < $1.tier }) else {
       throw RequestError(.invalidOption, "models is empty; it must hold at least one model.")
@@ -137,7 +141,11 @@ extension ModelProfile {
       revision: parts.map { "\($0.id)@\($0.revision)" }.joined(separator: "+"),
       contextLength: parts.map(\.contextLength).min() ?? 0,
       tier: largest.tier,
-      price: largest.price
+      price: ModelPrice(
+        dollarsPerMillionPromptTokens: parts.map(\.price.dollarsPerMillionPromptTokens).max() ?? 0,
+        dollarsPerMillionCompletionTokens: parts.map(\.price.dollarsPerMillionCompletionTokens).max() ?? 0,
+        dollarsPerCPUSecond: parts.map(\.price.dollarsPerCPUSecond).max() ?? 0
+      )
     )
   }
 }

@@ -207,6 +207,36 @@ struct RoutedModelTests {
     }
   }
 
+  @Test("promises what each of its models keeps")
+  func composedProfile() throws {
+    func model(
+      _ id: String,
+      _ tier: ModelTier,
+      _ context: Int,
+      _ prompt: Double,
+      _ cpu: Double
+    )
+      -> ScriptedLanguageModel
+    {
+      let price = ModelPrice(
+        dollarsPerMillionPromptTokens: prompt,
+        dollarsPerMillionCompletionTokens: 1,
+        dollarsPerCPUSecond: cpu
+      )
+      let profile = ModelProfile(id: id, contextLength: context, tier: tier, price: price)
+      return ScriptedLanguageModel(profile: profile) { _ in .text("x") }
+    }
+    let models = [model("a", .small, 4096, 0, 3), model("b", .large, 8192, 2, 0)]
+    let profile = try RoutedModel(id: "r", models: models, policy: Fixed(order: ["a"])).profile
+    #expect(profile.tier == .large && profile.contextLength == 4096)
+    let dearest = ModelPrice(
+      dollarsPerMillionPromptTokens: 2,
+      dollarsPerMillionCompletionTokens: 1,
+      dollarsPerCPUSecond: 3
+    )
+    #expect(profile.price == dearest)
+  }
+
   @Test("counts what is in flight and what left")
   func inFlight() async throws {
     let model = try RoutedModel(id: "r", models: [scripted("a") { _ in .hang }], policy: Fixed(order: ["a"]))

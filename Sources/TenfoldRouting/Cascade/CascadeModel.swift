@@ -44,7 +44,7 @@ public final class CascadeModel: LanguageModel {
   }
 
   /// What is known of the composition: the tier is the small model's, which answers first, so that a router tells it from the
-  /// large model alone; the price is the large one's.
+  /// large model alone; the context is the smaller one's, and the price of each kind of work the dearer one's.
   public let profile: ModelProfile
   private let small: any LanguageModel
   private let large: any LanguageModel
