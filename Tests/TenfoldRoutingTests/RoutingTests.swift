@@ -347,6 +347,33 @@ struct MarginConfidenceTests {
     )
   }
 
+  @Test(
+    "is never sure of what a deadline or a full context cut off; the request's own limit cuts any model's answer",
+    arguments: [
+      (FinishReason.endOfText, 0.75), (.choice, 0.75), (.maxTokens, 0.75), (.deadline, 0), (.contextFull, 0),
+    ]
+  )
+  func cutOff(reason: FinishReason, expected: Double) async throws {
+    func completion(_ text: String) -> Completion {
+      Completion(
+        text: text,
+        summary: GenerationSummary(
+          reason: reason,
+          usage: TokenUsage(),
+          provenance: Provenance(answeredBy: .model(id: "m", tier: .small)),
+          choiceProbabilities: [0.75],
+          certainty: AnswerCertainty(meanLogProbability: 0, minimumLogProbability: 0, meanMargin: 0.75)
+        )
+      )
+    }
+    let request = InferenceRequest("q", tenant: "t")
+    let judges: [any CompletionConfidence] = [MarginConfidence(), TokenConfidence(.margin)]
+    for judge in judges {
+      #expect(try await judge.confidence(in: completion("yes"), for: request) == expected)
+      #expect(try await judge.confidence(in: completion(" \n"), for: request) == 0)
+    }
+  }
+
   @Test("keeps the contract of a judge")
   func contract() async {
     #expect(await CompletionConfidenceContract.violations { MarginConfidence() } == [])
