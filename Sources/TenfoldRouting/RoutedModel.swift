@@ -7,14 +7,19 @@ public import TenfoldCore
 /// A language model that asks the one of several that a policy chooses.
 ///
 /// If the chosen model fails before its first word, the next in the policy's order is asked; after the first word a
-/// failure is passed on. A request that is wrong in itself is not asked again elsewhere.
+/// failure is passed on. A request that is wrong in itself is not asked again elsewhere. The answer of a model of a lower
+/// tier than the chosen one is marked as ``Provenance/isCurtailed``.
+///
+/// The policy is told of every model as healthy: only asking tells whether one is. A model that may be down is best given
+/// as a ``ReplicatedModel``, of a single replica if need be, whose breaker refuses at once instead of asking in vain.
 ///
 /// ```swift
 /// let model = try RoutedModel(id: "assistant", models: [small, large], policy: ComplexityRoutingPolicy())
 /// let answer = try await model.respond(to: request)
 /// ```
 public final class RoutedModel: LanguageModel {
-  /// What is known of the composition: the largest tier and context, the dearest price.
+  /// What is known of the composition: the largest tier, and what holds whichever model answers: the smallest context, and
+  /// for each kind of work the dearest price.
   public let profile: ModelProfile
   private let models: [any LanguageModel]
   private let policy: any RoutingPolicy
@@ -93,7 +98,11 @@ public final class RoutedModel: LanguageModel {
     request.context.trace.record(
       StageRecord(stage: "fallback", work: .zero, note: "\(models[choice].profile.id) failed: \(error)")
     )
-    return try await start(request, rest)
+    // What a lesser model says for want of the chosen one is not what others should be told.
+    let tier = models[choice].profile.tier
+    return try await start(request, rest).curtailed { summary in
+      if case .model(_, let answering) = summary.provenance.answeredBy { answering < tier } else { false }
+    }
   }
 }
 
@@ -119,7 +128,7 @@ enum Failover {
 }
 
 extension ModelProfile {
-  /// The profile of a composition.
+  /// The profile of a composition: what can be relied on whichever part answers.
   static func composed(id: String, of parts: [ModelProfile]) throws(RequestError) -> ModelProfile {
     guard let largest = parts.max(by: { $0.tier < $1.tier }) else {
       throw RequestError(.invalidOption, "models is empty; it must hold at least one model.")
@@ -132,7 +141,11 @@ extension ModelProfile {
       revision: parts.map { "\($0.id)@\($0.revision)" }.joined(separator: "+"),
       contextLength: parts.map(\.contextLength).min() ?? 0,
       tier: largest.tier,
-      price: largest.price
+      price: ModelPrice(
+        dollarsPerMillionPromptTokens: parts.map(\.price.dollarsPerMillionPromptTokens).max() ?? 0,
+        dollarsPerMillionCompletionTokens: parts.map(\.price.dollarsPerMillionCompletionTokens).max() ?? 0,
+        dollarsPerCPUSecond: parts.map(\.price.dollarsPerCPUSecond).max() ?? 0
+      )
     )
   }
 }

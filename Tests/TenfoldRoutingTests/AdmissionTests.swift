@@ -174,7 +174,55 @@ struct AdmissionStateMachineTests {
         priority: .normal
       )
       #expect(machine.arrive(ticket, now: now).decision == .admit)
+      #expect(machine.accountCount <= 10)
     }
+  }
+
+  @Test("of busy tenants at most twice as many are remembered, those who spent most, at a bounded effort")
+  func forgetsBusy() {
+    let options = AdmissionMiddleware.Options(
+      concurrency: .init(initial: 10_000, maximum: 10_000),
+      tenantBudget: Money(dollars: 1),
+      maximumTenants: 80
+    )
+    var machine = AdmissionStateMachine(options: options)
+    let now = ContinuousClock.now
+    func arrive(_ tenant: TenantID, _ number: Int) -> AdmissionStateMachine.Decision {
+      machine.arrive(.init(number: UInt64(number), tenant: tenant, priority: .normal), now: now).decision
+    }
+    #expect(arrive("rich", 0) == .admit)
+    machine.charge("rich", Money(dollars: 2), now: now)
+    for index in 1...2000 {
+      let tenant = TenantID("t\(index)")
+      #expect(arrive(tenant, index) == .admit)
+      machine.charge(tenant, Money(dollars: 0.001), now: now)
+      #expect(machine.accountCount <= 160)
+    }
+    // All are looked at once for each ten newcomers, an eighth of the tenants.
+    #expect(machine.cleanings <= 200)
+    #expect(arrive("rich", 3000) == .refuse(.budget(retryAfter: .seconds(86_400))))
+    // A day later nobody has spent anything.
+    let later = now.advanced(by: .seconds(86_400))
+    for index in 0..<200 {
+      let ticket = AdmissionStateMachine.Ticket(
+        number: UInt64(4000 + index),
+        tenant: TenantID("u\(index)"),
+        priority: .normal
+      )
+      _ = machine.arrive(ticket, now: later)
+    }
+    #expect(machine.accountCount <= 90)
+  }
+
+  @Test("any number of tenants to remember is taken", arguments: [Int.min, 0, 1, .max])
+  func oddLimits(tenants: Int) {
+    var options = AdmissionMiddleware.Options(requestsPerSecond: 1, burst: 2)
+    options.maximumTenants = tenants
+    var machine = AdmissionStateMachine(options: options)
+    for index in 0..<50 as Range<UInt64> {
+      _ = machine.arrive(.init(number: index, tenant: TenantID("t\(index)"), priority: .normal), now: .now)
+    }
+    #expect(machine.accountCount <= (tenants == .max ? 50 : 2))
   }
 }
 
@@ -208,6 +256,70 @@ struct AdmissionMiddlewareTests {
       ($0 as? RequestError)?.code == .deadlineExceeded
     }
     #expect(model.requests.isEmpty)
+  }
+
+  @Test(
+    "deadlines too short for an idle model leave the limit alone; those that a late model misses shrink it",
+    arguments: [(1, 0, 16...16), (5_000, 0, 1...1), (20, 10, 16...16), (40, 10, 1...1)]
+      as [(Int, Int, ClosedRange<Int>)]
+  )
+  func deadlines(given: Int, usual: Int, limit: ClosedRange<Int>) async throws {
+    let time = ManualTime()
+    let admission = AdmissionMiddleware(options: .init(concurrency: .init(initial: 16)), time: time.source)
+    if usual > 0 {
+      // Enough answers to know how long one takes.
+      let model = scripted("m") { _ in
+        time.advance(by: .milliseconds(usual))
+        return .text("x")
+      }
+      for _ in 0..<100 { _ = try await start(admission, model).collect() }
+      #expect(admission.load.limit == 16)
+    }
+    let late = scripted("m") { _ in
+      time.advance(by: .milliseconds(given))
+      return .failure(RequestError(.deadlineExceeded, "The deadline passed."))
+    }
+    for _ in 0..<100 {
+      await #expect(throws: RequestError.self) { try await start(admission, late) }
+      time.advance(by: .milliseconds(100))
+    }
+    #expect(limit.contains(admission.load.limit))
+  }
+
+  @Test("what is spent on the decision is work, what is spent in the queue is waiting")
+  func times() async throws {
+    let time = ManualTime()
+    // Each look at the clock takes a millisecond.
+    let slow = TimeSource(
+      now: {
+        time.advance(by: .milliseconds(1))
+        return time.now
+      },
+      sleep: { try await time.source.sleep(until: $0) }
+    )
+    let admission = AdmissionMiddleware(
+      options: .init(concurrency: .init(initial: 1, maximum: 1)),
+      time: slow
+    )
+    let model = scripted("m") { _ in .text("x") }
+    let contexts = (0..<2).map { _ in RequestContext(tenant: "t") }
+    @Sendable func enter(_ context: RequestContext) async throws -> GenerationStream {
+      try await admission.intercept(InferenceRequest(prompt: .text("q"), context: context)) {
+        try await model.generate($0)
+      }
+    }
+    let first = try await enter(contexts[0])
+    let line = try #require(contexts[0].trace.stages.first)
+    #expect(line.wait == .zero && line.work == .milliseconds(1))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try await enter(contexts[1]).collect() }
+      await time.waitForSleepers()
+      time.advance(by: .seconds(2))
+      _ = try await first.collect()
+      try await group.waitForAll()
+    }
+    let later = try #require(contexts[1].trace.stages.first)
+    #expect(later.wait >= .seconds(2) && later.work > .zero && later.work < .milliseconds(100))
   }
 
   @Test("a burst is shed with a time to retry, and what was let in is answered")

@@ -195,6 +195,17 @@ struct ConcurrencyLimitTests {
     #expect(machine.limit == 90)
   }
 
+  @Test("tells when a first word is late, from the answers it has seen")
+  func lateness() {
+    var machine = ConcurrencyLimitStateMachine(options: .init(initial: 10, tolerance: 4))
+    #expect(machine.lateAfter > .milliseconds(199) && machine.lateAfter < .milliseconds(201))
+    let now = ContinuousClock.now
+    for _ in 0..<100 {
+      machine.observe(.init(latency: .milliseconds(10), admitted: now), inFlight: 1, now: now)
+    }
+    #expect(machine.lateAfter > .milliseconds(39) && machine.lateAfter < .milliseconds(41))
+  }
+
   @Test("does not move while it is not used")
   func unused() {
     var machine = ConcurrencyLimitStateMachine(options: .init(initial: 10))

@@ -66,20 +66,23 @@ struct RetryBudgetTests {
 
 @Suite("Replica selection")
 struct ReplicaSelectionTests {
-  /// A simulation: requests arrive at a rate, each replica serves with its own latency.
+  /// A simulation: requests arrive at a rate, each replica serves with its own latency, and may have another one in the
+  /// second half of the requests.
   private func simulate(
     seed: UInt64,
     latencies: [Double],
+    then laterLatencies: [Double]? = nil,
     requests: Int,
     rate: Double
-  ) -> (counts: [Int], machine: ReplicaSelectionStateMachine) {
+  ) -> (counts: [Int], laterCounts: [Int]) {
     var generator = SeededGenerator(seed: seed)
     var machine = ReplicaSelectionStateMachine(replicaCount: latencies.count)
     let start = ContinuousClock.now
     var running: [(end: Double, replica: Int, latency: Double)] = []
     var counts = latencies.map { _ in 0 }
+    var laterCounts = counts
     var now = 0.0
-    for _ in 0..<requests {
+    for index in 0..<requests {
       now += Double.random(in: 0...2 / rate, using: &generator)
       for done in running.filter({ $0.end <= now }).sorted(by: { $0.end < $1.end }) {
         machine.finished(
@@ -92,11 +95,14 @@ struct ReplicaSelectionTests {
       guard let choice = machine.choose(now: start.advanced(by: .seconds(now)), using: &generator) else {
         continue
       }
+      let isLater = index >= requests / 2
       counts[choice] += 1
-      let latency = latencies[choice] * Double.random(in: 0.8...1.2, using: &generator)
+      if isLater { laterCounts[choice] += 1 }
+      let usual = isLater ? laterLatencies ?? latencies : latencies
+      let latency = usual[choice] * Double.random(in: 0.8...1.2, using: &generator)
       running.append((now + latency, choice, latency))
     }
-    return (counts, machine)
+    return (counts, laterCounts)
   }
 
   @Test("equal replicas get equal shares", arguments: 0..<20)
@@ -112,10 +118,97 @@ struct ReplicaSelectionTests {
 
   @Test("a slow replica gets less, but the others are not herded onto one", arguments: 0..<20)
   func slow(seed: Int) {
-    let (counts, _) = simulate(seed: UInt64(seed), latencies: [0.1, 0.1, 1.0], requests: 2000, rate: 60)
+    let (counts, laterCounts) = simulate(
+      seed: UInt64(seed),
+      latencies: [0.1, 0.1, 1.0],
+      requests: 2000,
+      rate: 60
+    )
     #expect(counts[2] < counts[0] / 3 && counts[2] < counts[1] / 3, "seed \(seed): \(counts)")
-    #expect(counts[2] > 0, "seed \(seed): \(counts)")
+    // The first choices, made when nothing is known, are not among these.
+    #expect(laterCounts[2] > 0, "seed \(seed): \(laterCounts)")
     #expect(counts[0] * 2 > counts[1] && counts[1] * 2 > counts[0], "seed \(seed): \(counts)")
+  }
+
+  @Test("a replica that was slow gets work again when it is quick", arguments: 0..<20)
+  func recovers(seed: Int) {
+    let (_, laterCounts) = simulate(
+      seed: UInt64(seed),
+      latencies: [0.1, 0.1, 10],
+      then: [0.1, 0.1, 0.1],
+      requests: 6000,
+      rate: 60
+    )
+    #expect(laterCounts[2] > 20, "seed \(seed): \(laterCounts)")
+  }
+
+  /// How often each of two replicas is drawn in 200 requests, one after the other.
+  private func draws(_ machine: inout ReplicaSelectionStateMachine, at now: ContinuousClock.Instant) -> [Int]
+  {
+    var generator = SeededGenerator(seed: 7)
+    var counts = [0, 0]
+    for _ in 0..<200 {
+      guard let choice = machine.choose(now: now, using: &generator) else { continue }
+      counts[choice] += 1
+      machine.finished(choice, latency: .milliseconds(100), now: now)
+    }
+    return counts
+  }
+
+  @Test("one slow answer is forgotten, also when nobody asks the replica meanwhile")
+  func forgetsSlowAnswer() {
+    let start = ContinuousClock.now
+    var machine = ReplicaSelectionStateMachine(replicaCount: 2)
+    machine.finished(0, latency: .seconds(10), now: start)
+    machine.finished(1, latency: .milliseconds(100), now: start)
+    #expect(draws(&machine, at: start) == [0, 200])
+    // The other one's latency stays known.
+    let later = start.advanced(by: .seconds(100))
+    machine.finished(1, latency: .milliseconds(100), now: later)
+    #expect(draws(&machine, at: later)[0] > 0)
+  }
+
+  @Test("a replica that has never been asked is asked though another is quicker than is assumed of it")
+  func triesUnknown() {
+    var generator = SeededGenerator(seed: 8)
+    var now = ContinuousClock.now
+    var machine = ReplicaSelectionStateMachine(replicaCount: 2)
+    var asked: Set<Int> = []
+    for _ in 0..<600 {
+      guard let choice = machine.choose(now: now, using: &generator) else { continue }
+      asked.insert(choice)
+      now = now.advanced(by: .milliseconds(100))
+      machine.finished(choice, latency: .milliseconds(10), now: now)
+    }
+    #expect(asked == [0, 1])
+  }
+
+  @Test("a replica that is left without a word is as slow as it was waited for, and never quicker than known")
+  func waitedFor() {
+    let start = ContinuousClock.now
+    var machine = ReplicaSelectionStateMachine(replicaCount: 2)
+    machine.finished(0, latency: .milliseconds(100), now: start)
+    machine.overtaken(0, after: .milliseconds(10), now: start)
+    #expect(machine.replicas[0].latency > 0.09)
+    machine.overtaken(0, after: .seconds(4), now: start)
+    #expect(machine.replicas[0].latency == 4)
+    // After a minute four seconds count as ten milliseconds, and another second is more than that.
+    let later = start.advanced(by: .seconds(60))
+    machine.overtaken(0, after: .seconds(1), now: later)
+    #expect(machine.replicas[0].latency >= 1 && machine.replicas[0].latency < 1.1)
+  }
+
+  @Test(
+    "silence until the deadline is a replica's failure if another one is much quicker",
+    arguments: [(0.1, 2.0, true), (0.1, 0.5, false), (nil, 2, false)] as [(Double?, Double, Bool)]
+  )
+  func expired(other: Double?, waited: Double, isFailure: Bool) {
+    let now = ContinuousClock.now
+    var machine = ReplicaSelectionStateMachine(replicaCount: 2, breaker: .init(failureLimit: 1))
+    if let other { machine.finished(1, latency: .seconds(other), now: now) }
+    machine.expired(0, after: .seconds(waited), now: now)
+    #expect(machine.replicas[0].breaker.wouldPass(now: now) == !isFailure)
+    #expect(machine.replicas[0].latency == waited)
   }
 
   @Test("what is in flight is never negative and always given back", arguments: 0..<50)
@@ -128,9 +221,11 @@ struct ReplicaSelectionTests {
       now = now.advanced(by: .milliseconds(Int.random(in: 0..<400, using: &generator)))
       if Bool.random(using: &generator), !open.isEmpty {
         let replica = open.remove(at: Int.random(in: 0..<open.count, using: &generator))
-        switch Int.random(in: 0..<3, using: &generator) {
+        switch Int.random(in: 0..<5, using: &generator) {
         case 0: machine.finished(replica, latency: .milliseconds(10), now: now)
         case 1: machine.failed(replica, now: now)
+        case 2: machine.overtaken(replica, after: .milliseconds(500), now: now)
+        case 3: machine.expired(replica, after: .milliseconds(500), now: now)
         default: machine.abandoned(replica, now: now)
         }
       } else if let choice = machine.choose(now: now, using: &generator) {
@@ -255,6 +350,52 @@ struct ReplicatedModelTests {
         return text
       }
       return ""
+    }
+  }
+
+  @Test(
+    "a replica that hangs is avoided, whether readers or deadlines end the wait",
+    arguments: [true, false]
+  )
+  func hanging(hasDeadline: Bool) async throws {
+    for seed in UInt64(0)..<8 {
+      let time = ManualTime()
+      let hanging = scripted("m") { _ in .hang }
+      let model = try ReplicatedModel(
+        replicas: [
+          hanging,
+          // Slower than is assumed of a replica that has not been asked yet.
+          scripted("m") { _ in
+            time.advance(by: .milliseconds(200))
+            return .text("up")
+          },
+        ],
+        options: .init(seed: seed),
+        time: time.source
+      )
+      for _ in 0..<50 {
+        let context = RequestContext(
+          tenant: "t",
+          deadline: hasDeadline ? time.now.advanced(by: .seconds(1)) : nil,
+          trace: RequestTrace(time: time.source)
+        )
+        let before = hanging.requests.count
+        var stream: GenerationStream? = try await model.generate(
+          InferenceRequest(prompt: .text("q"), context: context)
+        )
+        if hanging.requests.count == before {
+          #expect(try await stream?.collect().text == "up")
+        } else {
+          time.advance(by: .seconds(1))
+          // What a reader does, and what a pipeline does at the deadline.
+          stream = nil
+          await until { model.inFlight == [0, 0] }
+        }
+      }
+      // A second, which halves in seven, is less than 200 ms only after 80 answers of the other.
+      #expect((1...2).contains(hanging.requests.count), "seed \(seed): \(hanging.requests.count)")
+      await hanging.waitForOpenStreams(0)
+      #expect(model.inFlight == [0, 0])
     }
   }
 

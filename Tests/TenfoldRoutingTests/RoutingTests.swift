@@ -91,6 +91,24 @@ struct ComplexityRoutingPolicyTests {
     #expect(hard.difficulty > easy.difficulty)
   }
 
+  @Test(
+    "a cut or a weight that is no share is no trap",
+    arguments: [
+      (.infinity, -2.2, "small", "easy: 10 % vs 100 %"), (-.infinity, -2.2, "large", "hard: 10 % vs 0 %"),
+      (1e300, -2.2, "small", "easy: 10 % vs 100 %"), (.nan, -2.2, "small", "easy: 10 % vs 0 %"),
+      (0.5, .nan, "small", "easy: 0 % vs 50 %"), (0.5, .infinity, "large", "hard: 100 % vs 50 %"),
+    ] as [(Double, Double, String, String)]
+  )
+  func oddNumbers(cut: Double, bias: Double, first: String, reason: String) async {
+    var weights = ComplexityRoutingPolicy.Weights.zeroShot
+    weights.bias = bias
+    // The question has no word, so that its difficulty is that of the bias alone.
+    let decision = await ComplexityRoutingPolicy(weights: weights, cut: .difficulty(cut))
+      .decide(InferenceRequest("", tenant: "a"), among: candidates)
+    #expect(decision.order.first == first)
+    #expect(decision.reason == reason)
+  }
+
   @Test("a quantile keeps the share of large calls, whatever the level", arguments: [0.1, 0.3, 0.7])
   func quantile(share: Double) async {
     var generator = SeededGenerator(seed: 5)
@@ -150,6 +168,20 @@ struct RoutedModelTests {
     #expect(model.load == ["a": 0, "b": 0])
   }
 
+  @Test("an answer is curtailed if a lesser model than the chosen one gave it", arguments: [true, false])
+  func lesserModel(isChosenLarge: Bool) async throws {
+    let failing = scripted("a", isChosenLarge ? .large : .small) { _ in
+      .failure(RequestError(.modelFailed, "no"))
+    }
+    let other = scripted("b", isChosenLarge ? .small : .large) { _ in .text("whole") }
+    let model = try RoutedModel(id: "r", models: [failing, other], policy: Fixed(order: ["a", "b"]))
+    let answer = try await model.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(answer.text == "whole" && answer.summary.provenance.isCurtailed == isChosenLarge)
+    let chosen = try RoutedModel(id: "r", models: [failing, other], policy: Fixed(order: ["b", "a"]))
+    let plain = try await chosen.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(!plain.summary.provenance.isCurtailed)
+  }
+
   @Test("a request that is wrong in itself is asked once")
   func wrongRequest() async throws {
     let second = scripted("b") { _ in .text("whole") }
@@ -173,6 +205,36 @@ struct RoutedModelTests {
     await #expect { try await model.respond(to: InferenceRequest("q", tenant: "t")) } throws: {
       ($0 as? RequestError)?.code == .unavailable
     }
+  }
+
+  @Test("promises what each of its models keeps")
+  func composedProfile() throws {
+    func model(
+      _ id: String,
+      _ tier: ModelTier,
+      _ context: Int,
+      _ prompt: Double,
+      _ cpu: Double
+    )
+      -> ScriptedLanguageModel
+    {
+      let price = ModelPrice(
+        dollarsPerMillionPromptTokens: prompt,
+        dollarsPerMillionCompletionTokens: 1,
+        dollarsPerCPUSecond: cpu
+      )
+      let profile = ModelProfile(id: id, contextLength: context, tier: tier, price: price)
+      return ScriptedLanguageModel(profile: profile) { _ in .text("x") }
+    }
+    let models = [model("a", .small, 4096, 0, 3), model("b", .large, 8192, 2, 0)]
+    let profile = try RoutedModel(id: "r", models: models, policy: Fixed(order: ["a"])).profile
+    #expect(profile.tier == .large && profile.contextLength == 4096)
+    let dearest = ModelPrice(
+      dollarsPerMillionPromptTokens: 2,
+      dollarsPerMillionCompletionTokens: 1,
+      dollarsPerCPUSecond: 3
+    )
+    #expect(profile.price == dearest)
   }
 
   @Test("counts what is in flight and what left")
@@ -285,6 +347,33 @@ struct MarginConfidenceTests {
     )
   }
 
+  @Test(
+    "is never sure of what a deadline or a full context cut off; the request's own limit cuts any model's answer",
+    arguments: [
+      (FinishReason.endOfText, 0.75), (.choice, 0.75), (.maxTokens, 0.75), (.deadline, 0), (.contextFull, 0),
+    ]
+  )
+  func cutOff(reason: FinishReason, expected: Double) async throws {
+    func completion(_ text: String) -> Completion {
+      Completion(
+        text: text,
+        summary: GenerationSummary(
+          reason: reason,
+          usage: TokenUsage(),
+          provenance: Provenance(answeredBy: .model(id: "m", tier: .small)),
+          choiceProbabilities: [0.75],
+          certainty: AnswerCertainty(meanLogProbability: 0, minimumLogProbability: 0, meanMargin: 0.75)
+        )
+      )
+    }
+    let request = InferenceRequest("q", tenant: "t")
+    let judges: [any CompletionConfidence] = [MarginConfidence(), TokenConfidence(.margin)]
+    for judge in judges {
+      #expect(try await judge.confidence(in: completion("yes"), for: request) == expected)
+      #expect(try await judge.confidence(in: completion(" \n"), for: request) == 0)
+    }
+  }
+
   @Test("keeps the contract of a judge")
   func contract() async {
     #expect(await CompletionConfidenceContract.violations { MarginConfidence() } == [])
@@ -345,6 +434,7 @@ struct CascadeModelTests {
     #expect(answer.text == "small words")
     #expect(large.requests.isEmpty)
     #expect(answer.summary.provenance.modelCalls.map(\.model) == ["small"])
+    #expect(!answer.summary.provenance.isCurtailed)
   }
 
   @Test("a router tells a busy cascade from its large model")
@@ -365,6 +455,7 @@ struct CascadeModelTests {
     #expect(answer.summary.provenance.cost == Money(dollars: 0.002 + 0.03))
     #expect(request.context.trace.modelCalls.map(\.model) == ["small", "large"])
     #expect(answer.summary.provenance.answeredBy == .model(id: "large", tier: .large))
+    #expect(!answer.summary.provenance.isCurtailed)
   }
 
   @Test(
@@ -395,7 +486,8 @@ struct CascadeModelTests {
   func ceiling() async throws {
     var request = InferenceRequest("q", tenant: "t")
     request.context.costCeiling = Money(dollars: 0.01)
-    #expect(try await make(0.1).respond(to: request).text == "small words")
+    let answer = try await make(0.1).respond(to: request)
+    #expect(answer.text == "small words" && answer.summary.provenance.isCurtailed)
     #expect(large.requests.isEmpty)
   }
 
@@ -413,7 +505,7 @@ struct CascadeModelTests {
       trace: RequestTrace(time: time.source)
     )
     let answer = try await model.respond(to: InferenceRequest(prompt: .text("q"), context: context))
-    #expect(answer.text == "small words")
+    #expect(answer.text == "small words" && answer.summary.provenance.isCurtailed)
     #expect(large.requests.isEmpty)
   }
 
@@ -422,9 +514,11 @@ struct CascadeModelTests {
     let error = RequestError(.modelFailed, "broken")
     let failing = scripted("failing") { _ in .failure(error) }
     let first = try CascadeModel(id: "c", small: failing, large: large, confidence: Judge(value: 1))
-    #expect(try await first.respond(to: InferenceRequest("q", tenant: "t")).text == "large words here")
+    let better = try await first.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(better.text == "large words here" && !better.summary.provenance.isCurtailed)
     let second = try CascadeModel(id: "c", small: small, large: failing, confidence: Judge(value: 0))
-    #expect(try await second.respond(to: InferenceRequest("q", tenant: "t")).text == "small words")
+    let lesser = try await second.respond(to: InferenceRequest("q", tenant: "t"))
+    #expect(lesser.text == "small words" && lesser.summary.provenance.isCurtailed)
   }
 
   @Test("leaving stops the model that is at work")

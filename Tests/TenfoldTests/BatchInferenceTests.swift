@@ -213,6 +213,30 @@ struct BatchInferenceTests {
     #expect(try results()[2].contains("echo three"))
   }
 
+  @Test(
+    "what is valid with the limit that lines without one get, and ids of different bytes, are taken in",
+    arguments: [BatchInference.BadLines.refuse, .report]
+  )
+  func goodLines(badLines: BatchInference.BadLines) async throws {
+    // The second and third names are the same characters, in one code point and in two.
+    try write([
+      ask("one", more: #","min_tokens":5"#), ask("two", id: "\u{E9}"), ask("three", id: "e\u{301}"),
+    ])
+    let batches = try await batches(.init(badLines: badLines))
+    let done = try await batches.answer(input, to: output, as: "b", for: "t")
+    #expect(done.succeeded == 3 && done.failed == 0)
+    // The limit of lines that name none is less than what the first one wants.
+    let tight = try await self.batches(.init(badLines: badLines, defaultMaxTokens: 4))
+    if badLines == .refuse {
+      await #expect { try await tight.submit(input, as: "b", for: "t") } throws: {
+        ($0 as? BatchError)?.code == .unsupportedRequest && ($0 as? BatchError)?.inputLine == 1
+      }
+    } else {
+      let done = try await tight.answer(input, to: output, as: "b", for: "t")
+      #expect(done.succeeded == 2 && done.failed == 1)
+    }
+  }
+
   @Test("an empty or missing file is refused", arguments: ["", "\n \r\n\n"])
   func empty(text: String) async throws {
     let batches = try await batches()

@@ -128,6 +128,36 @@ struct CoalescingMiddlewareTests {
     #expect(model.requests.count == 2)
   }
 
+  @Test("a follower's wait begins where it joins, not where its request arrived")
+  func followersWait() async throws {
+    let time = ManualTime()
+    let gate = Gate()
+    let model = ScriptedLanguageModel { _ in
+      await gate.pass()
+      return .text("one two three")
+    }
+    let layer = CoalescingMiddleware()
+    let leader = try await layer.intercept(InferenceRequest("same", tenant: "t")) {
+      try await model.generate($0)
+    }
+    await model.waitForRequests()
+    var request = InferenceRequest("same", tenant: "t")
+    request.context.trace = RequestTrace(time: time.source)
+    // With a deadline it is seen that it has joined: an alarm waits for that.
+    request.context.deadline = time.now.advanced(by: .seconds(60))
+    time.advance(by: .seconds(1))
+    request.context.trace.record(StageRecord(stage: "admission", wait: .seconds(1), work: .zero))
+    let follower = try await layer.intercept(request) { try await model.generate($0) }
+    await time.waitForSleepers()
+    time.advance(by: .seconds(2))
+    await gate.open()
+    #expect(try await follower.collect().text == "one two three")
+    #expect(try await leader.collect().text == "one two three")
+    let line = try #require(request.context.trace.stages.last)
+    #expect(line.stage == "coalescing" && line.wait == .seconds(2) && line.work == .zero)
+    #expect(model.requests.count == 1)
+  }
+
   @Test("a follower gets its own computation when the leader's fails")
   func leaderFails() async throws {
     let gate = Gate()

@@ -119,6 +119,41 @@ struct ConversationMiddlewareTests {
     #expect(model.requests.map(\.question) == ["two"])
   }
 
+  @Test(
+    "a memory that hangs, deaf to cancellation, fails a request at its deadline, or costs its turns",
+    .timeLimit(.minutes(10)),
+    arguments: [true, false]
+  )
+  func hanging(inRead: Bool) async {
+    let time = ManualTime()
+    let memory = FailingMemory()
+    memory.hangs.withLock { $0 = (append: !inRead, read: inRead) }
+    let admission = AdmissionMiddleware(time: time.source)
+    let options = ConversationMiddleware.Options(deadlineGrace: .seconds(1))
+    let conversation = ConversationMiddleware(memory: memory, options: options)
+    let pipeline = Pipeline(model: model, middlewares: [admission, conversation])
+    var request = request("one")
+    request.context.trace = RequestTrace(time: time.source)
+    request.context.deadline = time.now.advanced(by: .seconds(2))
+    let sent = request
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        do {
+          let answer = try await pipeline.respond(to: sent)
+          #expect(!inRead && answer.text == "you said one")
+        } catch {
+          #expect(inRead && (error as? RequestError)?.code == .deadlineExceeded, "\(error)")
+        }
+      }
+      await memory.hanging.wait { $0 == 1 }
+      await time.waitForSleepers()
+      time.advance(by: .seconds(inRead ? 2 : 3))
+    }
+    // Nobody waits for the memory, and the request's place is free; now it may end.
+    #expect(admission.load.inFlight == 0)
+    memory.isOver.withLock { $0 = true }
+  }
+
   @Test("in a pipeline the caches see the whole conversation, so its answers don't serve another")
   func beforeTheCaches() async throws {
     let memory = InMemoryConversationMemory()
@@ -137,9 +172,21 @@ struct ConversationMiddlewareTests {
     #expect(try await memory.turns(of: "e", for: "a", last: 9, .newest).count == 2)
   }
 
-  /// A memory that fails when told to.
+  /// A memory that fails or hangs when told to.
   private final class FailingMemory: ConversationMemory {
     let fails = Mutex((append: false, read: false))
+    let hangs = Mutex((append: false, read: false))
+    /// How many calls have hung.
+    let hanging = WatchedState(0)
+    /// Ends the hanging.
+    let isOver = WatchedState(false)
+
+    /// Doesn't look at cancellation.
+    private func hang() async {
+      hanging.withLock { $0 += 1 }
+      while !isOver.withLock({ $0 }) { await Task.yield() }
+    }
+
     let appended = Mutex(0)
 
     func append(
@@ -147,6 +194,7 @@ struct ConversationMiddlewareTests {
       to conversation: ConversationID,
       of tenant: TenantID
     ) async throws -> WriteToken {
+      if hangs.withLock({ $0.append }) { await hang() }
       if fails.withLock({ $0.append }) { throw StorageError(.storageFull, "scripted") }
       return appended.withLock { count in
         count += turns.count
@@ -160,6 +208,7 @@ struct ConversationMiddlewareTests {
       last count: Int,
       _ consistency: ReadConsistency
     ) async throws -> [ConversationTurn] {
+      if hangs.withLock({ $0.read }) { await hang() }
       if fails.withLock({ $0.read }) { throw StorageError(.inputOutput, "scripted") }
       return []
     }

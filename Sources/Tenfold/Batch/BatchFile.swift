@@ -117,20 +117,25 @@ extension BatchFile {
 
   /// Reads the whole file once.
   ///
-  /// - Parameter isChecked: Whether the first line that is no valid request ends it.
+  /// - Parameters:
+  ///   - isChecked: Whether the first line that is no valid request ends it.
+  ///   - defaultMaxTokens: The token limit of lines that name none, on which it depends what else they may ask for.
   /// - Returns: How many lines it has, and which file it is.
   /// - Throws: ``BatchError`` of the first bad line, or with code ``BatchError/Code/emptyInput`` or
   ///   ``BatchError/Code/inputOutput``.
   /// - Complexity: O(bytes); when checked it holds all `custom_id`s at once.
-  func survey(isChecked: Bool) throws(BatchError) -> Survey {
+  func survey(isChecked: Bool, defaultMaxTokens: Int) throws(BatchError) -> Survey {
     var hasher = ContentDigest.Hasher()
-    var ids: Set<String> = []
+    // By their bytes, as the database tells them apart: another spelling of the same characters is another name.
+    var ids: Set<[UInt8]> = []
     var count = 0
     func look(_ line: Line) throws(BatchError) -> Bool {
       count += 1
       guard isChecked else { return true }
-      let request = try BatchRequest(line, limit: maximumLineInBytes, defaultMaxTokens: 1)
-      if let id = request.customID, !ids.insert(id).inserted { throw BatchRequest.duplicate(id, line.number) }
+      let request = try BatchRequest(line, limit: maximumLineInBytes, defaultMaxTokens: defaultMaxTokens)
+      if let id = request.customID, !ids.insert(Array(id.utf8)).inserted {
+        throw BatchRequest.duplicate(id, line.number)
+      }
       return true
     }
     _ = try forEachLine(hash: { hasher.append(raw: $0) }, body: look)

@@ -71,9 +71,9 @@ extension BatchInference.Intake {
   ) async throws -> BatchProgress {
     try options.validate()
     let file = BatchFile(path: input, maximumLineInBytes: options.maximumLineInBytes)
-    let isChecked = options.badLines == .refuse
+    let (isChecked, maxTokens) = (options.badLines == .refuse, options.defaultMaxTokens)
     let survey = try await DedicatedThread.run(name: "tenfold-batch") {
-      try file.survey(isChecked: isChecked)
+      try file.survey(isChecked: isChecked, defaultMaxTokens: maxTokens)
     }
     var batch = try await begin(id, tenant, survey)
     while batch.progress.state == .submitting {

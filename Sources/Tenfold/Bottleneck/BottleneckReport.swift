@@ -50,10 +50,7 @@ public struct BottleneckReport: Sendable, Codable {
   ///   - snapshot: The stages of the requests seen.
   ///   - machine: What the machine can do.
   public init(stages snapshot: StageCollector.Snapshot, machine: MachineProfile) {
-    let outermost = snapshot.stages.filter { name, _ in
-      // A dotted name is a part of the stage before the dot, if that one has a line of its own.
-      !name.indices.contains { name[$0] == "." && snapshot.stages[String(name[..<$0])] != nil }
-    }
+    let outermost = snapshot.outermost
     let total = outermost.values.reduce(0) { $0 + ($1.wait + $1.work).inSeconds }
     var findings: [Finding] = []
     for (name, stage) in outermost {

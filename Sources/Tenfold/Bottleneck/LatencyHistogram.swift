@@ -3,9 +3,11 @@
 
 import TenfoldCore
 
-/// Durations counted in buckets whose width grows with their size, so that every quantile is within 1.6 %.
+/// Durations counted in buckets whose width grows with their size, so that a quantile is at most 1.6 % too long, or, below
+/// 64 µs, a microsecond.
 ///
-/// Each power of two of microseconds is divided into 64 buckets, as in HdrHistogram. The memory is a few kilobytes
+/// Each power of two of microseconds is divided into 64 buckets, as in HdrHistogram; below 64 µs each is a microsecond
+/// wide. The memory is a few kilobytes
 /// whatever is recorded; recording takes constant time.
 public struct LatencyHistogram: Hashable, Sendable, Codable {
   private static let subBuckets = 64

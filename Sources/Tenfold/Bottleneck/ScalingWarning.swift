@@ -33,14 +33,13 @@ public struct ScalingWarning: Hashable, Sendable, Codable, CustomStringConvertib
   static let tailRatio = 10.0
   /// Requests may spend this share of their time waiting.
   static let waitShare = 0.5
-  /// Admission and coalescing may take this share of the time at work.
+  /// Admission and coalescing may take this share of the time at work; what requests wait in them is not work.
   static let coordinationShare = 0.05
-  /// Fewer requests than this say nothing about a tail.
+  /// Fewer requests than this say nothing.
   static let minimumCount = 100
 
   static func warnings(for snapshot: StageCollector.Snapshot) -> [Self] {
     var warnings: [Self] = []
-    let work = snapshot.stages.values.reduce(0) { $0 + $1.work.inSeconds }
     for (name, stage) in snapshot.stages.sorted(by: { $0.key < $1.key }) {
       let median = stage.latency.quantile(0.5).inSeconds
       let p99 = stage.latency.quantile(0.99).inSeconds
@@ -50,17 +49,20 @@ public struct ScalingWarning: Hashable, Sendable, Codable, CustomStringConvertib
         )
       }
       let (wait, busy) = (stage.wait.inSeconds, stage.work.inSeconds)
-      if stage.count >= minimumCount, wait > waitShare * (wait + busy) {
+      // Who shares another's computation waits for an answer, not for a turn.
+      if stage.count >= minimumCount, name != CoalescingMiddleware.stage, wait > waitShare * (wait + busy) {
         let share = Int((100 * wait / (wait + busy)).rounded())
         warnings.append(
           Self(kind: .saturation, message: "\(name): \(share) % of its time is spent waiting for a turn.")
         )
       }
     }
-    let coordination = ["admission", "coalescing"].reduce(0) {
-      $0 + (snapshot.stages[$1]?.work.inSeconds ?? 0)
+    let outermost = snapshot.outermost
+    let work = outermost.values.reduce(0) { $0 + $1.work.inSeconds }
+    let coordination = ["admission", CoalescingMiddleware.stage].reduce(0) {
+      $0 + (outermost[$1]?.work.inSeconds ?? 0)
     }
-    if work > 0, coordination > coordinationShare * work {
+    if snapshot.requests.count >= minimumCount, coordination > coordinationShare * work {
       warnings.append(
         Self(kind: .coordination, message: "admission and coalescing take over 5 % of the time at work.")
       )

@@ -71,6 +71,16 @@ public final class StageCollector: Sendable {
   public func reset() { state.withLock { $0 = Snapshot() } }
 }
 
+extension StageCollector.Snapshot {
+  /// The stages that are no parts of others, so that their times can be added up.
+  var outermost: [String: StageCollector.Total] {
+    stages.filter { name, _ in
+      // A dotted name is a part of the stage before the dot, if that one has a line of its own.
+      !name.indices.contains { name[$0] == "." && stages[String(name[..<$0])] != nil }
+    }
+  }
+}
+
 extension StageCollector.Total {
   fileprivate mutating func add(_ stage: StageRecord) {
     count += 1

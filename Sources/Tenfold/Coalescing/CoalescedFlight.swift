@@ -19,6 +19,25 @@ final class CoalescedFlight: Sendable {
     /// The task that reads the shared computation, held by the stream that it fills.
     var pump: GenerationStream?
     var isClosed = false
+
+    /// Ends the flight; who has to hear of it, and what to let go of after the lock is free, or `nil` if it had ended.
+    mutating func close(_ result: Result<Void, any Error>) -> Closing? {
+      guard !isClosed else { return nil }
+      defer {
+        isClosed = true
+        end = result
+        readers = [:]
+        pump = nil
+      }
+      return Closing(result: result, readers: Array(readers.values), pump: pump)
+    }
+  }
+
+  private struct Closing: Sendable {
+    let result: Result<Void, any Error>
+    let readers: [GenerationStream.Continuation]
+    /// Dropping it cancels the computation if it is still under way.
+    let pump: GenerationStream?
   }
 
   let leader: RequestID
@@ -94,32 +113,25 @@ final class CoalescedFlight: Sendable {
   }
 
   private func leave(_ reader: Int) {
-    let isDeserted = state.withLock { state in
+    let closing: Closing? = state.withLock { state in
       state.readers[reader] = nil
-      return state.readers.isEmpty && state.reserved == 0
+      guard state.readers.isEmpty, state.reserved == 0 else { return nil }
+      // In the same moment, so that nobody joins a flight whose computation is about to be cancelled.
+      return state.close(.failure(CancellationError()))
     }
-    if isDeserted { close(.failure(CancellationError())) }
+    finish(closing)
   }
 
-  private func close(_ result: Result<Void, any Error>) {
-    let (readers, pump) = state.withLock { state in
-      guard !state.isClosed else { return ([GenerationStream.Continuation](), GenerationStream?.none) }
-      state.isClosed = true
-      state.end = result
-      defer {
-        state.readers = [:]
-        state.pump = nil
-      }
-      return (Array(state.readers.values), state.pump)
-    }
+  private func close(_ result: Result<Void, any Error>) { finish(state.withLock { $0.close(result) }) }
+
+  private func finish(_ closing: Closing?) {
+    guard let closing else { return }
     onClose(self)
-    for reader in readers {
-      switch result {
+    for reader in closing.readers {
+      switch closing.result {
       case .success: reader.finish()
       case .failure(let error): reader.finish(throwing: error)
       }
     }
-    // Dropping the pump, after the lock is free, cancels the computation if it is still under way.
-    _ = pump
   }
 }

@@ -13,6 +13,8 @@ public import TenfoldCore
 /// determined: temperature 0 or a seed. A request joins only a computation that goes on as long as its own deadline, and
 /// is given up at that. A request whose cache policy allows no exact hit never joins another.
 public final class CoalescingMiddleware: InferenceMiddleware {
+  static let stage = "coalescing"
+
   private let flights = CoalescedFlights()
 
   /// Creates the layer.
@@ -37,22 +39,36 @@ public final class CoalescingMiddleware: InferenceMiddleware {
     return GenerationStream { continuation in
       // A follower survives one failed leader; a second failure is taken for an answer.
       for attempt in 0... {
+        let time = request.context.trace.time
+        let arrival = time.now
         let (flight, isLeader) = flights.join(key, request.context) {
           GenerationStream { shared in
             for try await event in try await next(request) { shared.yield(event) }
           }
         }
+        let joined = time.now
         var hasDelivered = false
         do {
           let events = isLeader ? flight.subscribe() : try await Self.follow(flight, request.context)
           for try await event in events {
             hasDelivered = true
-            continuation.yield(isLeader ? event : Self.followed(event, flight: flight, request: request))
+            guard !isLeader, case .finished(let summary) = event else {
+              continuation.yield(event)
+              continue
+            }
+            let line = StageRecord(
+              stage: Self.stage,
+              wait: joined.duration(to: time.now),
+              work: arrival.duration(to: joined),
+              note: "joined \(flight.leader)"
+            )
+            request.context.trace.record(line)
+            continuation.yield(.finished(Self.followed(summary, flight.leader, request)))
           }
           return
         } catch {
           try Task.checkCancellation()
-          let isLate = request.context.deadline.map { $0 <= request.context.trace.time.now } ?? false
+          let isLate = request.context.deadline.map { $0 <= time.now } ?? false
           if isLeader || hasDelivered || isLate || attempt >= 1 { throw error }
         }
       }
@@ -71,19 +87,15 @@ public final class CoalescingMiddleware: InferenceMiddleware {
 
   /// A follower's summary: the same answer, made by the leader, at no cost.
   private static func followed(
-    _ event: GenerationEvent,
-    flight: CoalescedFlight,
-    request: InferenceRequest
-  ) -> GenerationEvent {
-    guard case .finished(var summary) = event else { return event }
-    let trace = request.context.trace
-    trace.record(
-      StageRecord(stage: "coalescing", wait: trace.elapsed, work: .zero, note: "joined \(flight.leader)")
-    )
-    summary.provenance.answeredBy = .coalesced(with: flight.leader)
+    _ summary: GenerationSummary,
+    _ leader: RequestID,
+    _ request: InferenceRequest
+  ) -> GenerationSummary {
+    var summary = summary
+    summary.provenance.answeredBy = .coalesced(with: leader)
     summary.provenance.modelCalls = []
     summary.provenance.cost = .zero
-    summary.usage = TokenUsage(timeToFirstToken: trace.elapsed)
-    return .finished(summary)
+    summary.usage = TokenUsage(timeToFirstToken: request.context.trace.elapsed)
+    return summary
   }
 }

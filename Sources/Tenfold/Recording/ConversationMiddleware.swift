@@ -17,8 +17,9 @@ public import TenfoldStorage
 /// requests apart by the whole prompt. `PipelineLayers.conversation` is that place.
 ///
 /// **Durability.** The stream's summary waits for the memory's commit, so a reader that has seen it finds its turns in the
-/// next request, on any machine that reads the same memory. The text doesn't wait. A memory that can't be written costs
-/// the turns, not the answer: it is logged and counted as `tenfold_turns_lost_total`.
+/// next request, on any machine that reads the same memory. The text doesn't wait. A memory that can't be written, or not
+/// before the request's deadline and ``Options/deadlineGrace``, costs the turns, not the answer: it is logged and counted
+/// as `tenfold_turns_lost_total`. A write that was given up may still come to be.
 ///
 /// ```swift
 /// layers.conversation = ConversationMiddleware(memory: SQLiteConversationMemory(log: log))
@@ -32,6 +33,8 @@ public struct ConversationMiddleware: InferenceMiddleware {
     public var maximumTurns: Int
     /// Their characters together at most; the oldest turns are left out first.
     public var maximumCharacters: Int
+    /// How long after the request's deadline the memory may still take to keep the turns of an answer that ended with it.
+    public var deadlineGrace: Duration
     /// Reads the wall clock, in nanoseconds since 1970.
     public var wallClock: @Sendable () -> Int64
 
@@ -40,14 +43,17 @@ public struct ConversationMiddleware: InferenceMiddleware {
     /// - Parameters:
     ///   - maximumTurns: The newest turns at most.
     ///   - maximumCharacters: Their characters together at most.
+    ///   - deadlineGrace: How long after the request's deadline the memory may still take to keep the turns.
     ///   - wallClock: Reads the wall clock, in nanoseconds since 1970.
     public init(
       maximumTurns: Int = 20,
       maximumCharacters: Int = 8_000,
+      deadlineGrace: Duration = .milliseconds(250),
       wallClock: @escaping @Sendable () -> Int64 = { WallClock.nanoseconds() }
     ) {
       self.maximumTurns = maximumTurns
       self.maximumCharacters = maximumCharacters
+      self.deadlineGrace = max(.zero, deadlineGrace)
       self.wallClock = wallClock
     }
   }
@@ -76,7 +82,8 @@ public struct ConversationMiddleware: InferenceMiddleware {
   ///   - next: The layers inside.
   /// - Returns: The answer.
   /// - Throws: Whatever `next` throws; what the memory throws when the turns can't be read, as an answer without them
-  ///   would be to another question.
+  ///   would be to another question; `RequestError` with code `deadlineExceeded` when the deadline passes before they
+  ///   are.
   public func intercept(
     _ request: InferenceRequest,
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
@@ -86,12 +93,14 @@ public struct ConversationMiddleware: InferenceMiddleware {
       return try await next(request)
     }
     let told = try await context.trace.measure(Self.stage) { line in
-      let turns = try await memory.turns(
-        of: conversation,
-        for: context.tenant,
-        last: options.maximumTurns,
-        .newest
-      )
+      let turns = try await context.beforeDeadline("the reading of the conversation") { [memory, options] in
+        try await memory.turns(
+          of: conversation,
+          for: context.tenant,
+          last: options.maximumTurns,
+          .newest
+        )
+      }
       let told = fitting(turns.map(\.message))
       line.note = "\(told.count) turns"
       return told
@@ -107,7 +116,7 @@ public struct ConversationMiddleware: InferenceMiddleware {
         return event
       }
       .beforeSummary { _ in
-        await keep(said + [.assistant(answer.text)], conversation, context.tenant)
+        await keep(said + [.assistant(answer.text)], conversation, context)
       }
   }
 
@@ -126,15 +135,18 @@ public struct ConversationMiddleware: InferenceMiddleware {
   private func keep(
     _ messages: ArraySlice<ChatMessage>,
     _ conversation: ConversationID,
-    _ tenant: TenantID
+    _ context: RequestContext
   ) async {
     let time = options.wallClock()
+    let turns = messages.map { ConversationTurn($0, time: time) }
+    var context = context
+    // A model that ends its answer at the deadline leaves no time before it.
+    context.deadline = context.deadline?.advanced(by: options.deadlineGrace)
+    let tenant = context.tenant
     do {
-      try await memory.append(
-        messages.map { ConversationTurn($0, time: time) },
-        to: conversation,
-        of: tenant
-      )
+      _ = try await context.beforeDeadline("the keeping of the conversation") { [memory] in
+        try await memory.append(turns, to: conversation, of: tenant)
+      }
     } catch {
       Counter(label: "tenfold_turns_lost_total").increment(by: messages.count)
       Logger(label: "tenfold.recording").error(

@@ -7,7 +7,7 @@ import TenfoldCore
 extension GenerationStream {
   /// This stream, its answer handed to `keep` once it was delivered whole and is not too long.
   ///
-  /// An answer that failed, was abandoned, came from a cache, or was cut by a deadline is not handed over.
+  /// An answer that failed, was abandoned, came from a cache, was cut by a deadline, or is curtailed is not handed over.
   func capturing(
     for cache: ResponseCache,
     _ keep: @escaping @Sendable (Completion) -> Void
@@ -19,7 +19,7 @@ extension GenerationStream {
       return event
     }.onEnd { end in
       guard case .finished(let summary) = end, case .model = summary.provenance.answeredBy,
-        cache.keeps(summary.reason), let text = capture.text
+        !summary.provenance.isCurtailed, cache.keeps(summary.reason), let text = capture.text
       else { return }
       keep(Completion(text: text, summary: summary))
     }

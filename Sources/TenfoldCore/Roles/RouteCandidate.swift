@@ -9,7 +9,7 @@ public struct RouteCandidate: Sendable {
   public var inFlight: Int
   /// How long a new request would wait before its first token, as far as is known.
   public var expectedWait: Duration
-  /// Whether it is answering at all.
+  /// Whether it is answering at all, as far as is known: whoever doesn't watch it says true.
   public var isHealthy: Bool
 
   /// Creates a candidate.

@@ -6,7 +6,8 @@ public import TenfoldCore
 /// Finds passages for each question and builds the prompt from them.
 ///
 /// The embedding that an earlier stage made is used and handed on; with an embedder of its own the middleware makes it
-/// where it is missing, so that later stages find it. Writes the stage `retrieval`.
+/// where it is missing, so that later stages find it. Writes the stage `retrieval`. An answer from a partial result is
+/// marked as ``Provenance/isCurtailed``.
 ///
 /// ```swift
 /// let middleware = try RetrievalMiddleware(retriever: index.retriever(), access: .everyDocument)
@@ -75,7 +76,7 @@ public struct RetrievalMiddleware: InferenceMiddleware {
     next: @escaping @Sendable (InferenceRequest) async throws -> GenerationStream
   ) async throws -> GenerationStream {
     let trace = request.context.trace
-    let augmented = try await trace.measure("retrieval") { line in
+    let (augmented, isPartial) = try await trace.measure("retrieval") { line in
       let earlier = trace.stages.count
       let found = try await request.context.beforeDeadline("retrieval") { [self] in try await find(request) }
       var augmented = found.request
@@ -89,9 +90,10 @@ public struct RetrievalMiddleware: InferenceMiddleware {
       }
       line.note =
         "\(result.passages.count) passages by \(result.answeredBy)" + (result.isPartial ? ", partial" : "")
-      return augmented
+      return (augmented, result.isPartial)
     }
-    return try await next(augmented)
+    let stream = try await next(augmented)
+    return isPartial ? stream.curtailed() : stream
   }
 
   /// The request with its embedding, and what was found for it.

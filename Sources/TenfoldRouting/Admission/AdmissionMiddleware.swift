@@ -31,7 +31,11 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     public var tenantBudget: Money?
     /// How long a budget's window is.
     public var budgetWindow: Duration
-    /// How many tenants are remembered before quiet ones are forgotten.
+    /// How many tenants are remembered before quiet ones, whose rate is unused and who have spent nothing in their window, are
+    /// forgotten.
+    ///
+    /// At twice as many those who spent least are forgotten too, and may spend it once more; so this should be above the number
+    /// of tenants that spend something in a window.
     public var maximumTenants: Int
 
     /// Creates options.
@@ -119,16 +123,18 @@ public final class AdmissionMiddleware: InferenceMiddleware {
   ) async throws -> GenerationStream {
     let arrival = time.now
     let context = request.context
+    var line = StageRecord(stage: "admission", work: .zero)
     do {
-      try await enter(context, arrival)
+      try await enter(context, arrival, &line)
     } catch {
-      context.trace.record(
-        StageRecord(stage: "admission", wait: arrival.duration(to: time.now), work: .zero, note: "refused")
-      )
+      line.work = arrival.duration(to: time.now) - line.wait
+      line.note = "refused"
+      context.trace.record(line)
       throw error
     }
     let start = time.now
-    context.trace.record(StageRecord(stage: "admission", wait: arrival.duration(to: start), work: .zero))
+    line.work = arrival.duration(to: start) - line.wait
+    context.trace.record(line)
     let visit = Visit(start: start)
     if options.tenantBudget != nil {
       // A model books its call when its work ends, which may be after the reader has left.
@@ -150,7 +156,12 @@ public final class AdmissionMiddleware: InferenceMiddleware {
 
   // MARK: - Private
 
-  private func enter(_ context: RequestContext, _ now: ContinuousClock.Instant) async throws {
+  /// Gets a place; what is waited for it in the queue is the line's wait, and the rest of the time its work.
+  private func enter(
+    _ context: RequestContext,
+    _ now: ContinuousClock.Instant,
+    _ line: inout StageRecord
+  ) async throws {
     let (number, decision) = state.withLock { state in
       state.nextNumber += 1
       let ticket = AdmissionStateMachine.Ticket(
@@ -170,6 +181,8 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     case .admit: return
     case .refuse(let refusal): throw Self.error(refusal, context.tenant)
     case .wait:
+      let start = time.now
+      defer { line.wait = start.duration(to: time.now) }
       let patience = now.advanced(by: options.maximumWait)
       try await wait(number, until: min(context.deadline ?? patience, patience), context)
     }
@@ -248,8 +261,8 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     let now = time.now
     // What the summary says beyond the calls that were charged already.
     if case .finished(let summary) = end { charge(tenant, visit.due(for: summary)) }
-    let ending = Self.ending(end, visit, now)
     state.withLock { state in
+      let ending = Self.ending(end, visit, now, lateAfter: state.machine.concurrency.lateAfter)
       let outcome = state.machine.finished(ending, service: visit.start.duration(to: now), now: now)
       for number in outcome.admitted { settle(number, .success(()), &state) }
       for (number, refusal) in outcome.refused {
@@ -261,7 +274,8 @@ public final class AdmissionMiddleware: InferenceMiddleware {
   private static func ending(
     _ end: GenerationEnd,
     _ visit: Visit,
-    _ now: ContinuousClock.Instant
+    _ now: ContinuousClock.Instant,
+    lateAfter: Duration
   ) -> AdmissionStateMachine.Ending {
     switch end {
     case .finished(let summary):
@@ -275,8 +289,12 @@ public final class AdmissionMiddleware: InferenceMiddleware {
         )
       )
     case .failed(let error):
-      let code = (error as? RequestError)?.code
-      return code == .overloaded || code == .deadlineExceeded ? .overloaded : .untold
+      switch (error as? RequestError)?.code {
+      case .overloaded?: return .overloaded
+      // A deadline too short for an idle model must not take places away from all others.
+      case .deadlineExceeded?: return visit.start.duration(to: now) > lateAfter ? .overloaded : .untold
+      default: return .untold
+      }
     case .abandoned: return .untold
     }
   }

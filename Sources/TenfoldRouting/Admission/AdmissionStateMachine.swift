@@ -91,6 +91,10 @@ public struct AdmissionStateMachine: Sendable {
   public private(set) var inFlight = 0
   private var queues: [RequestPriority: [Ticket]] = [:]
   private var accounts: [TenantID: Account] = [:]
+  /// How many accounts there are when quiet ones are looked for: all must be gone through for that, so not for each newcomer.
+  private var nextCleaning: Int
+  /// How often quiet accounts were looked for.
+  package private(set) var cleanings = 0
   private var serviceTime = 0.05
   /// How many wait.
   public private(set) var waiting = 0
@@ -99,7 +103,11 @@ public struct AdmissionStateMachine: Sendable {
   public init(options: AdmissionMiddleware.Options) {
     self.options = options
     self.concurrency = ConcurrencyLimitStateMachine(options: options.concurrency)
+    self.nextCleaning = options.maximumTenants
   }
+
+  /// How many tenants are remembered.
+  package var accountCount: Int { accounts.count }
 
   /// About how long a request that arrives now would wait.
   public var expectedWait: Duration {
@@ -234,18 +242,34 @@ public struct AdmissionStateMachine: Sendable {
       }
       return account
     }
-    if accounts.count >= options.maximumTenants {
-      // Forget those that say nothing: a full bucket and nothing spent in this window.
-      for (other, var account) in accounts {
-        let isQuiet = account.bucket?.isFull(now: now) ?? true
-        let isOver = account.spent == .zero || account.windowStart.duration(to: now) >= options.budgetWindow
-        if isQuiet && isOver { accounts[other] = nil }
-      }
-    }
+    if accounts.count >= nextCleaning { forgetAccounts(now) }
     return Account(
       bucket: options.requestsPerSecond.map { TokenBucket(perSecond: $0, burst: options.burst, now: now) },
       windowStart: now
     )
+  }
+
+  /// Makes room for new tenants, and says when there must be room again.
+  private mutating func forgetAccounts(_ now: ContinuousClock.Instant) {
+    cleanings += 1
+    // Those that say nothing: a full bucket and nothing spent in this window.
+    accounts = accounts.filter { [budgetWindow = options.budgetWindow] _, account in
+      var account = account
+      let isOver = account.spent == .zero || account.windowStart.duration(to: now) >= budgetWindow
+      return !isOver || account.bucket?.isFull(now: now) == false
+    }
+    let tenants = max(1, options.maximumTenants)
+    let newcomers = max(1, tenants / 8)
+    let most = tenants > Int.max / 2 ? Int.max : 2 * tenants
+    if accounts.count >= most {
+      // Those that gain least by it: who has spent little, and of them who has asked for little.
+      let order = accounts.map { tenant, account -> (tenant: TenantID, spent: Money, unused: Double) in
+        var account = account
+        return (tenant, account.spent, account.bucket?.available(now: now) ?? 0)
+      }.sorted { ($0.spent, $1.unused) < ($1.spent, $0.unused) }
+      for account in order.prefix(accounts.count - (most - newcomers)) { accounts[account.tenant] = nil }
+    }
+    nextCleaning = min(most, max(tenants, accounts.count + newcomers))
   }
 
   private mutating func take(from tenant: TenantID, _ now: ContinuousClock.Instant) -> Refusal? {

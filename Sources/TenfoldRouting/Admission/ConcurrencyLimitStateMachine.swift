@@ -6,8 +6,8 @@ import TenfoldCore
 /// Finds how many requests can be worked on at once before they get in each other's way; pure.
 ///
 /// While the limit is in use and answers begin in time, it grows by one for each round of answers. When requests fail for
-/// want of room, or wait at the model for most of the time to their first word (`TokenUsage.queueTime`), it shrinks by a
-/// tenth.
+/// want of room or of time, or wait at the model for most of the time to their first word (`TokenUsage.queueTime`), it
+/// shrinks by a tenth. A deadline that leaves less time than ``lateAfter`` is no want of time.
 ///
 /// A model that doesn't say how long requests waited is judged by trial, because long answers aren't late ones: when
 /// answers begin later than the least seen, and now and then otherwise, half the limit is tried for a while.
@@ -97,6 +97,8 @@ public struct ConcurrencyLimitStateMachine: Sendable {
   private static let trialGain = 0.4
   /// Failures that come at once are judged no faster than this, in seconds.
   private static let leastRound = 0.1
+  /// The latency without load, in seconds, that is assumed until a window of answers was seen.
+  private static let assumedLatency = 0.05
 
   /// How the limit moves.
   public let options: Options
@@ -118,6 +120,13 @@ public struct ConcurrencyLimitStateMachine: Sendable {
 
   /// How many requests may be worked on now.
   public var limit: Int { Int(value) }
+
+  /// How long after admission a first word is late: the latency without load times ``Options/tolerance``.
+  ///
+  /// Who gives a request less time than this learns nothing about the load when it passes.
+  public var lateAfter: Duration {
+    .seconds(min(3600, options.tolerance * (baseline?.exponential ?? Self.assumedLatency)))
+  }
 
   /// Takes in how an answer went that a model made; answers of caches tell nothing about the model and are left out.
   ///

@@ -50,6 +50,12 @@ public struct TokenBucket: Sendable {
     return tokens >= burst
   }
 
+  /// How many tokens can be taken.
+  mutating func available(now: ContinuousClock.Instant) -> Double {
+    refill(now)
+    return tokens
+  }
+
   private mutating func refill(_ now: ContinuousClock.Instant) {
     guard now > updated else { return }
     tokens = min(burst, tokens + updated.duration(to: now).inSeconds * perSecond)

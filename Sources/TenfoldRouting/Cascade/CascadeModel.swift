@@ -7,7 +7,8 @@ public import TenfoldCore
 ///
 /// The reader sees only the answer that counts. The large model's words are streamed as they are made; the small one's
 /// come in one piece, after they were judged. Both calls are in the provenance and in the cost. Where the cost ceiling
-/// or the deadline leaves no room for the large model, the small answer is delivered as it is.
+/// or the deadline leaves no room for the large model, or that fails, the small answer is delivered as it is, marked as
+/// ``Provenance/isCurtailed``, so that no cache gives it to those who would have had the large one's.
 ///
 /// ```swift
 /// let model = try CascadeModel(id: "cascade", small: small, large: large, confidence: MarginConfidence())
@@ -43,7 +44,7 @@ public final class CascadeModel: LanguageModel {
   }
 
   /// What is known of the composition: the tier is the small model's, which answers first, so that a router tells it from the
-  /// large model alone; the price is the large one's.
+  /// large model alone; the context is the smaller one's, and the price of each kind of work the dearer one's.
   public let profile: ModelProfile
   private let small: any LanguageModel
   private let large: any LanguageModel
@@ -127,10 +128,11 @@ public final class CascadeModel: LanguageModel {
       case .escalate(let reason):
         context.trace.record(StageRecord(stage: "cascade", work: .zero, note: "escalated: \(reason)"))
         try await self.relay(request, after: answer, to: continuation)
-      case .deliver(let reason), .fail(let reason):
+      case .deliver(let reason, let isCurtailed):
         context.trace.record(StageRecord(stage: "cascade", work: .zero, note: "early exit: \(reason)"))
-        if !answer.text.isEmpty { continuation.yield(.text(answer.text)) }
-        continuation.yield(.finished(answer.summary))
+        Self.deliver(answer, isCurtailed: isCurtailed, to: continuation)
+      // Not a step after an answer, which is better than none.
+      case .fail: Self.deliver(answer, isCurtailed: true, to: continuation)
       }
     }
   }
@@ -156,6 +158,15 @@ public final class CascadeModel: LanguageModel {
     } catch {
       return 0
     }
+  }
+
+  private static func deliver(
+    _ answer: Completion,
+    isCurtailed: Bool,
+    to continuation: GenerationStream.Continuation
+  ) {
+    if !answer.text.isEmpty { continuation.yield(.text(answer.text)) }
+    continuation.yield(.finished(isCurtailed ? answer.summary.curtailed : answer.summary))
   }
 
   /// Streams the large model's answer, with the small one's call added to its account.
@@ -192,8 +203,7 @@ public final class CascadeModel: LanguageModel {
           note: "the large model failed, the small answer stands: \(error)"
         )
       )
-      if !first.text.isEmpty { continuation.yield(.text(first.text)) }
-      continuation.yield(.finished(first.summary))
+      Self.deliver(first, isCurtailed: true, to: continuation)
     }
   }
 

@@ -12,8 +12,8 @@ public import TenfoldCore
 public struct CascadeStateMachine: Sendable {
   /// What to do next.
   public enum Step: Hashable, Sendable {
-    /// Deliver the small model's answer.
-    case deliver(String)
+    /// Deliver the small model's answer; it is curtailed if the large model would have been asked with more money or time.
+    case deliver(String, isCurtailed: Bool)
     /// Ask the large model.
     case escalate(String)
     /// Give up: there is no answer and nobody left to ask.
@@ -52,17 +52,20 @@ public struct CascadeStateMachine: Sendable {
     ceiling: Money?,
     timeLeft: Duration?
   ) -> Step {
-    let percent = Self.percent(confidence)
-    if confidence >= threshold { return .deliver("confidence \(percent) %") }
+    let percent = confidence.wholePercent
+    if confidence >= threshold { return .deliver("confidence \(percent) %", isCurtailed: false) }
     if largeAccuracy - confidence <= minimumGain {
-      let accuracy = Self.percent(largeAccuracy)
-      return .deliver("confidence \(percent) %, and the large model is right in \(accuracy) %")
+      let accuracy = largeAccuracy.wholePercent
+      return .deliver(
+        "confidence \(percent) %, and the large model is right in \(accuracy) %",
+        isCurtailed: false
+      )
     }
     if let ceiling, spent + estimate > ceiling {
-      return .deliver("confidence \(percent) %, but the cost ceiling is reached")
+      return .deliver("confidence \(percent) %, but the cost ceiling is reached", isCurtailed: true)
     }
     if let timeLeft, timeLeft <= minimumTimeLeft {
-      return .deliver("confidence \(percent) %, but no time is left")
+      return .deliver("confidence \(percent) %, but no time is left", isCurtailed: true)
     }
     return .escalate("confidence \(percent) %")
   }
@@ -74,7 +77,7 @@ public struct CascadeStateMachine: Sendable {
   ///   - estimate: What the large model's answer may cost.
   ///   - ceiling: The most that it may cost.
   ///   - timeLeft: Until the deadline.
-  /// - Returns: The next step; never ``Step/deliver(_:)``.
+  /// - Returns: The next step; never ``Step/deliver(_:isCurtailed:)``.
   public func smallFailed(
     mayTryElsewhere: Bool,
     estimate: Money,
@@ -85,11 +88,5 @@ public struct CascadeStateMachine: Sendable {
     if let ceiling, estimate > ceiling { return .fail("the large model is above the cost ceiling") }
     if let timeLeft, timeLeft <= minimumTimeLeft { return .fail("no time is left for the large model") }
     return .escalate("the small model failed")
-  }
-
-  // MARK: - Private
-
-  private static func percent(_ share: Double) -> Int {
-    share.isFinite ? Int((min(max(share, 0), 1) * 100).rounded()) : 0
   }
 }

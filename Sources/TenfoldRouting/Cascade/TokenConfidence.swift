@@ -71,12 +71,11 @@ public struct TokenConfidence: CompletionConfidence {
   /// - Parameters:
   ///   - completion: The answer with its summary.
   ///   - request: What was asked.
-  /// - Returns: The calibrated probability that it is right; an answer without text, or cut off, is never sure.
+  /// - Returns: The calibrated probability that it is right; 0 for an answer without text, or cut off by a deadline or by the
+  ///   model's context. One that reached the request's own `maxTokens` is judged like any other.
   /// - Throws: Never.
   public func confidence(in completion: Completion, for request: InferenceRequest) async throws -> Double {
-    guard completion.text.contains(where: { !$0.isWhitespace }), completion.summary.reason != .deadline else {
-      return 0
-    }
+    guard completion.isJudgeable else { return 0 }
     return score(of: completion).map(calibration.probability) ?? unknown
   }
 }

@@ -18,7 +18,7 @@ public import TenfoldCore
 public final class ComplexityRoutingPolicy: RoutingPolicy {
   /// Where easy ends and hard begins.
   public enum Cut: Hashable, Sendable {
-    /// At this probability that the cheap model is wrong.
+    /// At this probability that the cheap model is wrong; above 1 or not a number, every request is easy.
     case difficulty(Double)
     /// Wherever this share of recent requests lies above; until 64 have been seen, at 0.5.
     case quantile(largeShare: Double)
@@ -131,7 +131,7 @@ public final class ComplexityRoutingPolicy: RoutingPolicy {
       order: Self.order(candidates, preferCapable: isHard),
       difficulty: difficulty,
       reason:
-        "\(isHard ? "hard" : "easy"): \(Int((difficulty * 100).rounded())) % vs \(Int((threshold * 100).rounded())) %"
+        "\(isHard ? "hard" : "easy"): \(difficulty.wholePercent) % vs \(threshold.wholePercent) %"
     )
   }
 

@@ -21,6 +21,9 @@ final class ReplicaCall: Sendable {
     state.withLock { if $0.first == nil { $0.first = now } }
   }
 
+  /// Whether its first word has come.
+  var hasBegun: Bool { state.withLock { $0.first != nil } }
+
   func overtake() { state.withLock { $0.isOvertaken = true } }
 
   var isOvertaken: Bool { state.withLock(\.isOvertaken) }

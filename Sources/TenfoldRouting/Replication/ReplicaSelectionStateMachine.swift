@@ -3,8 +3,9 @@
 
 /// Chooses among replicas of one model: the better of two drawn at random, by latency times work in flight; pure.
 ///
-/// Latency is a peak-sensitive moving average: a slow answer counts at once, and is forgotten slowly. Work in flight
-/// counts too, because latency alone sends everybody to the same replica. A breaker keeps failing replicas out.
+/// Latency is a peak-sensitive moving average: a slow answer counts at once, and is forgotten slowly, also by a replica that
+/// nobody asks meanwhile, so that one that was slow once is tried again. Work in flight counts too, because latency alone
+/// sends everybody to the same replica. A breaker keeps failing replicas out.
 ///
 /// ```swift
 /// var machine = ReplicaSelectionStateMachine(replicaCount: 3)
@@ -15,7 +16,7 @@ public struct ReplicaSelectionStateMachine: Sendable {
   public struct Replica: Sendable {
     /// How many requests it is working on.
     public fileprivate(set) var inFlight = 0
-    /// The moving average of its latency in seconds.
+    /// The moving average of its latency in seconds, as of its last answer; in choices it fades from then on.
     public fileprivate(set) var latency: Double
     /// What keeps requests away when it fails.
     public fileprivate(set) var breaker: CircuitBreakerStateMachine
@@ -27,13 +28,15 @@ public struct ReplicaSelectionStateMachine: Sendable {
   /// How many retries are left.
   public private(set) var retryBudget: RetryBudget
   private let decay: Double
+  /// When the first choice was made, from which what is assumed of a replica fades.
+  private var firstChoice: ContinuousClock.Instant?
 
   /// Creates a machine.
   ///
   /// - Parameters:
   ///   - replicaCount: How many replicas there are.
   ///   - initialLatency: What is assumed of a replica that has not answered yet.
-  ///   - decay: After this time an old latency counts 37 % of what it did.
+  ///   - decay: After this time an old latency counts 37 % of what it did, whether or not newer ones came.
   ///   - breaker: The breaker that each replica starts with.
   ///   - retryBudget: How many retries there may be.
   public init(
@@ -43,14 +46,12 @@ public struct ReplicaSelectionStateMachine: Sendable {
     breaker: CircuitBreakerStateMachine = CircuitBreakerStateMachine(),
     retryBudget: RetryBudget = RetryBudget()
   ) {
-    let seconds =
-      Double(initialLatency.components.seconds) + Double(initialLatency.components.attoseconds) * 1e-18
     self.replicas = Array(
-      repeating: Replica(latency: max(1e-6, seconds), breaker: breaker),
+      repeating: Replica(latency: max(1e-6, initialLatency.inSeconds), breaker: breaker),
       count: max(0, replicaCount)
     )
     self.retryBudget = retryBudget
-    self.decay = max(1e-3, Double(decay.components.seconds) + Double(decay.components.attoseconds) * 1e-18)
+    self.decay = max(1e-3, decay.inSeconds)
   }
 
   /// A request arrives for the first time.
@@ -71,6 +72,7 @@ public struct ReplicaSelectionStateMachine: Sendable {
     now: ContinuousClock.Instant,
     using generator: inout some RandomNumberGenerator
   ) -> Int? {
+    firstChoice = firstChoice ?? now
     let open = replicas.indices.filter { !excluded.contains($0) && replicas[$0].breaker.wouldPass(now: now) }
     guard let first = open.randomElement(using: &generator) else { return nil }
     var choice = first
@@ -91,8 +93,7 @@ public struct ReplicaSelectionStateMachine: Sendable {
   ///   - now: The instant.
   public mutating func finished(_ replica: Int, latency: Duration, now: ContinuousClock.Instant) {
     release(replica)
-    let seconds = Double(latency.components.seconds) + Double(latency.components.attoseconds) * 1e-18
-    observe(replica, seconds, now)
+    observe(replica, latency.inSeconds, now)
     replicas[replica].breaker.succeeded()
   }
 
@@ -102,25 +103,52 @@ public struct ReplicaSelectionStateMachine: Sendable {
     replicas[replica].breaker.failed(now: now)
   }
 
-  /// Another replica, asked later, answered a request first.
+  /// A request's reader has left, or another replica, asked later, answered it first.
   ///
   /// - Parameters:
-  ///   - replica: Who was slower.
-  ///   - latency: How long it had been waited for, which its latency would have exceeded.
+  ///   - replica: Who was asked.
+  ///   - latency: How long its first word took, or had been waited for; its latency would have been that at least.
   ///   - now: The instant.
   public mutating func overtaken(_ replica: Int, after latency: Duration, now: ContinuousClock.Instant) {
     abandoned(replica, now: now)
-    if latency.inSeconds > replicas[replica].latency { observe(replica, latency.inSeconds, now) }
+    noteLeastLatency(latency, of: replica, now)
   }
 
-  /// A request's reader has left.
+  /// A request's deadline has passed before its first word.
+  ///
+  /// That is the replica's failure if another one lately needed less than a tenth of the time; else the time was short, or
+  /// all of them are busy, and the time that was waited only counts as its latency.
+  ///
+  /// - Parameters:
+  ///   - replica: Who was asked.
+  ///   - latency: How long its first word had been waited for.
+  ///   - now: The instant.
+  public mutating func expired(_ replica: Int, after latency: Duration, now: ContinuousClock.Instant) {
+    let isFault = replicas.indices.contains { other in
+      other != replica && replicas[other].updated != nil
+        && replicas[other].latency * Self.faultFactor < latency.inSeconds
+    }
+    if isFault { failed(replica, now: now) } else { abandoned(replica, now: now) }
+    noteLeastLatency(latency, of: replica, now)
+  }
+
+  /// A request's end tells nothing about who was asked: the request was wrong in itself, or not sent after all.
   public mutating func abandoned(_ replica: Int, now: ContinuousClock.Instant) {
     release(replica)
     replicas[replica].breaker.abandoned(now: now)
   }
 
+  /// How many times as long as another replica one is waited for in vain, until that is a failure of its own.
+  private static let faultFactor = 10.0
+
   private mutating func release(_ replica: Int) {
     replicas[replica].inFlight = max(0, replicas[replica].inFlight - 1)
+  }
+
+  /// A latency that is known to be longer than this counts where the replica would be taken for a quicker one.
+  private mutating func noteLeastLatency(_ latency: Duration, of replica: Int, _ now: ContinuousClock.Instant)
+  {
+    if latency.inSeconds > fadedLatency(replica, now) { observe(replica, latency.inSeconds, now) }
   }
 
   private mutating func observe(_ replica: Int, _ seconds: Double, _ now: ContinuousClock.Instant) {
@@ -135,12 +163,16 @@ public struct ReplicaSelectionStateMachine: Sendable {
   }
 
   private func load(_ replica: Int, _ now: ContinuousClock.Instant) -> Double {
-    replicas[replica].latency * Double(replicas[replica].inFlight + 1)
+    fadedLatency(replica, now) * Double(replicas[replica].inFlight + 1)
   }
 
+  private func fadedLatency(_ replica: Int, _ now: ContinuousClock.Instant) -> Double {
+    max(1e-6, replicas[replica].latency * fade(replica, now))
+  }
+
+  /// What share of its latency still counts, in 0...1.
   private func fade(_ replica: Int, _ now: ContinuousClock.Instant) -> Double {
-    guard let updated = replicas[replica].updated else { return 0 }
-    let age = updated.duration(to: now).components
-    return (-(Double(age.seconds) + Double(age.attoseconds) * 1e-18) / decay).exponential
+    guard let since = replicas[replica].updated ?? firstChoice else { return 1 }
+    return (-max(0, since.duration(to: now).inSeconds) / decay).exponential
   }
 }

@@ -8,8 +8,10 @@ public import TenfoldCore
 ///
 /// A replica that fails before its first word is replaced by another as long as the retry budget (10 % of the requests)
 /// lasts. When every breaker is open the request fails at once, without asking anybody. A request that is wrong in itself,
-/// as its error says (`RequestFault`), is neither retried nor held against the replica. With ``HedgingPolicy`` a second
-/// replica is asked beside one that is slow to begin.
+/// as its error says (`RequestFault`), is neither retried nor held against the replica. A replica that is left, by a reader
+/// or at a deadline, is taken to be at least as slow as it was waited for; where another one lately needed less than a
+/// tenth of the time until the deadline, it has failed. With ``HedgingPolicy`` a second replica is asked beside one that
+/// is slow to begin.
 ///
 /// ```swift
 /// let model = try ReplicatedModel(replicas: [first, second, third])
@@ -143,11 +145,11 @@ public final class ReplicatedModel: LanguageModel {
     }
     do {
       let stream = try await open(request, call)
-      return observed(stream, call).recoveringBeforeFirstEvent {
+      return observed(stream, request, call).recoveringBeforeFirstEvent {
         try await self.retry(request, excluded.union([call.replica]), after: $0)
       }
     } catch {
-      settle(call, error is CancellationError ? .abandoned : .failed(error))
+      settle(call, request, error is CancellationError ? .abandoned : .failed(error))
       return try await retry(request, excluded.union([call.replica]), after: error)
     }
   }
@@ -160,11 +162,15 @@ public final class ReplicatedModel: LanguageModel {
     ) { try await replica.generate(request) }
   }
 
-  private func observed(_ stream: GenerationStream, _ call: ReplicaCall) -> GenerationStream {
+  private func observed(
+    _ stream: GenerationStream,
+    _ request: InferenceRequest,
+    _ call: ReplicaCall
+  ) -> GenerationStream {
     stream.mapEvents { event in
       call.noteEvent(at: self.time.now)
       return event
-    }.onEnd { self.settle(call, $0) }
+    }.onEnd { self.settle(call, request, $0) }
   }
 
   /// The answer of a replica, or of another that is asked after a while and begins first.
@@ -200,7 +206,7 @@ public final class ReplicatedModel: LanguageModel {
         guard continuation.yield(event) else { return }
       }
     }
-    return HedgedRace.Contender(stream: observed(stream, call)) { call.overtake() }
+    return HedgedRace.Contender(stream: observed(stream, request, call)) { call.overtake() }
   }
 
   private func retry(
@@ -216,28 +222,27 @@ public final class ReplicatedModel: LanguageModel {
     return try await start(request, excluding: excluded, after: error)
   }
 
-  private func settle(_ call: ReplicaCall, _ end: GenerationEnd) {
+  private func settle(_ call: ReplicaCall, _ request: InferenceRequest, _ end: GenerationEnd) {
     let now = time.now
+    let latency = call.latency(until: now)
+    let isExpired = !call.hasBegun && Failover.isExpired(request)
     state.withLock { state in
       switch end {
       case .finished:
-        let latency = call.latency(until: now)
         state.machine.finished(call.replica, latency: latency, now: now)
         if !call.isHedge { state.hedging?.observe(latency) }
       case .abandoned where call.isOvertaken:
-        let latency = call.latency(until: now)
         state.machine.overtaken(call.replica, after: latency, now: now)
         guard !call.isHedge else { break }
         state.hedging?.observe(latency)
         state.hedgesWon += 1
-      case .abandoned: state.machine.abandoned(call.replica, now: now)
-      case .failed(let error):
-        // A request that is wrong in itself says nothing about the replica.
-        if Failover.isReplicasFault(error) {
-          state.machine.failed(call.replica, now: now)
-        } else {
-          state.machine.abandoned(call.replica, now: now)
-        }
+      case .abandoned where isExpired: state.machine.expired(call.replica, after: latency, now: now)
+      case .abandoned: state.machine.overtaken(call.replica, after: latency, now: now)
+      case .failed(let error) where Failover.isReplicasFault(error):
+        state.machine.failed(call.replica, now: now)
+      case .failed where isExpired: state.machine.expired(call.replica, after: latency, now: now)
+      // A request that is wrong in itself says nothing about the replica.
+      case .failed: state.machine.abandoned(call.replica, now: now)
       }
     }
   }
