@@ -39,7 +39,11 @@ public struct StorageError: CodedError {
     /// A file could not be opened, read, written, synced or renamed.
     public static let inputOutput = Self("inputOutput")
     /// The disk failed to sync: what is on it is unknown, so the database takes no writes until it is opened anew.
+    ///
+    /// The write that failed can be there then: look before trying it again.
     public static let syncFailed = Self("syncFailed")
+    /// What follows a log is ahead of it, as after restoring the log alone from a backup: it must be built again.
+    public static let diverged = Self("diverged")
     /// The statement is wrong, its bindings don't fit, or it was used outside its transaction.
     public static let misuse = Self("misuse")
     /// A column holds another type than the one asked for.

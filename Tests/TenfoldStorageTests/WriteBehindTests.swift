@@ -119,6 +119,49 @@ struct WriteBehindTests {
     #expect(sink.appliedCount == 1)
   }
 
+  @Test(
+    "a sink that is ahead of its log is refused, instead of passing over new writes",
+    .timeLimit(.minutes(10))
+  )
+  func diverged() async throws {
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [SQLiteWriteSink.schema])
+    let sink = SQLiteWriteSink("copy", in: database) { _, _ in }
+    let before = InMemoryEventLog()
+    _ = try await before.append((0..<5).map(event))
+    try await sink.apply(try await before.events(after: 0, limit: 9))
+    // As after a restart of a log in memory, or with one that was put back from a backup.
+    let writes = WriteBehind(log: InMemoryEventLog(), sink: sink)
+    let token = try await writes.write([event(9)])
+    var errors: [StorageError] = []
+    for body in [{ try await writes.run() }, { try await writes.wait(for: token) }]
+      as [() async throws -> Void]
+    {
+      do { try await body() } catch let error as StorageError { errors.append(error) }
+    }
+    #expect(errors.map(\.code) == [.diverged, .diverged])
+    #expect(errors.first?.message.contains("event 5") == true)
+  }
+
+  @Test("a sink that is added to a log in use can begin with what comes now")
+  func beginning() async throws {
+    let database = try await SQLiteDatabase.open(
+      .inMemory,
+      schemas: [SQLiteEventLog.schema, SQLiteWriteSink.schema]
+    )
+    let log = SQLiteEventLog(database: database)
+    _ = try await log.erase("gone and back")
+    let erased = Mutex<[TenantID]>([])
+    let sink = ErasureSink("index", in: database) { tenant in erased.withLock { $0.append(tenant) } }
+    try await sink.begin(after: log.latest())
+    let token = WriteToken(try await log.erase("gone"))
+    let writes = WriteBehind(log: log, sink: sink)
+    try await withRunning(writes) { try await writes.wait(for: token) }
+    #expect(erased.withLock { $0 } == ["gone"])
+    // Later it changes nothing.
+    try await sink.begin(after: 99)
+    #expect(try await sink.position() == token.sequence)
+  }
+
   @Test("what a sink has not applied isn't trimmed from its log, wherever the sink's position is")
   func trimming() async throws {
     let database = try await SQLiteDatabase.open(

@@ -86,7 +86,8 @@ public final class SQLiteDatabase: Sendable {
   ///
   /// - Parameter body: Writes and reads through the transaction; it must not block on anything else.
   /// - Returns: What `body` returned; on disk as ``Options/durability`` says when this returns.
-  /// - Throws: What `body` throws, or ``StorageError`` when the commit failed: then nothing was written.
+  /// - Throws: What `body` throws, or ``StorageError`` when the commit failed: then nothing was written, unless its code is
+  ///   ``StorageError/Code/syncFailed``.
   @discardableResult
   public func write<Value: Sendable>(
     _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
@@ -100,7 +101,8 @@ public final class SQLiteDatabase: Sendable {
   ///
   /// - Parameter body: Writes and reads through the transaction; it must not block on anything else.
   /// - Returns: What `body` returned.
-  /// - Throws: What `body` throws, or ``StorageError`` when the commit failed: then nothing was written.
+  /// - Throws: What `body` throws, or ``StorageError`` when the commit failed: then nothing was written, unless its code is
+  ///   ``StorageError/Code/syncFailed``.
   @discardableResult
   package func writeUnsynced<Value: Sendable>(
     _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value

@@ -8,8 +8,12 @@ public import TenfoldCore
 /// So one call, ``EventLog/erase(_:)`` or that of any record over the log, reaches everything that follows the log.
 /// Give it to a ``WriteBehind``, whose ``WriteBehind/wait(for:)`` tells when it has come so far.
 ///
-/// **Durability.** The position is in the database, and is moved after the erasing: a kill in between erases again, which
-/// is harmless. An erasure that throws is tried again until it is done.
+/// **Durability.** The position is in the database, and is moved after the erasing: a kill in between erases again. An
+/// erasure that throws is tried again until it is done.
+///
+/// A sink without a position begins with the log's first event, and so erases tenants again that were erased before and
+/// have come back since: ``begin(after:)`` lets one that is added to a log in use begin with what comes now. In the same way
+/// a sink that lags behind erases what a tenant has written since; keep ``WriteBehind/run()`` running.
 ///
 /// ```swift
 /// let erasures = WriteBehind(log: log, sink: ErasureSink("cache", in: database) { tenant in
@@ -41,6 +45,16 @@ public struct ErasureSink: WriteSink {
   /// - Returns: The position, 0 for none.
   /// - Throws: ``StorageError``.
   public func position() async throws -> Int64 { try await positions.position() }
+
+  /// Lets a sink that has no position yet pass over earlier events; one that has a position stays where it is.
+  ///
+  /// ```swift
+  /// try await sink.begin(after: log.latest())
+  /// ```
+  ///
+  /// - Parameter position: The last event that it shall not look at.
+  /// - Throws: ``StorageError``.
+  public func begin(after position: Int64) async throws { try await positions.begin(after: position) }
 
   /// Forgets the position of a sink that is no longer used, so that it holds back no trimming of a log in its database.
   ///

@@ -72,6 +72,18 @@ public struct SQLiteWriteSink: WriteSink {
     }
   }
 
+  /// Lets a sink that has no position yet pass over earlier writes; one that has a position stays where it is.
+  ///
+  /// For a sink whose data already hold them, as when it was copied from elsewhere.
+  ///
+  /// - Parameter position: The last write that it shall not apply.
+  /// - Throws: ``StorageError``.
+  public func begin(after position: Int64) async throws {
+    _ = try await database.write { [name] tx in
+      try tx.execute("INSERT OR IGNORE INTO write_sink(name, position) VALUES(?1, ?2)", name, position)
+    }
+  }
+
   /// Forgets the position of a sink that is no longer used, so that it holds back no trimming of a log in its database.
   ///
   /// - Throws: ``StorageError``.

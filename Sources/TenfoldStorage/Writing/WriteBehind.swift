@@ -12,7 +12,9 @@ public import TenfoldCore
 ///
 /// **Durability.** An acknowledged write is as durable as the log. A kill between log and sink delays it: ``run()`` goes
 /// on from the sink's own position, and as the sink keeps that with its data, each write counts once. What the sink lacks
-/// isn't trimmed from the log (``SQLiteEventLog/trimApplied(and:)``).
+/// isn't trimmed from the log (``SQLiteEventLog/trimApplied(and:)``). Put log and sink back from a backup together: a sink
+/// that is ahead of its log would pass over new events with old numbers, which ends everything here with
+/// ``StorageError/Code/diverged``.
 ///
 /// ```swift
 /// let writes = WriteBehind(log: log, sink: sink)
@@ -97,7 +99,8 @@ public final class WriteBehind: Sendable {
   ///   - events: At least one.
   ///   - level: When to return.
   /// - Returns: The token of the last of them.
-  /// - Throws: What the log throws: then nothing was written. `CancellationError`.
+  /// - Throws: What the log throws: then nothing was written, unless it is ``StorageError/Code/syncFailed``. `CancellationError`;
+  ///   ``StorageError/Code/diverged`` while it waits.
   @discardableResult
   public func write(_ events: [NewEvent], until level: Level = .acknowledged) async throws -> WriteToken {
     if let limit = options.maximumLag {
@@ -114,10 +117,10 @@ public final class WriteBehind: Sendable {
   /// that runs ``run()`` it waits for ever: cancel it, or bound it.
   ///
   /// - Parameter token: The write.
-  /// - Throws: What the sink throws, or `CancellationError`.
+  /// - Throws: What the sink throws, ``StorageError/Code/diverged`` if it is ahead of the log, or `CancellationError`.
   public func wait(for token: WriteToken) async throws {
     while gate.position < token.sequence {
-      gate.advance(to: try await sink.position())
+      gate.advance(to: try await checkedPosition())
       guard let pause = options.pollInterval else { return try await gate.wait(for: token.sequence) }
       if try await gate.wait(for: token.sequence, atMost: pause, time: options.time) { return }
     }
@@ -136,7 +139,7 @@ public final class WriteBehind: Sendable {
   ///
   /// A sink that throws is tried again after a pause, from its own position: no write is passed over.
   ///
-  /// - Throws: `CancellationError`.
+  /// - Throws: `CancellationError`, or ``StorageError`` with code ``StorageError/Code/diverged`` if the sink is ahead of the log.
   public func run() async throws {
     let logger = Logger(label: "tenfold.storage.write-behind")
     let lag = Gauge(label: "tenfold.storage.write_behind_lag")
@@ -146,6 +149,9 @@ public final class WriteBehind: Sendable {
       do {
         let left = try await applyAll()
         lag.record(left)
+      } catch let error as StorageError where error.code == .diverged {
+        // It will not be otherwise later.
+        throw error
       } catch {
         try Task.checkCancellation()
         logger.error("a write sink failed, trying again later", metadata: ["error": "\(error)"])
@@ -156,9 +162,25 @@ public final class WriteBehind: Sendable {
     }
   }
 
+  /// The sink's position, which no event of the log is before in a pair that belongs together.
+  private func checkedPosition() async throws -> Int64 {
+    let position = try await sink.position()
+    let newest = try await log.latest()
+    guard position <= newest else {
+      throw StorageError(
+        .diverged,
+        """
+        A write sink has applied event \(position), but its log ends with \(newest), as after restoring the log alone or \
+        losing power with a relaxed one: build the sink anew from the log, or restore both together.
+        """
+      )
+    }
+    return position
+  }
+
   /// Applies everything there is; how many came meanwhile.
   private func applyAll() async throws -> Int64 {
-    var position = try await sink.position()
+    var position = try await checkedPosition()
     gate.advance(to: position)
     let limit = max(1, options.batch)
     while true {
