@@ -22,6 +22,7 @@ let inMemoryTracing: Target.Dependency = .product(
   name: "InMemoryTracing",
   package: "swift-distributed-tracing"
 )
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -115,7 +116,7 @@ let package = Package(
 
     // Floor 1.
     module("TenfoldKernels", ["CTenfoldKernels", "CTenfoldBLAS", "TenfoldCore", log]),
-    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log, metrics]),
+    module("TenfoldStorage", ["CTenfoldSQLite", "CTenfoldZlib", "TenfoldCore", log, metrics, deque]),
 
     // Floor 2.
     module("TenfoldVectors", ["TenfoldCore", "TenfoldKernels", "TenfoldStorage"]),

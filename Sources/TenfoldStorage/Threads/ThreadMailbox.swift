@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import DequeModule
 import Dispatch
 import Synchronization
 
@@ -10,7 +11,7 @@ import Synchronization
 /// a timer. Nothing wakes while the mailbox is empty.
 package final class ThreadMailbox<Element: Sendable>: Sendable {
   private struct State {
-    var elements: [Element] = []
+    var elements: Deque<Element> = []
     var waiting = 0
     var isClosed = false
   }
@@ -50,9 +51,9 @@ package final class ThreadMailbox<Element: Sendable>: Sendable {
   /// Waits for values and takes all of them; `nil` once the mailbox is closed and empty.
   package func takeAll() -> [Element]? {
     while true {
-      let taken = state.withLock { state -> [Element]? in
+      let taken = state.withLock { state -> Deque<Element>? in
         if !state.elements.isEmpty {
-          var all: [Element] = []
+          var all: Deque<Element> = []
           swap(&all, &state.elements)
           return all
         }
@@ -60,7 +61,7 @@ package final class ThreadMailbox<Element: Sendable>: Sendable {
         state.waiting += 1
         return nil
       }
-      if let taken { return taken.isEmpty ? nil : taken }
+      if let taken { return taken.isEmpty ? nil : Array(taken) }
       semaphore.wait()
     }
   }
