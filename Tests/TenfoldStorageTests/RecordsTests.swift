@@ -176,6 +176,35 @@ struct RecordsTests {
     #expect(try await ledger.totals(of: "a")["m"]?.calls == 1501)
   }
 
+  @Test("what was booked and never read is not trimmed")
+  func unreadTotals() async throws {
+    let log = try await log()
+    let (ledger, memory) = (SQLiteUsageLedger(log: log), SQLiteConversationMemory(log: log))
+    try await ledger.book([UsageLedgerContract.entry("a", "m", tokens: 1)])
+    try await memory.append([ConversationTurn(.user("hi"), time: 3)], to: "c", of: "a")
+    #expect(try await memory.turns(of: "c", for: "a", last: 9, .newest).count == 1)
+    #expect(try await log.trimApplied() == 0)
+    #expect(try await ledger.totals(of: "a")["m"]?.calls == 1)
+    #expect(try await log.trimApplied() == 2)
+    #expect(try await ledger.totals(of: "a")["m"]?.calls == 1)
+  }
+
+  @Test("an erasure by any record takes the totals along", arguments: ["memory", "log"])
+  func erasedTotals(by record: String) async throws {
+    let log = try await log()
+    let (ledger, memory) = (SQLiteUsageLedger(log: log), SQLiteConversationMemory(log: log))
+    for tenant in ["a", "b"] as [TenantID] {
+      try await ledger.book([UsageLedgerContract.entry(tenant, "m", tokens: 1)])
+      #expect(try await ledger.totals(of: tenant)["m"]?.calls == 1)
+    }
+    if record == "memory" { try await memory.erase("a") } else { _ = try await log.erase("a") }
+    // In the table, before anybody looks at the ledger again.
+    let left = try await log.database.read { tx in
+      try tx.query("SELECT tenant FROM usage_total_1") { try $0.text(0) }
+    }
+    #expect(left == ["b"])
+  }
+
   @Test("totals are there again after opening, and a newer build's version is left answering")
   func reopening() async throws {
     var log = try await log("one")

@@ -191,6 +191,26 @@ struct SQLiteEventLogTests {
     #expect(try await log.current("broken") == nil)
   }
 
+  @Test("the runner of an older build keeps its version up to date and takes nothing back")
+  func olderRunner() async throws {
+    let log = try await makeLog(3)
+    try await log.takeOver(Counts(version: 2))
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect(throws: CancellationError.self) {
+          try await ProjectionRunner(log: log, projections: [Counts()]).run()
+        }
+      }
+      let applied = log.applied.stream()
+      if (try? await log.position(of: Counts())) != 3 {
+        for await _ in applied { if (try? await log.position(of: Counts())) == 3 { break } }
+      }
+      group.cancelAll()
+    }
+    #expect(try await log.current("counts")?.version == 2)
+    #expect(try await total(log, "counts_1") == 3)
+  }
+
   @Test("a file of before opens, and its events belong to nobody")
   func migration() async throws {
     let directory = try TemporaryDirectory()

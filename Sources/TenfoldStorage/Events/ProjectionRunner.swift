@@ -6,6 +6,9 @@ public import TenfoldCore
 
 /// Keeps projections up to date: catches up after each append, and lets new versions take over once they have.
 ///
+/// A version that is older than the one that answers is kept up to date and takes nothing back, so that a build from before
+/// can run beside a newer one.
+///
 /// A projection that throws stays where it is and is tried again at the next look; the others go on. Cancelling the task
 /// of ``run()`` stops between batches.
 ///
@@ -57,7 +60,13 @@ public struct ProjectionRunner: Sendable {
       let hints = log.hints
       var hasFailed = false
       for projection in projections {
-        do { try await log.takeOver(projection, batch: batch) } catch {
+        do {
+          if let current = try await log.current(projection.name), current.version > projection.version {
+            try await log.catchUp(projection, batch: batch)
+          } else {
+            try await log.takeOver(projection, batch: batch)
+          }
+        } catch {
           try Task.checkCancellation()
           hasFailed = true
           logger.error(

@@ -138,6 +138,8 @@ public struct SQLiteEventLog: EventLog {
         if count == step { try between() }
       }
     }
+    // A row for each model and day: few.
+    try await database.write { tx in try RecordTables.eraseTotals(of: tenant, in: tx) }
     while true {
       let sequence = try await database.write { tx -> Int64? in
         let count = try tx.execute(

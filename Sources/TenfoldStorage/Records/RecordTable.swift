@@ -38,15 +38,25 @@ enum RecordTables {
     limit: Int,
     in tx: SQLiteTransaction
   ) throws -> Int {
-    let isThere =
-      try tx.first("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", table) { _ in true }
-      ?? false
-    guard isThere else { return 0 }
+    guard try isThere(table, in: tx) else { return 0 }
     return try tx.execute(
       "DELETE FROM \(table) WHERE sequence IN (SELECT sequence FROM \(table) WHERE tenant = ?1 LIMIT ?2)",
       tenant.rawValue,
       limit
     )
+  }
+}
+
+extension RecordTables {
+  /// Deletes what a tenant has used, if the ledger's table is there.
+  static func eraseTotals(of tenant: TenantID, in tx: SQLiteTransaction) throws {
+    guard try isThere(UsageTotals.table, in: tx) else { return }
+    try tx.execute("DELETE FROM \(UsageTotals.table) WHERE tenant = ?1", tenant.rawValue)
+  }
+
+  private static func isThere(_ table: String, in tx: SQLiteTransaction) throws -> Bool {
+    try tx.first("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", table) { _ in true }
+      ?? false
   }
 }
 

@@ -34,6 +34,23 @@ struct RecordView<View: Projection>: Sendable {
     }
   }
 
+  /// Appends records' events; the sequence of the last.
+  ///
+  /// From the first on the projection holds back trimming, though nobody has read it yet.
+  func append(_ events: [NewEvent]) async throws -> Int64 {
+    try await log.database.write { [log, view] tx in
+      try tx.execute(
+        """
+        INSERT INTO projection(name, version, position) SELECT ?1, ?2, 0
+        WHERE NOT EXISTS(SELECT 1 FROM projection WHERE name = ?1)
+        """,
+        view.name,
+        view.version
+      )
+      return try log.append(events, in: tx)
+    }
+  }
+
   /// Deletes a tenant's events and records; the sequence that says so.
   func erase(_ tenant: TenantID) async throws -> Int64 {
     let sequence = try await log.eraseEvents(of: tenant)

@@ -77,7 +77,7 @@ public struct SQLiteConversationMemory: ConversationMemory {
   ///   - conversation: Which.
   ///   - tenant: Whose; not empty.
   /// - Returns: What a read must include to see them.
-  /// - Throws: ``StorageError``: then none was added.
+  /// - Throws: ``StorageError``: then none was added, unless its code is ``StorageError/Code/syncFailed``.
   @discardableResult
   public func append(
     _ turns: [ConversationTurn],
@@ -94,7 +94,7 @@ public struct SQLiteConversationMemory: ConversationMemory {
         tenant: tenant
       )
     }
-    return WriteToken(try await table.log.append(events))
+    return WriteToken(try await table.append(events))
   }
 
   /// The end of a conversation, from a replica that is new enough, else from the log's own file.

@@ -15,7 +15,7 @@ public protocol QueryLog: Sendable {
   /// Keeps questions, all or none; as durable as the log promises when this returns.
   ///
   /// - Parameter queries: None is fine; each with a tenant.
-  /// - Throws: ``StorageError``: then nothing was kept.
+  /// - Throws: ``StorageError``: then nothing was kept, unless its code is ``StorageError/Code/syncFailed``.
   func record(_ queries: [LoggedQuery]) async throws
 
   /// A tenant's newest questions; all that was kept before the call is looked at.

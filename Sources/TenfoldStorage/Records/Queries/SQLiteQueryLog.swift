@@ -26,7 +26,7 @@ public struct SQLiteQueryLog: QueryLog {
   /// Keeps questions in one commit; on disk when this returns.
   ///
   /// - Parameter queries: Each with a tenant.
-  /// - Throws: ``StorageError``: then nothing was kept.
+  /// - Throws: ``StorageError``: then nothing was kept, unless its code is ``StorageError/Code/syncFailed``.
   public func record(_ queries: [LoggedQuery]) async throws {
     let events = try queries.map { query in
       try StorageError.require(query.tenant != "", "tenant", "not empty")
@@ -37,7 +37,7 @@ public struct SQLiteQueryLog: QueryLog {
         tenant: query.tenant
       )
     }
-    if !events.isEmpty { _ = try await table.log.append(events) }
+    if !events.isEmpty { _ = try await table.append(events) }
   }
 
   /// A tenant's newest questions.

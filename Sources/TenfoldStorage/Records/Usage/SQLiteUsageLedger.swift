@@ -28,7 +28,7 @@ public struct SQLiteUsageLedger: UsageLedger {
   /// Books calls in one commit; on disk when this returns.
   ///
   /// - Parameter entries: Each with a tenant.
-  /// - Throws: ``StorageError``: then nothing was booked.
+  /// - Throws: ``StorageError``: then nothing was booked, unless its code is ``StorageError/Code/syncFailed``.
   public func book(_ entries: [UsageEntry]) async throws {
     let events = try entries.map { entry in
       try StorageError.require(entry.tenant != "", "tenant", "not empty")
@@ -39,7 +39,7 @@ public struct SQLiteUsageLedger: UsageLedger {
         tenant: entry.tenant
       )
     }
-    if !events.isEmpty { _ = try await totals.log.append(events) }
+    if !events.isEmpty { _ = try await totals.append(events) }
   }
 
   /// What a tenant used, by model; all that was booked before the call is in it.

@@ -17,7 +17,7 @@ public protocol UsageLedger: Sendable {
   /// Booking an entry again counts it again: when a call of this ended without an answer, look before trying again.
   ///
   /// - Parameter entries: None is fine; each with a tenant.
-  /// - Throws: ``StorageError``: then nothing was booked.
+  /// - Throws: ``StorageError``: then nothing was booked, unless its code is ``StorageError/Code/syncFailed``.
   func book(_ entries: [UsageEntry]) async throws
 
   /// What a tenant used, by model; all that was booked before the call is in it.

@@ -6,6 +6,7 @@ import TenfoldCore
 /// The projection behind ``SQLiteUsageLedger``: one row for each tenant, model and day.
 struct UsageTotals: Projection {
   static let kind = "usage.v1"
+  static let table = "usage_total_1"
 
   let name = "usage_totals"
   let version = 1
@@ -13,7 +14,7 @@ struct UsageTotals: Projection {
   func prepare(in tx: SQLiteTransaction) throws {
     try tx.execute(
       """
-      CREATE TABLE IF NOT EXISTS usage_total_1(
+      CREATE TABLE IF NOT EXISTS \(Self.table)(
         tenant TEXT NOT NULL, model TEXT NOT NULL, day INTEGER NOT NULL, calls INTEGER NOT NULL,
         prompt INTEGER NOT NULL, cached INTEGER NOT NULL, completion INTEGER NOT NULL, cost INTEGER NOT NULL,
         PRIMARY KEY(tenant, day, model)) STRICT, WITHOUT ROWID
@@ -23,7 +24,7 @@ struct UsageTotals: Projection {
 
   func apply(_ event: StoredEvent, in tx: SQLiteTransaction) throws {
     switch event.kind {
-    case StoredEvent.erasure: try tx.execute("DELETE FROM usage_total_1 WHERE tenant = ?1", event.subject)
+    case StoredEvent.erasure: try tx.execute("DELETE FROM \(Self.table) WHERE tenant = ?1", event.subject)
     case Self.kind:
       let entry = try RecordCoding.decode(UsageEntry.self, from: event)
       let day = UTCDay(containing: entry.time)
@@ -31,7 +32,7 @@ struct UsageTotals: Projection {
       var total =
         try tx.first(
           """
-          SELECT calls, prompt, cached, completion, cost FROM usage_total_1
+          SELECT calls, prompt, cached, completion, cost FROM \(Self.table)
           WHERE tenant = ?1 AND day = ?2 AND model = ?3
           """,
           entry.tenant.rawValue,
@@ -40,7 +41,7 @@ struct UsageTotals: Projection {
         ) { try Self.total($0, from: 0) } ?? UsageTotal()
       total.add(UsageTotal(entry.call))
       try tx.execute(
-        "INSERT OR REPLACE INTO usage_total_1 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO \(Self.table) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         entry.tenant.rawValue,
         entry.call.model,
         day.number,
@@ -54,7 +55,7 @@ struct UsageTotals: Projection {
     }
   }
 
-  func discard(in tx: SQLiteTransaction) throws { try tx.execute("DROP TABLE IF EXISTS usage_total_1") }
+  func discard(in tx: SQLiteTransaction) throws { try tx.execute("DROP TABLE IF EXISTS \(Self.table)") }
 
   static func totals(
     of tenant: TenantID,
@@ -63,7 +64,7 @@ struct UsageTotals: Projection {
   ) throws -> [String: UsageTotal] {
     let rows = try tx.query(
       """
-      SELECT model, calls, prompt, cached, completion, cost FROM usage_total_1
+      SELECT model, calls, prompt, cached, completion, cost FROM \(Self.table)
       WHERE tenant = ?1 AND day BETWEEN ?2 AND ?3
       """,
       tenant.rawValue,
