@@ -269,6 +269,12 @@ struct SQLiteDatabaseTests {
     let database = try await SQLiteDatabase.open(.inMemory, schemas: [notes])
     try await database.write { tx in try tx.execute("INSERT INTO note(body) VALUES(?1)", "m") }
     #expect(try await count(database) == 1)
+    // Nor does a read write anything here, and writes go on after one that tried.
+    await #expect { try await database.read { tx in try tx.execute("DELETE FROM note") } } throws: {
+      ($0 as? StorageError)?.code == .readOnly
+    }
+    try await database.write { tx in try tx.execute("INSERT INTO note(body) VALUES(?1)", "n") }
+    #expect(try await count(database) == 2)
     await database.close()
   }
 

@@ -15,4 +15,12 @@ public struct ConversationID: Hashable, Sendable, Codable, ExpressibleByStringLi
 
   /// The raw value.
   public var description: String { rawValue }
+
+  /// Whether two names have the same bytes, which is how databases compare.
+  ///
+  /// - Parameters:
+  ///   - left: A conversation's name.
+  ///   - right: Another.
+  /// - Returns: Whether they are the same.
+  public static func == (left: Self, right: Self) -> Bool { left.rawValue.hasSameBytes(as: right.rawValue) }
 }

@@ -118,8 +118,13 @@ public final class SQLiteDatabase: Sendable {
   public func read<Value: Sendable>(
     _ body: @escaping @Sendable (SQLiteTransaction) throws -> Value
   ) async throws -> Value {
-    // Each connection to ":memory:" would be a database of its own, so the writer reads there.
-    try await submit(to: location.isInMemory ? writer.mailbox : readers, body)
+    guard location.isInMemory else { return try await submit(to: readers, body) }
+    // Each connection to ":memory:" would be a database of its own, so the writer reads there, and writes nothing meanwhile.
+    return try await submit(to: writer.mailbox) { tx in
+      try tx.execute("PRAGMA query_only = 1")
+      defer { _ = try? tx.execute("PRAGMA query_only = 0") }
+      return try body(tx)
+    }
   }
 
   /// Counts since the database was opened.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+import TenfoldCore
 
 /// A sink that keeps the newest write of each subject in memory, for tests and for small hot views.
 ///
@@ -13,7 +14,7 @@ import Synchronization
 public final class InMemoryWriteSink: WriteSink {
   private struct State {
     var position: Int64 = 0
-    var values: [String: StoredEvent] = [:]
+    var values: [ByteText: StoredEvent] = [:]
     var count = 0
   }
 
@@ -23,7 +24,7 @@ public final class InMemoryWriteSink: WriteSink {
   public init() {}
 
   /// The newest write about a subject.
-  public subscript(_ subject: String) -> StoredEvent? { state.withLock { $0.values[subject] } }
+  public subscript(_ subject: String) -> StoredEvent? { state.withLock { $0.values[ByteText(subject)] } }
 
   /// How many writes were applied.
   public var appliedCount: Int { state.withLock { $0.count } }
@@ -41,7 +42,7 @@ public final class InMemoryWriteSink: WriteSink {
   public func apply(_ writes: [StoredEvent]) async throws {
     state.withLock { state in
       for write in writes where write.sequence > state.position {
-        state.values[write.subject] = write
+        state.values[ByteText(write.subject)] = write
         state.position = write.sequence
         state.count += 1
       }

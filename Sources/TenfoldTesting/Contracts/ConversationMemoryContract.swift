@@ -27,6 +27,10 @@ public enum ConversationMemoryContract {
       let token = try await memory.append([turn("b's", 2)], to: "c", of: "b")
       let texts = try await read(memory, "c", "a", .includes(token))
       report.check(texts == ["a's"], "one name is another conversation of each tenant", observed: "\(texts)")
+      try await memory.append([turn("one", 3)], to: "\u{E9}", of: "a")
+      let accented = try await memory.append([turn("other", 4)], to: "e\u{301}", of: "a")
+      let own = try await read(memory, "\u{E9}", "a", .includes(accented))
+      report.check(own == ["one"], "names are told apart by their bytes", observed: "\(own)")
       let none = try await read(memory, "d", "a", .newest)
       report.check(none.isEmpty, "a conversation that never was is empty", observed: "\(none)")
     }

@@ -50,6 +50,13 @@ public enum QueryLogContract {
         "the most frequent come first, equals by text",
         observed: "\(frequent)"
       )
+      try await log.record([query("accents", "\u{E9}", 1), query("accents", "e\u{301}", 2)])
+      let accents = try await log.frequent(of: "accents", since: 0, limit: 9)
+      report.check(
+        accents.count == 2 && accents.allSatisfy { $0.count == 1 },
+        "questions are told apart by their bytes",
+        observed: "\(accents)"
+      )
       let late = try await log.frequent(of: "a", since: 5, limit: 9).map(\.text)
       report.check(late == ["b", "z", "é"], "only questions from then on count", observed: "\(late)")
     }

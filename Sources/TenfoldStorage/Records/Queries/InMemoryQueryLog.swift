@@ -52,16 +52,16 @@ public final class InMemoryQueryLog: QueryLog {
   /// - Complexity: O(questions of all tenants).
   public func frequent(of tenant: TenantID, since time: Int64, limit: Int) async throws -> [FrequentQuery] {
     let counts = queries.withLock { queries in
-      queries.reduce(into: [String: Int]()) { counts, query in
-        if query.tenant == tenant, query.time >= time { counts[query.text, default: 0] += 1 }
+      queries.reduce(into: [ByteText: Int]()) { counts, query in
+        if query.tenant == tenant, query.time >= time { counts[ByteText(query.text), default: 0] += 1 }
       }
     }
     // Texts in the order of their bytes, as in a database.
     let sorted = counts.sorted { left, right in
       left.value == right.value
-        ? left.key.utf8.lexicographicallyPrecedes(right.key.utf8) : left.value > right.value
+        ? left.key.text.utf8.lexicographicallyPrecedes(right.key.text.utf8) : left.value > right.value
     }
-    return sorted.prefix(max(0, limit)).map { FrequentQuery(text: $0.key, count: $0.value) }
+    return sorted.prefix(max(0, limit)).map { FrequentQuery(text: $0.key.text, count: $0.value) }
   }
 
   /// Deletes the questions that were asked before a time.
