@@ -10,8 +10,8 @@ struct BatchCommand: AsyncParsableCommand {
     commandName: "batch",
     abstract: "Answer a file of requests (JSON lines, as the usual batch API has them) with a local model.",
     discussion: """
-      Stop it with Ctrl-C or SIGTERM, or kill it: called again with the same file it goes on, and every line is answered \
-      once. The output appears when all of it is there.
+      Stop it with Ctrl-C or SIGTERM, or kill it: called again with the same file and model it goes on, and every line is \
+      answered once. With another model it is another batch. The output appears when all of it is there.
       """
   )
 
@@ -27,7 +27,7 @@ struct BatchCommand: AsyncParsableCommand {
   @Option(help: "The model (see `tenfold models list`).")
   var model = "SmolLM2-135M-Instruct"
 
-  @Option(help: "The batch's name in the file; by default the input's path.")
+  @Option(help: "The batch's name in the file, to which the model's is added; by default the input's path.")
   var id: String?
 
   @Option(help: "Whose batch it is.")
@@ -49,9 +49,14 @@ struct BatchCommand: AsyncParsableCommand {
       output: output,
       path: path,
       model: model,
-      id: BatchID(id ?? input),
+      // The lines of one model are never another's to answer: each has its queue, and a batch is one model's.
+      id: BatchID("\(id ?? input):\(model)"),
       tenant: TenantID(tenant),
-      options: .init(concurrency: concurrency, badLines: skipBadLines ? .report : .refuse)
+      options: .init(
+        queue: QueueName("batch:\(model)"),
+        concurrency: concurrency,
+        badLines: skipBadLines ? .report : .refuse
+      )
     )
     try await ModelsCommand.explained {
       do {
