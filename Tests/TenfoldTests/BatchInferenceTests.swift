@@ -199,7 +199,10 @@ struct BatchInferenceTests {
   @Test("a bad line refuses the file, or gets an error as its result", arguments: badLines)
   func badLine(line: String, code: BatchError.Code) async throws {
     var options = BatchInference.Options(maximumLineInBytes: 20_000)
-    try write([ask("one", id: "a"), line, ask("three", id: "c")])
+    let isNamed = line.hasPrefix("{\"") && !line.contains("custom_id")
+    let bad = isNamed ? #"{"custom_id":"bad",\#(line.dropFirst())"# : line
+    let name = isNamed ? #""bad""# : code == .duplicateID ? #""a""# : "null"
+    try write([ask("one", id: "a"), bad, ask("three", id: "c")])
     let strict = try await batches(options)
     await #expect { try await strict.submit(input, as: "b", for: "t") } throws: { error in
       (error as? BatchError)?.code == code && (error as? BatchError)?.inputLine == 2
@@ -209,7 +212,8 @@ struct BatchInferenceTests {
     let lenient = try await batches(options)
     let done = try await lenient.answer(input, to: output, as: "b", for: "t")
     #expect(done.succeeded == 2 && done.failed == 1)
-    #expect(try results()[1].contains(#""response":null,"error":{"code":"\#(code)""#))
+    let result = #""custom_id":\#(name),"response":null,"error":{"code":"\#(code)""#
+    #expect(try results()[1].contains(result))
     #expect(try results()[2].contains("echo three"))
   }
 

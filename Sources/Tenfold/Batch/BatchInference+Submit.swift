@@ -172,14 +172,14 @@ extension BatchInference.Intake {
       }
     } catch {
       guard options.badLines == .report, error.code != .inputOutput else { throw error }
-      // A second line of the same name can't carry it: the name is the first one's.
+      // The line's name stands in its result only: in the table it is that of a good line, which may follow or be there.
       try BatchTables.add(line.number, nil, job.id, [], to: batch.number, in: tx)
       try BatchTables.record(
         BatchLineVerdict.failure(error),
         for: line.number,
         of: batch.number,
         id: batch.progress.id,
-        customID: customID,
+        customID: customID ?? error.customID,
         in: tx
       )
       return nil

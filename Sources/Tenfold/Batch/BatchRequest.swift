@@ -27,7 +27,7 @@ struct BatchRequest: Sendable {
   ///   - limit: The limit that the line has broken if its bytes are missing.
   ///   - defaultMaxTokens: The token limit when the line names none.
   /// - Throws: ``BatchError`` with code ``BatchError/Code/lineTooLong``, ``BatchError/Code/malformedLine`` or
-  ///   ``BatchError/Code/unsupportedRequest``.
+  ///   ``BatchError/Code/unsupportedRequest``; with the line's `custom_id` wherever that could be read.
   init(_ line: BatchFile.Line, limit: Int, defaultMaxTokens: Int) throws(BatchError) {
     guard let bytes = line.bytes, bytes.count <= limit else {
       throw BatchError(.lineTooLong, "it has more than \(limit) bytes; shorten it", inputLine: line.number)
@@ -64,6 +64,20 @@ struct BatchRequest: Sendable {
     guard customID?.utf8.count ?? 0 <= 512 else {
       throw BatchError(.malformedLine, "custom_id has more than 512 bytes", inputLine: number)
     }
+    do {
+      return try request(in: line, customID, defaultMaxTokens)
+    } catch {
+      var error = error
+      error.customID = customID
+      throw error
+    }
+  }
+
+  private static func request(
+    in line: BatchFields,
+    _ customID: String?,
+    _ defaultMaxTokens: Int
+  ) throws(BatchError) -> Self {
     guard try line.string("method") ?? "POST" == "POST" else {
       throw line.unsupported("method must be POST")
     }
