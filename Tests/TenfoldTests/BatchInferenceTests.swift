@@ -379,6 +379,42 @@ struct BatchInferenceTests {
     #expect(left == 0)
   }
 
+  @Test("what is erased is in neither the file nor its log, and leaves no dead letter")
+  func erased() async throws {
+    let path = directory.file("batch.db")
+    let database = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [SQLiteJobStore.schema, BatchInference.schema]
+    )
+    let store = try await SQLiteJobStore.open(in: database)
+    let batches = BatchInference(store: store, model: ScriptedLanguageModel { _ in .text("yes") })
+    func occurrences(of text: String, in endings: [String] = ["", "-wal"]) throws -> Int {
+      try endings.map { path + $0 }.filter(FileManager.default.fileExists).count { file in
+        try Data(contentsOf: URL(fileURLWithPath: file)).range(of: Data(text.utf8)) != nil
+      }
+    }
+    try write([ask("MARKER-OF-THE-ERASED"), ask("MARKER-OF-THE-ERASED again")])
+    try await batches.submit(input, as: "gone", for: "gone")
+    let leases = try await store.claim(ClaimRequest(queues: ["batch"], maximum: 1))
+    let death = JobSettlement.Outcome.dead(error: "ERROR-OF-THE-ERASED")
+    _ = try await store.settle(leases.map { JobSettlement($0.reference, death) })
+    try await batches.settleLost("gone")
+    try write([ask("MARKER-OF-OTHERS")])
+    try await batches.submit(input, as: "stays", for: "stays")
+    for text in ["MARKER-OF-THE-ERASED", "ERROR-OF-THE-ERASED"] { #expect(try occurrences(of: text) > 0) }
+    #expect(try await store.observe(.init()).dead == 1)
+    try await batches.erase("gone")
+    #expect(try await store.observe(.init()).dead == 0)
+    #expect(try await batches.list().map(\.id) == ["stays"])
+    for text in ["MARKER-OF-THE-ERASED", "ERROR-OF-THE-ERASED"] {
+      #expect(try occurrences(of: text, in: ["-wal"]) == 0)
+    }
+    try await database.compact()
+    for text in ["MARKER-OF-THE-ERASED", "ERROR-OF-THE-ERASED"] { #expect(try occurrences(of: text) == 0) }
+    #expect(try occurrences(of: "MARKER-OF-OTHERS") > 0)
+    await store.close()
+  }
+
   @Test("lines whose jobs an operator cancelled, or that died, end with an error instead of never")
   func lost() async throws {
     let batches = try await batches()

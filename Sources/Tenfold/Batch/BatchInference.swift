@@ -45,6 +45,8 @@ public struct BatchInference: Sendable {
   /// How batches are taken in and answered.
   public let options: Options
   var database: SQLiteDatabase { store.database }
+  /// What needs no model.
+  var intake: Intake { Intake(store: store, options: options) }
 
   /// Creates the batches of a store; nothing runs yet.
   ///
@@ -143,11 +145,5 @@ public struct BatchInference: Sendable {
     try await database.read { tx in try BatchTables.batches(of: tenant, in: tx).map(\.progress) }
   }
 
-  func find(_ id: BatchID) async throws -> BatchTables.Batch {
-    let batch = try await database.read { tx in try BatchTables.batch(id, in: tx) }
-    guard let batch else {
-      throw BatchError(.notFound, "there is no batch “\(id)”: submit it first, or check its name")
-    }
-    return batch
-  }
+  func find(_ id: BatchID) async throws -> BatchTables.Batch { try await intake.find(id) }
 }
