@@ -430,6 +430,28 @@ struct BatchInferenceTests {
     #expect(try results()[1].contains("poison"))
   }
 
+  @Test("the output of a batch whose last lines were lost is written, though nobody watched it")
+  func lostUnwatched() async throws {
+    let batches = try await batches()
+    try write([ask("one"), ask("two", id: "x"), ask("three")])
+    try await batches.submit(input, as: "b", for: "t")
+    let leases = try await batches.store.claim(ClaimRequest(queues: ["batch"], maximum: 1))
+    let jobs = try await batches.store.observe(.init(list: .init(state: .ready, limit: 9))).listed.map(\.id)
+    _ = try await batches.store.settle(leases.map { JobSettlement($0.reference, .dead(error: "poison")) })
+    try await batches.store.control(.cancel([jobs[0]]))
+    // The third waits for a worker, so there is nothing to write yet.
+    await #expect { try await batches.write("b", to: output) } throws: {
+      ($0 as? BatchError)?.code == .notFinished
+    }
+    #expect(!FileManager.default.fileExists(atPath: output))
+    try await batches.store.control(.cancel([jobs[1]]))
+    try await batches.write("b", to: output)
+    #expect(try await batches.status(of: "b").failed == 3)
+    #expect(try results()[0].contains("poison"))
+    #expect(try results()[1].contains(#""custom_id":"x","response":null,"error":{"code":"cancelled""#))
+    #expect(try results().count == 3)
+  }
+
   @Test("lost lines end a batch also while other jobs come and go all the time", .timeLimit(.minutes(10)))
   func lostInTraffic() async throws {
     let batches = try await batches()

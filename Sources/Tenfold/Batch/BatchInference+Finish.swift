@@ -9,7 +9,8 @@ extension BatchInference {
   /// Writes the results of a finished batch, one line each, in the input's order.
   ///
   /// The file appears whole or not at all, and is on disk when this returns. Writing it again gives the same bytes. A kill
-  /// during writing leaves a file `….partial-…` beside it, which may be deleted.
+  /// during writing leaves a file `….partial-…` beside it, which may be deleted. Where the batch isn't finished this looks for
+  /// lines whose jobs will never end, and gives them an error as their result.
   ///
   /// - Parameters:
   ///   - id: The batch.
@@ -17,7 +18,12 @@ extension BatchInference {
   /// - Throws: ``BatchError`` with code ``BatchError/Code/notFound`` or ``BatchError/Code/notFinished``;
   ///   `StorageError`; `CancellationError`.
   public func write(_ id: BatchID, to output: String) async throws {
-    let batch = try await find(id)
+    var batch = try await find(id)
+    if !batch.progress.isFinished {
+      // Nobody else may have looked: a worker alone doesn't.
+      try await settleLost(id)
+      batch = try await find(id)
+    }
     guard batch.progress.isFinished else {
       throw BatchError(
         .notFinished,
@@ -31,8 +37,8 @@ extension BatchInference {
     while true {
       try Task.checkCancellation()
       let from = last
-      let page = try await database.read { tx in
-        try BatchTables.results(of: batch.number, after: from, limit: Self.pageSize, in: tx)
+      let page = try await database.read { [number = batch.number] tx in
+        try BatchTables.results(of: number, after: from, limit: Self.pageSize, in: tx)
       }
       guard let end = page.last else { break }
       last = end.line
