@@ -111,4 +111,24 @@ struct BatchCommandTests {
     #expect(end.errors.contains("concurrency") && end.errors.contains("Usage: tenfold batch"))
     #expect(!folder.exists("batch.db"))
   }
+
+  @Test(
+    "an output that would replace the input or what is done",
+    arguments: ["in.jsonl", "link.jsonl", "batch.db"]
+  )
+  func equalPaths(output: String) async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("link.jsonl"),
+      withDestinationPath: folder.file("in.jsonl")
+    )
+    let end = try await folder.tenfold(
+      ["batch", folder.file("in.jsonl"), folder.file(output), "--file", folder.file("batch.db")],
+      environment: ["TENFOLD_MODELS": folder.file("models"), "TENFOLD_OFFLINE": "1"]
+    )
+    #expect(end.status == 64 && end.output == "")
+    #expect(end.errors.contains("would replace") && end.errors.contains("Usage: tenfold batch"))
+    #expect(try String(contentsOfFile: folder.file("in.jsonl"), encoding: .utf8) == Self.line)
+    #expect(!folder.exists("batch.db"))
+  }
 }

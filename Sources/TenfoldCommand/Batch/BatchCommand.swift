@@ -4,6 +4,14 @@
 import ArgumentParser
 import Tenfold
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// `tenfold batch`: a file of requests in, a file of results out.
 struct BatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -41,6 +49,20 @@ struct BatchCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (1...256).contains(concurrency) else { throw ValidationError("--concurrency must be in 1...256.") }
+    guard !Self.isSameFile(output, input) else {
+      throw ValidationError("The results would replace the requests: give the output another path.")
+    }
+    guard !Self.isSameFile(output, path) else {
+      throw ValidationError("The results would replace the --file of what is done: give another path.")
+    }
+  }
+
+  /// Whether two paths are written alike, or lead to one file.
+  private static func isSameFile(_ left: String, _ right: String) -> Bool {
+    if left == right { return true }
+    var (first, second) = (stat(), stat())
+    guard unsafe stat(left, &first) == 0, unsafe stat(right, &second) == 0 else { return false }
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino
   }
 
   func run() async throws {
@@ -66,7 +88,8 @@ struct BatchCommand: AsyncParsableCommand {
         }
       } catch let error as BatchError {
         let line = error.inputLine.map { " in line \($0)" } ?? ""
-        ConsoleText.complain("error (\(error.code))\(line): \(error.message)")
+        // It may quote the input.
+        ConsoleText.complain("error (\(error.code))\(line): \(ConsoleText.printable(error.message))")
         throw ExitCode.failure
       } catch let error as StorageError {
         ConsoleText.complain("error (\(error.code)): \(error.message)")
