@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Tenfold
 import TenfoldTestSupport
 import Testing
 
@@ -55,7 +56,35 @@ struct BatchCommandTests {
       to: "in.jsonl"
     )
     let end = try await batch("--id", "nightly")
-    #expect(end.status == 1 && end.errors.hasPrefix("error (inputChanged): batch “nightly” was begun with"))
+    #expect(
+      end.status == 1
+        && end.errors.hasPrefix(
+          "error (inputChanged): batch “nightly:SmolLM2-135M-Instruct” was begun with"
+        )
+    )
+  }
+
+  @Test(
+    "the lines of one model wait where no other model answers them",
+    arguments: [[], ["--id", "nightly"]]
+  )
+  func models(more: [String]) async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    for model in ["one", "two"] {
+      let end = try await folder.tenfold(
+        [
+          "batch", folder.file("in.jsonl"), folder.file("out.jsonl"), "--file", folder.file("batch.db"),
+          "--model", model,
+        ] + more,
+        environment: ["TENFOLD_MODELS": folder.file("models"), "TENFOLD_OFFLINE": "1"]
+      )
+      // Taken in, though there is no model to answer it.
+      #expect(end.status == 1 && end.errors.contains(model))
+    }
+    let store = try await SQLiteJobStore.open(.file(folder.file("batch.db")))
+    let jobs = try await store.observe(.init(list: .init(limit: 9))).listed
+    #expect(jobs.map(\.queue.rawValue).sorted() == ["batch:one", "batch:two"])
+    await store.close()
   }
 
   @Test("a model that isn't known")
@@ -80,6 +109,26 @@ struct BatchCommandTests {
     let end = try await batch("--concurrency", concurrency)
     #expect(end.status == 64 && end.output == "")
     #expect(end.errors.contains("concurrency") && end.errors.contains("Usage: tenfold batch"))
+    #expect(!folder.exists("batch.db"))
+  }
+
+  @Test(
+    "an output that would replace the input or what is done",
+    arguments: ["in.jsonl", "link.jsonl", "batch.db"]
+  )
+  func equalPaths(output: String) async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("link.jsonl"),
+      withDestinationPath: folder.file("in.jsonl")
+    )
+    let end = try await folder.tenfold(
+      ["batch", folder.file("in.jsonl"), folder.file(output), "--file", folder.file("batch.db")],
+      environment: ["TENFOLD_MODELS": folder.file("models"), "TENFOLD_OFFLINE": "1"]
+    )
+    #expect(end.status == 64 && end.output == "")
+    #expect(end.errors.contains("would replace") && end.errors.contains("Usage: tenfold batch"))
+    #expect(try String(contentsOfFile: folder.file("in.jsonl"), encoding: .utf8) == Self.line)
     #expect(!folder.exists("batch.db"))
   }
 }

@@ -102,6 +102,34 @@ struct JobsCommandTests {
     await store.close()
   }
 
+  @Test("erase takes a tenant's batches along, with what was asked")
+  func eraseBatches() async throws {
+    let file = folder.file("batch.db")
+    let database = try await SQLiteDatabase.open(
+      .file(file),
+      schemas: [SQLiteJobStore.schema, BatchInference.schema]
+    )
+    let store = try await SQLiteJobStore.open(in: database)
+    for tenant in ["a", "b"] {
+      let line = #"{"body":{"messages":[{"role":"user","content":"MARKER-OF-\#(tenant)"}]}}"#
+      try folder.write(line, to: "in.jsonl")
+      try await BatchInference.Intake(store: store)
+        .submit(folder.file("in.jsonl"), as: BatchID(tenant), for: TenantID(tenant))
+    }
+    let end = try await folder.tenfold(["jobs", "erase", "--file", file, "--tenant", "a", "--compact"])
+    #expect(end.status == 0 && end.errors == "")
+    #expect(
+      end.lines
+        == ["1 jobs of tenant a erased", "1 batches of tenant a erased", "the file was written anew"]
+    )
+    let bytes = try [file, file + "-wal"].filter(FileManager.default.fileExists)
+      .map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+    #expect(bytes.allSatisfy { $0.range(of: Data("MARKER-OF-a".utf8)) == nil })
+    #expect(bytes.contains { $0.range(of: Data("MARKER-OF-b".utf8)) != nil })
+    #expect(try await store.observe(.init(list: .init(limit: 9))).listed.map(\.tenant) == ["b"])
+    await store.close()
+  }
+
   @Test("a file that isn't there is refused, not made", arguments: ["backup", "check", "prune"])
   func missingFile(command: String) async throws {
     let file = folder.file("none.db")

@@ -29,7 +29,8 @@ struct BatchFileTests {
     let alphabet: [UInt8] = [0x0A, 0x0A, 0x0D, 0x20, 0x09, 0x61, 0x7B, 0xFF, 0x00]
     let length = Int.random(in: 0...400, using: &random)
     let bytes = (0..<length).map { _ in alphabet.randomElement(using: &random) ?? 0 }
-    try Data(bytes).write(to: URL(fileURLWithPath: directory.file("x")))
+    let mark: [UInt8] = Bool.random(using: &random) ? [0xEF, 0xBB, 0xBF] : []
+    try Data(mark + bytes).write(to: URL(fileURLWithPath: directory.file("x")))
     let limit = Int.random(in: 1...12, using: &random)
     let file = BatchFile(path: directory.file("x"), maximumLineInBytes: limit)
     var lines: [BatchFile.Line] = []
@@ -44,6 +45,57 @@ struct BatchFileTests {
       line.bytes.map { $0.count > limit } == true ? BatchFile.Line(number: line.number, bytes: nil) : line
     }
     #expect(judged == oracle(bytes, limit: limit), "seed \(seed)")
+  }
+
+  @Test("a byte order mark belongs to no line, but to the file; elsewhere it is text")
+  func byteOrderMark() throws {
+    let directory = try TemporaryDirectory()
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let bytes = mark + [0x7B, 0x7D, 0x0A] + mark + [0x78, 0x0A]
+    try Data(bytes).write(to: URL(fileURLWithPath: directory.file("x")))
+    // The first line just keeps to the limit, as its mark doesn't count.
+    let file = BatchFile(path: directory.file("x"), maximumLineInBytes: 2)
+    var seen = Data()
+    var lines: [BatchFile.Line] = []
+    _ = try file.forEachLine(hash: { seen.append($0) }) { (line) throws(BatchError) in
+      lines.append(line)
+      return true
+    }
+    #expect(lines == [.init(number: 1, bytes: [0x7B, 0x7D]), .init(number: 2, bytes: nil)])
+    #expect(seen == Data(bytes))
+    let wider = BatchFile(path: directory.file("x"), maximumLineInBytes: 9)
+    let first = try wider.lines(from: .init(), count: 1)
+    #expect(first.next == .init(offset: 6, line: 2))
+    let second = try wider.lines(from: .init(offset: 6, line: 2), count: 9)
+    #expect(second.lines == [.init(number: 2, bytes: mark + [0x78])])
+  }
+
+  @Test(
+    "the probabilities that a line asks for are a number for completions, and a flag for chats",
+    arguments: [
+      ("1", "", 1, nil), ("0", "", 0, nil), ("20", "", 20, nil), ("21", "", nil, .unsupportedRequest),
+      ("-1", "", nil, .unsupportedRequest), ("1.5", "", nil, .malformedLine),
+      ("\"1\"", "", nil, .malformedLine),
+      ("true", #","top_logprobs":3"#, 3, nil), ("false", "", nil, nil), ("null", "", nil, nil),
+    ] as [(String, String, Int?, BatchError.Code?)]
+  )
+  func logProbabilities(value: String, more: String, count: Int?, code: BatchError.Code?) throws {
+    func read(_ line: String) throws(BatchError) -> Int? {
+      let line = BatchFile.Line(number: 1, bytes: Array(line.utf8))
+      return try BatchRequest(line, limit: 1000, defaultMaxTokens: 8).options.logProbabilities
+    }
+    let text = #"{"url":"/v1/completions","body":{"prompt":"x","logprobs":\#(value)\#(more)}}"#
+    if let code {
+      #expect { try read(text) } throws: { ($0 as? BatchError)?.code == code }
+    } else {
+      #expect(try read(text) == count)
+    }
+    let chat = #"{"body":{"messages":[{"role":"user","content":"x"}],"logprobs":\#(value)\#(more)}}"#
+    if ["true", "false", "null"].contains(value) {
+      #expect(try read(chat) == count)
+    } else {
+      #expect { try read(chat) } throws: { ($0 as? BatchError)?.code == .malformedLine }
+    }
   }
 
   @Test("a line longer than the reading's pieces is whole, or passed over", arguments: [true, false])

@@ -199,7 +199,10 @@ struct BatchInferenceTests {
   @Test("a bad line refuses the file, or gets an error as its result", arguments: badLines)
   func badLine(line: String, code: BatchError.Code) async throws {
     var options = BatchInference.Options(maximumLineInBytes: 20_000)
-    try write([ask("one", id: "a"), line, ask("three", id: "c")])
+    let isNamed = line.hasPrefix("{\"") && !line.contains("custom_id")
+    let bad = isNamed ? #"{"custom_id":"bad",\#(line.dropFirst())"# : line
+    let name = isNamed ? #""bad""# : code == .duplicateID ? #""a""# : "null"
+    try write([ask("one", id: "a"), bad, ask("three", id: "c")])
     let strict = try await batches(options)
     await #expect { try await strict.submit(input, as: "b", for: "t") } throws: { error in
       (error as? BatchError)?.code == code && (error as? BatchError)?.inputLine == 2
@@ -209,7 +212,8 @@ struct BatchInferenceTests {
     let lenient = try await batches(options)
     let done = try await lenient.answer(input, to: output, as: "b", for: "t")
     #expect(done.succeeded == 2 && done.failed == 1)
-    #expect(try results()[1].contains(#""response":null,"error":{"code":"\#(code)""#))
+    let result = #""custom_id":\#(name),"response":null,"error":{"code":"\#(code)""#
+    #expect(try results()[1].contains(result))
     #expect(try results()[2].contains("echo three"))
   }
 
@@ -375,6 +379,42 @@ struct BatchInferenceTests {
     #expect(left == 0)
   }
 
+  @Test("what is erased is in neither the file nor its log, and leaves no dead letter")
+  func erased() async throws {
+    let path = directory.file("batch.db")
+    let database = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [SQLiteJobStore.schema, BatchInference.schema]
+    )
+    let store = try await SQLiteJobStore.open(in: database)
+    let batches = BatchInference(store: store, model: ScriptedLanguageModel { _ in .text("yes") })
+    func occurrences(of text: String, in endings: [String] = ["", "-wal"]) throws -> Int {
+      try endings.map { path + $0 }.filter(FileManager.default.fileExists).count { file in
+        try Data(contentsOf: URL(fileURLWithPath: file)).range(of: Data(text.utf8)) != nil
+      }
+    }
+    try write([ask("MARKER-OF-THE-ERASED"), ask("MARKER-OF-THE-ERASED again")])
+    try await batches.submit(input, as: "gone", for: "gone")
+    let leases = try await store.claim(ClaimRequest(queues: ["batch"], maximum: 1))
+    let death = JobSettlement.Outcome.dead(error: "ERROR-OF-THE-ERASED")
+    _ = try await store.settle(leases.map { JobSettlement($0.reference, death) })
+    try await batches.settleLost("gone")
+    try write([ask("MARKER-OF-OTHERS")])
+    try await batches.submit(input, as: "stays", for: "stays")
+    for text in ["MARKER-OF-THE-ERASED", "ERROR-OF-THE-ERASED"] { #expect(try occurrences(of: text) > 0) }
+    #expect(try await store.observe(.init()).dead == 1)
+    try await batches.erase("gone")
+    #expect(try await store.observe(.init()).dead == 0)
+    #expect(try await batches.list().map(\.id) == ["stays"])
+    for text in ["MARKER-OF-THE-ERASED", "ERROR-OF-THE-ERASED"] {
+      #expect(try occurrences(of: text, in: ["-wal"]) == 0)
+    }
+    try await database.compact()
+    for text in ["MARKER-OF-THE-ERASED", "ERROR-OF-THE-ERASED"] { #expect(try occurrences(of: text) == 0) }
+    #expect(try occurrences(of: "MARKER-OF-OTHERS") > 0)
+    await store.close()
+  }
+
   @Test("lines whose jobs an operator cancelled, or that died, end with an error instead of never")
   func lost() async throws {
     let batches = try await batches()
@@ -388,6 +428,28 @@ struct BatchInferenceTests {
     #expect(done.succeeded == 1 && done.failed == 2)
     #expect(try results()[0].contains(#""error":{"code":"cancelled""#))
     #expect(try results()[1].contains("poison"))
+  }
+
+  @Test("the output of a batch whose last lines were lost is written, though nobody watched it")
+  func lostUnwatched() async throws {
+    let batches = try await batches()
+    try write([ask("one"), ask("two", id: "x"), ask("three")])
+    try await batches.submit(input, as: "b", for: "t")
+    let leases = try await batches.store.claim(ClaimRequest(queues: ["batch"], maximum: 1))
+    let jobs = try await batches.store.observe(.init(list: .init(state: .ready, limit: 9))).listed.map(\.id)
+    _ = try await batches.store.settle(leases.map { JobSettlement($0.reference, .dead(error: "poison")) })
+    try await batches.store.control(.cancel([jobs[0]]))
+    // The third waits for a worker, so there is nothing to write yet.
+    await #expect { try await batches.write("b", to: output) } throws: {
+      ($0 as? BatchError)?.code == .notFinished
+    }
+    #expect(!FileManager.default.fileExists(atPath: output))
+    try await batches.store.control(.cancel([jobs[1]]))
+    try await batches.write("b", to: output)
+    #expect(try await batches.status(of: "b").failed == 3)
+    #expect(try results()[0].contains("poison"))
+    #expect(try results()[1].contains(#""custom_id":"x","response":null,"error":{"code":"cancelled""#))
+    #expect(try results().count == 3)
   }
 
   @Test("lost lines end a batch also while other jobs come and go all the time", .timeLimit(.minutes(10)))

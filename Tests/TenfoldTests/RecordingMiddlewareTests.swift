@@ -12,13 +12,19 @@ private struct Broken: Error {}
 
 @Suite("What requests used and asked is kept behind the reader's back")
 struct RecordingMiddlewareTests {
-  private func ask(_ question: String, _ recording: RecordingMiddleware, fails: Bool = false) async throws {
+  private func ask(
+    _ question: String,
+    _ recording: RecordingMiddleware,
+    fails: Bool = false,
+    tenant: TenantID = "acme",
+    id: String = "m"
+  ) async throws {
     let price = ModelPrice(dollarsPerMillionPromptTokens: 1, dollarsPerMillionCompletionTokens: 1)
-    let model = ScriptedLanguageModel(profile: ModelProfile(id: "m", contextLength: 99, price: price)) { _ in
+    let model = ScriptedLanguageModel(profile: ModelProfile(id: id, contextLength: 99, price: price)) { _ in
       fails ? .failure(Broken()) : .text("two words")
     }
     let pipeline = Pipeline(model: model, middlewares: [recording])
-    _ = try await pipeline.respond(to: InferenceRequest(question, tenant: "acme"))
+    _ = try await pipeline.respond(to: InferenceRequest(question, tenant: tenant))
   }
 
   @Test("what was noted is on disk once the writer was stopped")
@@ -115,5 +121,81 @@ struct RecordingMiddlewareTests {
     }
     #expect(try await ledger.totals(of: "acme")["m"]?.calls == 1)
     #expect(try await queries.recent(of: "acme", limit: 9).map(\.text) == ["why?"])
+  }
+
+  @Test("a request without a tenant is dropped and counted, and keeps no other's from being written")
+  func tenantless() async throws {
+    let database = try await SQLiteDatabase.open(.inMemory, schemas: [SQLiteEventLog.schema])
+    let log = SQLiteEventLog(database: database)
+    let (ledger, queries) = (SQLiteUsageLedger(log: log), SQLiteQueryLog(log: log))
+    let recording = RecordingMiddleware(ledger: ledger, queries: queries)
+    try await ask("whose?", recording, tenant: "")
+    try await ask("why?", recording)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await recording.run() }
+      group.cancelAll()
+    }
+    #expect(try await ledger.totals(of: "acme")["m"]?.calls == 1)
+    #expect(try await queries.recent(of: "acme", limit: 9).map(\.text) == ["why?"])
+    // The call and the question.
+    #expect(recording.droppedCount == 2)
+    await database.close()
+  }
+
+  /// A ledger that refuses calls of one model, and tells of each call that it books.
+  private final class Picky: UsageLedger {
+    let inner = InMemoryUsageLedger()
+    let bookings = Mutex(0)
+    private let (stream, continuation) = AsyncStream<Void>.makeStream()
+    var booked: AsyncStream<Void> { stream }
+
+    func book(_ entries: [UsageEntry]) async throws {
+      bookings.withLock { $0 += 1 }
+      if entries.contains(where: { $0.call.model == "refused" }) {
+        throw StorageError(.invalidOption, "scripted")
+      }
+      try await inner.book(entries)
+      for _ in entries { continuation.yield() }
+    }
+    func totals(of tenant: TenantID, days: ClosedRange<UTCDay>?) async throws -> [String: UsageTotal] {
+      try await inner.totals(of: tenant, days: days)
+    }
+    func erase(_ tenant: TenantID) async throws { try await inner.erase(tenant) }
+  }
+
+  @Test("a record that the ledger refuses is dropped and counted; those beside it are written once")
+  func refused() async throws {
+    let ledger = Picky()
+    let recording = RecordingMiddleware(ledger: ledger, queries: nil)
+    for id in ["m", "refused", "n", "m"] { try await ask("why?", recording, id: id) }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await recording.run() }
+      group.cancelAll()
+    }
+    #expect(try await ledger.totals(of: "acme").mapValues(\.calls) == ["m": 2, "n": 1])
+    // All at once, then each alone, and nothing after that.
+    #expect(ledger.bookings.withLock { $0 } == 5)
+    #expect(recording.droppedCount == 1)
+  }
+
+  @Test(
+    "a query log that fails for good holds up no booking, and what waits when the task ends is still tried",
+    .timeLimit(.minutes(10))
+  )
+  func apart() async throws {
+    let (ledger, queries, time) = (Picky(), Flaky(), ManualTime())
+    // The first try fails, and one when the task is cancelled in the pause after it; the last succeeds.
+    let recording = RecordingMiddleware(ledger: ledger, queries: queries, options: .init(time: time.source))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try? await recording.run() }
+      try await ask("why?", recording)
+      await time.waitForSleepers()
+      try await ask("how?", recording)
+      var booked = ledger.booked.makeAsyncIterator()
+      for _ in 0..<2 { await booked.next() }
+      group.cancelAll()
+    }
+    #expect(try await ledger.totals(of: "acme")["m"]?.calls == 2)
+    #expect(try await queries.recent(of: "acme", limit: 9).map(\.text) == ["how?", "why?"])
   }
 }

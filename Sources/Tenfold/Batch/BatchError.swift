@@ -50,6 +50,8 @@ public struct BatchError: CodedError {
   public let details: ErrorDetails<Code>
   /// The line of the input that it is about, from 1.
   public let inputLine: Int?
+  /// The `custom_id` of that line, if it could be read: the line's result carries it.
+  var customID: String?
 
   /// Creates an error from its details.
   public init(_ details: ErrorDetails<Code>) {

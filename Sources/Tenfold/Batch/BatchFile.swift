@@ -5,6 +5,8 @@ import Foundation
 import TenfoldCore
 
 /// An input file, read in pieces from any place; every call opens it anew, so nothing is held between them.
+///
+/// A byte order mark at its beginning belongs to no line, though to the file's bytes.
 struct BatchFile: Sendable {
   /// A place in the file, always the beginning of a line.
   struct Position: Equatable, Sendable {
@@ -18,6 +20,8 @@ struct BatchFile: Sendable {
     var number: Int
     var bytes: [UInt8]?
   }
+
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   let path: String
   let maximumLineInBytes: Int
@@ -71,6 +75,8 @@ struct BatchFile: Sendable {
     var length: Int64 = 0
     /// Ends the line gathered so far; whether to go on.
     func end(isLast: Bool) throws(BatchError) -> Bool {
+      if at.offset == 0, line.starts(with: Self.byteOrderMark) { line.removeFirst(3) }
+      if line.count > maximumLineInBytes + 1 { isTooLong = true }
       if line.last == 0x0D { line.removeLast() }
       let isBlank = !isTooLong && line.allSatisfy { $0 == 0x20 || $0 == 0x09 }
       let number = at.line
@@ -94,8 +100,9 @@ struct BatchFile: Sendable {
           guard try end(isLast: false) else { return at }
         }
         length += Int64(part.element.count)
-        // One byte more than the limit may be the carriage return.
-        if line.count + part.element.count > maximumLineInBytes + 1 { isTooLong = true }
+        // One byte more than the limit may be the carriage return, and three the file's byte order mark.
+        let room = maximumLineInBytes + (at.offset == 0 ? 4 : 1)
+        if line.count + part.element.count > room { isTooLong = true }
         if isTooLong { line = [] } else { line.append(contentsOf: part.element) }
       }
     }

@@ -9,7 +9,8 @@ extension BatchInference {
   /// Writes the results of a finished batch, one line each, in the input's order.
   ///
   /// The file appears whole or not at all, and is on disk when this returns. Writing it again gives the same bytes. A kill
-  /// during writing leaves a file `….partial-…` beside it, which may be deleted.
+  /// during writing leaves a file `….partial-…` beside it, which may be deleted. Where the batch isn't finished this looks for
+  /// lines whose jobs will never end, and gives them an error as their result.
   ///
   /// - Parameters:
   ///   - id: The batch.
@@ -17,7 +18,12 @@ extension BatchInference {
   /// - Throws: ``BatchError`` with code ``BatchError/Code/notFound`` or ``BatchError/Code/notFinished``;
   ///   `StorageError`; `CancellationError`.
   public func write(_ id: BatchID, to output: String) async throws {
-    let batch = try await find(id)
+    var batch = try await find(id)
+    if !batch.progress.isFinished {
+      // Nobody else may have looked: a worker alone doesn't.
+      try await settleLost(id)
+      batch = try await find(id)
+    }
     guard batch.progress.isFinished else {
       throw BatchError(
         .notFinished,
@@ -31,8 +37,8 @@ extension BatchInference {
     while true {
       try Task.checkCancellation()
       let from = last
-      let page = try await database.read { tx in
-        try BatchTables.results(of: batch.number, after: from, limit: Self.pageSize, in: tx)
+      let page = try await database.read { [number = batch.number] tx in
+        try BatchTables.results(of: number, after: from, limit: Self.pageSize, in: tx)
       }
       guard let end = page.last else { break }
       last = end.line
@@ -49,41 +55,27 @@ extension BatchInference {
   ///
   /// - Parameter id: The batch.
   /// - Throws: ``BatchError`` with code ``BatchError/Code/notFound``, or `StorageError`.
-  public func cancel(_ id: BatchID) async throws {
-    let batch = try await find(id)
-    if batch.progress.state == .answering, batch.progress.isFinished { return }
-    try await database.write { tx in try BatchTables.markCancelled(batch.number, in: tx) }
-    let error = BatchError(.cancelled, "the batch was cancelled")
-    try await forEachOpenPage(of: batch) { lines in
-      try await store.control(.cancel(lines.map(\.job)))
-      try await give(Dictionary(uniqueKeysWithValues: lines.map { ($0.line, error) }), to: batch)
-    }
-  }
+  public func cancel(_ id: BatchID) async throws { try await intake.cancel(id) }
 
-  /// Removes a batch with its results; one that isn't finished is cancelled first.
+  /// Removes a batch with its results and its lines' dead letters; one that isn't finished is cancelled first.
+  ///
+  /// It is gone from the database when this returns, and from its file as by `SQLiteJobStore.erase(_:)`. The job of a line
+  /// that is being answered ends at its worker's next heartbeat; it holds no text.
   ///
   /// - Parameter id: The batch; removing one that isn't there does nothing.
   /// - Throws: `StorageError`.
-  public func remove(_ id: BatchID) async throws {
-    do { try await cancel(id) } catch let error as BatchError where error.code == .notFound { return }
-    let batch = try await find(id)
-    while try await !database.write({ tx in
-      try BatchTables.remove(batch.number, limit: Self.pageSize, in: tx)
-    }) {}
-  }
+  public func remove(_ id: BatchID) async throws { try await intake.remove(id) }
 
-  /// Removes everything that batches hold of a tenant.
+  /// Removes everything that batches hold of a tenant, as ``Intake/erase(_:)`` does.
   ///
   /// - Parameter tenant: Whose batches.
   /// - Throws: `StorageError`.
-  public func erase(_ tenant: TenantID) async throws {
-    for batch in try await list(for: tenant) { try await remove(batch.id) }
-  }
+  public func erase(_ tenant: TenantID) async throws { try await intake.erase(tenant) }
 
   /// Gives a result to lines whose jobs will never end: dead letters, and jobs that an operator cancelled or purged.
   func settleLost(_ id: BatchID) async throws {
     let batch = try await find(id)
-    try await forEachOpenPage(of: batch) { lines in _ = try await settleLost(lines, of: batch) }
+    try await intake.forEachOpenPage(of: batch) { lines in _ = try await settleLost(lines, of: batch) }
   }
 
   /// Looks for lost lines on one page of the open ones, and on those that follow while there are some.
@@ -120,38 +112,7 @@ extension BatchInference {
         errors[line.line] = BatchError(.cancelled, "the line's job was cancelled or purged")
       }
     }
-    if !errors.isEmpty { try await give(errors, to: batch) }
+    if !errors.isEmpty { try await intake.give(errors, to: batch) }
     return !errors.isEmpty
-  }
-
-  private func forEachOpenPage(
-    of batch: BatchTables.Batch,
-    _ body: ([BatchTables.OpenLine]) async throws -> Void
-  ) async throws {
-    var last = 0
-    while true {
-      let from = last
-      let lines = try await database.read { tx in
-        try BatchTables.openLines(of: batch.number, after: from, limit: Self.pageSize, in: tx)
-      }
-      guard let end = lines.last else { return }
-      try await body(lines)
-      last = end.line
-    }
-  }
-
-  private func give(_ errors: [Int: BatchError], to batch: BatchTables.Batch) async throws {
-    try await database.write { tx in
-      for (line, error) in errors.sorted(by: { $0.key < $1.key }) {
-        try BatchTables.record(
-          BatchLineVerdict.failure(error),
-          for: line,
-          of: batch.number,
-          id: batch.progress.id,
-          customID: try BatchTables.customID(batch.number, line, in: tx),
-          in: tx
-        )
-      }
-    }
   }
 }

@@ -8,6 +8,8 @@ import TenfoldStorage
 extension BatchInference {
   /// Takes batches in without a model: what is wrong with the input shows before one is loaded, and other machines answer.
   ///
+  /// Erasing a tenant's batches needs no model, either.
+  ///
   /// ```swift
   /// let intake = BatchInference.Intake(store: store)
   /// try await intake.submit("questions.jsonl", as: "nightly", for: "acme")
@@ -17,7 +19,7 @@ extension BatchInference {
     public let store: SQLiteJobStore
     /// How batches are taken in.
     public let options: Options
-    private var database: SQLiteDatabase { store.database }
+    var database: SQLiteDatabase { store.database }
 
     /// Creates the intake of a store; nothing runs yet.
     ///
@@ -44,7 +46,7 @@ extension BatchInference {
     as id: BatchID,
     for tenant: TenantID
   ) async throws -> BatchProgress {
-    try await Intake(store: store, options: options).submit(input, as: id, for: tenant)
+    try await intake.submit(input, as: id, for: tenant)
   }
 }
 
@@ -172,14 +174,14 @@ extension BatchInference.Intake {
       }
     } catch {
       guard options.badLines == .report, error.code != .inputOutput else { throw error }
-      // A second line of the same name can't carry it: the name is the first one's.
+      // The line's name stands in its result only: in the table it is that of a good line, which may follow or be there.
       try BatchTables.add(line.number, nil, job.id, [], to: batch.number, in: tx)
       try BatchTables.record(
         BatchLineVerdict.failure(error),
         for: line.number,
         of: batch.number,
         id: batch.progress.id,
-        customID: customID,
+        customID: customID ?? error.customID,
         in: tx
       )
       return nil

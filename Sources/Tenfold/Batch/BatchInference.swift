@@ -45,6 +45,8 @@ public struct BatchInference: Sendable {
   /// How batches are taken in and answered.
   public let options: Options
   var database: SQLiteDatabase { store.database }
+  /// What needs no model.
+  var intake: Intake { Intake(store: store, options: options) }
 
   /// Creates the batches of a store; nothing runs yet.
   ///
@@ -95,6 +97,9 @@ public struct BatchInference: Sendable {
 
   /// Makes a worker that answers the lines of all batches of the store.
   ///
+  /// A line whose job dies, or is cancelled or purged by an operator, has no run that could give it a result: reading
+  /// ``progress(of:)``, or ``write(_:to:)``, does.
+  ///
   /// - Returns: A worker to run; several may run, also in other processes.
   public func makeWorker() -> JobWorker {
     JobWorker(
@@ -122,6 +127,9 @@ public struct BatchInference: Sendable {
 
   /// How far a batch is.
   ///
+  /// It only reads: lines whose jobs will never end count as open until ``progress(of:)`` or ``write(_:to:)`` has looked for
+  /// them, so don't wait by this alone for a batch to finish.
+  ///
   /// - Parameter id: The batch.
   /// - Returns: Its counts.
   /// - Throws: ``BatchError`` with code ``BatchError/Code/notFound``, or `StorageError`.
@@ -129,6 +137,8 @@ public struct BatchInference: Sendable {
   public func status(of id: BatchID) async throws -> BatchProgress { try await find(id).progress }
 
   /// How far a batch is, as it changes.
+  ///
+  /// Meanwhile lines whose jobs will never end get an error as their result, so that it comes to an end.
   ///
   /// - Parameter id: The batch.
   /// - Returns: The present state, then each change until it is finished.
@@ -143,11 +153,5 @@ public struct BatchInference: Sendable {
     try await database.read { tx in try BatchTables.batches(of: tenant, in: tx).map(\.progress) }
   }
 
-  func find(_ id: BatchID) async throws -> BatchTables.Batch {
-    let batch = try await database.read { tx in try BatchTables.batch(id, in: tx) }
-    guard let batch else {
-      throw BatchError(.notFound, "there is no batch “\(id)”: submit it first, or check its name")
-    }
-    return batch
-  }
+  func find(_ id: BatchID) async throws -> BatchTables.Batch { try await intake.find(id) }
 }

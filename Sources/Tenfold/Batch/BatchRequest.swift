@@ -27,7 +27,7 @@ struct BatchRequest: Sendable {
   ///   - limit: The limit that the line has broken if its bytes are missing.
   ///   - defaultMaxTokens: The token limit when the line names none.
   /// - Throws: ``BatchError`` with code ``BatchError/Code/lineTooLong``, ``BatchError/Code/malformedLine`` or
-  ///   ``BatchError/Code/unsupportedRequest``.
+  ///   ``BatchError/Code/unsupportedRequest``; with the line's `custom_id` wherever that could be read.
   init(_ line: BatchFile.Line, limit: Int, defaultMaxTokens: Int) throws(BatchError) {
     guard let bytes = line.bytes, bytes.count <= limit else {
       throw BatchError(.lineTooLong, "it has more than \(limit) bytes; shorten it", inputLine: line.number)
@@ -64,18 +64,43 @@ struct BatchRequest: Sendable {
     guard customID?.utf8.count ?? 0 <= 512 else {
       throw BatchError(.malformedLine, "custom_id has more than 512 bytes", inputLine: number)
     }
+    do {
+      return try request(in: line, customID, defaultMaxTokens)
+    } catch {
+      var error = error
+      error.customID = customID
+      throw error
+    }
+  }
+
+  private static func request(
+    in line: BatchFields,
+    _ customID: String?,
+    _ defaultMaxTokens: Int
+  ) throws(BatchError) -> Self {
     guard try line.string("method") ?? "POST" == "POST" else {
       throw line.unsupported("method must be POST")
     }
     let url = try line.string("url") ?? "/v1/chat/completions"
     let body = try line.object("body")
     let prompt: InferencePrompt
+    let likeliest: Int?
     switch url {
-    case "/v1/chat/completions": prompt = .chat(try messages(of: body))
-    case "/v1/completions": prompt = .text(try body.required(body.string("prompt"), "prompt"))
+    case "/v1/chat/completions":
+      prompt = .chat(try messages(of: body))
+      likeliest = try self.likeliest(of: body)
+    case "/v1/completions":
+      prompt = .text(try body.required(body.string("prompt"), "prompt"))
+      // A number there; what the other URL takes is taken, too.
+      if case .number? = body.value("logprobs") {
+        likeliest = try body.integer("logprobs")
+      } else {
+        likeliest = try self.likeliest(of: body)
+      }
     default: throw line.unsupported("url must be /v1/chat/completions or /v1/completions")
     }
-    return Self(customID: customID, prompt: prompt, options: try options(of: body, defaultMaxTokens))
+    let options = try options(of: body, logProbabilities: likeliest, defaultMaxTokens)
+    return Self(customID: customID, prompt: prompt, options: options)
   }
 
   private static func messages(of body: BatchFields) throws(BatchError) -> [ChatMessage] {
@@ -108,13 +133,19 @@ struct BatchRequest: Sendable {
     return text
   }
 
+  /// How many of the likeliest tokens each token comes with; `nil` for no probabilities.
+  private static func likeliest(of body: BatchFields) throws(BatchError) -> Int? {
+    let isWanted = try body.bool("logprobs") ?? false
+    let count = try body.integer("top_logprobs")
+    return isWanted ? count ?? 0 : nil
+  }
+
   private static func options(
     of body: BatchFields,
+    logProbabilities: Int?,
     _ defaultMaxTokens: Int
   ) throws(BatchError) -> GenerationOptions {
     try refuseUnknownWishes(body)
-    let wantsLikeliest = try body.bool("logprobs") ?? false
-    let likeliest = try body.integer("top_logprobs")
     var maxTokens = try body.integer("max_completion_tokens")
     if maxTokens == nil { maxTokens = try body.integer("max_tokens") }
     let seed = try body.integer("seed")
@@ -141,7 +172,7 @@ struct BatchRequest: Sendable {
         seed: seed.map { UInt64(bitPattern: Int64($0)) },
         stop: stop,
         responseFormat: format,
-        logProbabilities: wantsLikeliest ? likeliest ?? 0 : nil,
+        logProbabilities: logProbabilities,
         alternatives: alternatives ?? 1
       )
     } catch {

@@ -253,15 +253,36 @@ enum BatchTables {
     ) { (try $0.int(0), try $0.blob(1)) }
   }
 
-  /// Deletes some lines of a batch, and the batch with the last of them; whether it is gone.
-  static func remove(_ batch: Int64, limit: Int, in tx: SQLiteTransaction) throws -> Bool {
-    let removed = try tx.execute(
-      "DELETE FROM batch_line WHERE rowid IN (SELECT rowid FROM batch_line WHERE batch = ?1 LIMIT ?2)",
+  /// The first lines of a batch: their jobs, the number of the last of them, and whether no other follows.
+  static func lines(
+    of batch: Int64,
+    limit: Int,
+    in tx: SQLiteTransaction
+  ) throws -> (jobs: [RawJobID], last: Int, isLast: Bool) {
+    let lines = try tx.query(
+      "SELECT line, job FROM batch_line WHERE batch = ?1 ORDER BY line LIMIT ?2",
       batch,
       limit
-    )
-    if removed == limit { return false }
-    try tx.execute("DELETE FROM batch WHERE batch = ?1", batch)
-    return true
+    ) { (try $0.int(0), try $0.blob(1)) }
+    // A damaged id is no reason to keep the line.
+    return (lines.compactMap { RawJobID(bytes: $0.1) }, lines.last?.0 ?? 0, lines.count < limit)
+  }
+
+  /// Deletes the first lines of a batch, and the batch with the last of them; whether it is gone.
+  static func remove(
+    _ batch: Int64,
+    through line: Int,
+    isWhole: Bool,
+    in tx: SQLiteTransaction
+  ) throws -> Bool {
+    try tx.execute("DELETE FROM batch_line WHERE batch = ?1 AND line <= ?2", batch, line)
+    if isWhole { try tx.execute("DELETE FROM batch WHERE batch = ?1", batch) }
+    return isWhole
+  }
+
+  /// Whether the tables are there.
+  static func exist(in tx: SQLiteTransaction) throws -> Bool {
+    let sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'batch_line'"
+    return try tx.first(sql) { _ in true } ?? false
   }
 }

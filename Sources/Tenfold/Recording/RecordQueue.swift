@@ -4,24 +4,10 @@
 import Synchronization
 import TenfoldStorage
 
-/// What is to be written of some requests.
-struct Records: Sendable {
-  var usage: [UsageEntry] = []
-  var queries: [LoggedQuery] = []
-
-  var isEmpty: Bool { usage.isEmpty && queries.isEmpty }
-
-  mutating func add(_ other: Self) {
-    usage += other.usage
-    queries += other.queries
-  }
-}
-
-/// Carries records from the readers' tasks to the one that writes them, bounded.
-final class RecordQueue: Sendable {
+/// Carries records of one kind from the readers' tasks to the one that writes them, bounded.
+final class RecordQueue<Record: Sendable>: Sendable {
   private struct State {
-    var records = Records()
-    var count = 0
+    var records: [Record] = []
     var dropped = 0
   }
 
@@ -34,27 +20,26 @@ final class RecordQueue: Sendable {
   var dropped: Int { state.withLock { $0.dropped } }
 
   /// Takes in a record; a full queue drops the new ones, because the old ones are already counted on.
-  func add(_ records: Records) -> Bool {
+  func add(_ record: Record) -> Bool {
     let (isTaken, isFirst) = state.withLock { state in
-      guard state.count < capacity else {
+      guard state.records.count < capacity else {
         state.dropped += 1
         return (false, false)
       }
-      state.records.add(records)
-      state.count += 1
-      return (true, state.count == 1)
+      state.records.append(record)
+      return (true, state.records.count == 1)
     }
     // Whoever writes takes everything, so one hint is enough until then.
     if isFirst { hub.send(()) }
     return isTaken
   }
 
-  func takeAll() -> Records {
+  /// Counts a record that is dropped for another reason than the bound.
+  func countDropped() { state.withLock { $0.dropped += 1 } }
+
+  func takeAll() -> [Record] {
     state.withLock { state in
-      defer {
-        state.records = Records()
-        state.count = 0
-      }
+      defer { state.records = [] }
       return state.records
     }
   }

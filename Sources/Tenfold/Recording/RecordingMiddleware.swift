@@ -13,8 +13,11 @@ public import TenfoldStorage
 /// questions are kept of requests that finished.
 ///
 /// **Durability.** What ``run()`` has written is as durable as the ledger and the log. What still waits in the queue is
-/// lost with the process; when the task of ``run()`` is cancelled it is written first. A full queue drops what comes and
-/// counts it: ``droppedCount``, and the counter `tenfold_records_dropped_total`.
+/// lost with the process; when the task of ``run()`` is cancelled it is written first.
+///
+/// **What is dropped.** What comes while the queue is full, what has no tenant, and what the ledger or the log refuses with
+/// `StorageError.Code.invalidOption`: each record is counted in ``droppedCount`` and in the counter
+/// `tenfold_records_dropped_total`, and keeps no other record from being written.
 ///
 /// ```swift
 /// let recording = RecordingMiddleware(ledger: SQLiteUsageLedger(log: log), queries: SQLiteQueryLog(log: log))
@@ -24,7 +27,7 @@ public import TenfoldStorage
 public final class RecordingMiddleware: InferenceMiddleware {
   /// How records are kept; every field has a default.
   public struct Options: Sendable {
-    /// Records, calls and questions, that may wait, at least 1.
+    /// Calls that may wait, and as many questions, at least 1.
     public var capacity: Int
     /// How long to wait after the ledger or the log failed.
     public var retryPause: Duration
@@ -36,7 +39,7 @@ public final class RecordingMiddleware: InferenceMiddleware {
     /// Creates options.
     ///
     /// - Parameters:
-    ///   - capacity: Records, calls and questions, that may wait.
+    ///   - capacity: Calls that may wait, and as many questions.
     ///   - retryPause: How long to wait after the ledger or the log failed.
     ///   - time: What that waits on.
     ///   - wallClock: Reads the wall clock, in nanoseconds since 1970.
@@ -56,7 +59,9 @@ public final class RecordingMiddleware: InferenceMiddleware {
   private let ledger: (any UsageLedger)?
   private let queries: (any QueryLog)?
   private let options: Options
-  private let queue: RecordQueue
+  // One queue for each, so that a ledger or a log that fails holds up only its own records.
+  private let calls: RecordQueue<UsageEntry>
+  private let questions: RecordQueue<LoggedQuery>
 
   /// Creates the layer; nothing is written before ``run()``.
   ///
@@ -68,11 +73,12 @@ public final class RecordingMiddleware: InferenceMiddleware {
     self.ledger = ledger
     self.queries = queries
     self.options = options
-    queue = RecordQueue(capacity: options.capacity)
+    calls = RecordQueue(capacity: options.capacity)
+    questions = RecordQueue(capacity: options.capacity)
   }
 
-  /// Records that were dropped because too many waited.
-  public var droppedCount: Int { queue.dropped }
+  /// Calls and questions that were dropped: too many waited, they had no tenant, or they were refused.
+  public var droppedCount: Int { calls.dropped + questions.dropped }
 
   /// Passes the request on and notes what it took when it ends.
   ///
@@ -90,7 +96,7 @@ public final class RecordingMiddleware: InferenceMiddleware {
       request.context.trace.observe(by: self) { [self] entry in
         guard case .call(let call) = entry else { return }
         let entry = UsageEntry(tenant: tenant, request: id, call: call, time: options.wallClock())
-        keep(Records(usage: [entry]))
+        keep(entry, of: tenant, in: calls)
       }
     }
     return try await next(request).onEnd { [self] end in note(request, end) }
@@ -98,33 +104,53 @@ public final class RecordingMiddleware: InferenceMiddleware {
 
   /// Writes records until the task is cancelled, and then those that still wait; run it once at a time.
   ///
-  /// A ledger or log that fails is tried again after a pause; meanwhile the queue fills.
+  /// A ledger or log that fails is tried again after a pause, while the other goes on; meanwhile its queue fills. When the
+  /// task is cancelled then, all that waits is tried once more.
   ///
   /// - Throws: `CancellationError`.
   public func run() async throws {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { [self] in
+        await write(calls, "calls") { [ledger] entries in try await ledger?.book(entries) }
+      }
+      group.addTask { [self] in
+        await write(questions, "questions") { [queries] questions in try await queries?.record(questions) }
+      }
+    }
+    throw CancellationError()
+  }
+
+  /// Writes the records of one kind until the task is cancelled.
+  private func write<Record: Sendable>(
+    _ queue: RecordQueue<Record>,
+    _ kind: String,
+    to destination: @Sendable ([Record]) async throws -> Void
+  ) async {
     let logger = Logger(label: "tenfold.recording")
     let hints = queue.hub.stream()
-    var batch = Records()
+    var batch: [Record] = []
     repeat {
       while true {
         // What failed is tried again alone, so that the queue's bound holds for all that waits.
         if batch.isEmpty { batch = queue.takeAll() }
         if batch.isEmpty { break }
-        do { try await write(&batch) } catch {
+        do { try await write(&batch, of: queue, kind, to: destination) } catch {
           logger.error(
-            "records can't be written",
-            metadata: ["error": "\(error)", "calls": "\(batch.usage.count)"]
+            "\(kind) can't be written",
+            metadata: ["error": "\(error)", "count": "\(batch.count)"]
           )
-          if Task.isCancelled { throw CancellationError() }
+          if Task.isCancelled { break }
           try? await options.time.sleep(until: options.time.now + options.retryPause)
         }
       }
     } while await Self.next(hints)
-    batch.add(queue.takeAll())
-    do { try await write(&batch) } catch {
-      logger.error("the last records can't be written", metadata: ["error": "\(error)"])
+    batch += queue.takeAll()
+    do { try await write(&batch, of: queue, kind, to: destination) } catch {
+      logger.error(
+        "the last \(kind) can't be written",
+        metadata: ["error": "\(error)", "count": "\(batch.count)"]
+      )
     }
-    throw CancellationError()
   }
 
   private static func next(_ hints: AsyncStream<Void>) async -> Bool {
@@ -132,12 +158,34 @@ public final class RecordingMiddleware: InferenceMiddleware {
     return false
   }
 
-  /// Writes a batch; what was written is out of it, so that trying again doesn't write it twice.
-  private func write(_ batch: inout Records) async throws {
-    if let ledger { try await ledger.book(batch.usage) }
-    batch.usage = []
-    if let queries { try await queries.record(batch.queries) }
-    batch.queries = []
+  /// Writes a batch; what was written or refused is out of it, so that trying again doesn't write it twice.
+  private func write<Record: Sendable>(
+    _ batch: inout [Record],
+    of queue: RecordQueue<Record>,
+    _ kind: String,
+    to destination: @Sendable ([Record]) async throws -> Void
+  ) async throws {
+    if batch.isEmpty { return }
+    do {
+      try await destination(batch)
+      batch = []
+    } catch let error as StorageError where error.code == .invalidOption {
+      // Nothing was written. Some record is refused and will be each time: the others don't wait for it.
+      var done = 0
+      defer { batch.removeFirst(done) }
+      for record in batch {
+        do { try await destination([record]) } catch let error as StorageError
+          where error.code == .invalidOption
+        {
+          drop(from: queue)
+          Logger(label: "tenfold.recording").error(
+            "one of the \(kind) was refused and is dropped",
+            metadata: ["error": "\(error)"]
+          )
+        }
+        done += 1
+      }
+    }
   }
 
   private func note(_ request: InferenceRequest, _ end: GenerationEnd) {
@@ -151,10 +199,19 @@ public final class RecordingMiddleware: InferenceMiddleware {
       elapsed: context.trace.elapsed,
       time: options.wallClock()
     )
-    keep(Records(queries: [query]))
+    keep(query, of: context.tenant, in: questions)
   }
 
-  private func keep(_ records: Records) {
-    if !queue.add(records) { Counter(label: "tenfold_records_dropped_total").increment() }
+  private func keep<Record: Sendable>(_ record: Record, of tenant: TenantID, in queue: RecordQueue<Record>) {
+    // Without a tenant nobody can be billed or asked, and no ledger or log takes it.
+    guard tenant != "" else { return drop(from: queue) }
+    if !queue.add(record) { Self.countDropped() }
   }
+
+  private func drop<Record: Sendable>(from queue: RecordQueue<Record>) {
+    queue.countDropped()
+    Self.countDropped()
+  }
+
+  private static func countDropped() { Counter(label: "tenfold_records_dropped_total").increment() }
 }

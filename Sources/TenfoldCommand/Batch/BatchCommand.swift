@@ -4,14 +4,22 @@
 import ArgumentParser
 import Tenfold
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// `tenfold batch`: a file of requests in, a file of results out.
 struct BatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "batch",
     abstract: "Answer a file of requests (JSON lines, as the usual batch API has them) with a local model.",
     discussion: """
-      Stop it with Ctrl-C or SIGTERM, or kill it: called again with the same file it goes on, and every line is answered \
-      once. The output appears when all of it is there.
+      Stop it with Ctrl-C or SIGTERM, or kill it: called again with the same file and model it goes on, and every line is \
+      answered once. With another model it is another batch. The output appears when all of it is there.
       """
   )
 
@@ -27,7 +35,7 @@ struct BatchCommand: AsyncParsableCommand {
   @Option(help: "The model (see `tenfold models list`).")
   var model = "SmolLM2-135M-Instruct"
 
-  @Option(help: "The batch's name in the file; by default the input's path.")
+  @Option(help: "The batch's name in the file, to which the model's is added; by default the input's path.")
   var id: String?
 
   @Option(help: "Whose batch it is.")
@@ -41,6 +49,20 @@ struct BatchCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (1...256).contains(concurrency) else { throw ValidationError("--concurrency must be in 1...256.") }
+    guard !Self.isSameFile(output, input) else {
+      throw ValidationError("The results would replace the requests: give the output another path.")
+    }
+    guard !Self.isSameFile(output, path) else {
+      throw ValidationError("The results would replace the --file of what is done: give another path.")
+    }
+  }
+
+  /// Whether two paths are written alike, or lead to one file.
+  private static func isSameFile(_ left: String, _ right: String) -> Bool {
+    if left == right { return true }
+    var (first, second) = (stat(), stat())
+    guard unsafe stat(left, &first) == 0, unsafe stat(right, &second) == 0 else { return false }
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino
   }
 
   func run() async throws {
@@ -49,9 +71,14 @@ struct BatchCommand: AsyncParsableCommand {
       output: output,
       path: path,
       model: model,
-      id: BatchID(id ?? input),
+      // The lines of one model are never another's to answer: each has its queue, and a batch is one model's.
+      id: BatchID("\(id ?? input):\(model)"),
       tenant: TenantID(tenant),
-      options: .init(concurrency: concurrency, badLines: skipBadLines ? .report : .refuse)
+      options: .init(
+        queue: QueueName("batch:\(model)"),
+        concurrency: concurrency,
+        badLines: skipBadLines ? .report : .refuse
+      )
     )
     try await ModelsCommand.explained {
       do {
@@ -61,7 +88,8 @@ struct BatchCommand: AsyncParsableCommand {
         }
       } catch let error as BatchError {
         let line = error.inputLine.map { " in line \($0)" } ?? ""
-        ConsoleText.complain("error (\(error.code))\(line): \(error.message)")
+        // It may quote the input.
+        ConsoleText.complain("error (\(error.code))\(line): \(ConsoleText.printable(error.message))")
         throw ExitCode.failure
       } catch let error as StorageError {
         ConsoleText.complain("error (\(error.code)): \(error.message)")

@@ -15,18 +15,18 @@ import Musl
 enum Interruption {
   /// Runs `body` until it ends or the process is asked to stop.
   ///
-  /// A second signal ends the process at once; everything acknowledged is on disk by then.
+  /// A second signal of either kind ends the process at once; everything acknowledged is on disk by then.
   ///
   /// - Parameter body: The work; it sees a cancelled task after the first signal.
   /// - Returns: Whether the work was interrupted.
   /// - Throws: What `body` throws, unless it was interrupted.
   static func run(_ body: @escaping @Sendable () async throws -> Void) async throws -> Bool {
-    let (signals, continuation) = AsyncStream<Int32>.makeStream()
+    let (signals, continuation) = AsyncStream<Void>.makeStream()
     let queue = DispatchQueue(label: "tenfold.signals")
     var sources: [any DispatchSourceSignal] = []
     for number in [SIGINT, SIGTERM] {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler { continuation.yield(number) }
+      source.setEventHandler { continuation.yield() }
       await watch(source, number)
       sources.append(source)
     }
@@ -40,8 +40,9 @@ enum Interruption {
         return false
       }
       group.addTask {
-        for await number in signals {
-          _ = signal(number, SIG_DFL)
+        for await _ in signals {
+          // Both: who asked politely first may press Ctrl-C next.
+          for number in [SIGINT, SIGTERM] { _ = signal(number, SIG_DFL) }
           return true
         }
         // The stream ends only when this task is cancelled: the work is done.

@@ -4,11 +4,12 @@
 import TenfoldCore
 import TenfoldJobs
 
-/// Jobs as text for people.
+/// Jobs as text for people; what is stored in them comes from anybody, so none of it reaches the terminal as it is.
 enum JobText {
   static func line(_ job: JobSnapshot) -> String {
     let columns = [
-      "\(job.id)", "\(job.state)", job.queue.rawValue, job.name.rawValue, "\(job.attempts) runs",
+      "\(job.id)", "\(job.state)", text(job.queue.rawValue), text(job.name.rawValue),
+      "\(job.attempts) runs",
     ]
     let progress = job.fraction.map { " \(percent($0))" } ?? ""
     let last = job.errors.last.map { "  " + clip($0, 60) } ?? ""
@@ -17,17 +18,17 @@ enum JobText {
 
   static func description(_ job: JobSnapshot) -> String {
     var lines = [
-      "id        \(job.id)", "name      \(job.name)", "queue     \(job.queue)",
-      "tenant    \(job.tenant.rawValue.isEmpty ? "-" : job.tenant.rawValue)", "state     \(job.state)",
+      "id        \(job.id)", "name      \(text(job.name.rawValue))", "queue     \(text(job.queue.rawValue))",
+      "tenant    \(job.tenant.rawValue.isEmpty ? "-" : text(job.tenant.rawValue))", "state     \(job.state)",
       "runs      \(job.attempts), lost leases \(job.crashCount), fence \(job.fence)",
     ]
     if job.fraction != nil || job.message != nil {
       let fraction = job.fraction.map(percent) ?? ""
-      lines.append("progress  \(fraction) \(job.message ?? "")")
+      lines.append("progress  \(fraction) \(text(job.message ?? ""))")
     }
     if !job.payload.isEmpty { lines.append("payload   \(bytes(job.payload))") }
     if let result = job.result { lines.append("result    \(bytes(result))") }
-    for (index, error) in job.errors.enumerated() { lines.append("error \(index + 1)   \(error)") }
+    for (index, error) in job.errors.enumerated() { lines.append("error \(index + 1)   \(text(error))") }
     return lines.joined(separator: "\n")
   }
 
@@ -46,17 +47,15 @@ enum JobText {
     fraction.isNaN ? "?" : "\(Int(min(1, max(0, fraction)) * 100)) %"
   }
 
-  /// Text as it is; what a terminal could take for a command is left out.
+  private static func text(_ text: String) -> String { ConsoleText.printable(text) }
+
   private static func bytes(_ bytes: [UInt8]) -> String {
-    let text = String(decoding: bytes.prefix(2000), as: UTF8.self)
-    let printable = String(
-      text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map(Character.init)
-    )
-    return bytes.count > 2000 ? "\(printable)… (\(bytes.count) bytes)" : printable
+    let beginning = text(String(decoding: bytes.prefix(2000), as: UTF8.self))
+    return bytes.count > 2000 ? "\(beginning)… (\(bytes.count) bytes)" : beginning
   }
 
   private static func clip(_ text: String, _ count: Int) -> String {
-    let line = String(text.unicodeScalars.map { $0.value < 0x20 ? " " : Character($0) })
+    let line = ConsoleText.printable(text)
     return line.count > count ? line.prefix(count) + "…" : line
   }
 }

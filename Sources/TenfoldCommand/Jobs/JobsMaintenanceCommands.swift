@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Tenfold
 import TenfoldCore
 import TenfoldJobs
 import TenfoldStorage
@@ -66,8 +67,9 @@ struct JobsEraseCommand: AsyncParsableCommand {
     commandName: "erase",
     abstract: "Delete all jobs of a tenant, in every state, with all that belongs to them.",
     discussion: """
-      Runs of the tenant lose their leases; other tenants' jobs that come after an erased one become dead letters. It goes \
-      in short steps while workers go on, and can be repeated after a kill. Backups made before hold the tenant still.
+      Runs of the tenant lose their leases; other tenants' jobs that come after an erased one become dead letters. Where the \
+      file holds batches, the tenant's are erased, too. It goes in short steps while workers go on, and can be repeated \
+      after a kill. Backups made before hold the tenant still.
       """
   )
 
@@ -90,10 +92,31 @@ struct JobsEraseCommand: AsyncParsableCommand {
     try await file.withStore { store in
       let count = try await store.erase(TenantID(tenant))
       ConsoleText.say("\(count) jobs of tenant \(tenant) erased")
+      if try await BatchInference.hasTables(in: store.database) {
+        ConsoleText.say("\(try await eraseBatches()) batches of tenant \(tenant) erased")
+      }
       if compact {
         try await store.database.compact()
         ConsoleText.say("the file was written anew")
       }
+    }
+  }
+
+  /// Erases the tenant's batches, in a database that is opened anew: as one of batches, which looks at their format.
+  private func eraseBatches() async throws -> Int {
+    let database = try await SQLiteDatabase.open(
+      .file(file.path),
+      schemas: [SQLiteJobStore.schema, BatchInference.schema],
+      options: .init(readerCount: 1)
+    )
+    let store = try await SQLiteJobStore.open(in: database)
+    do {
+      let count = try await BatchInference.Intake(store: store).erase(TenantID(tenant))
+      await store.close()
+      return count
+    } catch {
+      await store.close()
+      throw error
     }
   }
 }

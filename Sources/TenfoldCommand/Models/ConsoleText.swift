@@ -50,4 +50,14 @@ extension ConsoleText {
 
   /// Writes a line to standard output at once.
   static func say(_ line: String) { output(line, terminator: "\n") }
+
+  /// Stored or received text for a terminal: what that could take for a command, all control characters of C0 and C1, is
+  /// a space.
+  static func printable(_ text: some StringProtocol) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+      )
+    )
+  }
 }
