@@ -68,13 +68,19 @@ private final class MeetingBlobStore: BlobStore {
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
-/// A store that takes and gives, but deletes nothing.
+/// A store that takes and gives, but deletes nothing, or all but certain objects.
 private final class UndeletingBlobStore: BlobStore {
   private let inner = InMemoryBlobStore()
+  private let locked: @Sendable (BlobKey) -> Bool
+
+  init(locked: @escaping @Sendable (BlobKey) -> Bool = { _ in true }) { self.locked = locked }
 
   func put(_ bytes: [UInt8], at key: BlobKey) async throws { try await inner.put(bytes, at: key) }
   func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
-  func delete(_ key: BlobKey) async throws { throw StorageError(.inputOutput, "out of reach") }
+  func delete(_ key: BlobKey) async throws {
+    if locked(key) { throw StorageError(.inputOutput, "out of reach") }
+    try await inner.delete(key)
+  }
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
@@ -351,6 +357,101 @@ struct TieredBlobStoreTests {
     clock.advance(601)
     await #expect { try await store.sweep() } throws: { ($0 as? StorageError)?.code == .inputOutput }
     #expect(try await hot.keys().isEmpty)
+  }
+
+  /// A store whose objects are called `o000`, `o001`, …, of which some can't be deleted.
+  private func store(
+    _ catalog: SQLiteDatabase,
+    locked: @escaping @Sendable (String) -> Bool
+  ) throws -> TieredBlobStore {
+    let names = Mutex(0)
+    return try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("hot", store: UndeletingBlobStore { locked($0.rawValue) })],
+      options: .init(
+        grace: .zero,
+        wallClock: { [clock] in clock.nanoseconds },
+        makeObjectName: {
+          let number = names.withLock { number in
+            defer { number += 1 }
+            return number
+          }
+          return "o" + String(repeating: "0", count: 3 - "\(number)".count) + "\(number)"
+        }
+      )
+    )
+  }
+
+  @Test(
+    "an object that can't be deleted keeps no other from being erased or swept",
+    arguments: [true, false]
+  )
+  func lockedObject(isErased: Bool) async throws {
+    let catalog = try await catalog()
+    let store = try store(catalog) { $0 == "o000" }
+    for number in 0..<5 { try await store.put([1], at: BlobKey("k\(number)"), tenant: "t") }
+    if !isErased { for number in 0..<5 { try await store.delete(BlobKey("k\(number)")) } }
+    for _ in 0..<2 {
+      clock.advance(1)
+      await #expect { _ = try await isErased ? store.erase("t") : store.sweep(limit: 5) } throws: {
+        ($0 as? StorageError)?.code == .inputOutput
+      }
+      #expect(try await store.tiers[0].store.keys().map(\.rawValue) == ["o000"])
+    }
+    // A name that no key can have, as damage leaves it, is such an object too.
+    try await catalog.write { tx in
+      try BlobCatalog.loosen("hot", "../o", tenant: "t", due: 0, in: tx)
+    }
+    try await store.put([1], at: BlobKey("k"), tenant: "t")
+    try await store.delete(BlobKey("k"))
+    await #expect(throws: StorageError.self) {
+      _ = try await isErased ? store.erase("t") : store.sweep(limit: 3)
+    }
+    #expect(try await store.tiers[0].store.keys().map(\.rawValue) == ["o000"])
+  }
+
+  @Test("many objects that can't be deleted end an attempt, and later ones come to the others")
+  func lockedObjects() async throws {
+    let store = try store(try await catalog()) { $0 < "o025" }
+    for number in 0..<28 { try await store.put([1], at: BlobKey("k\(number)"), tenant: "t") }
+    for number in 0..<28 {
+      clock.advance(1)
+      try await store.delete(BlobKey("k\(number)"))
+    }
+    var left: [Int] = []
+    for _ in 0..<4 {
+      clock.advance(1)
+      await #expect(throws: StorageError.self) { try await store.sweep(limit: 10) }
+      left.append(try await store.tiers[0].store.keys().count)
+    }
+    // Two attempts are spent on ten objects each; the third meets five more and the last three.
+    #expect(left == [28, 28, 25, 25])
+    try await store.put([1], at: BlobKey("k"), tenant: "t")
+    clock.advance(1)
+    await #expect(throws: StorageError.self) { try await store.erase("t") }
+    #expect(try await store.tiers[0].store.keys().count == 25)
+  }
+
+  @Test("objects that can't be deleted are tried again in turn")
+  func lockedForATime() async throws {
+    let isOpen = Mutex(false)
+    let store = try store(try await catalog()) { name in !isOpen.withLock { $0 && name >= "o020" } }
+    for number in 0..<22 {
+      clock.advance(1)
+      try await store.put([1], at: BlobKey("k\(number)"))
+      try await store.delete(BlobKey("k\(number)"))
+    }
+    for _ in 0..<3 {
+      clock.advance(1)
+      await #expect(throws: StorageError.self) { try await store.sweep() }
+    }
+    isOpen.withLock { $0 = true }
+    // Twenty that stay locked are tried ten at a time, before it is the other two's turn again.
+    for _ in 0..<3 {
+      clock.advance(1)
+      await #expect(throws: StorageError.self) { try await store.sweep() }
+    }
+    #expect(try await store.tiers[0].store.keys().count == 20)
   }
 
   @Test("a tenant's blobs are gone at once, nobody else's are")
