@@ -62,9 +62,29 @@ private final class MeetingBlobStore: BlobStore {
   func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
   func delete(_ key: BlobKey) async throws {
     try await inner.delete(key)
-    phase.withLock { $0 = .deleted }
+    phase.withLock { if $0 != .ended { $0 = .deleted } }
     await phase.wait { $0 == .ended }
   }
+  func keys() async throws -> [BlobKey] { try await inner.keys() }
+}
+
+/// A store whose writers write only once they may, and then perhaps fail all the same.
+private final class LateBlobStore: BlobStore {
+  enum Phase { case idle, asked, allowed }
+  let phase = WatchedState(Phase.idle)
+  private let inner = InMemoryBlobStore()
+  private let fails: Bool
+
+  init(fails: Bool) { self.fails = fails }
+
+  func put(_ bytes: [UInt8], at key: BlobKey) async throws {
+    phase.withLock { $0 = .asked }
+    await phase.wait { $0 == .allowed }
+    try await inner.put(bytes, at: key)
+    if fails { throw StorageError(.inputOutput, "no answer came in time") }
+  }
+  func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
+  func delete(_ key: BlobKey) async throws { try await inner.delete(key) }
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
@@ -491,6 +511,46 @@ struct TieredBlobStoreTests {
       try await group.waitForAll()
     }
     #expect(try await store.get(key) == nil)
+    // The writer couldn't know whether its object was deleted before or after it was written.
+    #expect(try await store.erase("t") == 1)
+    #expect(try await store.erase("t") == 0)
+  }
+
+  @Test(
+    "an object that is written after an erasure passed by is found by the next one",
+    arguments: [false, true],
+    [false, true]
+  )
+  func writtenAfterErasure(isMoved: Bool, fails: Bool) async throws {
+    let (late, key) = (LateBlobStore(fails: fails), try BlobKey("a"))
+    let store = try TieredBlobStore(
+      catalog: try await catalog(),
+      tiers: isMoved
+        ? [BlobTier("hot", store: hot), BlobTier("cold", store: late)] : [BlobTier("hot", store: late)]
+    )
+    if isMoved { try await store.put([1, 2, 3], at: key, tenant: "t") }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await late.phase.wait { $0 == .asked }
+        // The object isn't there yet, so nothing is deleted, but it is taken off the list.
+        _ = try await store.erase("t")
+        late.phase.withLock { $0 = .allowed }
+      }
+      await #expect {
+        if isMoved {
+          try await store.move(key, to: "cold")
+        } else {
+          try await store.put([1, 2, 3], at: key, tenant: "t")
+        }
+      } throws: {
+        ($0 as? StorageError)?.code == (fails ? .inputOutput : .busy)
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await late.keys().count == 1)
+    #expect(try await store.erase("t") == 1)
+    #expect(try await late.keys().isEmpty)
+    #expect(try await hot.keys().isEmpty)
   }
 
   @Test("reads are remembered roughly, so that reading costs few writes")

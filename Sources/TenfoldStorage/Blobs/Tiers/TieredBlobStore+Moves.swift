@@ -26,10 +26,15 @@ extension TieredBlobStore {
       return false
     }
     let copy = try await write(bytes, record, to: target)
-    guard try await contents(of: copy) == bytes else { throw missing(copy) }
+    do {
+      guard try await contents(of: copy) == bytes else { throw missing(copy) }
+    } catch {
+      await relist(copy)
+      throw error
+    }
     let due = dueTime()
-    return try await catalog.write { tx in
-      try Self.claim(copy, in: tx)
+    let isMoved: Bool? = try await catalog.write { tx in
+      guard try Self.claim(copy, in: tx) else { return nil }
       guard let now = try BlobCatalog.record(key, in: tx), now.version == record.version,
         now.object == record.object
       else {
@@ -43,6 +48,8 @@ extension TieredBlobStore {
       try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
       return true
     }
+    guard let isMoved else { throw sweptAway(copy) }
+    return isMoved
   }
 
   /// Deletes a blob if it still has certain contents.
@@ -213,19 +220,39 @@ extension TieredBlobStore {
     try await catalog.write { tx in
       try BlobCatalog.loosen(new.tier, new.object, tenant: new.tenant, due: due, in: tx)
     }
-    try await tier.store.put(stored, at: try BlobKey(written.object))
+    do { try await tier.store.put(stored, at: try BlobKey(written.object)) } catch {
+      await relist(written)
+      throw error
+    }
     return written
   }
 
-  /// Takes a written object off the list of the loose ones, as a row is about to name it.
-  static func claim(_ record: BlobRecord, in tx: SQLiteTransaction) throws {
-    guard try BlobCatalog.bind(record.tier, record.object, in: tx) else {
-      throw StorageError(
-        .busy,
-        "blob \(record.key) took longer to write than the grace, or its tenant was erased meanwhile, so its object was "
-          + "swept away; retry"
-      )
+  /// Lists an object again that its writer gives up: it may be there although an erasure or a sweep took it off the list
+  /// before it was written.
+  private func relist(_ record: BlobRecord) async {
+    let due = dueTime()
+    // Where this fails, it is most likely still listed, and its writer throws what failed first.
+    _ = try? await catalog.write { tx in
+      try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
     }
+  }
+
+  /// Takes a written object off the list of the loose ones, as a row is about to name it.
+  ///
+  /// `false` when it isn't listed or is being deleted: then it is listed again, as it may have been written after that, and
+  /// the transaction has to end without naming it.
+  static func claim(_ record: BlobRecord, in tx: SQLiteTransaction) throws -> Bool {
+    if try BlobCatalog.bind(record.tier, record.object, in: tx) { return true }
+    try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: 0, in: tx)
+    return false
+  }
+
+  func sweptAway(_ record: BlobRecord) -> StorageError {
+    StorageError(
+      .busy,
+      "blob \(record.key) took longer to write than the grace, or its tenant was erased meanwhile, so its object was "
+        + "swept away; retry"
+    )
   }
 
   /// The contents of a blob, checked; `nil` when its object isn't there.

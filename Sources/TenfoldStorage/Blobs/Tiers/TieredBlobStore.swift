@@ -131,15 +131,17 @@ public final class TieredBlobStore: BlobStore {
     )
     let written = try await write(bytes, record, to: tiers[0])
     let due = dueTime()
-    try await catalog.write { tx in
-      try Self.claim(written, in: tx)
+    let isNamed = try await catalog.write { tx in
+      guard try Self.claim(written, in: tx) else { return false }
       var new = written
       new.version = try BlobCatalog.nextVersion(in: tx)
       if let old = try BlobCatalog.record(key, in: tx) {
         try BlobCatalog.loosen(old.tier, old.object, tenant: old.tenant, due: due, in: tx)
       }
       try BlobCatalog.save(new, in: tx)
+      return true
     }
+    guard isNamed else { throw sweptAway(written) }
   }
 
   /// Reads a blob from whichever tier has it, and checks it.
