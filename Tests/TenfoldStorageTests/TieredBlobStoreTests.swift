@@ -4,6 +4,7 @@
 import Foundation
 import Synchronization
 import TenfoldCore
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
@@ -565,6 +566,30 @@ struct TieredBlobStoreTests {
     clock.advance(2)
     _ = try await store.get(key)
     #expect(try await store.record(key)?.readAt == first + 61_000_000_000)
+  }
+
+  @Test("a blob is read while nothing can be written to the catalog")
+  func readWhileLocked() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("blobs.db")
+    let catalog = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [TieredBlobStore.schema],
+      options: .init(busyTimeout: .milliseconds(50))
+    )
+    let (store, key) = (try store(catalog), try BlobKey("a"))
+    try await store.put([1, 2, 3], at: key)
+    let first = try #require(try await store.record(key)).readAt
+    clock.advance(7200)
+    let other = try SQLiteConnection(path: path, isReader: false, busyTimeout: .seconds(5), fileSystem: nil)
+    try other.run("BEGIN IMMEDIATE")
+    #expect(try await store.get(key) == [1, 2, 3])
+    #expect(try await store.record(key)?.readAt == first)
+    try other.run("ROLLBACK")
+    other.close()
+    #expect(try await store.get(key) == [1, 2, 3])
+    #expect(try await store.record(key)?.readAt == first + 7_200_000_000_000)
+    await catalog.close()
   }
 
   @Test("the last rule that fits decides, nothing gets warmer, clocks set back age nothing")

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 public import TenfoldCore
 
 /// Keeps blobs where they are cheapest: what is new or read lies in the first tier, what is rarely read in colder ones.
@@ -159,14 +160,26 @@ public final class TieredBlobStore: BlobStore {
         if try await self.record(key) == record { throw missing(record) }
         continue
       }
-      let now = options.wallClock()
-      if now >= record.readAt &+ options.readResolution.wholeNanoseconds {
-        // Taken back by loss of power the blob only seems older.
-        try await catalog.writeUnsynced { tx in try BlobCatalog.touch(record, at: now, in: tx) }
-      }
+      await note(readOf: record)
       return bytes
     }
     throw StorageError(.busy, "blob \(key) kept moving while it was read; retry")
+  }
+
+  /// Remembers when a blob was read, where that was long enough ago; a catalog that takes no writes keeps nobody from
+  /// reading.
+  private func note(readOf record: BlobRecord) async {
+    let now = options.wallClock()
+    guard now >= record.readAt &+ options.readResolution.wholeNanoseconds else { return }
+    do {
+      // Taken back by loss of power the blob only seems older.
+      try await catalog.writeUnsynced { tx in try BlobCatalog.touch(record, at: now, in: tx) }
+    } catch {
+      Logger(label: "tenfold.storage.blobs").warning(
+        "the time of a read could not be written, so the blob seems unread for longer than it is",
+        metadata: ["blob": "\(record.key)", "error": "\(error)"]
+      )
+    }
   }
 
   /// Deletes a blob; its object goes after ``Options/grace``.
