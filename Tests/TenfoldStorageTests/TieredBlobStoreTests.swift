@@ -363,6 +363,31 @@ struct TieredBlobStoreTests {
     #expect(try await hot.keys().isEmpty)
   }
 
+  @Test("an erasure doesn't pass over what lies in a tier that is configured no more")
+  func erasureOfAbsentTier() async throws {
+    let (catalog, gone) = (try await catalog(), InMemoryBlobStore())
+    let old = try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("old", store: gone), BlobTier("hot", store: hot)]
+    )
+    for number in 0..<5 { try await old.put([1], at: BlobKey("k\(number)"), tenant: "t") }
+    // One blob lies elsewhere and has left an object behind, the others lie in the tier that is gone.
+    try await old.move(BlobKey("k0"), to: "hot")
+    let store = try store(catalog)
+    await #expect { try await store.erase("t") } throws: { error in
+      guard let error = error as? StorageError else { return false }
+      return error.code == .invalidOption && error.message.contains("“old”")
+    }
+    #expect(try await store.keys().isEmpty)
+    #expect(try await hot.keys().isEmpty)
+    #expect(try await gone.keys().count == 5)
+    // Nobody else is hindered, and with the tier there is an end to it.
+    #expect(try await store.erase("u") == 0)
+    #expect(try await old.erase("t") == 5)
+    #expect(try await gone.keys().isEmpty)
+    #expect(try await store.erase("t") == 0)
+  }
+
   @Test("a tier that can't delete doesn't keep others from being swept, and is heard of")
   func failingTier() async throws {
     let store = try TieredBlobStore(

@@ -107,7 +107,7 @@ extension TieredBlobStore {
   /// - Parameter tenant: Whose blobs.
   /// - Returns: How many objects were deleted.
   /// - Throws: ``StorageError``, or what the first object that failed throws, after the others were deleted; call it again
-  ///   to go on.
+  ///   to go on. ``StorageError/Code/invalidOption`` when some lie in a tier that this store was made without: they stay.
   @discardableResult
   public func erase(_ tenant: TenantID) async throws -> Int {
     guard tenant != "" else { throw StorageError(.invalidOption, "erase needs the name of a tenant") }
@@ -132,6 +132,14 @@ extension TieredBlobStore {
       }
     }
     if let failure { throw failure }
+    let names = Set(tiers.map(\.name))
+    if let absent = loose.first(where: { !names.contains($0.tier) }) {
+      throw StorageError(
+        .invalidOption,
+        "objects of tenant “\(tenant.rawValue)” lie in tier “\(absent.tier)”, which this store was made without, and were not "
+          + "deleted: erase again with a store that has this tier"
+      )
+    }
     return count
   }
 
