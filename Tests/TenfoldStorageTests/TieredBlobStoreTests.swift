@@ -456,6 +456,45 @@ struct TieredBlobStoreTests {
     #expect(try await store.tiers[0].store.keys().map(\.rawValue) == ["o000"])
   }
 
+  @Test("loose objects are found by an index, whether by tier or by tenant")
+  func plans() async throws {
+    let plans = try await catalog().read { tx in
+      func plan(_ statement: String, _ values: SQLiteValue...) throws -> String {
+        try tx.query("EXPLAIN QUERY PLAN \(statement)", values: values) { try $0.text(3) }
+          .joined(separator: "; ")
+      }
+      return [
+        try plan(BlobCatalog.Statement.fresh, .text("hot"), .integer(5), .integer(5)),
+        try plan(BlobCatalog.Statement.doomed, .text("hot"), .integer(5)),
+        try plan(BlobCatalog.Statement.tenants, .text("t")),
+      ]
+    }
+    for plan in plans {
+      #expect(plan.contains("SEARCH") && !plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "\(plan)")
+    }
+  }
+
+  @Test("what an older build was deleting goes on being deleted")
+  func migration() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("blobs.db")
+    let older = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [SQLiteSchema("blobs", [TieredBlobStore.schema.migrations[0]])]
+    )
+    try await older.write { tx in
+      try tx.execute("INSERT INTO blob_loose(tier, object, tenant, due) VALUES('hot', 'o', 't', -1)")
+    }
+    await older.close()
+    try await hot.put([1], at: BlobKey("o"))
+    let catalog = try await SQLiteDatabase.open(.file(path), schemas: [TieredBlobStore.schema])
+    let store = try store(catalog)
+    #expect(try await store.sweep() == 1)
+    #expect(try await hot.keys().isEmpty)
+    #expect(try await store.sweep() == 0)
+    await catalog.close()
+  }
+
   @Test("many objects that can't be deleted end an attempt, and later ones come to the others")
   func lockedObjects() async throws {
     let store = try store(try await catalog()) { $0 < "o025" }

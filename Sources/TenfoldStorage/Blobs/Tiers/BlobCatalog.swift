@@ -28,7 +28,16 @@ enum BlobCatalog {
           one INTEGER PRIMARY KEY CHECK(one = 1), newest INTEGER NOT NULL) STRICT;
         INSERT INTO blob_version(one, newest) VALUES(1, 0);
         """
-      )
+      ),
+      // Builds without it would let a row name an object that is being deleted, unless its due time is −1.
+      .init(
+        2,
+        """
+        CREATE INDEX blob_loose_tier ON blob_loose(tier, due);
+        CREATE INDEX blob_loose_tenant ON blob_loose(tenant, due) WHERE tenant <> '';
+        DROP INDEX blob_loose_due;
+        """
+      ),
     ]
   )
 
@@ -41,6 +50,16 @@ enum BlobCatalog {
   /// What stands for the due time of an object that is being deleted: the time of the attempt below zero, so that those
   /// tried longest ago come first, and another attempt's object isn't taken for one's own.
   static func doom(at now: Int64) -> Int64 { -max(1, now) }
+
+  /// The statements that look for loose objects; there may be very many, so each goes by an index and sorts nothing.
+  enum Statement {
+    static let fresh =
+      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due BETWEEN 0 AND ?2 ORDER BY due LIMIT ?3"
+    static let doomed =
+      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due < 0 ORDER BY due DESC LIMIT ?2"
+    static let tenants =
+      "SELECT tier, object FROM blob_loose WHERE tenant = ?1 AND tenant <> '' ORDER BY due DESC"
+  }
 
   private static let columns =
     "key, tenant, version, tier, object, size, stored_size, checksum, compressed, stored_at, read_at"
@@ -177,14 +196,14 @@ enum BlobCatalog {
   /// can't be deleted takes nobody's place.
   static func due(_ now: Int64, tier: String, limit: Int, in tx: SQLiteTransaction) throws -> [Loose] {
     let fresh = try tx.query(
-      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due BETWEEN 0 AND ?2 ORDER BY due LIMIT ?3",
+      Statement.fresh,
       tier,
       max(0, now),
       limit,
       transform: readLoose
     )
     let doomed = try tx.query(
-      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due < 0 ORDER BY due DESC LIMIT ?2",
+      Statement.doomed,
       tier,
       limit - fresh.count,
       transform: readLoose
@@ -194,11 +213,7 @@ enum BlobCatalog {
 
   /// A tenant's objects; last those that an attempt failed to delete, the longest ago first.
   static func loose(of tenant: TenantID, in tx: SQLiteTransaction) throws -> [Loose] {
-    try tx.query(
-      "SELECT tier, object FROM blob_loose WHERE tenant = ?1 ORDER BY due DESC",
-      tenant.rawValue,
-      transform: readLoose
-    )
+    try tx.query(Statement.tenants, tenant.rawValue, transform: readLoose)
   }
 
   private static func readLoose(_ row: SQLiteRow) throws -> Loose {
