@@ -456,6 +456,16 @@ struct TieredBlobStoreTests {
     #expect(try await store.tiers[0].store.keys().map(\.rawValue) == ["o000"])
   }
 
+  @Test("a catalog that loss of power may take back is refused")
+  func relaxedCatalog() async throws {
+    let catalog = try await SQLiteDatabase.open(
+      .inMemory,
+      schemas: [TieredBlobStore.schema],
+      options: .init(durability: .relaxed)
+    )
+    #expect { _ = try store(catalog) } throws: { ($0 as? StorageError)?.code == .invalidOption }
+  }
+
   @Test("loose objects are found by an index, whether by tier or by tenant")
   func plans() async throws {
     let plans = try await catalog().read { tx in

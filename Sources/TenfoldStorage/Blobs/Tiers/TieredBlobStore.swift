@@ -73,7 +73,8 @@ public final class TieredBlobStore: BlobStore {
   /// Creates a store over a catalog and its tiers.
   ///
   /// - Parameters:
-  ///   - catalog: A database that was opened with ``schema`` among its schemas.
+  ///   - catalog: A database that was opened with ``schema`` among its schemas, and with ``SQLiteDatabase/Durability/full``:
+  ///     loss of power must not take a move back whose old object is deleted.
   ///   - tiers: At least one, of different names; new blobs go to the first.
   ///   - options: How blobs are kept.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/invalidOption``.
@@ -84,6 +85,13 @@ public final class TieredBlobStore: BlobStore {
   ) throws(StorageError) {
     guard !tiers.isEmpty, Set(tiers.map(\.name)).count == tiers.count else {
       throw StorageError(.invalidOption, "a tiered store needs tiers, at least one, of different names")
+    }
+    guard catalog.options.durability == .full else {
+      throw StorageError(
+        .invalidOption,
+        "the catalog \(catalog.location) is opened with \(catalog.options.durability) durability: loss of power could make "
+          + "it name objects that are deleted; open it with full durability"
+      )
     }
     self.catalog = catalog
     self.tiers = tiers
