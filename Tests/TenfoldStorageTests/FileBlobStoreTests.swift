@@ -108,6 +108,61 @@ struct FileBlobStoreTests {
     #expect { _ = try BlobKey(key) } throws: { ($0 as? StorageError)?.code == .invalidOption }
   }
 
+  private func files(in folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory.file(folder)).sorted()
+  }
+
+  @Test("keys that differ only in case are different blobs, also where file names are not")
+  func ignoredCase() async throws {
+    let store = try FileBlobStore(folder: directory.file("case"), ignoresCase: true)
+    let long = String(repeating: "Z", count: 200)
+    let keys = ["a", "A", "aB", "Ab", "AB", "ab", "Ab-C.7_d", "ab-C.7_D", long, long.lowercased()]
+    for (number, key) in keys.enumerated() { try await store.put([UInt8(number)], at: BlobKey(key)) }
+    for (number, key) in keys.enumerated() { #expect(try await store.get(BlobKey(key)) == [UInt8(number)]) }
+    #expect(try await store.keys().map(\.rawValue) == keys.sorted())
+    let files = try files(in: "case")
+    #expect(Set(files.map { $0.lowercased() }).count == keys.count)
+    #expect(files.allSatisfy { $0.utf8.count <= 255 })
+    #expect(files.contains("ab-c.7_d=9") && files.contains("ab-c.7_d=11"))
+    try await store.delete(BlobKey("A"))
+    #expect(try await store.get(BlobKey("A")) == nil)
+    #expect(try await store.get(BlobKey("a")) == [0])
+  }
+
+  @Test("a folder keeps its blobs when it comes to a file system that ignores case, and back")
+  func movedFolder() async throws {
+    let (path, key) = (directory.file("moved"), try BlobKey("Corpus-A"))
+    let sensitive = try FileBlobStore(folder: path, ignoresCase: false)
+    try await sensitive.put([1], at: key)
+    try await sensitive.put([2], at: BlobKey("corpus-b"))
+    #expect(try files(in: "moved") == ["Corpus-A", "corpus-b"])
+    let ignorant = try FileBlobStore(folder: path, ignoresCase: true)
+    #expect(try await ignorant.get(key) == [1])
+    #expect(try await ignorant.get(BlobKey("corpus-a")) == nil)
+    #expect(try files(in: "moved") == ["corpus-a=81", "corpus-b"])
+    #expect(try await sensitive.get(key) == [1])
+    try await sensitive.put([3], at: key)
+    #expect(try await sensitive.get(key) == [3])
+    #expect(try await sensitive.keys().map(\.rawValue) == ["Corpus-A", "corpus-b"])
+    try await sensitive.delete(key)
+    #expect(try await sensitive.get(key) == nil)
+    #expect(try files(in: "moved") == ["corpus-b"])
+  }
+
+  @Test("finding out whether a folder ignores case leaves nothing behind")
+  func probe() throws {
+    #expect(try files(in: "blobs").isEmpty)
+  }
+
+  @Test(
+    "files that are no blobs are no keys",
+    arguments: ["a=", "a=0", "a=80", "a=4", "a=g", "A=8", "a=8=", "=", "=8", "-=8", "a=８", ".a=4"]
+  )
+  func strangeNames(name: String) async throws {
+    try Data([1]).write(to: URL(fileURLWithPath: directory.file("blobs/\(name)")))
+    #expect(try await store.keys().isEmpty)
+  }
+
   @Test("leftovers of killed writers are no blobs and can be removed")
   func leftovers() async throws {
     let path = directory.file("blobs/.new-a-1")

@@ -4,6 +4,7 @@
 import Foundation
 import Synchronization
 import TenfoldCore
+import TenfoldTestSupport
 import TenfoldTesting
 import Testing
 
@@ -62,19 +63,45 @@ private final class MeetingBlobStore: BlobStore {
   func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
   func delete(_ key: BlobKey) async throws {
     try await inner.delete(key)
-    phase.withLock { $0 = .deleted }
+    phase.withLock { if $0 != .ended { $0 = .deleted } }
     await phase.wait { $0 == .ended }
   }
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
-/// A store that takes and gives, but deletes nothing.
+/// A store whose writers write only once they may, and then perhaps fail all the same.
+private final class LateBlobStore: BlobStore {
+  enum Phase { case idle, asked, allowed }
+  let phase = WatchedState(Phase.idle)
+  private let inner = InMemoryBlobStore()
+  private let fails: Bool
+
+  init(fails: Bool) { self.fails = fails }
+
+  func put(_ bytes: [UInt8], at key: BlobKey) async throws {
+    phase.withLock { $0 = .asked }
+    await phase.wait { $0 == .allowed }
+    try await inner.put(bytes, at: key)
+    if fails { throw StorageError(.inputOutput, "no answer came in time") }
+  }
+  func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
+  func delete(_ key: BlobKey) async throws { try await inner.delete(key) }
+  func keys() async throws -> [BlobKey] { try await inner.keys() }
+}
+
+/// A store that takes and gives, but deletes nothing, or all but certain objects.
 private final class UndeletingBlobStore: BlobStore {
   private let inner = InMemoryBlobStore()
+  private let locked: @Sendable (BlobKey) -> Bool
+
+  init(locked: @escaping @Sendable (BlobKey) -> Bool = { _ in true }) { self.locked = locked }
 
   func put(_ bytes: [UInt8], at key: BlobKey) async throws { try await inner.put(bytes, at: key) }
   func get(_ key: BlobKey) async throws -> [UInt8]? { try await inner.get(key) }
-  func delete(_ key: BlobKey) async throws { throw StorageError(.inputOutput, "out of reach") }
+  func delete(_ key: BlobKey) async throws {
+    if locked(key) { throw StorageError(.inputOutput, "out of reach") }
+    try await inner.delete(key)
+  }
   func keys() async throws -> [BlobKey] { try await inner.keys() }
 }
 
@@ -336,6 +363,31 @@ struct TieredBlobStoreTests {
     #expect(try await hot.keys().isEmpty)
   }
 
+  @Test("an erasure doesn't pass over what lies in a tier that is configured no more")
+  func erasureOfAbsentTier() async throws {
+    let (catalog, gone) = (try await catalog(), InMemoryBlobStore())
+    let old = try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("old", store: gone), BlobTier("hot", store: hot)]
+    )
+    for number in 0..<5 { try await old.put([1], at: BlobKey("k\(number)"), tenant: "t") }
+    // One blob lies elsewhere and has left an object behind, the others lie in the tier that is gone.
+    try await old.move(BlobKey("k0"), to: "hot")
+    let store = try store(catalog)
+    await #expect { try await store.erase("t") } throws: { error in
+      guard let error = error as? StorageError else { return false }
+      return error.code == .invalidOption && error.message.contains("“old”")
+    }
+    #expect(try await store.keys().isEmpty)
+    #expect(try await hot.keys().isEmpty)
+    #expect(try await gone.keys().count == 5)
+    // Nobody else is hindered, and with the tier there is an end to it.
+    #expect(try await store.erase("u") == 0)
+    #expect(try await old.erase("t") == 5)
+    #expect(try await gone.keys().isEmpty)
+    #expect(try await store.erase("t") == 0)
+  }
+
   @Test("a tier that can't delete doesn't keep others from being swept, and is heard of")
   func failingTier() async throws {
     let store = try TieredBlobStore(
@@ -351,6 +403,150 @@ struct TieredBlobStoreTests {
     clock.advance(601)
     await #expect { try await store.sweep() } throws: { ($0 as? StorageError)?.code == .inputOutput }
     #expect(try await hot.keys().isEmpty)
+  }
+
+  /// A store whose objects are called `o000`, `o001`, …, of which some can't be deleted.
+  private func store(
+    _ catalog: SQLiteDatabase,
+    locked: @escaping @Sendable (String) -> Bool
+  ) throws -> TieredBlobStore {
+    let names = Mutex(0)
+    return try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("hot", store: UndeletingBlobStore { locked($0.rawValue) })],
+      options: .init(
+        grace: .zero,
+        wallClock: { [clock] in clock.nanoseconds },
+        makeObjectName: {
+          let number = names.withLock { number in
+            defer { number += 1 }
+            return number
+          }
+          return "o" + String(repeating: "0", count: 3 - "\(number)".count) + "\(number)"
+        }
+      )
+    )
+  }
+
+  @Test(
+    "an object that can't be deleted keeps no other from being erased or swept",
+    arguments: [true, false]
+  )
+  func lockedObject(isErased: Bool) async throws {
+    let catalog = try await catalog()
+    let store = try store(catalog) { $0 == "o000" }
+    for number in 0..<5 { try await store.put([1], at: BlobKey("k\(number)"), tenant: "t") }
+    if !isErased { for number in 0..<5 { try await store.delete(BlobKey("k\(number)")) } }
+    for _ in 0..<2 {
+      clock.advance(1)
+      await #expect { _ = try await isErased ? store.erase("t") : store.sweep(limit: 5) } throws: {
+        ($0 as? StorageError)?.code == .inputOutput
+      }
+      #expect(try await store.tiers[0].store.keys().map(\.rawValue) == ["o000"])
+    }
+    // A name that no key can have, as damage leaves it, is such an object too.
+    try await catalog.write { tx in
+      try BlobCatalog.loosen("hot", "../o", tenant: "t", due: 0, in: tx)
+    }
+    try await store.put([1], at: BlobKey("k"), tenant: "t")
+    try await store.delete(BlobKey("k"))
+    await #expect(throws: StorageError.self) {
+      _ = try await isErased ? store.erase("t") : store.sweep(limit: 3)
+    }
+    #expect(try await store.tiers[0].store.keys().map(\.rawValue) == ["o000"])
+  }
+
+  @Test("a catalog that loss of power may take back is refused")
+  func relaxedCatalog() async throws {
+    let catalog = try await SQLiteDatabase.open(
+      .inMemory,
+      schemas: [TieredBlobStore.schema],
+      options: .init(durability: .relaxed)
+    )
+    #expect { _ = try store(catalog) } throws: { ($0 as? StorageError)?.code == .invalidOption }
+  }
+
+  @Test("loose objects are found by an index, whether by tier or by tenant")
+  func plans() async throws {
+    let plans = try await catalog().read { tx in
+      func plan(_ statement: String, _ values: SQLiteValue...) throws -> String {
+        try tx.query("EXPLAIN QUERY PLAN \(statement)", values: values) { try $0.text(3) }
+          .joined(separator: "; ")
+      }
+      return [
+        try plan(BlobCatalog.Statement.fresh, .text("hot"), .integer(5), .integer(5)),
+        try plan(BlobCatalog.Statement.doomed, .text("hot"), .integer(5)),
+        try plan(BlobCatalog.Statement.tenants, .text("t")),
+      ]
+    }
+    for plan in plans {
+      #expect(plan.contains("SEARCH") && !plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "\(plan)")
+    }
+  }
+
+  @Test("what an older build was deleting goes on being deleted")
+  func migration() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("blobs.db")
+    let older = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [SQLiteSchema("blobs", [TieredBlobStore.schema.migrations[0]])]
+    )
+    try await older.write { tx in
+      try tx.execute("INSERT INTO blob_loose(tier, object, tenant, due) VALUES('hot', 'o', 't', -1)")
+    }
+    await older.close()
+    try await hot.put([1], at: BlobKey("o"))
+    let catalog = try await SQLiteDatabase.open(.file(path), schemas: [TieredBlobStore.schema])
+    let store = try store(catalog)
+    #expect(try await store.sweep() == 1)
+    #expect(try await hot.keys().isEmpty)
+    #expect(try await store.sweep() == 0)
+    await catalog.close()
+  }
+
+  @Test("many objects that can't be deleted end an attempt, and later ones come to the others")
+  func lockedObjects() async throws {
+    let store = try store(try await catalog()) { $0 < "o025" }
+    for number in 0..<28 { try await store.put([1], at: BlobKey("k\(number)"), tenant: "t") }
+    for number in 0..<28 {
+      clock.advance(1)
+      try await store.delete(BlobKey("k\(number)"))
+    }
+    var left: [Int] = []
+    for _ in 0..<4 {
+      clock.advance(1)
+      await #expect(throws: StorageError.self) { try await store.sweep(limit: 10) }
+      left.append(try await store.tiers[0].store.keys().count)
+    }
+    // Two attempts are spent on ten objects each; the third meets five more and the last three.
+    #expect(left == [28, 28, 25, 25])
+    try await store.put([1], at: BlobKey("k"), tenant: "t")
+    clock.advance(1)
+    await #expect(throws: StorageError.self) { try await store.erase("t") }
+    #expect(try await store.tiers[0].store.keys().count == 25)
+  }
+
+  @Test("objects that can't be deleted are tried again in turn")
+  func lockedForATime() async throws {
+    let isOpen = Mutex(false)
+    let store = try store(try await catalog()) { name in !isOpen.withLock { $0 && name >= "o020" } }
+    for number in 0..<22 {
+      clock.advance(1)
+      try await store.put([1], at: BlobKey("k\(number)"))
+      try await store.delete(BlobKey("k\(number)"))
+    }
+    for _ in 0..<3 {
+      clock.advance(1)
+      await #expect(throws: StorageError.self) { try await store.sweep() }
+    }
+    isOpen.withLock { $0 = true }
+    // Twenty that stay locked are tried ten at a time, before it is the other two's turn again.
+    for _ in 0..<3 {
+      clock.advance(1)
+      await #expect(throws: StorageError.self) { try await store.sweep() }
+    }
+    #expect(try await store.tiers[0].store.keys().count == 20)
   }
 
   @Test("a tenant's blobs are gone at once, nobody else's are")
@@ -390,6 +586,46 @@ struct TieredBlobStoreTests {
       try await group.waitForAll()
     }
     #expect(try await store.get(key) == nil)
+    // The writer couldn't know whether its object was deleted before or after it was written.
+    #expect(try await store.erase("t") == 1)
+    #expect(try await store.erase("t") == 0)
+  }
+
+  @Test(
+    "an object that is written after an erasure passed by is found by the next one",
+    arguments: [false, true],
+    [false, true]
+  )
+  func writtenAfterErasure(isMoved: Bool, fails: Bool) async throws {
+    let (late, key) = (LateBlobStore(fails: fails), try BlobKey("a"))
+    let store = try TieredBlobStore(
+      catalog: try await catalog(),
+      tiers: isMoved
+        ? [BlobTier("hot", store: hot), BlobTier("cold", store: late)] : [BlobTier("hot", store: late)]
+    )
+    if isMoved { try await store.put([1, 2, 3], at: key, tenant: "t") }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await late.phase.wait { $0 == .asked }
+        // The object isn't there yet, so nothing is deleted, but it is taken off the list.
+        _ = try await store.erase("t")
+        late.phase.withLock { $0 = .allowed }
+      }
+      await #expect {
+        if isMoved {
+          try await store.move(key, to: "cold")
+        } else {
+          try await store.put([1, 2, 3], at: key, tenant: "t")
+        }
+      } throws: {
+        ($0 as? StorageError)?.code == (fails ? .inputOutput : .busy)
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await late.keys().count == 1)
+    #expect(try await store.erase("t") == 1)
+    #expect(try await late.keys().isEmpty)
+    #expect(try await hot.keys().isEmpty)
   }
 
   @Test("reads are remembered roughly, so that reading costs few writes")
@@ -404,6 +640,30 @@ struct TieredBlobStoreTests {
     clock.advance(2)
     _ = try await store.get(key)
     #expect(try await store.record(key)?.readAt == first + 61_000_000_000)
+  }
+
+  @Test("a blob is read while nothing can be written to the catalog")
+  func readWhileLocked() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("blobs.db")
+    let catalog = try await SQLiteDatabase.open(
+      .file(path),
+      schemas: [TieredBlobStore.schema],
+      options: .init(busyTimeout: .milliseconds(50))
+    )
+    let (store, key) = (try store(catalog), try BlobKey("a"))
+    try await store.put([1, 2, 3], at: key)
+    let first = try #require(try await store.record(key)).readAt
+    clock.advance(7200)
+    let other = try SQLiteConnection(path: path, isReader: false, busyTimeout: .seconds(5), fileSystem: nil)
+    try other.run("BEGIN IMMEDIATE")
+    #expect(try await store.get(key) == [1, 2, 3])
+    #expect(try await store.record(key)?.readAt == first)
+    try other.run("ROLLBACK")
+    other.close()
+    #expect(try await store.get(key) == [1, 2, 3])
+    #expect(try await store.record(key)?.readAt == first + 7_200_000_000_000)
+    await catalog.close()
   }
 
   @Test("the last rule that fits decides, nothing gets warmer, clocks set back age nothing")

@@ -78,11 +78,12 @@ package final class AtomicFileWriter: Sendable {
 
   /// Syncs the file, gives it its name and syncs the folder: on disk when this returns.
   ///
-  /// - Throws: ``StorageError``; then the older file is still there.
+  /// - Throws: ``StorageError``; then the older file is still there, unless only the folder could not be synced: then the new
+  ///   one has the name, and loss of power may bring the older one back.
   package func commit() throws(StorageError) {
     try descriptor.withLock { (descriptor) throws(StorageError) in
       guard let file = descriptor else { throw StorageError(.misuse, "\(path) is already written") }
-      guard fsync(file) == 0 else { throw .system("syncing \(temporary)") }
+      guard Self.sync(file) == 0 else { throw .system("syncing \(temporary)") }
       descriptor = nil
       guard close(file) == 0, unsafe rename(temporary, path) == 0 else {
         let error = StorageError.system("renaming \(temporary)")
@@ -102,12 +103,22 @@ package final class AtomicFileWriter: Sendable {
   package static func adopt(_ temporary: String, as path: String) throws(StorageError) {
     let file = unsafe open(temporary, O_RDWR | O_CLOEXEC)
     guard file >= 0 else { throw .system("opening \(temporary)") }
-    let status = fsync(file)
+    let status = sync(file)
     let error = StorageError.system("syncing \(temporary)")
     close(file)
     guard status == 0 else { throw error }
     guard unsafe rename(temporary, path) == 0 else { throw .system("renaming \(temporary)") }
     try syncFolder(of: path)
+  }
+
+  /// Waits until a file is on the disk; the result and `errno` are those of `fsync`.
+  private static func sync(_ file: Int32) -> Int32 {
+    #if canImport(Darwin)
+    // A plain fsync stops at the drive's cache there. File systems that don't know this, such as shares, take the other.
+    if fcntl(file, F_FULLFSYNC) == 0 { return 0 }
+    if errno == EIO { return -1 }
+    #endif
+    return fsync(file)
   }
 
   /// A new name, and one that is gone, are durable only when their folder is synced.
@@ -121,7 +132,7 @@ package final class AtomicFileWriter: Sendable {
     let directory = unsafe open(folder, O_RDONLY | O_CLOEXEC)
     guard directory >= 0 else { throw .system("opening the folder \(folder)") }
     defer { close(directory) }
-    guard fsync(directory) == 0 else { throw .system("syncing the folder \(folder)") }
+    guard sync(directory) == 0 else { throw .system("syncing the folder \(folder)") }
   }
 }
 

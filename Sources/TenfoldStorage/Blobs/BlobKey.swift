@@ -3,7 +3,8 @@
 
 /// The name of a blob: 1…200 characters of `a–z A–Z 0–9 . _ -`, not beginning with a dot.
 ///
-/// The narrow alphabet makes a key safe as a file name everywhere: it can't leave its folder.
+/// The narrow alphabet makes a key safe in a file name everywhere: it can't leave its folder. Keys that differ only in case
+/// are different; ``FileBlobStore`` sees to that where a file system doesn't.
 public struct BlobKey: Hashable, Sendable, CustomStringConvertible {
   /// The key as text.
   public let rawValue: String

@@ -13,6 +13,9 @@ import Darwin
 
 /// Keeps each blob in a file of its own, with a checksum, and replaces files atomically.
 ///
+/// A file has its key's name. Where the folder ignores case, keys that differ only in that are still different: capitals are
+/// marked in the name.
+///
 /// **Durability.** When ``put(_:at:)`` returns, the file and its folder are synced: the blob survives a kill and loss of
 /// power. A kill during `put` leaves the older blob (or none) and a temporary file that ``removeLeftovers()`` deletes.
 ///
@@ -23,6 +26,8 @@ import Darwin
 public final class FileBlobStore: BlobStore {
   /// The folder of the files.
   public let folder: String
+  /// Whether the folder takes `A` and `a` for one name.
+  private let ignoresCase: Bool
   /// The operations run on this thread, as file system calls block.
   private let thread = ThreadMailbox<@Sendable () -> Void>()
 
@@ -33,8 +38,14 @@ public final class FileBlobStore: BlobStore {
   /// Opens a folder of blobs and creates it when missing (its parent must exist).
   ///
   /// - Parameter folder: The folder; nothing else should be in it.
-  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
-  public init(folder: String) throws(StorageError) {
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``, ``StorageError/Code/storageFull`` or
+  ///   ``StorageError/Code/readOnly``.
+  public convenience init(folder: String) throws(StorageError) {
+    try self.init(folder: folder, ignoresCase: nil)
+  }
+
+  /// Opens a folder as one that ignores case or doesn't; `nil` to find out.
+  package init(folder: String, ignoresCase: Bool?) throws(StorageError) {
     self.folder = folder
     if unsafe mkdir(folder, 0o755) == 0 {
       try AtomicFileWriter.syncFolder(of: folder)
@@ -44,6 +55,8 @@ public final class FileBlobStore: BlobStore {
       // Whoever made it may have been killed before this. Who may not read the folder above can't.
       try? AtomicFileWriter.syncFolder(of: folder)
     }
+    self.ignoresCase = if let ignoresCase { ignoresCase } else { try Self.ignoresCase(folder) }
+    if self.ignoresCase { try Self.escapeNames(in: folder) }
     let thread = thread
     try DedicatedThread.start(name: "tenfold-blobs") {
       while let operation = thread.takeOne() { operation() }
@@ -58,9 +71,12 @@ public final class FileBlobStore: BlobStore {
   ///   - bytes: The contents.
   ///   - key: Where; an older blob there is replaced.
   /// - Throws: ``StorageError``: ``StorageError/Code/storageFull`` or ``StorageError/Code/inputOutput``; then the older
-  ///   blob is still there.
+  ///   blob is still there, unless only the folder could not be synced: then the new one is, and loss of power may bring the
+  ///   older one back.
   public func put(_ bytes: [UInt8], at key: BlobKey) async throws {
-    try await perform { [folder] in try Self.write(bytes, folder: folder, key: key) }
+    try await perform { [folder, ignoresCase] in
+      try Self.write(bytes, folder: folder, key: key, ignoresCase: ignoresCase)
+    }
   }
 
   /// Reads a blob and checks it.
@@ -81,7 +97,9 @@ public final class FileBlobStore: BlobStore {
   /// - Returns: The bytes as they were stored, or `nil` when there is no such blob.
   /// - Throws: As ``get(_:)``; ``StorageError`` with code ``StorageError/Code/corrupt`` for a larger one.
   public func get(_ key: BlobKey, limit: Int) async throws -> [UInt8]? {
-    try await perform { [folder] in try Self.read(folder: folder, key: key, limit: limit) }
+    try await perform { [folder, ignoresCase] in
+      try Self.read(folder: folder, key: key, ignoresCase: ignoresCase, limit: limit)
+    }
   }
 
   /// Deletes a blob; loss of power may bring it back before ``syncDeletions()``.
@@ -89,9 +107,12 @@ public final class FileBlobStore: BlobStore {
   /// - Parameter key: Where.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
   public func delete(_ key: BlobKey) async throws {
-    try await perform { [folder] in
-      if unsafe unlink("\(folder)/\(key)") != 0, errno != ENOENT {
-        throw StorageError.system("deleting \(key)")
+    try await perform { [folder, ignoresCase] in
+      // The one that is read goes last, so that a kill brings no other back.
+      for name in BlobFileName.names(of: key, ignoresCase: ignoresCase).reversed() {
+        if unsafe unlink("\(folder)/\(name)") != 0, errno != ENOENT {
+          throw StorageError.system("deleting \(key)")
+        }
       }
     }
   }
@@ -109,7 +130,7 @@ public final class FileBlobStore: BlobStore {
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
   public func keys() async throws -> [BlobKey] {
     try await perform { [folder] in
-      try Self.names(in: folder).compactMap { try? BlobKey($0) }.sorted { $0.rawValue < $1.rawValue }
+      Set(try Self.names(in: folder).compactMap(BlobFileName.key)).sorted { $0.rawValue < $1.rawValue }
     }
   }
 
@@ -136,9 +157,42 @@ public final class FileBlobStore: BlobStore {
     }
   }
 
-  private static func write(_ bytes: [UInt8], folder: String, key: BlobKey) throws {
+  /// Looks whether a folder takes `A` and `a` for one name.
+  private static func ignoresCase(_ folder: String) throws(StorageError) -> Bool {
+    let name = AtomicFileWriter.temporaryName(".new-case")
+    let file = unsafe open("\(folder)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    if file >= 0 {
+      close(file)
+      defer { unsafe unlink("\(folder)/\(name)") }
+      return unsafe access("\(folder)/\(name.uppercased())", F_OK) == 0
+    }
+    let error = StorageError.system("creating a file in \(folder)")
+    // Nothing can be written, but what is there must be read: any file tells whether another spelling finds it.
+    for name in try names(in: folder) where name.uppercased() != name {
+      var (own, other) = (stat(), stat())
+      guard unsafe stat("\(folder)/\(name)", &own) == 0 else { continue }
+      guard unsafe stat("\(folder)/\(name.uppercased())", &other) == 0 else { return false }
+      return own.st_dev == other.st_dev && own.st_ino == other.st_ino
+    }
+    // A folder that is only read, and holds nothing that could tell.
+    if error.code == .readOnly { return false }
+    throw error
+  }
+
+  /// Gives files that were written without marks for their capitals the names under which they are looked for.
+  private static func escapeNames(in folder: String) throws(StorageError) {
+    for name in try names(in: folder) {
+      guard let key = try? BlobKey(name), let escaped = BlobFileName.escaped(key) else { continue }
+      guard unsafe rename("\(folder)/\(name)", "\(folder)/\(escaped)") == 0 || errno == ENOENT else {
+        throw .system("renaming \(folder)/\(name)")
+      }
+    }
+  }
+
+  private static func write(_ bytes: [UInt8], folder: String, key: BlobKey, ignoresCase: Bool) throws {
+    let name = BlobFileName.names(of: key, ignoresCase: ignoresCase)[0]
     // Another store may write the same key: each has a temporary file of its own, the last rename wins.
-    let file = try AtomicFileWriter(path: "\(folder)/\(key)", temporaryPrefix: "\(folder)/.new-\(key)")
+    let file = try AtomicFileWriter(path: "\(folder)/\(name)", temporaryPrefix: "\(folder)/.new-\(key)")
     try file.append(
       magic + littleEndian(UInt64(checksum(bytes)), 4) + littleEndian(UInt64(bytes.count), 8)
     )
@@ -146,8 +200,12 @@ public final class FileBlobStore: BlobStore {
     try file.commit()
   }
 
-  private static func read(folder: String, key: BlobKey, limit: Int) throws -> [UInt8]? {
-    let file = unsafe open("\(folder)/\(key)", O_RDONLY | O_CLOEXEC)
+  private static func read(folder: String, key: BlobKey, ignoresCase: Bool, limit: Int) throws -> [UInt8]? {
+    var file: Int32 = -1
+    for name in BlobFileName.names(of: key, ignoresCase: ignoresCase) {
+      file = unsafe open("\(folder)/\(name)", O_RDONLY | O_CLOEXEC)
+      if file >= 0 || errno != ENOENT { break }
+    }
     guard file >= 0 else {
       if errno == ENOENT { return nil }
       throw StorageError.system("opening \(key)")
@@ -177,8 +235,8 @@ public final class FileBlobStore: BlobStore {
     return bytes
   }
 
-  private static func names(in folder: String) throws -> [String] {
-    guard let directory = unsafe opendir(folder) else { throw StorageError.system("listing \(folder)") }
+  private static func names(in folder: String) throws(StorageError) -> [String] {
+    guard let directory = unsafe opendir(folder) else { throw .system("listing \(folder)") }
     defer { unsafe closedir(directory) }
     var names: [String] = []
     while let entry = unsafe readdir(directory) {

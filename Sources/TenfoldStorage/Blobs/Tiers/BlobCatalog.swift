@@ -28,7 +28,16 @@ enum BlobCatalog {
           one INTEGER PRIMARY KEY CHECK(one = 1), newest INTEGER NOT NULL) STRICT;
         INSERT INTO blob_version(one, newest) VALUES(1, 0);
         """
-      )
+      ),
+      // Builds without it would let a row name an object that is being deleted, unless its due time is −1.
+      .init(
+        2,
+        """
+        CREATE INDEX blob_loose_tier ON blob_loose(tier, due);
+        CREATE INDEX blob_loose_tenant ON blob_loose(tenant, due) WHERE tenant <> '';
+        DROP INDEX blob_loose_due;
+        """
+      ),
     ]
   )
 
@@ -38,8 +47,19 @@ enum BlobCatalog {
     var object: String
   }
 
-  /// The due time of objects that are being deleted, which lies before all others.
-  private static let doomed: Int64 = -1
+  /// What stands for the due time of an object that is being deleted: the time of the attempt below zero, so that those
+  /// tried longest ago come first, and another attempt's object isn't taken for one's own.
+  static func doom(at now: Int64) -> Int64 { -max(1, now) }
+
+  /// The statements that look for loose objects; there may be very many, so each goes by an index and sorts nothing.
+  enum Statement {
+    static let fresh =
+      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due BETWEEN 0 AND ?2 ORDER BY due LIMIT ?3"
+    static let doomed =
+      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due < 0 ORDER BY due DESC LIMIT ?2"
+    static let tenants =
+      "SELECT tier, object FROM blob_loose WHERE tenant = ?1 AND tenant <> '' ORDER BY due DESC"
+  }
 
   private static let columns =
     "key, tenant, version, tier, object, size, stored_size, checksum, compressed, stored_at, read_at"
@@ -146,40 +166,57 @@ enum BlobCatalog {
   /// Takes an object off the list because a row is about to name it; `false` when it isn't on it or is doomed.
   static func bind(_ tier: String, _ object: String, in tx: SQLiteTransaction) throws -> Bool {
     try tx.execute(
-      "DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2 AND due <> ?3",
+      "DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2 AND due >= 0",
       tier,
-      object,
-      doomed
+      object
     ) == 1
   }
 
   /// Marks an object that is about to be deleted, so that no row can come to name it; `false` when one does already.
-  static func doom(_ loose: Loose, in tx: SQLiteTransaction) throws -> Bool {
+  static func doom(_ loose: Loose, as doom: Int64, in tx: SQLiteTransaction) throws -> Bool {
     try tx.execute(
       "UPDATE blob_loose SET due = ?3 WHERE tier = ?1 AND object = ?2",
       loose.tier,
       loose.object,
-      doomed
+      doom
     ) == 1
   }
 
-  /// Takes an object off the list that was deleted.
-  static func forget(_ loose: Loose, in tx: SQLiteTransaction) throws {
-    try tx.execute("DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2", loose.tier, loose.object)
+  /// Takes an object off the list that was deleted, unless it was listed again meanwhile.
+  static func forget(_ loose: Loose, doomedAs doom: Int64, in tx: SQLiteTransaction) throws {
+    try tx.execute(
+      "DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2 AND due = ?3",
+      loose.tier,
+      loose.object,
+      doom
+    )
   }
 
+  /// Objects whose time has come, and after them those that an attempt failed to delete, the longest ago first: what
+  /// can't be deleted takes nobody's place.
   static func due(_ now: Int64, tier: String, limit: Int, in tx: SQLiteTransaction) throws -> [Loose] {
-    try tx.query(
-      "SELECT tier, object FROM blob_loose WHERE due <= ?1 AND tier = ?3 ORDER BY due LIMIT ?2",
-      now,
+    let fresh = try tx.query(
+      Statement.fresh,
+      tier,
+      max(0, now),
       limit,
-      tier
-    ) { Loose(tier: try $0.text(0), object: try $0.text(1)) }
+      transform: readLoose
+    )
+    let doomed = try tx.query(
+      Statement.doomed,
+      tier,
+      limit - fresh.count,
+      transform: readLoose
+    )
+    return fresh + doomed
   }
 
+  /// A tenant's objects; last those that an attempt failed to delete, the longest ago first.
   static func loose(of tenant: TenantID, in tx: SQLiteTransaction) throws -> [Loose] {
-    try tx.query("SELECT tier, object FROM blob_loose WHERE tenant = ?1", tenant.rawValue) {
-      Loose(tier: try $0.text(0), object: try $0.text(1))
-    }
+    try tx.query(Statement.tenants, tenant.rawValue, transform: readLoose)
+  }
+
+  private static func readLoose(_ row: SQLiteRow) throws -> Loose {
+    Loose(tier: try row.text(0), object: try row.text(1))
   }
 }

@@ -26,10 +26,15 @@ extension TieredBlobStore {
       return false
     }
     let copy = try await write(bytes, record, to: target)
-    guard try await contents(of: copy) == bytes else { throw missing(copy) }
+    do {
+      guard try await contents(of: copy) == bytes else { throw missing(copy) }
+    } catch {
+      await relist(copy)
+      throw error
+    }
     let due = dueTime()
-    return try await catalog.write { tx in
-      try Self.claim(copy, in: tx)
+    let isMoved: Bool? = try await catalog.write { tx in
+      guard try Self.claim(copy, in: tx) else { return nil }
       guard let now = try BlobCatalog.record(key, in: tx), now.version == record.version,
         now.object == record.object
       else {
@@ -43,6 +48,8 @@ extension TieredBlobStore {
       try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
       return true
     }
+    guard let isMoved else { throw sweptAway(copy) }
+    return isMoved
   }
 
   /// Deletes a blob if it still has certain contents.
@@ -63,12 +70,13 @@ extension TieredBlobStore {
 
   /// Deletes objects that nothing names: those of moved, replaced and deleted blobs, and what crashes left behind.
   ///
-  /// A kill between the object and its entry deletes it again, which does nothing. A tier that fails doesn't keep the
-  /// others from being swept.
+  /// A kill between the object and its entry deletes it again, which does nothing. An object that can't be deleted doesn't
+  /// keep the others from being swept, nor a tier that fails the other tiers; such objects are tried again by later sweeps,
+  /// after all others.
   ///
   /// - Parameter limit: How many at most.
   /// - Returns: How many were deleted.
-  /// - Throws: ``StorageError``, or what the first tier that failed throws, after the others were swept.
+  /// - Throws: ``StorageError``, or what the first object or tier that failed throws, after the others were swept.
   @discardableResult
   public func sweep(limit: Int = 1000) async throws -> Int {
     let now = options.wallClock()
@@ -80,7 +88,7 @@ extension TieredBlobStore {
       let due = try await catalog.read { tx in
         try BlobCatalog.due(now, tier: tier.name, limit: left, in: tx)
       }
-      do { count += try await delete(due) } catch {
+      do { try await delete(due, from: tier, &count) } catch {
         try Task.checkCancellation()
         failure = failure ?? error
       }
@@ -94,9 +102,12 @@ extension TieredBlobStore {
   /// A blob of the tenant that is put or moved at the same time may be left, or its writer fails with
   /// ``StorageError/Code/busy``: erase again once nothing writes.
   ///
+  /// An object that can't be deleted doesn't keep the others from being deleted.
+  ///
   /// - Parameter tenant: Whose blobs.
   /// - Returns: How many objects were deleted.
-  /// - Throws: ``StorageError``; call it again to go on.
+  /// - Throws: ``StorageError``, or what the first object that failed throws, after the others were deleted; call it again
+  ///   to go on. ``StorageError/Code/invalidOption`` when some lie in a tier that this store was made without: they stay.
   @discardableResult
   public func erase(_ tenant: TenantID) async throws -> Int {
     guard tenant != "" else { throw StorageError(.invalidOption, "erase needs the name of a tenant") }
@@ -111,49 +122,90 @@ extension TieredBlobStore {
         }
       }
     }
-    return try await delete(try await catalog.read { tx in try BlobCatalog.loose(of: tenant, in: tx) })
-  }
-
-  private func delete(_ objects: [BlobCatalog.Loose]) async throws -> Int {
-    var (count, rest) = (0, objects[...])
-    while !rest.isEmpty {
-      var deleted: [BlobCatalog.Loose] = []
-      var failure: (any Error)?
-      do { try await delete(rest.prefix(Self.deletedAtOnce), &deleted) } catch { failure = error }
-      // Also where one failed: the others are gone.
-      try await forget(deleted)
-      if let failure { throw failure }
-      count += deleted.count
-      rest = rest.dropFirst(Self.deletedAtOnce)
+    let loose = try await catalog.read { tx in try BlobCatalog.loose(of: tenant, in: tx) }
+    var count = 0
+    var failure: (any Error)?
+    for tier in tiers {
+      do { try await delete(loose.filter { $0.tier == tier.name }, from: tier, &count) } catch {
+        try Task.checkCancellation()
+        failure = failure ?? error
+      }
+    }
+    if let failure { throw failure }
+    let names = Set(tiers.map(\.name))
+    if let absent = loose.first(where: { !names.contains($0.tier) }) {
+      throw StorageError(
+        .invalidOption,
+        "objects of tenant “\(tenant.rawValue)” lie in tier “\(absent.tier)”, which this store was made without, and were not "
+          + "deleted: erase again with a store that has this tier"
+      )
     }
     return count
   }
 
   /// Objects that are deleted before their folder is synced.
   private static let deletedAtOnce = 100
+  /// Objects that fail one after the other before their tier counts as out of reach.
+  private static let failuresInARow = 10
+
+  /// Which deletions of a tier failed.
+  private struct Failures {
+    var first: (any Error)?
+    var inARow = 0
+    var isTooMany: Bool { inARow >= failuresInARow }
+  }
+
+  /// Deletes objects of a tier and counts them; throws what the first that failed throws, after the others are gone.
+  private func delete(_ objects: [BlobCatalog.Loose], from tier: BlobTier, _ count: inout Int) async throws {
+    let doom = BlobCatalog.doom(at: options.wallClock())
+    var (rest, failures) = (objects[...], Failures())
+    while !rest.isEmpty, !failures.isTooMany {
+      var deleted: [BlobCatalog.Loose] = []
+      var ending: (any Error)?
+      do {
+        try await delete(rest.prefix(Self.deletedAtOnce), from: tier, doom, &deleted, &failures)
+      } catch { ending = error }
+      // Also where one failed: the others are gone.
+      try await forget(deleted, in: tier, doom)
+      if let ending { throw ending }
+      count += deleted.count
+      rest = rest.dropFirst(Self.deletedAtOnce)
+    }
+    if let failure = failures.first { throw failure }
+  }
 
   private func delete(
     _ objects: ArraySlice<BlobCatalog.Loose>,
-    _ deleted: inout [BlobCatalog.Loose]
+    from tier: BlobTier,
+    _ doom: Int64,
+    _ deleted: inout [BlobCatalog.Loose],
+    _ failures: inout Failures
   ) async throws {
-    for loose in objects {
+    for loose in objects where !failures.isTooMany {
       try Task.checkCancellation()
-      // A tier that is configured no more keeps what it has.
-      guard let tier = tiers.first(where: { $0.name == loose.tier }) else { continue }
       // Its writer may be about to name it after all: whoever comes first to the catalog decides.
-      guard try await catalog.writeUnsynced({ tx in try BlobCatalog.doom(loose, in: tx) }) else { continue }
-      try await tier.store.delete(try BlobKey(loose.object))
-      deleted.append(loose)
+      guard try await catalog.writeUnsynced({ tx in try BlobCatalog.doom(loose, as: doom, in: tx) }) else {
+        continue
+      }
+      do {
+        try await tier.store.delete(try BlobKey(loose.object))
+        deleted.append(loose)
+        failures.inARow = 0
+      } catch {
+        try Task.checkCancellation()
+        failures.first = failures.first ?? error
+        failures.inARow += 1
+      }
     }
   }
 
   /// Takes deleted objects off the list, once nothing can bring them back that the list would not name.
-  private func forget(_ deleted: [BlobCatalog.Loose]) async throws {
+  private func forget(_ deleted: [BlobCatalog.Loose], in tier: BlobTier, _ doom: Int64) async throws {
     guard !deleted.isEmpty else { return }
-    for tier in tiers where deleted.contains(where: { $0.tier == tier.name }) {
-      try await tier.store.syncDeletions()
+    try await tier.store.syncDeletions()
+    try await catalog.writeUnsynced { tx in
+      for loose in deleted { try BlobCatalog.forget(loose, doomedAs: doom, in: tx) }
     }
-    try await catalog.writeUnsynced { tx in for loose in deleted { try BlobCatalog.forget(loose, in: tx) } }
   }
 
   // MARK: - Objects
@@ -176,19 +228,39 @@ extension TieredBlobStore {
     try await catalog.write { tx in
       try BlobCatalog.loosen(new.tier, new.object, tenant: new.tenant, due: due, in: tx)
     }
-    try await tier.store.put(stored, at: try BlobKey(written.object))
+    do { try await tier.store.put(stored, at: try BlobKey(written.object)) } catch {
+      await relist(written)
+      throw error
+    }
     return written
   }
 
-  /// Takes a written object off the list of the loose ones, as a row is about to name it.
-  static func claim(_ record: BlobRecord, in tx: SQLiteTransaction) throws {
-    guard try BlobCatalog.bind(record.tier, record.object, in: tx) else {
-      throw StorageError(
-        .busy,
-        "blob \(record.key) took longer to write than the grace, or its tenant was erased meanwhile, so its object was "
-          + "swept away; retry"
-      )
+  /// Lists an object again that its writer gives up: it may be there although an erasure or a sweep took it off the list
+  /// before it was written.
+  private func relist(_ record: BlobRecord) async {
+    let due = dueTime()
+    // Where this fails, it is most likely still listed, and its writer throws what failed first.
+    _ = try? await catalog.write { tx in
+      try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
     }
+  }
+
+  /// Takes a written object off the list of the loose ones, as a row is about to name it.
+  ///
+  /// `false` when it isn't listed or is being deleted: then it is listed again, as it may have been written after that, and
+  /// the transaction has to end without naming it.
+  static func claim(_ record: BlobRecord, in tx: SQLiteTransaction) throws -> Bool {
+    if try BlobCatalog.bind(record.tier, record.object, in: tx) { return true }
+    try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: 0, in: tx)
+    return false
+  }
+
+  func sweptAway(_ record: BlobRecord) -> StorageError {
+    StorageError(
+      .busy,
+      "blob \(record.key) took longer to write than the grace, or its tenant was erased meanwhile, so its object was "
+        + "swept away; retry"
+    )
   }
 
   /// The contents of a blob, checked; `nil` when its object isn't there.
@@ -228,7 +300,8 @@ extension TieredBlobStore {
 
   func dueTime() -> Int64 {
     let (due, overflow) = options.wallClock().addingReportingOverflow(options.grace.wholeNanoseconds)
-    return overflow ? .max : due
+    // Below zero are those that are being deleted.
+    return overflow ? .max : max(0, due)
   }
 
   func missing(_ record: BlobRecord) -> StorageError {

@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 public import TenfoldCore
 
 /// Keeps blobs where they are cheapest: what is new or read lies in the first tier, what is rarely read in colder ones.
@@ -72,7 +73,8 @@ public final class TieredBlobStore: BlobStore {
   /// Creates a store over a catalog and its tiers.
   ///
   /// - Parameters:
-  ///   - catalog: A database that was opened with ``schema`` among its schemas.
+  ///   - catalog: A database that was opened with ``schema`` among its schemas, and with ``SQLiteDatabase/Durability/full``:
+  ///     loss of power must not take a move back whose old object is deleted.
   ///   - tiers: At least one, of different names; new blobs go to the first.
   ///   - options: How blobs are kept.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/invalidOption``.
@@ -83,6 +85,13 @@ public final class TieredBlobStore: BlobStore {
   ) throws(StorageError) {
     guard !tiers.isEmpty, Set(tiers.map(\.name)).count == tiers.count else {
       throw StorageError(.invalidOption, "a tiered store needs tiers, at least one, of different names")
+    }
+    guard catalog.options.durability == .full else {
+      throw StorageError(
+        .invalidOption,
+        "the catalog \(catalog.location) is opened with \(catalog.options.durability) durability: loss of power could make "
+          + "it name objects that are deleted; open it with full durability"
+      )
     }
     self.catalog = catalog
     self.tiers = tiers
@@ -131,15 +140,17 @@ public final class TieredBlobStore: BlobStore {
     )
     let written = try await write(bytes, record, to: tiers[0])
     let due = dueTime()
-    try await catalog.write { tx in
-      try Self.claim(written, in: tx)
+    let isNamed = try await catalog.write { tx in
+      guard try Self.claim(written, in: tx) else { return false }
       var new = written
       new.version = try BlobCatalog.nextVersion(in: tx)
       if let old = try BlobCatalog.record(key, in: tx) {
         try BlobCatalog.loosen(old.tier, old.object, tenant: old.tenant, due: due, in: tx)
       }
       try BlobCatalog.save(new, in: tx)
+      return true
     }
+    guard isNamed else { throw sweptAway(written) }
   }
 
   /// Reads a blob from whichever tier has it, and checks it.
@@ -157,14 +168,26 @@ public final class TieredBlobStore: BlobStore {
         if try await self.record(key) == record { throw missing(record) }
         continue
       }
-      let now = options.wallClock()
-      if now >= record.readAt &+ options.readResolution.wholeNanoseconds {
-        // Taken back by loss of power the blob only seems older.
-        try await catalog.writeUnsynced { tx in try BlobCatalog.touch(record, at: now, in: tx) }
-      }
+      await note(readOf: record)
       return bytes
     }
     throw StorageError(.busy, "blob \(key) kept moving while it was read; retry")
+  }
+
+  /// Remembers when a blob was read, where that was long enough ago; a catalog that takes no writes keeps nobody from
+  /// reading.
+  private func note(readOf record: BlobRecord) async {
+    let now = options.wallClock()
+    guard now >= record.readAt &+ options.readResolution.wholeNanoseconds else { return }
+    do {
+      // Taken back by loss of power the blob only seems older.
+      try await catalog.writeUnsynced { tx in try BlobCatalog.touch(record, at: now, in: tx) }
+    } catch {
+      Logger(label: "tenfold.storage.blobs").warning(
+        "the time of a read could not be written, so the blob seems unread for longer than it is",
+        metadata: ["blob": "\(record.key)", "error": "\(error)"]
+      )
+    }
   }
 
   /// Deletes a blob; its object goes after ``Options/grace``.
