@@ -183,6 +183,22 @@ struct ReplicaSelectionTests {
     #expect(asked == [0, 1])
   }
 
+  @Test("a replica that hangs gets no more requests the longer it does", arguments: 0..<4)
+  func hangs(seed: UInt64) {
+    var generator = SeededGenerator(seed: seed)
+    var now = ContinuousClock.now
+    var machine = ReplicaSelectionStateMachine(replicaCount: 2)
+    for replica in 0..<2 { machine.finished(replica, latency: .milliseconds(100), now: now) }
+    // Fifty requests a second; the first replica answers none, and nobody leaves.
+    var stuck = 0
+    for _ in 0..<3_000 {
+      now = now.advanced(by: .milliseconds(20))
+      guard let choice = machine.choose(now: now, using: &generator) else { continue }
+      if choice == 0 { stuck += 1 } else { machine.finished(1, latency: .milliseconds(100), now: now) }
+    }
+    #expect(stuck < 50, "seed \(seed)")
+  }
+
   @Test("a replica that is left without a word is as slow as it was waited for, and never quicker than known")
   func waitedFor() {
     let start = ContinuousClock.now

@@ -147,6 +147,8 @@ public struct ConversationMiddleware: InferenceMiddleware {
       _ = try await context.beforeDeadline("the keeping of the conversation") { [memory] in
         try await memory.append(turns, to: conversation, of: tenant)
       }
+    } catch is CancellationError {
+      // The reader has left; a write that was begun goes on.
     } catch {
       Counter(label: "tenfold_turns_lost_total").increment(by: messages.count)
       Logger(label: "tenfold.recording").error(

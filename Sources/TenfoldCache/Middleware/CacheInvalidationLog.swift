@@ -10,7 +10,7 @@ struct CacheInvalidationLog: Sendable {
     case tenant(TenantID)
 
     fileprivate var names: Int {
-      if case .documents(let documents) = self { documents.count } else { 1 }
+      if case .documents(let documents) = self { max(1, documents.count) } else { 1 }
     }
 
     fileprivate func concerns(_ tenant: TenantID, _ documents: [DocumentID]) -> Bool {

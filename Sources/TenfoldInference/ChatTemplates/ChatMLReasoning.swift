@@ -16,7 +16,9 @@ struct ChatMLReasoning: Hashable, Sendable {
 
   /// Reads a template; `nil` if it leaves answers as they are.
   init?(_ source: ChatTemplateSource) {
-    guard source.contains(".split('\(Self.close)')[-1]") else { return nil }
+    // Both ways of saying what comes after the last mark.
+    let split = source.components(separatedBy: ".split('\(Self.close)')").dropFirst()
+    guard split.contains(where: { $0.hasPrefix("[-1]") || $0.hasPrefix("|last") }) else { return nil }
     keepsLatest = source.contains("last_query_index")
   }
 

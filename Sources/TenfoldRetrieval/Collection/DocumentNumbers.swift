@@ -50,31 +50,62 @@ final class DocumentNumbers: Sendable {
     }
   }
 
-  // The filters of a few users at work, and the candidates of rerankers; each set's ids stay in memory.
+  /// Sets that are kept, with their ids: of the filters of a few users at work, and of the candidates of rerankers.
   private static let capacity = 8
+  /// Sets of more ids are filters, which those of candidates don't drive out.
+  private static let smallest = 1_024
+  /// The ids of all filters that are kept; a larger one is resolved each time.
+  private static let mostIDs = 200_000
 
-  /// What was asked for last comes last.
-  private let recent = Mutex<[Resolution]>([])
+  private struct Recent {
+    /// What was asked for last comes last.
+    var small: [Resolution] = []
+    var large: [Resolution] = []
+    var largeIDs: Int { large.reduce(0) { $0 + $1.ids.count } }
+
+    mutating func take(_ hash: Int, _ count: Int) -> Resolution? {
+      func take(from sets: inout [Resolution]) -> Resolution? {
+        sets.lastIndex { $0.hash == hash && $0.ids.count == count }.map { sets.remove(at: $0) }
+      }
+      return count > smallest ? take(from: &large) : take(from: &small)
+    }
+
+    mutating func keep(_ set: Resolution) {
+      guard set.ids.count > smallest else {
+        small.append(set)
+        if small.count > capacity { small.removeFirst() }
+        return
+      }
+      large.append(set)
+      while large.count > capacity || largeIDs > mostIDs { large.removeFirst() }
+    }
+
+    mutating func remove(_ set: Resolution) {
+      small.removeAll { $0 === set }
+      large.removeAll { $0 === set }
+    }
+  }
+
+  private let recent = Mutex(Recent())
 
   /// Forgets all sets; what is being resolved is not given to those who ask from here on.
-  func invalidate() { recent.withLock { $0 = [] } }
+  func invalidate() { recent.withLock { $0 = Recent() } }
 
   func numbers(
     of ids: Set<DocumentID>,
     resolve: () async throws -> Set<UInt64>
   ) async throws -> Set<UInt64> {
     guard !ids.isEmpty else { return [] }
+    guard ids.count <= Self.mostIDs else { return try await resolve() }
     // Compared under the lock by their hashes only, however many they are.
     let hash = ids.hashValue
     let (resolution, isNew) = recent.withLock { recent in
-      if let place = recent.lastIndex(where: { $0.hash == hash && $0.ids.count == ids.count }) {
-        let known = recent.remove(at: place)
-        recent.append(known)
+      if let known = recent.take(hash, ids.count) {
+        recent.keep(known)
         return (known, false)
       }
       let new = Resolution(ids, hash: hash)
-      recent.append(new)
-      if recent.count > Self.capacity { recent.removeFirst() }
+      recent.keep(new)
       return (new, true)
     }
     guard isNew else {
@@ -86,7 +117,7 @@ final class DocumentNumbers: Sendable {
       resolution.finish(numbers)
       return numbers
     } catch {
-      recent.withLock { recent in recent.removeAll { $0 === resolution } }
+      recent.withLock { $0.remove(resolution) }
       resolution.finish(nil)
       throw error
     }

@@ -191,7 +191,8 @@ public final class SearchIndex: Sendable {
     } catch let error as StorageError {
       throw RetrievalError(error)
     }
-    try await documents.forgetRemovals(upTo: watermark)
+    // A collection that was closed in between forgets them with its next save.
+    do { try await documents.forgetRemovals(upTo: watermark) } catch  where error.code == .closed { return }
   }
 
   /// Finishes what was begun, a ``commit()`` too, and lets go of the files; later changes throw

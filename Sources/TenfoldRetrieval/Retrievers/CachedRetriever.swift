@@ -8,7 +8,8 @@ public import TenfoldCore
 ///
 /// The key is the query's text without differences of case and white space, its filter, its limit and the state of
 /// the index, so a change of the index makes every older result unreachable. Holds a number of results and a number of
-/// bytes at most, and drops those unused for longest. Partial results are not kept.
+/// bytes at most, and drops those unused for longest. Partial results are not kept, nor those of filters of over 10,000
+/// documents: to tell such filters apart takes longer than to search.
 ///
 /// ```swift
 /// let retriever = CachedRetriever(hybrid, epoch: { index.epoch })
@@ -16,7 +17,7 @@ public import TenfoldCore
 public final class CachedRetriever: Retriever {
   fileprivate struct Key: Hashable {
     let text: String
-    /// The digest of the ids that are allowed: there may be a million of them.
+    /// The digest of the ids that are allowed.
     let filter: ContentDigest?
     let limit: Int
     let epoch: UInt64
@@ -73,6 +74,9 @@ public final class CachedRetriever: Retriever {
   /// - Returns: The result; from the cache it says that `hotQuery` answered.
   /// - Throws: What the retriever throws.
   public func retrieve(_ query: RetrievalQuery) async throws -> RetrievalResult {
+    guard (query.allowedDocuments?.count ?? 0) <= Self.largestFilter else {
+      return try await retriever.retrieve(query)
+    }
     let key = Key(
       text: query.text.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " "),
       filter: query.allowedDocuments.map(Self.digest),
@@ -116,6 +120,9 @@ public final class CachedRetriever: Retriever {
       state.bytes += bytes
     }
   }
+
+  /// The largest filter that is told apart from others.
+  private static let largestFilter = 10_000
 
   private static func digest(of documents: Set<DocumentID>) -> ContentDigest {
     var hasher = ContentDigest.Hasher()

@@ -125,7 +125,9 @@ public struct ReplicaSelectionStateMachine: Sendable {
   ///   - now: The instant.
   public mutating func expired(_ replica: Int, after latency: Duration, now: ContinuousClock.Instant) {
     let isFault = replicas.indices.contains { other in
-      other != replica && replicas[other].updated != nil
+      guard other != replica, let updated = replicas[other].updated else { return false }
+      // What was long ago says nothing about the requests of today.
+      return updated.duration(to: now).inSeconds < 3 * decay
         && replicas[other].latency * Self.faultFactor < latency.inSeconds
     }
     if isFault { failed(replica, now: now) } else { abandoned(replica, now: now) }
@@ -166,8 +168,10 @@ public struct ReplicaSelectionStateMachine: Sendable {
     fadedLatency(replica, now) * Double(replicas[replica].inFlight + 1)
   }
 
+  /// The latency as of now: only of a replica that is asked for nothing it fades, as one that is silent gets no quicker by it.
   private func fadedLatency(_ replica: Int, _ now: ContinuousClock.Instant) -> Double {
-    max(1e-6, replicas[replica].latency * fade(replica, now))
+    let latency = replicas[replica].latency
+    return replicas[replica].inFlight > 0 ? latency : max(1e-6, latency * fade(replica, now))
   }
 
   /// What share of its latency still counts, in 0...1.

@@ -121,8 +121,7 @@ public final class SQLiteDatabase: Sendable {
     guard location.isInMemory else { return try await submit(to: readers, body) }
     // Each connection to ":memory:" would be a database of its own, so the writer reads there, and writes nothing meanwhile.
     return try await submit(to: writer.mailbox) { tx in
-      try tx.execute("PRAGMA query_only = 1")
-      defer { _ = try? tx.execute("PRAGMA query_only = 0") }
+      tx.readsOnly = true
       return try body(tx)
     }
   }

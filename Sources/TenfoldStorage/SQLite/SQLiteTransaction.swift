@@ -15,6 +15,8 @@
 public final class SQLiteTransaction {
   private let connection: SQLiteConnection
   private var isOpen = true
+  /// Whether statements that write are refused, as they are by the connections that only read.
+  var readsOnly = false
   private var loose: [SQLiteStatement] = []
   private(set) var commitActions: [@Sendable () -> Void] = []
 
@@ -35,6 +37,9 @@ public final class SQLiteTransaction {
     guard isOpen else { throw StorageError(.misuse, "a transaction was used after it ended") }
     let (statement, isCached) = try connection.statement(sql)
     if !isCached { loose.append(statement) }
+    guard !readsOnly || statement.isReadOnly else {
+      throw StorageError(.readOnly, "“\(sql)” writes, which a read can't: use write")
+    }
     return statement
   }
 
@@ -117,6 +122,7 @@ public final class SQLiteTransaction {
   /// - Throws: ``StorageError``.
   public func executeScript(_ sql: String) throws(StorageError) {
     guard isOpen else { throw StorageError(.misuse, "a transaction was used after it ended") }
+    guard !readsOnly else { throw StorageError(.readOnly, "a script writes, which a read can't: use write") }
     try connection.executeScript(sql)
   }
 

@@ -151,10 +151,13 @@ struct ChatTemplateTests {
   }
 
   /// Answers lose their reasoning, as ChatML templates of models that reason spell it.
-  private static func reasoningTemplate(_ before: String = "") -> String {
+  private static func reasoningTemplate(
+    _ before: String = "",
+    last: String = "message.content.split('</think>')[-1]"
+  ) -> String {
     template(
       turn: """
-        \(before){% set content = message.content.split('</think>')[-1].lstrip('\\n') %}\
+        \(before){% set content = \(last).lstrip('\\n') %}\
         {{ '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}
         """
     )
@@ -162,9 +165,12 @@ struct ChatTemplateTests {
 
   private static let reasoned = "<think>\nfirst\n</think>\n\nanswer"
 
-  @Test("leave the reasoning out of earlier answers where they say so")
-  func reasoning() throws {
-    let template = try ChatTemplate(source: Self.reasoningTemplate())
+  @Test(
+    "leave the reasoning out of earlier answers where they say so",
+    arguments: ["message.content.split('</think>')[-1]", "(message.content.split('</think>')|last)"]
+  )
+  func reasoning(last: String) throws {
+    let template = try ChatTemplate(source: Self.reasoningTemplate(last: last))
     let messages = [ChatMessage.user("a</think>b"), .assistant(Self.reasoned), .user("c")]
     #expect(
       template.rendered(messages, addGenerationPrompt: false) == """
