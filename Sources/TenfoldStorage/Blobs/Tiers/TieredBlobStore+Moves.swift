@@ -146,7 +146,7 @@ extension TieredBlobStore {
   /// Objects that are deleted before their folder is synced.
   private static let deletedAtOnce = 100
   /// Objects that fail one after the other before their tier counts as out of reach.
-  private static let failuresInARow = 3
+  private static let failuresInARow = 10
 
   /// Which deletions of a tier failed.
   private struct Failures {
