@@ -32,7 +32,7 @@ struct Demo: Sendable {
     prices: PriceList
   ) async throws {
     if let count = command.calibrate { return try await calibrate(models, dataset: dataset, count: count) }
-    let index = try await SearchIndex.open(folder + "/index", embedder: models.embedder)
+    let index = try await openIndex(in: folder, models.embedder)
     try await Indexing(index: index, documents: dataset.documents, databasePath: folder + "/jobs.sqlite")
       .run()
 
@@ -47,6 +47,19 @@ struct Demo: Sendable {
       throw error
     }
     await database.close()
+  }
+
+  /// Opens the index of earlier runs, or a new one where that is of another embedder.
+  private func openIndex(in folder: String, _ embedder: any TextEmbedder) async throws -> SearchIndex {
+    do {
+      return try await SearchIndex.open(folder + "/index", embedder: embedder)
+    } catch let error as RetrievalError where error.code == .modelMismatch {
+      // With the jobs that filled it, or nothing would be put into the new one.
+      for name in ["index", "jobs.sqlite", "jobs.sqlite-wal", "jobs.sqlite-shm"] {
+        try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+      }
+      return try await SearchIndex.open(folder + "/index", embedder: embedder)
+    }
   }
 
   private func compare(
