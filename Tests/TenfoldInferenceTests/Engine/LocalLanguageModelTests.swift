@@ -464,7 +464,7 @@ struct LocalLanguageModelTests {
     "refuses by its bytes alone what can't fit though its vocabulary lacks a byte, and counts none that it drops"
   )
   func droppedBytes() async throws {
-    let vocabulary = DroppingVocabulary()
+    let vocabulary = CountingVocabulary(isLacking: true)
     let model = try LocalLanguageModel(
       model: SyntheticModel().load(),
       vocabulary: vocabulary,
@@ -491,7 +491,7 @@ struct LocalLanguageModelTests {
   func unspeakableChoices() async throws {
     let model = try LocalLanguageModel(
       model: SyntheticModel().load(),
-      vocabulary: DroppingVocabulary(),
+      vocabulary: CountingVocabulary(isLacking: true),
       options: .init(threads: 1),
       name: "synthetic"
     )
@@ -680,48 +680,28 @@ private final class TokenCount: Sendable {
   }
 }
 
-/// Lacks U+0004, which it drops, and takes U+00C1 for an A; counts the texts that are cut into tokens.
-private final class DroppingVocabulary: DecoderVocabulary {
-  private let base = ASCIIVocabulary(endTokens: [])
-  private let cuts = Mutex(0)
-
-  var encodings: Int { cuts.withLock { $0 } }
-  var endTokens: Set<Int32> { base.endTokens }
-  var turnEnd: Int32? { 127 }
-  var count: Int { base.count }
-  var longestToken: Int? { 1 }
-  var droppedBytes: Set<UInt8> { [4] }
-
-  func bytes(of token: Int32) -> [UInt8] { base.bytes(of: token) }
-
-  func encode(_ text: String) throws(ModelError) -> [Int32] {
-    cuts.withLock { $0 += 1 }
-    return try base.encode(text.replacing("\u{4}", with: "").replacing("\u{C1}", with: "A"))
-  }
-
-  func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
-    try encode(messages.map(\.content).joined())
-  }
-
-  func makeDetokenizer() -> any TokenDetokenizer { base.makeDetokenizer() }
-}
-
 /// Counts the texts that are cut into tokens; "abc" is one token, and messages are trimmed.
 private final class CountingVocabulary: DecoderVocabulary {
   private let base = ASCIIVocabulary(endTokens: [])
   private let cuts = Mutex(0)
+  /// Whether it drops U+0004 and takes U+00C1 for an A instead, and no token has several bytes.
+  private let isLacking: Bool
+
+  init(isLacking: Bool = false) { self.isLacking = isLacking }
 
   var encodings: Int { cuts.withLock { $0 } }
   var endTokens: Set<Int32> { base.endTokens }
   var turnEnd: Int32? { 127 }
   var count: Int { base.count }
-  var longestToken: Int? { 3 }
+  var longestToken: Int? { isLacking ? 1 : 3 }
+  var droppedBytes: Set<UInt8> { isLacking ? [4] : [] }
 
   func bytes(of token: Int32) -> [UInt8] { base.bytes(of: token) }
 
   func encode(_ text: String) throws(ModelError) -> [Int32] {
     cuts.withLock { $0 += 1 }
-    return try base.encode(text.replacing("abc", with: "a"))
+    guard isLacking else { return try base.encode(text.replacing("abc", with: "a")) }
+    return try base.encode(text.replacing("\u{4}", with: "").replacing("\u{C1}", with: "A"))
   }
 
   func encode(_ messages: [ChatMessage]) throws(ModelError) -> [Int32] {
