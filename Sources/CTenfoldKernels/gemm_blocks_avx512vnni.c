@@ -6,7 +6,8 @@
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 4 rows x 16 columns from packed bytes: lane c of a vector holds 4 codes of column c; one chain of 8 vpdpbusd
- *         a block and row, blocks overlap out of order; about 28 instructions per 512 weights for one row
+ *         a block and row, blocks overlap out of order; about 28 instructions per 512 weights for one row. Four panels
+ *         side by side: memory gives more to several streams, and each asks for what it needs some blocks later
  * tile    4 rows x 48 columns of expanded codes: 12 integer and 12 float accumulators, 3 weight vectors, 1 broadcast; measured
  *         faster than 8 rows with float sums in memory. Fewer rows and single panels have their own instances
  * layout  tenfold_matmul.h; 8-bit codes are + 128
@@ -15,6 +16,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
 #include "avx512.h"
+#include "finish_avx512.h"
 #include "formats.h"
 
 #if defined(__x86_64__)
@@ -158,50 +160,94 @@ TENFOLD_INLINE __m512 add_half_offsets(__m512 sum, __m512 first, __m512 second, 
   return _mm512_fmadd_ps(second, _mm512_set1_ps(scaled_half_sum(da, negated, 1)), sum);
 }
 
+/// What a walk over panels side by side fetches next: codes and scales of a block of the first panel.
+typedef struct ahead {
+  const uint8_t *codes, *scales;
+} ahead;
+
+TENFOLD_INLINE ahead ahead_of(tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t block) {
+  return (ahead){
+    panel + tenfold_block_scale_bytes(format, 32 * blocks) + block * code_bytes(bits_of(format)),
+    panel + block * (tenfold_block_scale_bytes(format, 256) / 8)};
+}
+
+/// Blocks from the one at hand to the one fetched, in each of four panels: 3 KB, or 2 KB of bytes, which take less time to
+/// use. Measured on a Zen 4, whose own fetching stops at every page of 4 KB: 1.5 to 2.5 times the bytes from memory.
+TENFOLD_INLINE size_t distance_of(int bits) { return bits == 8 ? 4 : 12; }
+
+/// The lines of one panel's block. A fetch also keeps the compiler from holding activations for all panels, which would
+/// be more than there are registers.
+TENFOLD_INLINE void fetch(int bits, ahead to, size_t offset) {
+#pragma clang loop unroll(full)
+  for (int line = 0; line < bits; line++)
+    _mm_prefetch((const char *)to.codes + offset + 64 * (size_t)line, _MM_HINT_T1);
+  _mm_prefetch((const char *)to.scales + offset, _MM_HINT_T1);
+}
+
+/// R rows of activations and P panels, block by block side by side. Four panels fetch ahead, in the end from `next`; what is
+/// near already costs little.
 TENFOLD_INLINE void gemv_of(
-  int R, tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view,
-  size_t row, float *sums, size_t sums_stride) {
+  int R, int P, tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t blocks,
+  const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride, const uint8_t *next) {
   int bits = bits_of(format), kind = kind_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
   const int8_t *x = view->values + row * view->value_stride;
-  __m512 sum[4];
-  for (int r = 0; r < R; r++) sum[r] = _mm512_setzero_ps();
-  for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
-    __m512i codes[8];
-    __m512 scales[4];
-    block_codes(bits, block, codes);
-    block_scales(format, panel, b, scales);
-    for (int r = 0; r < R; r++) {
-      size_t at = (row + (size_t)r) * view->block_stride + b;
-      __m512i integer[2];
-      first_sums(format, view->negated_sums + 2 * at, integer);
+  size_t distance = distance_of(bits) < blocks ? distance_of(bits) : blocks;
+  ahead to = ahead_of(format, panel, blocks, distance);
+  __m512 sum[4][4];
 #pragma clang loop unroll(full)
-      for (int q = 0; q < 8; q++) {
-        int half = parts_of(format) == 2 ? q / 4 : 0;
-        integer[half] = _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + (size_t)r * view->value_stride + 4 * q));
+  for (int p = 0; p < P; p++)
+    for (int r = 0; r < R; r++) sum[p][r] = _mm512_setzero_ps();
+  for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
+    if (P == 4 && b + distance == blocks) to = ahead_of(format, next, blocks, 0);
+#pragma clang loop unroll(full)
+    for (int p = 0; p < P; p++) {
+      if (P == 4) fetch(bits, to, (size_t)p * panel_stride);
+      __m512i codes[8];
+      __m512 scales[4];
+      block_codes(bits, block + (size_t)p * panel_stride, codes);
+      block_scales(format, panel + (size_t)p * panel_stride, b, scales);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < R; r++) {
+        size_t at = (row + (size_t)r) * view->block_stride + b;
+        __m512i integer[2];
+        first_sums(format, view->negated_sums + 2 * at, integer);
+#pragma clang loop unroll(full)
+        for (int q = 0; q < 8; q++) {
+          int half = parts_of(format) == 2 ? q / 4 : 0;
+          integer[half] =
+            _mm512_dpbusd_epi32(integer[half], codes[q], broadcast4(x + (size_t)r * view->value_stride + 4 * q));
+        }
+        sum[p][r] = add_scaled(sum[p][r], integer[0], scales[0], view->scales + at);
+        if (kind >= HALVES) sum[p][r] = add_scaled(sum[p][r], integer[1], scales[1], view->scales + at);
+        if (kind == OFFSET_HALVES)
+          sum[p][r] = add_half_offsets(sum[p][r], scales[2], scales[3], view->scales[at], view->negated_sums + 2 * at);
+        if (kind == OFFSET)
+          sum[p][r] = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(view->scaled_sums[at]), sum[p][r]);
       }
-      sum[r] = add_scaled(sum[r], integer[0], scales[0], view->scales + at);
-      if (kind >= HALVES) sum[r] = add_scaled(sum[r], integer[1], scales[1], view->scales + at);
-      if (kind == OFFSET_HALVES)
-        sum[r] = add_half_offsets(sum[r], scales[2], scales[3], view->scales[at], view->negated_sums + 2 * at);
-      if (kind == OFFSET) sum[r] = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(view->scaled_sums[at]), sum[r]);
     }
+    to.codes += code_bytes(bits);
+    to.scales += tenfold_block_scale_bytes(format, 256) / 8;
   }
-  for (int r = 0; r < R; r++) _mm512_storeu_ps(sums + (row + (size_t)r) * sums_stride, sum[r]);
+#pragma clang loop unroll(full)
+  for (int p = 0; p < P; p++)
+    for (int r = 0; r < R; r++) _mm512_storeu_ps(sums + (row + (size_t)r) * sums_stride + 16 * p, sum[p][r]);
 }
 
-/// All row counts of one format; a panel is read again, from the cache, for every 4 rows.
+/// All row counts of one format; panels are read again, from the cache, for every 4 rows.
 TENFOLD_INLINE void gemvs_of(
-  tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
-  float *sums, size_t sums_stride) {
+  int P, tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t blocks,
+  const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride, const uint8_t *next) {
+#define GEMV(R) gemv_of(R, P, format, panel, panel_stride, blocks, view, row, sums, sums_stride, next)
   size_t row = 0;
-  for (; row + 4 <= rows; row += 4) gemv_of(4, format, panel, blocks, view, row, sums, sums_stride);
+  for (; row + 4 <= rows; row += 4, next = panel) GEMV(4);
   switch (rows - row) {
-  case 1: gemv_of(1, format, panel, blocks, view, row, sums, sums_stride); break;
-  case 2: gemv_of(2, format, panel, blocks, view, row, sums, sums_stride); break;
-  case 3: gemv_of(3, format, panel, blocks, view, row, sums, sums_stride); break;
+  case 1: GEMV(1); break;
+  case 2: GEMV(2); break;
+  case 3: GEMV(3); break;
   default: break;
   }
+#undef GEMV
 }
 
 TENFOLD_INLINE void expand_of(
@@ -219,11 +265,11 @@ TENFOLD_INLINE void expand_of(
   }
 }
 
-/// R rows x P panels of expanded blocks.
+/// R rows x P panels of expanded blocks, added to the sums; these are stored, or finished and left as they were.
 TENFOLD_INLINE void tile_of(
-  int R, int P, tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales,
+  int R, int P, tile_finish finish, tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales,
   size_t scales_stride, size_t count, const tenfold_block_activations *view, size_t row, float *sums,
-  size_t sums_stride) {
+  size_t sums_stride, tile_end end) {
   int kind = kind_of(format), halves = parts_of(format);
   const int8_t *x = view->values + row * view->value_stride;
   size_t stride = view->value_stride, at = row * view->block_stride, next = view->block_stride;
@@ -233,7 +279,8 @@ TENFOLD_INLINE void tile_of(
   sums += row * sums_stride;
   for (int r = 0; r < R; r++)
     for (int p = 0; p < P; p++) sum[r][p] = _mm512_loadu_ps(sums + (size_t)r * sums_stride + 16 * p);
-  for (size_t b = 0; b < count; b++)
+  for (size_t b = 0; b < count; b++) {
+    if (finish != STORED && b < (size_t)R) fetch_output(finish, P, b, end);
 #pragma clang loop unroll(full)
     for (int h = 0; h < halves; h++) {
       __m512i integer[4][3];
@@ -266,12 +313,20 @@ TENFOLD_INLINE void tile_of(
         }
       }
     }
+  }
+#pragma clang loop unroll(full)
   for (int r = 0; r < R; r++)
-    for (int p = 0; p < P; p++) _mm512_storeu_ps(sums + (size_t)r * sums_stride + 16 * p, sum[r][p]);
+#pragma clang loop unroll(full)
+    for (int p = 0; p < P; p++) {
+      if (finish == STORED) _mm512_storeu_ps(sums + (size_t)r * sums_stride + 16 * p, sum[r][p]);
+      else finish_sums(finish, sum[r][p], (size_t)r, p, end);
+    }
 }
 
 #define TILE(R, P) \
-  tile_of(R, P, format, codes, codes_stride, scales, scales_stride, count, view, row, sums, sums_stride)
+  tile_of( \
+    R, P, STORED, format, codes, codes_stride, scales, scales_stride, count, view, row, sums, sums_stride, \
+    (tile_end){0})
 
 /// All row counts of one kind of format.
 TENFOLD_INLINE void tiles_of(
@@ -299,11 +354,43 @@ TENFOLD_INLINE void tiles_of(
   }
 }
 
+/// Calls an instance for one kind of format; expanded, those of a kind are the same but for what stands for zero.
+#define EACH_KIND(CALL) \
+  switch (format) { \
+  case TENFOLD_Q8_0: CALL(TENFOLD_Q8_0); break; \
+  case TENFOLD_Q4_0: CALL(TENFOLD_Q4_0); break; \
+  case TENFOLD_Q5_0: CALL(TENFOLD_Q5_0); break; \
+  case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
+  case TENFOLD_Q3_K: CALL(TENFOLD_Q3_K); break; \
+  case TENFOLD_Q2_K: CALL(TENFOLD_Q2_K); break; \
+  default: CALL(TENFOLD_Q4_1); break; \
+  }
+
+/// Panels of one format, four at a time.
+#define PANELS_OF(F) \
+  static __attribute__((noinline)) void panels_##F( \
+    const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks, const tenfold_block_activations *view, \
+    size_t rows, float *sums, size_t sums_stride, bool more) { \
+    for (; panels >= 4; panels -= 4, panel += 4 * panel_stride, sums += 64) \
+      gemvs_of( \
+        4, F, panel, panel_stride, blocks, view, rows, sums, sums_stride, \
+        panels > 4 || more ? panel + 4 * panel_stride : panel); \
+    for (; panels > 0; panels--, panel += panel_stride, sums += 16) \
+      gemvs_of(1, F, panel, panel_stride, blocks, view, rows, sums, sums_stride, panel); \
+  }
+EACH_FORMAT(PANELS_OF)
+
+static void gemv_panels(
+  tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks,
+  const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride, bool more) {
+#define PANELS(F) panels_##F(panel, panel_stride, panels, blocks, view, rows, sums, sums_stride, more)
+  ALL_FORMATS(PANELS)
+}
+
 static void gemv(
   tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
   float *sums, size_t sums_stride) {
-#define GEMV(F) gemvs_of(F, panel, blocks, view, rows, sums, sums_stride)
-  ALL_FORMATS(GEMV)
+  gemv_panels(format, panel, 0, 1, blocks, view, rows, sums, sums_stride, false);
 }
 
 static void expand(
@@ -318,19 +405,35 @@ static void tile(
   size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
 #define TILES(F) \
   tiles_of(F, codes, codes_stride, scales, scales_stride, panels, count, view, rows, sums, sums_stride)
-  switch (format) {
-  case TENFOLD_Q8_0: TILES(TENFOLD_Q8_0); break;
-  case TENFOLD_Q4_0: TILES(TENFOLD_Q4_0); break;
-  case TENFOLD_Q5_0: TILES(TENFOLD_Q5_0); break;
-  case TENFOLD_Q6_K: TILES(TENFOLD_Q6_K); break;
-  case TENFOLD_Q3_K: TILES(TENFOLD_Q3_K); break;
-  case TENFOLD_Q2_K: TILES(TENFOLD_Q2_K); break;
-  default: TILES(TENFOLD_Q4_1); break;
+  EACH_KIND(TILES)
+}
+
+/// Whole tiles of 4 rows without bias or residual are finished in their registers; else sums go through memory.
+static void finished_tile(
+  tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
+  size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride,
+  size_t columns, size_t first_row, size_t first_column, const tenfold_epilogue *e) {
+  tile_finish finish = finish_of(e);
+  if (columns < 48 || (finish != PLAIN && finish != WITH_RESIDUAL) || rows % 4 != 0) {
+    tenfold_prefetch_output(e, first_row, rows, first_column, columns);
+    tile(format, codes, codes_stride, scales, scales_stride, panels, count, view, rows, sums, sums_stride);
+    tenfold_rows_avx512vnni.finish_float(sums, sums_stride, rows, columns, first_row, first_column, e);
+    return;
+  }
+  for (size_t row = 0; row < rows; row += 4) {
+    tile_end end = tile_end_of(e, first_row + row, first_column);
+#define FINISHED(FORMAT) \
+  if (finish >= WITH_RESIDUAL) FINISH(FORMAT, WITH_RESIDUAL); \
+  else FINISH(FORMAT, PLAIN)
+#define FINISH(FORMAT, KIND) \
+  tile_of(4, 3, KIND, FORMAT, codes, codes_stride, scales, scales_stride, count, view, row, sums, sums_stride, end)
+    EACH_KIND(FINISHED)
   }
 }
 
 #pragma clang attribute pop
 
 const tenfold_block_kernels tenfold_blocks_avx512vnni = {
-  .byte_bias = 128, .max_panels = 3, .gemv = gemv, .expand = expand, .tile = tile};
+  .byte_bias = 128, .direct_rows = 48, .direct_rows_of_bytes = 64, .max_panels = 3, .gemv = gemv, .gemv_panels = gemv_panels, .expand = expand, .tile = tile,
+  .finished_tile = finished_tile};
 #endif

@@ -84,6 +84,45 @@ static void run_gemv(const problem *p, const tenfold_block_kernels *kernels) {
     kernels->gemv(
       p->format, p->packed + panel * p->panel_bytes, p->k / 32, &p->view, p->rows, sums + 16 * panel, p->width);
   compare(p, sums, p->width, "gemv");
+  if (!kernels->gemv_panels) return;
+  // Panels side by side, as many as there are and up to nine of them, with others behind them or not.
+  size_t most = 1 + p->k / 32 % 9;
+  float *again = guarded_floats(p->rows * p->width);
+  for (size_t panel = 0; panel < p->panels; panel += most) {
+    size_t count = p->panels - panel < most ? p->panels - panel : most;
+    kernels->gemv_panels(
+      p->format, p->packed + panel * p->panel_bytes, p->panel_bytes, count, p->k / 32, &p->view, p->rows,
+      again + 16 * panel, p->width, panel + count < p->panels);
+  }
+  compare(p, again, p->width, "gemv, panels side by side");
+}
+
+/// The first half of the blocks, then the second one with what becomes of the sums.
+static void run_finished_tile(const problem *p, const tenfold_backend *backend) {
+  const tenfold_block_kernels *kernels = backend->blocks;
+  size_t blocks = p->k / 32, count = blocks - blocks / 2, floats = tenfold_block_scale_floats(p->format);
+  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * blocks * floats);
+  uint8_t *codes = guarded(p->panels * blocks * 512);
+  for (size_t i = 0; i < finish_case_count(); i++) {
+    finish_case f = make_finish_case(i, p->rows, p->columns);
+    backend->rows->finish_float(
+      p->expected, p->width, p->rows, p->columns, f.first_row, f.first_column, &f.expected);
+    memset(sums, 0, p->rows * p->width * 4);
+    for (size_t panel = 0; panel < p->panels; panel++)
+      kernels->expand(
+        p->format, p->packed + panel * p->panel_bytes, blocks, 0, blocks, codes + panel * blocks * 512,
+        scales + panel * blocks * floats);
+    kernels->tile(
+      p->format, codes, blocks * 512, scales, blocks * floats, p->panels, blocks / 2, &p->view, p->rows, sums, p->width);
+    size_t at = blocks / 2;
+    tenfold_block_activations rest = {
+      p->view.values + 32 * at, p->view.scales + at, p->view.scaled_sums + at, p->view.negated_sums + 2 * at,
+      p->view.value_stride, blocks};
+    kernels->finished_tile(
+      p->format, codes + 512 * at, blocks * 512, scales + floats * at, blocks * floats, p->panels, count, &rest, p->rows,
+      sums, p->width, p->columns, f.first_row, f.first_column, &f.actual);
+    compare_finish_case(&f);
+  }
 }
 
 /// All panels and rows at once, or in groups as they come; `chunk` blocks at a time.
@@ -145,10 +184,11 @@ static void check_shape(
       expect_near(sum, exact, 2e-7 * (double)(k / 32 + 2) * magnitude, "oracle", r, c);
     }
   run_gemv(&p, kernels);
-  if (rows > TENFOLD_TILE_ROWS) return;
+  if (rows > TENFOLD_TILE_ROWS || p.panels > kernels->max_panels) return;
   run_tile(&p, kernels, 1, TENFOLD_TILE_ROWS);
   run_tile(&p, kernels, 3, TENFOLD_TILE_ROWS);
   run_tile(&p, kernels, 16, 1 + rows / 2);
+  if (kernels->finished_tile) run_finished_tile(&p, backend);
 }
 
 void check_blocks(const tenfold_backend *backend) {
@@ -161,8 +201,9 @@ void check_blocks(const tenfold_backend *backend) {
     for (size_t rows = 1; rows <= TENFOLD_TILE_ROWS; rows++)
       for (size_t i = 0; i < (of_256 ? COUNT_OF(large) : COUNT_OF(small)); i++)
         check_shape(backend, f, rows, i % 2 ? 1 + below(most) : most, lengths[i], RANDOM);
-    // Straight from packed blocks some tables take many more rows.
+    // Straight from packed blocks some tables take many more rows, and more panels.
     for (size_t rows = 9; rows <= 48; rows += 13) check_shape(backend, f, rows, 17, 512, RANDOM);
+    for (size_t rows = 1; rows <= 6; rows++) check_shape(backend, f, rows, 16 * (7 + rows), rows % 2 ? 768 : 256, RANDOM);
     for (size_t rows = 1; rows <= 5; rows += 4)
       for (int pattern = HIGHEST; pattern <= LOWEST; pattern++) check_shape(backend, f, rows, 16, 1024, pattern);
   }

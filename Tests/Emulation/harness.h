@@ -69,6 +69,21 @@ static inline bool fuses(const char *name) {
 #endif
 }
 
+// MARK: - Finished tiles
+
+/// Two outputs with the same content and the same epilogue, one for the two steps and one for the tile that does both.
+typedef struct finish_case {
+  tenfold_epilogue expected, actual;
+  size_t first_row, first_column;
+  /// The elements of each output.
+  size_t count;
+} finish_case;
+
+size_t finish_case_count(void);
+finish_case make_finish_case(size_t index, size_t rows, size_t columns);
+/// Fails unless both outputs are the same, outside the tile, too.
+void compare_finish_case(const finish_case *f);
+
 // MARK: - Families
 
 void check_i8(const tenfold_backend *backend);

@@ -34,7 +34,8 @@ struct KernelBenchmark {
   var name: String { "\(mode.rawValue)-\(formatName)-\(shape)" }
 
   func explanation(_ pool: WorkerPool) -> String {
-    let pieces = PanelSplit(panelCount: layers[0].panelCount, threads: pool.threadCount).count
+    let count = layers[0].panelCount
+    let pieces = PanelSplit(panelCount: count, rows: shape.rows, threads: pool.threadCount).count
     return layers[0].explanation + "; \(pieces) pieces for \(pool.threadCount) threads"
       + (mode == .stream ? "; \(layers.count) copies of the weights" : "")
   }
@@ -48,7 +49,7 @@ struct KernelBenchmark {
     let sample = try BenchmarkSample.take(reps) {
       try BenchmarkSample.seconds {
         for index in 0..<count {
-          try activations.quantize(input.span, rows: shape.rows, width: shape.inputs, as: format)
+          try activations.quantize(input.span, rows: shape.rows, width: shape.inputs, as: format, pool: pool)
           try layers[index % layers.count].apply(activations, into: output, pool: pool)
         }
       } / Double(count)
@@ -56,7 +57,7 @@ struct KernelBenchmark {
     let quantising = try BenchmarkSample.take(reps) {
       try BenchmarkSample.seconds {
         for _ in 0..<count {
-          try activations.quantize(input.span, rows: shape.rows, width: shape.inputs, as: format)
+          try activations.quantize(input.span, rows: shape.rows, width: shape.inputs, as: format, pool: pool)
         }
       } / Double(count)
     }

@@ -143,14 +143,22 @@ typedef struct tenfold_i8_kernels {
   uint8_t byte_bias;
   /// Rows that one call takes at most; 0 stands for TENFOLD_TILE_ROWS.
   size_t tile_rows;
-  /// Panels that one call takes at most for several rows; for one row there is no limit.
+  /// Panels that one call takes at most for many rows; 16 for `few_rows` or fewer.
   size_t max_panels;
+  /// 0 stands for 1.
+  size_t few_rows;
   /// sums[r * sums_stride + 16 p + c] = exact sum of weights times activations.
   /// `values` rows are `value_stride` apart and readable, zero past k, to a multiple of 64 bytes.
   /// `next` is the panel that the following calls begin with, to be fetched meanwhile; NULL if it is near already.
   void (*tile)(
     const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
     const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride, const uint8_t *_Nullable next);
+  /// `tile` and `finish_i8` in one, with the same bits: sums need not go through memory. NULL where that gains nothing.
+  /// `columns` of the panels are stored.
+  void (*_Nullable finished_tile)(
+    const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
+    const int32_t *negated_row_sums, const float *row_scales, size_t rows, size_t columns, size_t first_row,
+    size_t first_column, const tenfold_epilogue *epilogue, const uint8_t *_Nullable next);
 } tenfold_i8_kernels;
 
 /// Products with GGUF block formats, activations int8 per 32 elements.
@@ -167,6 +175,12 @@ typedef struct tenfold_block_kernels {
   void (*gemv)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
     size_t rows, float *sums, size_t sums_stride);
+  /// The same for `panels` panels, `panel_stride` apart, with the same bits: sums[r * sums_stride + 16 p + c]. Panels are
+  /// read side by side, best a multiple of four; `more` tells that those behind them come next, so that they can be
+  /// fetched. NULL where that gains nothing.
+  void (*_Nullable gemv_panels)(
+    tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks,
+    const tenfold_block_activations *rows_view, size_t rows, float *sums, size_t sums_stride, bool more);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
   /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16], for Q2_K scale[2][16], offset[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
   void (*expand)(
@@ -178,6 +192,12 @@ typedef struct tenfold_block_kernels {
     tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
     size_t panels, size_t count, const tenfold_block_activations *rows_view, size_t rows, float *sums,
     size_t sums_stride);
+  /// `tile` and `finish_float` in one, with the same bits, for the last blocks; `columns` are stored, and the sums may be
+  /// left as they were. NULL where that gains nothing.
+  void (*_Nullable finished_tile)(
+    tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
+    size_t panels, size_t count, const tenfold_block_activations *rows_view, size_t rows, float *sums,
+    size_t sums_stride, size_t columns, size_t first_row, size_t first_column, const tenfold_epilogue *epilogue);
 } tenfold_block_kernels;
 
 /// Products with float weights and activations.
@@ -189,6 +209,11 @@ typedef struct tenfold_float_kernels {
   void (*tile)(
     tenfold_float_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const float *values,
     size_t value_stride, size_t rows, float *sums, size_t sums_stride);
+  /// `tile` and `finish_float` in one, with the same bits; `columns` are stored. NULL where that gains nothing.
+  void (*_Nullable finished_tile)(
+    tenfold_float_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const float *values,
+    size_t value_stride, size_t rows, size_t columns, size_t first_row, size_t first_column,
+    const tenfold_epilogue *epilogue);
 } tenfold_float_kernels;
 
 /// Loops over rows: activation quantisers and the epilogue.

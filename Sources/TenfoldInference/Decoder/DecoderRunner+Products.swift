@@ -96,9 +96,13 @@ extension DecoderRunner {
     )
   }
 
-  /// Calls `body` with the number of a layer and some of its slices, few enough to stay in the second-level cache.
+  /// Calls `body` with the number of a layer and some of its slices: as many as follow each other for a few rows, which read
+  /// weights once, else few enough to stay in the second-level cache for a second pass.
   func forPanels(of layers: [any LinearLayer], _ body: (Int, Range<Int>) -> Void) {
-    let splits = layers.map { PanelSplit(panelCount: $0.panelCount, threads: pool.threadCount) }
+    let splits = layers.map {
+      PanelSplit(panelCount: $0.panelCount, rows: roundedRows, threads: pool.threadCount)
+    }
+    let readsOnce = isPaired || (precision == .standard && roundedRows <= 4)
     pool.run(splits.reduce(0) { $0 + $1.count }) { piece in
       var (number, index) = (0, piece)
       while index >= splits[number].count {
@@ -107,8 +111,9 @@ extension DecoderRunner {
       }
       let all = splits[number][index]
       // A multiple of the slices that a tile takes on any instruction set.
-      for start in stride(from: all.lowerBound, to: all.upperBound, by: 24) {
-        body(number, start..<min(all.upperBound, start + 24))
+      let step = readsOnce ? max(1, all.count) : 24
+      for start in stride(from: all.lowerBound, to: all.upperBound, by: step) {
+        body(number, start..<min(all.upperBound, start + step))
       }
     }
   }

@@ -40,7 +40,7 @@ extension DecoderRunner {
   }
 
   func prepareActivations(rows: Int, width: Int, formats: Set<ActivationFormat>) throws(ModelError) {
-    isPaired = rows == 1
+    roundedRows = rows
     try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       for format in formats {
         try activations(format).prepare(rows: rows, width: width, format: format)

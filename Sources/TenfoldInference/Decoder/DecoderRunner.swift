@@ -41,7 +41,9 @@ final class DecoderRunner {
   let pairActivations: Activations
   let pairSums: AlignedBuffer<Float>
   let pairStride: Int
-  var isPaired = false
+  /// The rows that were rounded last.
+  var roundedRows = 0
+  var isPaired: Bool { roundedRows == 1 }
   let floatActivations: Activations
   var units: [AttentionUnit] = []
   /// The units' stretches, where those are spread over threads.

@@ -15,9 +15,9 @@ package final class BlockLinearLayer: LinearLayer {
   private let kernels: tenfold_block_kernels
   private let rowKernels: tenfold_row_kernels
 
-  /// Sums that are kept at once, and blocks of 32 that are unpacked at once: 64 rows of 48 columns and 16 blocks of
-  /// three panels take 42 KB, which stays in the first-level caches.
-  private static let sumBlock = 64 * 48
+  /// The most rows whose sums are kept while weights are unpacked for them once, and blocks of 32 that are unpacked at once:
+  /// those of three panels take 30 KB, which stays in the first-level cache; the sums take 72 KB.
+  private static let sumRows = 384
   private static let blockChunk = 16
 
   /// Up to so many rows unpacking in registers beats unpacking to memory.
@@ -80,14 +80,15 @@ package final class BlockLinearLayer: LinearLayer {
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
 
-  /// Rows whose sums are kept while a stretch of the weights is unpacked.
-  private var rowBlock: Int {
-    max(tileRows, Self.sumBlock / (kernels.max_panels * panelWidth) / tileRows * tileRows)
+  /// Rows whose sums are kept while a stretch of the weights is unpacked: even parts of all.
+  private func rowBlock(_ rows: Int) -> Int {
+    let parts = max(1, (rows + Self.sumRows - 1) / Self.sumRows)
+    return ((rows + parts - 1) / parts + tileRows - 1) / tileRows * tileRows
   }
 
   package var explanation: String {
     "\(format), backend \(instructionSet), up to \(fewRows) rows straight from the packed blocks, more in tiles of "
-      + "\(tileRows) rows x \(kernels.max_panels * panelWidth) columns, \(rowBlock) rows a pass over "
+      + "\(tileRows) rows x \(kernels.max_panels * panelWidth) columns, up to \(Self.sumRows) rows a pass over "
       + "\(Self.blockChunk * 32) unpacked inputs, packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
   }
 
@@ -120,7 +121,8 @@ package final class BlockLinearLayer: LinearLayer {
   ) {
     let rows = activations.rows
     // 256 sums take 1 KB, which Swift keeps on the stack.
-    let group = max(1, 16 / rows)
+    // Groups of four panels, which are read side by side.
+    let group = max(4, 16 / rows / 4 * 4)
     let width = group * panelWidth
     var view = unsafe activations.blockView(row: 0, block: 0)
     unsafe withUnsafeTemporaryAllocation(byteCount: max(1_024, rows * width * 4), alignment: 64) { scratch in
@@ -128,17 +130,14 @@ package final class BlockLinearLayer: LinearLayer {
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
         let end = min(panels.upperBound, start + group)
-        for panel in start..<end {
-          unsafe kernels.gemv(
-            blockFormat,
-            packed.base + panel * panelBytes,
-            activations.blocks,
-            &view,
-            rows,
-            sums + (panel - start) * panelWidth,
-            width
-          )
-        }
+        unsafe multiplyFewRows(
+          start..<end,
+          &view,
+          rows: rows,
+          into: sums,
+          stride: width,
+          more: end < panels.upperBound
+        )
         let column = start * panelWidth
         unsafe rowKernels.finish_float(
           sums,
@@ -150,6 +149,45 @@ package final class BlockLinearLayer: LinearLayer {
           &finish
         )
       }
+    }
+  }
+
+  /// The sums of some panels, side by side where the kernels read them so; `more` tells that panels follow.
+  private func multiplyFewRows(
+    _ panels: Range<Int>,
+    _ view: inout tenfold_block_activations,
+    rows: Int,
+    into sums: UnsafeMutablePointer<Float>,
+    stride: Int,
+    more: Bool
+  ) {
+    let blocks = inputWidth / 32
+    if let gemvPanels = unsafe kernels.gemv_panels {
+      unsafe gemvPanels(
+        blockFormat,
+        packed.base + panels.lowerBound * panelBytes,
+        panelBytes,
+        panels.count,
+        blocks,
+        &view,
+        rows,
+        sums,
+        stride,
+        more
+      )
+      return
+    }
+    for panel in panels {
+      let column = (panel - panels.lowerBound) * panelWidth
+      unsafe kernels.gemv(
+        blockFormat,
+        packed.base + panel * panelBytes,
+        blocks,
+        &view,
+        rows,
+        sums + column,
+        stride
+      )
     }
   }
 
@@ -179,7 +217,7 @@ package final class BlockLinearLayer: LinearLayer {
     }
   }
 
-  /// Several rows: a stretch of the weights is unpacked once and used by many rows, 64 to 192 as a tile is wide.
+  /// Several rows: a stretch of the weights is unpacked once and used by many rows.
   private func multiplyRows(_ activations: Activations, panels: Range<Int>, _ finish: inout tenfold_epilogue)
   {
     let rows = activations.rows
@@ -187,6 +225,7 @@ package final class BlockLinearLayer: LinearLayer {
     let group = kernels.max_panels
     let width = group * panelWidth
     let chunk = max(1, min(Self.blockChunk, blocks))
+    let rowBlock = rowBlock(rows)
     let bytes = Stretch.byteCount(
       group: group,
       capacity: chunk,
@@ -203,27 +242,25 @@ package final class BlockLinearLayer: LinearLayer {
         for row in stride(from: 0, to: rows, by: rowBlock) {
           stretch.rows = row..<min(rows, row + rowBlock)
           unsafe stretch.sums.update(repeating: 0, count: stretch.rows.count * width)
-          for block in stride(from: 0, to: blocks, by: chunk) {
+          // Without inputs there is one empty stretch, whose sums of zero are finished all the same.
+          for block in stride(from: 0, to: max(1, blocks), by: chunk) {
             stretch.blocks = block..<min(blocks, block + chunk)
             expand(stretch)
             for tile in stride(from: row, to: stretch.rows.upperBound, by: tileRows) {
               let tile = tile..<min(stretch.rows.upperBound, tile + tileRows)
-              // The last blocks' sums go to the output next.
               if stretch.blocks.upperBound == blocks {
-                unsafe tenfold_prefetch_output(&finish, tile.lowerBound, tile.count, column, columns)
+                unsafe multiplyAndFinish(
+                  activations,
+                  tile,
+                  stretch,
+                  columns: column..<column + columns,
+                  &finish
+                )
+              } else {
+                multiply(activations, tile, stretch)
               }
-              multiply(activations, tile, stretch)
             }
           }
-          unsafe rowKernels.finish_float(
-            stretch.sums,
-            width,
-            stretch.rows.count,
-            columns,
-            row,
-            column,
-            &finish
-          )
         }
       }
     }
@@ -260,6 +297,51 @@ package final class BlockLinearLayer: LinearLayer {
       tile.count,
       stretch.sums + (tile.lowerBound - stretch.rows.lowerBound) * width,
       width
+    )
+  }
+
+  /// Adds the last products of a tile of rows to the sums and stores what becomes of them.
+  private func multiplyAndFinish(
+    _ activations: Activations,
+    _ tile: Range<Int>,
+    _ stretch: Stretch,
+    columns: Range<Int>,
+    _ finish: inout tenfold_epilogue
+  ) {
+    let width = kernels.max_panels * panelWidth
+    let sums = unsafe stretch.sums + (tile.lowerBound - stretch.rows.lowerBound) * width
+    guard let finishedTile = unsafe kernels.finished_tile else {
+      // The output comes while the products are computed.
+      unsafe tenfold_prefetch_output(&finish, tile.lowerBound, tile.count, columns.lowerBound, columns.count)
+      multiply(activations, tile, stretch)
+      unsafe rowKernels.finish_float(
+        sums,
+        width,
+        tile.count,
+        columns.count,
+        tile.lowerBound,
+        columns.lowerBound,
+        &finish
+      )
+      return
+    }
+    var view = unsafe activations.blockView(row: tile.lowerBound, block: stretch.blocks.lowerBound)
+    unsafe finishedTile(
+      blockFormat,
+      stretch.codes,
+      stretch.capacity * 512,
+      stretch.scales,
+      stretch.capacity * scaleFloats,
+      stretch.panels.count,
+      stretch.blocks.count,
+      &view,
+      tile.count,
+      sums,
+      width,
+      columns.count,
+      tile.lowerBound,
+      columns.lowerBound,
+      &finish
     )
   }
 }

@@ -98,6 +98,23 @@ package final class FloatLinearLayer: LinearLayer {
         for row in stride(from: 0, to: rows, by: tileRows) {
           let count = min(tileRows, rows - row)
           let columns = min(outputWidth, end * panelWidth) - column
+          if let finishedTile = unsafe kernels.finished_tile {
+            unsafe finishedTile(
+              floatFormat,
+              packed.base + start * panelBytes,
+              panelBytes,
+              end - start,
+              inputWidth,
+              activations.floats + row * activations.valueStride,
+              activations.valueStride,
+              count,
+              columns,
+              row,
+              column,
+              &finish
+            )
+            continue
+          }
           unsafe tenfold_prefetch_output(&finish, row, count, column, columns)
           unsafe kernels.tile(
             floatFormat,

@@ -83,24 +83,19 @@ package final class Int8LinearLayer: LinearLayer {
       + "packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
   }
 
-  /// Integer sums that are wanted as they are: row 0, column 0 of the result, and the sums from one row to the next.
-  @safe
-  private struct IntegerOutput {
-    let sums: UnsafeMutablePointer<Int32>
-    let stride: Int
+  /// One call of a kernel: some rows and some panels.
+  private struct Tile {
+    let rows: Range<Int>
+    let panels: Range<Int>
+    /// The panel that follows, if it is better fetched meanwhile.
+    let next: Int?
   }
 
-  /// Calls `body` with the sums of one tile after the other; rows are blocked so that theirs stay in half of the L2 cache.
-  ///
-  /// Where it is known where the sums will go, rows of `output` are fetched ahead. Whole panels of `integers` are written in
-  /// place, and `body` isn't called for them.
-  private func forEachTile(
-    _ activations: Activations,
-    panels: Range<Int>,
-    output: UnsafePointer<tenfold_epilogue>? = nil,
-    integers: IntegerOutput? = nil,
-    _ body: (_ sums: UnsafePointer<Int32>, _ stride: Int, _ rows: Range<Int>, _ panels: Range<Int>) -> Void
-  ) {
+  /// Panels of one tile.
+  private func tilePanels(rows: Int) -> Int { rows <= max(1, kernels.few_rows) ? 16 : kernels.max_panels }
+
+  /// Calls `body` with one tile after the other; rows are blocked so that theirs stay in half of the L2 cache.
+  private func forEachTile(_ activations: Activations, panels: Range<Int>, _ body: (Tile) -> Void) {
     precondition(
       activations.format == .int8PerRow && activations.width == inputWidth,
       "the activations are not int8 rows of \(inputWidth)"
@@ -108,46 +103,63 @@ package final class Int8LinearLayer: LinearLayer {
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
     let tileRows = tileRows
     let rows = activations.rows
-    let tilePanels = rows == 1 ? 16 : kernels.max_panels
-    let stride = tilePanels * panelWidth
+    let tilePanels = tilePanels(rows: rows)
     let rowBlock = rowBlock(activations.valueStride)
     let isFar = isFar
-    unsafe withUnsafeTemporaryAllocation(
-      byteCount: min(rows, tileRows) * stride * 4,
-      alignment: 64
-    ) { scratch in
-      guard let base = scratch.baseAddress else { return }
-      let sums = unsafe base.assumingMemoryBound(to: Int32.self)
-      for blockStart in Swift.stride(from: 0, to: rows, by: rowBlock) {
-        let blockEnd = min(rows, blockStart + rowBlock)
-        for panel in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
-          let panelEnd = min(panels.upperBound, panel + tilePanels)
-          for row in Swift.stride(from: blockStart, to: blockEnd, by: tileRows) {
-            let rowEnd = min(blockEnd, row + tileRows)
-            let columns = columns(of: panel..<panelEnd)
-            if let output = unsafe output, rows > 1 {
-              unsafe tenfold_prefetch_output(output, row, rowEnd - row, columns.lowerBound, columns.count)
-            }
-            let whole = integers != nil && columns.count == (panelEnd - panel) * panelWidth
-            let target = unsafe integers.map { unsafe $0.sums + row * $0.stride + columns.lowerBound }
-            unsafe kernels.tile(
-              packed.base + panel * panelBytes,
-              panelBytes,
-              panelEnd - panel,
-              inputWidth,
-              activations.values + row * activations.valueStride,
-              activations.valueStride,
-              activations.negatedSums + row,
-              rowEnd - row,
-              whole ? target ?? sums : sums,
-              whole ? integers?.stride ?? stride : stride,
-              row == blockStart && isFar && panelEnd < panels.upperBound
-                ? packed.base + panelEnd * panelBytes : nil
+    for blockStart in stride(from: 0, to: rows, by: rowBlock) {
+      let blockEnd = min(rows, blockStart + rowBlock)
+      for panel in stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
+        let panelEnd = min(panels.upperBound, panel + tilePanels)
+        for row in stride(from: blockStart, to: blockEnd, by: tileRows) {
+          body(
+            Tile(
+              rows: row..<min(blockEnd, row + tileRows),
+              panels: panel..<panelEnd,
+              next: row == blockStart && isFar && panelEnd < panels.upperBound ? panelEnd : nil
             )
-            if !whole { unsafe body(sums, stride, row..<rowEnd, panel..<panelEnd) }
-          }
+          )
         }
       }
+    }
+  }
+
+  /// Computes the exact sums of a tile.
+  private func sum(
+    _ tile: Tile,
+    _ activations: Activations,
+    into sums: UnsafeMutablePointer<Int32>,
+    stride: Int
+  ) {
+    unsafe kernels.tile(
+      packed.base + tile.panels.lowerBound * panelBytes,
+      panelBytes,
+      tile.panels.count,
+      inputWidth,
+      activations.values + tile.rows.lowerBound * activations.valueStride,
+      activations.valueStride,
+      activations.negatedSums + tile.rows.lowerBound,
+      tile.rows.count,
+      sums,
+      stride,
+      next(tile)
+    )
+  }
+
+  /// The panel to fetch during a tile.
+  private func next(_ tile: Tile) -> UnsafePointer<UInt8>? {
+    unsafe tile.next.map { unsafe UnsafePointer(packed.base + $0 * panelBytes) }
+  }
+
+  /// Room for the sums of any tile.
+  private func withSums(
+    rows: Int,
+    _ body: (_ sums: UnsafeMutablePointer<Int32>, _ stride: Int) -> Void
+  ) {
+    let stride = tilePanels(rows: rows) * panelWidth
+    unsafe withUnsafeTemporaryAllocation(byteCount: min(rows, tileRows) * stride * 4, alignment: 64) {
+      scratch in
+      guard let base = scratch.baseAddress else { return }
+      unsafe body(base.assumingMemoryBound(to: Int32.self), stride)
     }
   }
 
@@ -159,20 +171,54 @@ package final class Int8LinearLayer: LinearLayer {
     epilogue: Epilogue
   ) {
     unsafe withUnsafePointer(to: epilogue.c(output: output, stride: outputStride)) { finish in
-      unsafe forEachTile(activations, panels: panels, output: finish) { sums, stride, rows, tilePanels in
-        let columns = columns(of: tilePanels)
-        unsafe rowKernels.finish_i8(
-          sums,
-          stride,
-          rows.count,
-          columns.count,
-          rows.lowerBound,
-          columns.lowerBound,
-          activations.scales,
-          packed.base + tilePanels.lowerBound * panelBytes,
-          panelBytes,
-          finish
-        )
+      if let finishedTile = unsafe kernels.finished_tile {
+        forEachTile(activations, panels: panels) { tile in
+          let columns = columns(of: tile.panels)
+          unsafe finishedTile(
+            packed.base + tile.panels.lowerBound * panelBytes,
+            panelBytes,
+            tile.panels.count,
+            inputWidth,
+            activations.values + tile.rows.lowerBound * activations.valueStride,
+            activations.valueStride,
+            activations.negatedSums + tile.rows.lowerBound,
+            activations.scales,
+            tile.rows.count,
+            columns.count,
+            tile.rows.lowerBound,
+            columns.lowerBound,
+            finish,
+            next(tile)
+          )
+        }
+        return
+      }
+      unsafe withSums(rows: activations.rows) { sums, stride in
+        forEachTile(activations, panels: panels) { tile in
+          let columns = columns(of: tile.panels)
+          if activations.rows > 1 {
+            unsafe tenfold_prefetch_output(
+              finish,
+              tile.rows.lowerBound,
+              tile.rows.count,
+              columns.lowerBound,
+              columns.count
+            )
+          }
+          unsafe sum(tile, activations, into: sums, stride: stride)
+          unsafe rowKernels.finish_i8(
+            sums,
+            stride,
+            tile.rows.count,
+            columns.count,
+            tile.rows.lowerBound,
+            columns.lowerBound,
+            activations.scales,
+            packed.base + tile.panels.lowerBound * panelBytes,
+            panelBytes,
+            finish
+          )
+        }
       }
     }
   }
@@ -197,12 +243,18 @@ package final class Int8LinearLayer: LinearLayer {
     integerSumsInto output: UnsafeMutablePointer<Int32>,
     outputStride: Int
   ) {
-    let integers = unsafe IntegerOutput(sums: output, stride: outputStride)
-    unsafe forEachTile(activations, panels: panels, integers: integers) { sums, stride, rows, tilePanels in
-      let columns = columns(of: tilePanels)
-      for row in rows {
-        unsafe (output + row * outputStride + columns.lowerBound)
-          .update(from: sums + (row - rows.lowerBound) * stride, count: columns.count)
+    unsafe withSums(rows: activations.rows) { sums, stride in
+      forEachTile(activations, panels: panels) { tile in
+        let columns = columns(of: tile.panels)
+        let target = unsafe output + tile.rows.lowerBound * outputStride + columns.lowerBound
+        guard columns.count < tile.panels.count * panelWidth else {
+          unsafe sum(tile, activations, into: target, stride: outputStride)
+          return
+        }
+        unsafe sum(tile, activations, into: sums, stride: stride)
+        for row in 0..<tile.rows.count {
+          unsafe (target + row * outputStride).update(from: sums + row * stride, count: columns.count)
+        }
       }
     }
   }

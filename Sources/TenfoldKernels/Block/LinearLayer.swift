@@ -97,7 +97,7 @@ extension LinearLayer {
     epilogue: Epilogue = .none,
     pool: WorkerPool
   ) {
-    let slices = PanelSplit(panelCount: panelCount, threads: pool.threadCount)
+    let slices = PanelSplit(panelCount: panelCount, rows: activations.rows, threads: pool.threadCount)
     pool.run(slices.count) { index in
       unsafe multiply(
         activations,
@@ -139,7 +139,7 @@ extension LinearLayer {
       throw KernelError(.invalidShape, "a bias of \(bias.count) does not fit \(outputWidth) output columns")
     }
     let activations = try Activations(capacity: rows, width: inputWidth)
-    try activations.quantize(x, rows: rows, width: inputWidth, as: activationFormat)
+    try activations.quantize(x, rows: rows, width: inputWidth, as: activationFormat, pool: pool)
     guard outputs > 0 else { return }
     unsafe bias.withUnsafeBufferPointer { biasBuffer in
       let epilogue = unsafe Epilogue(

@@ -177,20 +177,25 @@ public final class Activations: @unchecked Sendable {
     unsafe quantizeRows(0..<rows, from: source, stride: stride)
   }
 
-  /// Prepares and fills all rows on this thread.
+  /// Elements from which on a pool's threads share the work: some 5 µs of one.
+  private static let sharedElements = 1 << 16
+
+  /// Prepares and fills all rows, on this thread or shared with a pool's.
   ///
   /// - Parameters:
   ///   - source: `[rows × width]` floats, row-major.
   ///   - rows: At most ``capacity``.
   ///   - width: At most ``maximumWidth``.
   ///   - format: The form that the layers want.
+  ///   - pool: The threads; `nil` for the calling thread alone.
   /// - Throws: ``KernelError`` as ``prepare(rows:width:format:)``, and ``KernelError/Code/invalidShape`` when `source`
   ///   is too short.
   public func quantize(
     _ source: Span<Float>,
     rows: Int,
     width: Int,
-    as format: ActivationFormat
+    as format: ActivationFormat,
+    pool: WorkerPool? = nil
   ) throws(KernelError) {
     try prepare(rows: rows, width: width, format: format)
     guard source.count >= rows * width else {
@@ -200,7 +205,16 @@ public final class Activations: @unchecked Sendable {
       // Rows without elements have scales and sums, too. Of these nothing is read, and there may be no address.
       var nothing: Float = 0
       unsafe withUnsafePointer(to: &nothing) { stand in
-        unsafe quantizeRows(0..<rows, from: buffer.baseAddress ?? stand, stride: width)
+        let base = unsafe buffer.baseAddress ?? stand
+        // A row in the cache takes less time than to hand it over.
+        guard let pool, rows * width >= Self.sharedElements else {
+          unsafe quantizeRows(0..<rows, from: base, stride: width)
+          return
+        }
+        let piece = max(1, (rows + pool.threadCount * 4 - 1) / (pool.threadCount * 4))
+        pool.run((rows + piece - 1) / piece) { index in
+          unsafe quantizeRows(index * piece..<min(rows, (index + 1) * piece), from: base, stride: width)
+        }
       }
     }
   }

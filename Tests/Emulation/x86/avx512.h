@@ -124,6 +124,23 @@ EMULATED __mmask16 emulated_cmp_ps_mask(__m512 a, __m512 b, int how) {
   for (int i = 0; i < 16; i++) mask |= (unsigned)(a[i] > b[i]) << i;
   return (__mmask16)mask;
 }
+EMULATED __mmask8 emulated_cmp_ps_mask_128(__m128 a, __m128 b, int how) {
+  unsigned mask = 0;
+  if (how != _CMP_GE_OQ) __builtin_trap();
+  for (int i = 0; i < 4; i++) mask |= (unsigned)(a[i] >= b[i]) << i;
+  return (__mmask8)mask;
+}
+/// Zero where the mask is.
+EMULATED __m128 emulated_maskz_div_ps_128(__mmask8 mask, __m128 a, __m128 b) {
+  for (int i = 0; i < 4; i++) a[i] = mask >> i & 1 ? a[i] / b[i] : 0;
+  return a;
+}
+/// The upper lanes, which may be anything, are NaN.
+EMULATED __m512 emulated_widened_ps(__m128 a) {
+  emulated_lanes v = {.i = emulated_set1_epi8((char)0xFF)};
+  memcpy(v.f32, &a, 16);
+  return v.f;
+}
 EMULATED float emulated_reduce_add_ps(__m512 a) {
   for (int half = 8; half > 0; half /= 2)
     for (int i = 0; i < half; i++) a[i] += a[i + half];
@@ -162,6 +179,55 @@ EMULATED __m512i emulated_dpbusd_epi32(__m512i sums, __m512i a, __m512i b) {
 EMULATED __m128i emulated_dpbusd_128(__m128i sums, __m128i a, __m128i b) {
   __m256i wide = emulated_dpbusd_256(_mm256_zextsi128_si256(sums), _mm256_zextsi128_si256(a), _mm256_zextsi128_si256(b));
   return _mm256_castsi256_si128(wide);
+}
+/// Within each 128 bits: both operands' lanes by turns, from the lower half or the upper one.
+#define EMULATED_UNPACKING(bits, type) \
+  EMULATED __m512i emulated_unpack_epi##bits(__m512i a, __m512i b, int upper) { \
+    type x[512 / bits], y[512 / bits], z[512 / bits]; \
+    __m512i result; \
+    memcpy(x, &a, 64); \
+    memcpy(y, &b, 64); \
+    for (int i = 0; i < 512 / bits; i++) { \
+      int lanes = 128 / bits, from = i / lanes * lanes + i % lanes / 2 + (upper ? lanes / 2 : 0); \
+      z[i] = i % 2 ? y[from] : x[from]; \
+    } \
+    memcpy(&result, z, 64); \
+    return result; \
+  }
+EMULATED_UNPACKING(32, uint32_t)
+EMULATED_UNPACKING(64, uint64_t)
+/// Each 256 bits as the processor's own instruction does them.
+EMULATED __m512i emulated_packs_epi32(__m512i a, __m512i b) {
+  emulated_lanes x = {.i = a}, y = {.i = b};
+  for (int h = 0; h < 2; h++) x.halves[h] = _mm256_packs_epi32(x.halves[h], y.halves[h]);
+  return x.i;
+}
+EMULATED __m512i emulated_packs_epi16(__m512i a, __m512i b) {
+  emulated_lanes x = {.i = a}, y = {.i = b};
+  for (int h = 0; h < 2; h++) x.halves[h] = _mm256_packs_epi16(x.halves[h], y.halves[h]);
+  return x.i;
+}
+EMULATED __m512i emulated_permutexvar_epi32(__m512i order, __m512i a) {
+  emulated_lanes x = {.i = a}, from = {.i = order}, result;
+  for (int i = 0; i < 16; i++) result.u32[i] = x.u32[from.u32[i] % 16];
+  return result.i;
+}
+EMULATED __m512i emulated_shuffle_epi32(__m512i a, int order) {
+  emulated_lanes x = {.i = a}, result;
+  for (int i = 0; i < 16; i++) result.u32[i] = x.u32[i / 4 * 4 + (order >> 2 * (i % 4) & 3)];
+  return result.i;
+}
+EMULATED __m256i emulated_half(__m512i a, int upper) {
+  emulated_lanes x = {.i = a};
+  return x.halves[upper];
+}
+EMULATED __mmask8 emulated_cmpge_epu32_mask_128(__m128i a, __m128i b) {
+  uint32_t x[4], y[4];
+  unsigned mask = 0;
+  memcpy(x, &a, 16);
+  memcpy(y, &b, 16);
+  for (int i = 0; i < 4; i++) mask |= (unsigned)(x[i] >= y[i]) << i;
+  return (__mmask8)mask;
 }
 EMULATED int emulated_reduce_add_epi32(__m512i a) {
   emulated_lanes v = {.i = a};
@@ -273,6 +339,27 @@ EMULATED __m256i emulated_cvtps_ph(__m512 a, int how) {
 #define _mm256_dpbusd_avx_epi32 emulated_dpbusd_256
 #undef _mm_dpbusd_epi32
 #define _mm_dpbusd_epi32 emulated_dpbusd_128
+#define _mm512_unpacklo_epi32(a, b) emulated_unpack_epi32(a, b, 0)
+#define _mm512_unpackhi_epi32(a, b) emulated_unpack_epi32(a, b, 1)
+#define _mm512_unpacklo_epi64(a, b) emulated_unpack_epi64(a, b, 0)
+#define _mm512_unpackhi_epi64(a, b) emulated_unpack_epi64(a, b, 1)
+#define _mm512_packs_epi32 emulated_packs_epi32
+#define _mm512_packs_epi16 emulated_packs_epi16
+#define _mm512_permutexvar_epi32 emulated_permutexvar_epi32
+#define _mm512_permutexvar_ps(order, a) ((__m512)emulated_permutexvar_epi32(order, (__m512i)(a)))
+#undef _mm512_shuffle_epi32
+#define _mm512_shuffle_epi32(a, order) emulated_shuffle_epi32(a, (int)(order))
+#undef _mm512_setr_epi32
+#define _mm512_setr_epi32(...) ((__m512i)(__v16si){__VA_ARGS__})
+#define _mm512_castsi512_si256(a) emulated_half(a, 0)
+#undef _mm512_extracti64x4_epi64
+#define _mm512_extracti64x4_epi64 emulated_half
+#define _mm512_castps128_ps512 emulated_widened_ps
+#undef _mm_cmpge_epu32_mask
+#define _mm_cmpge_epu32_mask emulated_cmpge_epu32_mask_128
+#undef _mm_cmp_ps_mask
+#define _mm_cmp_ps_mask emulated_cmp_ps_mask_128
+#define _mm_maskz_div_ps emulated_maskz_div_ps_128
 #define _mm512_reduce_add_epi32 emulated_reduce_add_epi32
 #define _mm512_reduce_max_epu32 emulated_reduce_max_epu32
 #define _mm512_cvtepi32_ps emulated_cvtepi32_ps
