@@ -160,28 +160,22 @@ TENFOLD_INLINE __m512 add_half_offsets(__m512 sum, __m512 first, __m512 second, 
   return _mm512_fmadd_ps(second, _mm512_set1_ps(scaled_half_sum(da, negated, 1)), sum);
 }
 
-/// What a walk over panels side by side fetches next: codes and scales of a block of the first panel.
-typedef struct ahead {
-  const uint8_t *codes, *scales;
-} ahead;
-
-TENFOLD_INLINE ahead ahead_of(tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t block) {
-  return (ahead){
-    panel + tenfold_block_scale_bytes(format, 32 * blocks) + block * code_bytes(bits_of(format)),
-    panel + block * (tenfold_block_scale_bytes(format, 256) / 8)};
+/// Bytes of scales of a block of 16 columns.
+TENFOLD_INLINE size_t scale_bytes(tenfold_block_format format) {
+  if (format == TENFOLD_Q4_1 || format == TENFOLD_Q5_1) return 64;
+  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? 32 : 320 / 8;
 }
 
 /// Blocks from the one at hand to the one fetched, in each of four panels: 3 KB, or 2 KB of bytes, which take less time to
 /// use. Measured on a Zen 4, whose own fetching stops at every page of 4 KB: 1.5 to 2.5 times the bytes from memory.
 TENFOLD_INLINE size_t distance_of(int bits) { return bits == 8 ? 4 : 12; }
 
-/// The lines of one panel's block. A fetch also keeps the compiler from holding activations for all panels, which would
+/// The lines of one panel's codes and the one of its scales. A fetch also keeps the compiler from holding activations for all panels, which would
 /// be more than there are registers.
-TENFOLD_INLINE void fetch(int bits, ahead to, size_t offset) {
+TENFOLD_INLINE void fetch(int bits, const uint8_t *codes, const uint8_t *scales) {
 #pragma clang loop unroll(full)
-  for (int line = 0; line < bits; line++)
-    _mm_prefetch((const char *)to.codes + offset + 64 * (size_t)line, _MM_HINT_T1);
-  _mm_prefetch((const char *)to.scales + offset, _MM_HINT_T1);
+  for (int line = 0; line < bits; line++) _mm_prefetch((const char *)codes + 64 * line, _MM_HINT_T1);
+  _mm_prefetch((const char *)scales, _MM_HINT_T1);
 }
 
 /// R rows of activations and P panels, block by block side by side. Four panels fetch ahead, in the end from `next`; what is
@@ -190,19 +184,25 @@ TENFOLD_INLINE void gemv_of(
   int R, int P, tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t blocks,
   const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride, const uint8_t *next) {
   int bits = bits_of(format), kind = kind_of(format);
-  const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
+  // Asked once: a call in the loop would send all sums through memory.
+  size_t to_codes = tenfold_block_scale_bytes(format, 32 * blocks);
+  const uint8_t *block = panel + to_codes;
   const int8_t *x = view->values + row * view->value_stride;
   size_t distance = distance_of(bits) < blocks ? distance_of(bits) : blocks;
-  ahead to = ahead_of(format, panel, blocks, distance);
   __m512 sum[4][4];
 #pragma clang loop unroll(full)
   for (int p = 0; p < P; p++)
     for (int r = 0; r < R; r++) sum[p][r] = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
-    if (P == 4 && b + distance == blocks) to = ahead_of(format, next, blocks, 0);
+    bool is_over = b + distance >= blocks;
+    const uint8_t *far = is_over ? next : panel;
+    size_t far_block = b + distance - (is_over ? blocks : 0);
 #pragma clang loop unroll(full)
     for (int p = 0; p < P; p++) {
-      if (P == 4) fetch(bits, to, (size_t)p * panel_stride);
+      if (P == 4) {
+        fetch(bits, far + to_codes + far_block * code_bytes(bits), far + far_block * scale_bytes(format));
+        far += panel_stride;
+      }
       __m512i codes[8];
       __m512 scales[4];
       block_codes(bits, block + (size_t)p * panel_stride, codes);
@@ -226,26 +226,22 @@ TENFOLD_INLINE void gemv_of(
           sum[p][r] = _mm512_fmadd_ps(scales[1], _mm512_set1_ps(view->scaled_sums[at]), sum[p][r]);
       }
     }
-    to.codes += code_bytes(bits);
-    to.scales += tenfold_block_scale_bytes(format, 256) / 8;
   }
 #pragma clang loop unroll(full)
   for (int p = 0; p < P; p++)
-    for (int r = 0; r < R; r++) _mm512_storeu_ps(sums + (row + (size_t)r) * sums_stride + 16 * p, sum[p][r]);
+    for (int r = 0; r < R; r++) _mm512_storeu_ps(sums + (size_t)r * sums_stride + 16 * p, sum[p][r]);
 }
 
-/// All row counts of one format; panels are read again, from the cache, for every 4 rows.
+/// Up to 4 rows, from `row` on.
 TENFOLD_INLINE void gemvs_of(
   int P, tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t blocks,
-  const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride, const uint8_t *next) {
+  const tenfold_block_activations *view, size_t row, size_t rows, float *sums, size_t sums_stride, const uint8_t *next) {
 #define GEMV(R) gemv_of(R, P, format, panel, panel_stride, blocks, view, row, sums, sums_stride, next)
-  size_t row = 0;
-  for (; row + 4 <= rows; row += 4, next = panel) GEMV(4);
-  switch (rows - row) {
+  switch (rows) {
   case 1: GEMV(1); break;
   case 2: GEMV(2); break;
   case 3: GEMV(3); break;
-  default: break;
+  default: GEMV(4); break;
   }
 #undef GEMV
 }
@@ -366,31 +362,55 @@ TENFOLD_INLINE void tiles_of(
   default: CALL(TENFOLD_Q4_1); break; \
   }
 
-/// Panels of one format, four at a time.
-#define PANELS_OF(F) \
-  static __attribute__((noinline)) void panels_##F( \
-    const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks, const tenfold_block_activations *view, \
-    size_t rows, float *sums, size_t sums_stride, bool more) { \
-    for (; panels >= 4; panels -= 4, panel += 4 * panel_stride, sums += 64) \
-      gemvs_of( \
-        4, F, panel, panel_stride, blocks, view, rows, sums, sums_stride, \
-        panels > 4 || more ? panel + 4 * panel_stride : panel); \
-    for (; panels > 0; panels--, panel += panel_stride, sums += 16) \
-      gemvs_of(1, F, panel, panel_stride, blocks, view, rows, sums, sums_stride, panel); \
+/// One or four panels of one format for up to 4 rows.
+#define FEW_OF(F) \
+  static __attribute__((noinline)) void one_##F( \
+    const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t row, size_t rows, float *sums, \
+    size_t sums_stride) { \
+    gemvs_of(1, F, panel, 0, blocks, view, row, rows, sums, sums_stride, panel); \
+  } \
+  static __attribute__((noinline)) void four_##F( \
+    const uint8_t *panel, size_t panel_stride, size_t blocks, const tenfold_block_activations *view, size_t row, \
+    size_t rows, const uint8_t *next, size_t columns, size_t first_column, const tenfold_epilogue *e) { \
+    /* Aligned, and with it all that the registers have no room for, which else lies across two lines each. */ \
+    _Alignas(64) float sums[4 * 64]; \
+    gemvs_of(4, F, panel, panel_stride, blocks, view, row, rows, sums, 64, next); \
+    tenfold_rows_avx512vnni.finish_float(sums, 64, rows, columns, row, first_column, e); \
   }
-EACH_FORMAT(PANELS_OF)
-
-static void gemv_panels(
-  tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks,
-  const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride, bool more) {
-#define PANELS(F) panels_##F(panel, panel_stride, panels, blocks, view, rows, sums, sums_stride, more)
-  ALL_FORMATS(PANELS)
-}
+EACH_FORMAT(FEW_OF)
 
 static void gemv(
   tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *view, size_t rows,
   float *sums, size_t sums_stride) {
-  gemv_panels(format, panel, 0, 1, blocks, view, rows, sums, sums_stride, false);
+#define ONE(F) one_##F(panel, blocks, view, row, rows - row < 4 ? rows - row : 4, sums + row * sums_stride, sums_stride)
+  for (size_t row = 0; row < rows; row += 4) ALL_FORMATS(ONE)
+}
+
+/// Four panels at a time, and for these four rows at a time, which read the panels again from the cache.
+static void finished_gemv(
+  tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks,
+  const tenfold_block_activations *view, size_t rows, size_t columns, size_t first_column, const tenfold_epilogue *e) {
+  while (panels > 0) {
+    size_t count = panels >= 4 ? 4 : 1, width = columns < 16 * count ? columns : 16 * count;
+    const uint8_t *following = panels > count ? panel + count * panel_stride : panel;
+    for (size_t row = 0; row < rows; row += 4) {
+      size_t few = rows - row < 4 ? rows - row : 4;
+      if (count == 4) {
+        const uint8_t *next = row == 0 ? following : panel;
+#define FOUR(F) four_##F(panel, panel_stride, blocks, view, row, few, next, width, first_column, e)
+        ALL_FORMATS(FOUR)
+      } else {
+        _Alignas(64) float sums[4 * 16];
+#define SINGLE(F) one_##F(panel, blocks, view, row, few, sums, 16)
+        ALL_FORMATS(SINGLE)
+        tenfold_rows_avx512vnni.finish_float(sums, 16, few, width, row, first_column, e);
+      }
+    }
+    panels -= count;
+    panel += count * panel_stride;
+    columns -= width;
+    first_column += width;
+  }
 }
 
 static void expand(
@@ -434,6 +454,6 @@ static void finished_tile(
 #pragma clang attribute pop
 
 const tenfold_block_kernels tenfold_blocks_avx512vnni = {
-  .byte_bias = 128, .direct_rows = 48, .direct_rows_of_bytes = 64, .max_panels = 3, .gemv = gemv, .gemv_panels = gemv_panels, .expand = expand, .tile = tile,
+  .byte_bias = 128, .direct_rows = 48, .direct_rows_of_bytes = 64, .max_panels = 3, .gemv = gemv, .finished_gemv = finished_gemv, .expand = expand, .tile = tile,
   .finished_tile = finished_tile};
 #endif

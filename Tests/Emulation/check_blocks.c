@@ -84,17 +84,23 @@ static void run_gemv(const problem *p, const tenfold_block_kernels *kernels) {
     kernels->gemv(
       p->format, p->packed + panel * p->panel_bytes, p->k / 32, &p->view, p->rows, sums + 16 * panel, p->width);
   compare(p, sums, p->width, "gemv");
-  if (!kernels->gemv_panels) return;
-  // Panels side by side, as many as there are and up to nine of them, with others behind them or not.
-  size_t most = 1 + p->k / 32 % 9;
-  float *again = guarded_floats(p->rows * p->width);
-  for (size_t panel = 0; panel < p->panels; panel += most) {
-    size_t count = p->panels - panel < most ? p->panels - panel : most;
-    kernels->gemv_panels(
-      p->format, p->packed + panel * p->panel_bytes, p->panel_bytes, count, p->k / 32, &p->view, p->rows,
-      again + 16 * panel, p->width, panel + count < p->panels);
+}
+
+/// Panels side by side with what becomes of the sums: all at once, and up to nine of them.
+static void run_finished_gemv(const problem *p, const tenfold_backend *backend) {
+  for (size_t i = 0; i < finish_case_count(); i++) {
+    finish_case f = make_finish_case(i, p->rows, p->columns);
+    // Few rows are the first ones of the output.
+    size_t most = i % 2 ? p->panels : 1 + p->k / 32 % 9;
+    backend->rows->finish_float(p->expected, p->width, p->rows, p->columns, 0, f.first_column, &f.expected);
+    for (size_t panel = 0; panel < p->panels; panel += most) {
+      size_t count = p->panels - panel < most ? p->panels - panel : most, left = p->columns - 16 * panel;
+      backend->blocks->finished_gemv(
+        p->format, p->packed + panel * p->panel_bytes, p->panel_bytes, count, p->k / 32, &p->view, p->rows,
+        left < 16 * count ? left : 16 * count, f.first_column + 16 * panel, &f.actual);
+    }
+    compare_finish_case(&f);
   }
-  compare(p, again, p->width, "gemv, panels side by side");
 }
 
 /// The first half of the blocks, then the second one with what becomes of the sums.
@@ -184,6 +190,7 @@ static void check_shape(
       expect_near(sum, exact, 2e-7 * (double)(k / 32 + 2) * magnitude, "oracle", r, c);
     }
   run_gemv(&p, kernels);
+  if (kernels->finished_gemv) run_finished_gemv(&p, backend);
   if (rows > TENFOLD_TILE_ROWS || p.panels > kernels->max_panels) return;
   run_tile(&p, kernels, 1, TENFOLD_TILE_ROWS);
   run_tile(&p, kernels, 3, TENFOLD_TILE_ROWS);

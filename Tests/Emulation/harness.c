@@ -21,7 +21,7 @@ typedef struct mapping {
   size_t slack, bytes, mapped;
 } mapping;
 
-static mapping mappings[64];
+static mapping mappings[256];
 static size_t mapping_count;
 static const uint8_t canary = 0xA5;
 

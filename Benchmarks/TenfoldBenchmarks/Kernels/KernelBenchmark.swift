@@ -34,8 +34,7 @@ struct KernelBenchmark {
   var name: String { "\(mode.rawValue)-\(formatName)-\(shape)" }
 
   func explanation(_ pool: WorkerPool) -> String {
-    let count = layers[0].panelCount
-    let pieces = PanelSplit(panelCount: count, rows: shape.rows, threads: pool.threadCount).count
+    let pieces = PanelSplit(layers[0], rows: shape.rows, threads: pool.threadCount).count
     return layers[0].explanation + "; \(pieces) pieces for \(pool.threadCount) threads"
       + (mode == .stream ? "; \(layers.count) copies of the weights" : "")
   }

@@ -39,6 +39,8 @@
 
 #define TENFOLD_PANEL_WIDTH 16
 #define TENFOLD_BLOCK_LENGTH 32
+/// Panels that few rows read side by side.
+#define TENFOLD_GEMV_PANELS 4
 /// Rows that one call of a tile takes at most, unless its table says otherwise.
 #define TENFOLD_TILE_ROWS 8
 
@@ -175,12 +177,13 @@ typedef struct tenfold_block_kernels {
   void (*gemv)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, const tenfold_block_activations *rows_view,
     size_t rows, float *sums, size_t sums_stride);
-  /// The same for `panels` panels, `panel_stride` apart, with the same bits: sums[r * sums_stride + 16 p + c]. Panels are
-  /// read side by side, best a multiple of four; `more` tells that those behind them come next, so that they can be
-  /// fetched. NULL where that gains nothing.
-  void (*_Nullable gemv_panels)(
+  /// `gemv` of `panels` panels, `panel_stride` apart, and `finish_float`, with the same bits: row 0 is the output's first, the
+  /// columns are `columns` from `first_column` on. Panels are read side by side, best TENFOLD_GEMV_PANELS of them. NULL where
+  /// that gains nothing.
+  void (*_Nullable finished_gemv)(
     tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks,
-    const tenfold_block_activations *rows_view, size_t rows, float *sums, size_t sums_stride, bool more);
+    const tenfold_block_activations *rows_view, size_t rows, size_t columns, size_t first_column,
+    const tenfold_epilogue *epilogue);
   /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
   /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16], for Q2_K scale[2][16], offset[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
   void (*expand)(

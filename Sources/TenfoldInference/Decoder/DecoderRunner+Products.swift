@@ -100,7 +100,7 @@ extension DecoderRunner {
   /// weights once, else few enough to stay in the second-level cache for a second pass.
   func forPanels(of layers: [any LinearLayer], _ body: (Int, Range<Int>) -> Void) {
     let splits = layers.map {
-      PanelSplit(panelCount: $0.panelCount, rows: roundedRows, threads: pool.threadCount)
+      PanelSplit($0, rows: roundedRows, threads: pool.threadCount)
     }
     let readsOnce = isPaired || (precision == .standard && roundedRows <= 4)
     pool.run(splits.reduce(0) { $0 + $1.count }) { piece in

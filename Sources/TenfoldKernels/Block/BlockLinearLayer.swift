@@ -79,6 +79,9 @@ package final class BlockLinearLayer: LinearLayer {
   package var activationFormat: ActivationFormat { .int8PerBlock32 }
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
+  package func panelGroup(rows: Int) -> Int {
+    unsafe rows <= fewRows && kernels.finished_gemv != nil ? Int(TENFOLD_GEMV_PANELS) : kernels.max_panels
+  }
 
   /// Rows whose sums are kept while a stretch of the weights is unpacked: even parts of all.
   private func rowBlock(_ rows: Int) -> Int {
@@ -120,24 +123,43 @@ package final class BlockLinearLayer: LinearLayer {
     _ finish: inout tenfold_epilogue
   ) {
     let rows = activations.rows
-    // 256 sums take 1 KB, which Swift keeps on the stack.
-    // Groups of four panels, which are read side by side.
-    let group = max(4, 16 / rows / 4 * 4)
-    let width = group * panelWidth
+    let blocks = activations.blocks
     var view = unsafe activations.blockView(row: 0, block: 0)
+    if let finishedGEMV = unsafe kernels.finished_gemv {
+      let column = panels.lowerBound * panelWidth
+      unsafe finishedGEMV(
+        blockFormat,
+        packed.base + panels.lowerBound * panelBytes,
+        panelBytes,
+        panels.count,
+        blocks,
+        &view,
+        rows,
+        min(outputWidth, panels.upperBound * panelWidth) - column,
+        column,
+        &finish
+      )
+      return
+    }
+    // 256 sums take 1 KB, which Swift keeps on the stack.
+    let group = max(1, 16 / rows)
+    let width = group * panelWidth
     unsafe withUnsafeTemporaryAllocation(byteCount: max(1_024, rows * width * 4), alignment: 64) { scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)
       for start in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
         let end = min(panels.upperBound, start + group)
-        unsafe multiplyFewRows(
-          start..<end,
-          &view,
-          rows: rows,
-          into: sums,
-          stride: width,
-          more: end < panels.upperBound
-        )
+        for panel in start..<end {
+          unsafe kernels.gemv(
+            blockFormat,
+            packed.base + panel * panelBytes,
+            blocks,
+            &view,
+            rows,
+            sums + (panel - start) * panelWidth,
+            width
+          )
+        }
         let column = start * panelWidth
         unsafe rowKernels.finish_float(
           sums,
@@ -149,45 +171,6 @@ package final class BlockLinearLayer: LinearLayer {
           &finish
         )
       }
-    }
-  }
-
-  /// The sums of some panels, side by side where the kernels read them so; `more` tells that panels follow.
-  private func multiplyFewRows(
-    _ panels: Range<Int>,
-    _ view: inout tenfold_block_activations,
-    rows: Int,
-    into sums: UnsafeMutablePointer<Float>,
-    stride: Int,
-    more: Bool
-  ) {
-    let blocks = inputWidth / 32
-    if let gemvPanels = unsafe kernels.gemv_panels {
-      unsafe gemvPanels(
-        blockFormat,
-        packed.base + panels.lowerBound * panelBytes,
-        panelBytes,
-        panels.count,
-        blocks,
-        &view,
-        rows,
-        sums,
-        stride,
-        more
-      )
-      return
-    }
-    for panel in panels {
-      let column = (panel - panels.lowerBound) * panelWidth
-      unsafe kernels.gemv(
-        blockFormat,
-        packed.base + panel * panelBytes,
-        blocks,
-        &view,
-        rows,
-        sums + column,
-        stride
-      )
     }
   }
 

@@ -62,6 +62,7 @@ package final class FloatLinearLayer: LinearLayer {
   package var activationFormat: ActivationFormat { .float32 }
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
+  package func panelGroup(rows: Int) -> Int { kernels.max_panels }
 
   private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
 

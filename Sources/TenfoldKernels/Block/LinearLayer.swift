@@ -24,6 +24,8 @@ public protocol LinearLayer: Sendable {
   var panelCount: Int { get }
   /// The output columns of one slice; the last slice may hold fewer.
   var panelWidth: Int { get }
+  /// The slices that are best computed at once for so many rows: pieces of work begin at multiples of them. 1 unless said.
+  func panelGroup(rows: Int) -> Int
   /// The backend, the tile and the blocking, for people.
   var explanation: String { get }
 
@@ -49,6 +51,9 @@ public protocol LinearLayer: Sendable {
 }
 
 extension LinearLayer {
+  /// Any slice may begin a piece of work.
+  public func panelGroup(rows: Int) -> Int { 1 }
+
   /// The format and the slices; layers that know more say more.
   public var explanation: String { "\(format), \(panelCount) panels of \(panelWidth) columns" }
 
@@ -97,7 +102,7 @@ extension LinearLayer {
     epilogue: Epilogue = .none,
     pool: WorkerPool
   ) {
-    let slices = PanelSplit(panelCount: panelCount, rows: activations.rows, threads: pool.threadCount)
+    let slices = PanelSplit(self, rows: activations.rows, threads: pool.threadCount)
     pool.run(slices.count) { index in
       unsafe multiply(
         activations,

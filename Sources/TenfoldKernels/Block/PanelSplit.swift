@@ -4,8 +4,8 @@
 /// Cuts the slices of a layer into pieces of work for a number of threads.
 ///
 /// Several pieces a thread, so that a thread which is held up does not hold up the rest. Where there is much to do, the last
-/// quarter is cut four times as fine, so that the threads end together. Pieces begin at multiples of the panels that a kernel
-/// takes at once: three in the widest tiles, four where few rows read panels side by side.
+/// quarter is cut four times as fine, so that the threads end together. Pieces begin at multiples of the panels that a layer
+/// computes at once.
 public struct PanelSplit: Sendable {
   /// The number of pieces.
   public let count: Int
@@ -14,19 +14,16 @@ public struct PanelSplit: Sendable {
   private let threads: Int
   private let group: Int
 
-  /// Up to so many rows panels are read side by side.
-  private static let fewRows = 4
-
   /// Creates the pieces.
   ///
   /// - Parameters:
-  ///   - panelCount: The slices of the layer.
-  ///   - rows: The rows of activations that meet them; the pieces of a few rows begin elsewhere than those of many.
-  ///   - threads: The threads that share them; 1 gives one piece.
-  public init(panelCount: Int, rows: Int, threads: Int) {
-    self.panelCount = panelCount
+  ///   - layer: The layer; its slices and its ``LinearLayer/panelGroup(rows:)`` count.
+  ///   - rows: The rows of activations that meet it.
+  ///   - threads: The threads that share the pieces; 1 gives one piece.
+  public init(_ layer: some LinearLayer, rows: Int, threads: Int) {
+    panelCount = layer.panelCount
     self.threads = threads
-    group = rows <= Self.fewRows ? 4 : 3
+    group = max(1, layer.panelGroup(rows: rows))
     groups = (panelCount + group - 1) / group
     if threads <= 1 {
       count = min(groups, 1)

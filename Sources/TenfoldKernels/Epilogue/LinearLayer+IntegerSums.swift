@@ -24,7 +24,7 @@ extension LinearLayer {
       throw KernelError(.unsupportedFormat, "\(format) layers have no integer sums: only int8 layers do")
     }
     try checkShape(activations, outputs: output.count)
-    let slices = PanelSplit(panelCount: panelCount, rows: activations.rows, threads: pool.threadCount)
+    let slices = PanelSplit(self, rows: activations.rows, threads: pool.threadCount)
     pool.run(slices.count) { index in
       unsafe layer.multiply(
         activations,

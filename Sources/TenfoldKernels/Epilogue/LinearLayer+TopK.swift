@@ -34,7 +34,7 @@ extension LinearLayer {
     let empty = [TopK](repeating: TopK(capacity: min(k, outputWidth)), count: activations.rows)
     guard k > 0, !empty.isEmpty else { return empty.map { $0.sorted() } }
     let merged = Mutex(empty)
-    let pieces = PanelSplit(panelCount: panelCount, rows: activations.rows, threads: pool.threadCount)
+    let pieces = PanelSplit(self, rows: activations.rows, threads: pool.threadCount)
     pool.run(pieces.count) { index in
       let best = selected(pieces[index], from: empty, activations, epilogue)
       // The ranking is total, so the order in which pieces arrive does not show.
