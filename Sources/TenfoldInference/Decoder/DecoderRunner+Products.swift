@@ -39,14 +39,17 @@ extension DecoderRunner {
       let width = (products[index - 1].projection.layer.outputWidth + 15) / 16 * 16
       products[index].pairOffset = products[index - 1].pairOffset + width
     }
-    forPanels(of: products.map { $0.projection.layer }) { number, panels in
-      let product = products[number]
-      let epilogue = unsafe Epilogue(
-        bias: product.projection.bias?.base,
-        residual: product.residual.map { unsafe UnsafePointer($0) },
-        residualStride: product.stride
-      )
-      apply(product, panels, epilogue)
+    let layers = products.map { $0.projection.layer }
+    // Used where they lie: a copy for every piece would have all threads count references to the same layers.
+    unsafe products.withUnsafeBufferPointer { products in
+      forPanels(of: layers) { number, panels in
+        let epilogue = unsafe Epilogue(
+          bias: products[number].projection.bias?.base,
+          residual: products[number].residual.map { unsafe UnsafePointer($0) },
+          residualStride: products[number].stride
+        )
+        unsafe apply(products[number], panels, epilogue)
+      }
     }
   }
 
@@ -54,19 +57,18 @@ extension DecoderRunner {
   ///
   /// The product of what rounding left over follows while the weights are still in the caches; so the epilogue must be a
   /// sum, unless the precision is standard.
-  func apply(_ product: Product, _ panels: Range<Int>, _ epilogue: Epilogue) {
-    let layer = product.projection.layer
-    let format = layer.activationFormat
+  func apply(_ product: borrowing Product, _ panels: Range<Int>, _ epilogue: Epilogue) {
+    let format = product.projection.layer.activationFormat
     let hasRemainder = product.precision == .high && format == .int8PerBlock32
     if hasRemainder, isPaired {
-      unsafe layer.multiply(
+      unsafe product.projection.layer.multiply(
         pairActivations,
         panels: panels,
         into: pairSums.base + product.pairOffset,
         outputStride: pairStride,
         epilogue: .none
       )
-      let first = panels.lowerBound * layer.panelWidth
+      let first = panels.lowerBound * product.projection.layer.panelWidth
       let sums = unsafe pairSums.base + product.pairOffset + first
       // The additions of the way for several rows, in the same order.
       unsafe elementwise.pointee.add_rows(
@@ -75,11 +77,14 @@ extension DecoderRunner {
         epilogue.bias.map { unsafe $0 + first },
         epilogue.residual.map { unsafe $0 + first },
         product.output + first,
-        min(layer.outputWidth, panels.upperBound * layer.panelWidth) - first
+        min(
+          product.projection.layer.outputWidth,
+          panels.upperBound * product.projection.layer.panelWidth
+        ) - first
       )
       return
     }
-    unsafe layer.multiply(
+    unsafe product.projection.layer.multiply(
       activations(format),
       panels: panels,
       into: product.output,
@@ -87,7 +92,7 @@ extension DecoderRunner {
       epilogue: epilogue
     )
     guard hasRemainder else { return }
-    unsafe layer.multiply(
+    unsafe product.projection.layer.multiply(
       remainderActivations,
       panels: panels,
       into: product.output,

@@ -4,8 +4,8 @@
 /// Cuts the slices of a layer into pieces of work for a number of threads.
 ///
 /// Several pieces a thread, so that a thread which is held up does not hold up the rest. Where there is much to do, the last
-/// quarter is cut four times as fine, so that the threads end together. Pieces begin at multiples of the panels that a layer
-/// computes at once.
+/// quarter is cut four times as fine, so that the threads end together; where there is little, a piece is worth being handed
+/// over. Pieces begin at multiples of the panels that a layer computes at once.
 public struct PanelSplit: Sendable {
   /// The number of pieces.
   public let count: Int
@@ -13,6 +13,9 @@ public struct PanelSplit: Sendable {
   private let groups: Int
   private let threads: Int
   private let group: Int
+
+  /// Bytes of weights, read from memory in some microseconds, below which a piece for a few rows is not cut further.
+  private static let smallest = 48 << 10
 
   /// Creates the pieces.
   ///
@@ -28,7 +31,9 @@ public struct PanelSplit: Sendable {
     if threads <= 1 {
       count = min(groups, 1)
     } else {
-      count = groups < 16 * threads ? min(groups, 4 * threads) : 7 * threads
+      // Two rows still wait for memory; more of them for the products.
+      let worth = rows < 32 ? layer.byteCount / (Self.smallest / max(1, rows / 2)) : groups
+      count = groups < 16 * threads ? min(groups, max(threads, min(4 * threads, worth))) : 7 * threads
     }
   }
 
