@@ -13,7 +13,7 @@ private struct Slices: LinearLayer {
   let panelWidth = 16
   var inputWidth: Int { 0 }
   var outputWidth: Int { panelCount * panelWidth }
-  var format: WeightFormat { .float32 }
+  var format: WeightFormat { .f32 }
   var activationFormat: ActivationFormat { .float32 }
 
   func panelGroup(rows: Int) -> Int { group }
