@@ -94,13 +94,19 @@ static void few_rows(
     case 3: TILE(3, 4, 2); break;
     default: TILE(4, 4, 1); break;
     }
-  for (; panels > 0; panels--, panel += panel_stride, sums += 16)
-    switch (rows) {
-    case 1: TILE(1, 1, 2); break;
-    case 2: TILE(2, 1, 2); break;
-    case 3: TILE(3, 1, 2); break;
-    default: TILE(4, 1, 2); break;
-    }
+  switch (rows * 4 + panels) {
+  case 2 * 4 + 1: TILE(2, 1, 2); return;
+  case 2 * 4 + 2: TILE(2, 2, 2); return;
+  case 2 * 4 + 3: TILE(2, 3, 2); return;
+  case 3 * 4 + 1: TILE(3, 1, 2); return;
+  case 3 * 4 + 2: TILE(3, 2, 2); return;
+  case 3 * 4 + 3: TILE(3, 3, 1); return;
+  case 4 * 4 + 1: TILE(4, 1, 2); return;
+  case 4 * 4 + 2: TILE(4, 2, 1); return;
+  case 4 * 4 + 3: TILE(4, 3, 1); return;
+  default: break;
+  }
+  for (; panels > 0 && rows == 1; panels--, panel += panel_stride, sums += 16) TILE(1, 1, 2);
 }
 
 static void tile(
@@ -145,6 +151,7 @@ static void finished_tile(
   // Up to 4 rows come with up to 16 panels.
   _Alignas(64) int32_t sums[4 * 256];
   size_t stride = 16 * panels;
+  if (rows > 1) tenfold_prefetch_output(e, first_row, rows, first_column, columns);
   tile(panel, panel_stride, panels, k, values, value_stride, negated_row_sums, rows, sums, stride, next);
   tenfold_rows_avx512vnni.finish_i8(
     sums, stride, rows, columns, first_row, first_column, row_scales, panel, panel_stride, e);

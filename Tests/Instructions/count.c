@@ -46,7 +46,8 @@ static void *aligned(size_t bytes) {
   return memory;
 }
 
-/// As Int8LinearLayer calls the tiles: as many rows and panels at once as the table takes. A few rows fetch the next panel.
+/// As Int8LinearLayer calls tiles that leave their sums: as many rows and panels at once as the table takes. A few rows fetch
+/// the next panel.
 static void run_i8(const tenfold_i8_kernels *kernels, const uint8_t *packed, size_t panel_bytes, size_t rows) {
   size_t tile_rows = kernels->tile_rows ? kernels->tile_rows : TENFOLD_TILE_ROWS;
   size_t group = rows == 1 ? PANELS : kernels->max_panels;
@@ -58,7 +59,7 @@ static void run_i8(const tenfold_i8_kernels *kernels, const uint8_t *packed, siz
         16 * PANELS, rows == FEW_ROWS && panel + group < PANELS ? packed + (panel + group) * panel_bytes : NULL);
 }
 
-/// As BlockLinearLayer calls them: one row or a few straight from the packed bytes, more from blocks unpacked once.
+/// As BlockLinearLayer calls kernels that leave their sums to it: one row or a few straight from the packed bytes, more from blocks unpacked once.
 static void run_blocks(
   const tenfold_block_kernels *kernels, tenfold_block_format format, const uint8_t *packed, size_t panel_bytes,
   size_t rows, uint8_t *codes, float *scales) {

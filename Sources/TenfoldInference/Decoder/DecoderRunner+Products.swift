@@ -107,7 +107,7 @@ extension DecoderRunner {
     let splits = layers.map {
       PanelSplit($0, rows: roundedRows, threads: pool.threadCount)
     }
-    let readsOnce = isPaired || (precision == .standard && roundedRows <= 4)
+    let readsOnce = isPaired || (precision == .standard && roundedRows <= 48)
     pool.run(splits.reduce(0) { $0 + $1.count }) { piece in
       var (number, index) = (0, piece)
       while index >= splits[number].count {

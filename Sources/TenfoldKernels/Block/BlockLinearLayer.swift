@@ -16,8 +16,9 @@ package final class BlockLinearLayer: LinearLayer {
   private let rowKernels: tenfold_row_kernels
 
   /// The most rows whose sums are kept while weights are unpacked for them once, and blocks of 32 that are unpacked at once:
-  /// those of three panels take 30 KB, which stays in the first-level cache; the sums take 72 KB.
-  private static let sumRows = 384
+  /// those of three panels take 30 KB, which stays in the first-level cache beside the rows at hand, and the sums take 72 KB;
+  /// of one panel 10 and 12 KB.
+  private var sumRows: Int { kernels.max_panels > 1 ? 384 : 192 }
   private static let blockChunk = 16
 
   /// Up to so many rows unpacking in registers beats unpacking to memory.
@@ -85,13 +86,13 @@ package final class BlockLinearLayer: LinearLayer {
 
   /// Rows whose sums are kept while a stretch of the weights is unpacked: even parts of all.
   private func rowBlock(_ rows: Int) -> Int {
-    let parts = max(1, (rows + Self.sumRows - 1) / Self.sumRows)
+    let parts = max(1, (rows + sumRows - 1) / sumRows)
     return ((rows + parts - 1) / parts + tileRows - 1) / tileRows * tileRows
   }
 
   package var explanation: String {
     "\(format), backend \(instructionSet), up to \(fewRows) rows straight from the packed blocks, more in tiles of "
-      + "\(tileRows) rows x \(kernels.max_panels * panelWidth) columns, up to \(Self.sumRows) rows a pass over "
+      + "\(tileRows) rows x \(kernels.max_panels * panelWidth) columns, up to \(sumRows) rows a pass over "
       + "\(Self.blockChunk * 32) unpacked inputs, packed in \(panelCount) panels of \(panelWidth) columns (\(byteCount) bytes)"
   }
 

@@ -89,7 +89,9 @@ package final class FloatLinearLayer: LinearLayer {
     let group = kernels.max_panels
     let width = group * panelWidth
     var finish = unsafe epilogue.c(output: output, stride: outputStride)
-    unsafe withUnsafeTemporaryAllocation(byteCount: min(rows, tileRows) * width * 4, alignment: 64) {
+    // A kernel that finishes its tiles needs no room for their sums.
+    let sumRows = unsafe kernels.finished_tile == nil ? min(rows, tileRows) : 0
+    unsafe withUnsafeTemporaryAllocation(byteCount: max(64, sumRows * width * 4), alignment: 64) {
       scratch in
       guard let base = scratch.baseAddress else { return }
       let sums = unsafe base.assumingMemoryBound(to: Float.self)

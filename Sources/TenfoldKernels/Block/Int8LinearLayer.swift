@@ -60,7 +60,7 @@ package final class Int8LinearLayer: LinearLayer {
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
   package func panelGroup(rows: Int) -> Int {
-    rows <= kernels.few_rows ? Int(TENFOLD_GEMV_PANELS) : kernels.max_panels
+    rows <= max(1, kernels.few_rows) ? Int(TENFOLD_GEMV_PANELS) : kernels.max_panels
   }
 
   private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }

@@ -26,14 +26,14 @@ public struct PanelSplit: Sendable {
   public init(_ layer: some LinearLayer, rows: Int, threads: Int) {
     panelCount = layer.panelCount
     self.threads = threads
-    group = max(1, layer.panelGroup(rows: rows))
+    group = max(1, min(panelCount, layer.panelGroup(rows: rows)))
     groups = (panelCount + group - 1) / group
     if threads <= 1 {
       count = min(groups, 1)
     } else {
       // Two rows still wait for memory; more of them for the products.
       let worth = rows < 32 ? layer.byteCount / (Self.smallest / max(1, rows / 2)) : groups
-      count = groups < 16 * threads ? min(groups, max(threads, min(4 * threads, worth))) : 7 * threads
+      count = groups < 16 * threads ? min(groups, threads * max(1, min(4, worth / threads))) : 7 * threads
     }
   }
 
