@@ -91,7 +91,7 @@ static void few_rows(
     switch (rows) {
     case 1: TILE(1, 4, 2); break;
     case 2: TILE(2, 4, 2); break;
-    case 3: TILE(3, 4, 2); break;
+    case 3: TILE(3, 4, 1); break;
     default: TILE(4, 4, 1); break;
     }
   switch (rows * 4 + panels) {
