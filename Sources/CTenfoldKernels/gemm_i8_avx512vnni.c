@@ -39,19 +39,21 @@ TENFOLD_INLINE void tile_of(
       acc[1][r][p] = _mm512_setzero_si512();
     }
   const uint8_t *w = panel + 64;
+  // Two places to count rows from, which move along k, leave few addresses to work out in the loop.
+  const int8_t *upper = x, *lower = x + 4 * stride;
   size_t q = 0;
   // A tile that is finished fetches a row of its output before each eighth of the products.
   for (size_t part = finish == STORED ? 8 : 1; part <= 8; part++) {
     if (finish != STORED) fetch_output(finish, P, part - 1, end);
     size_t part_end = finish == STORED ? quads : quads * part / 8;
 #pragma clang loop unroll_count(2)
-    for (; q + (size_t)U <= part_end; q += (size_t)U)
+    for (; q + (size_t)U <= part_end; q += (size_t)U, w += 64 * U, upper += 4 * U, lower += 4 * U)
       for (int u = 0; u < U; u++) {
         __m512i weights[4];
-        for (int p = 0; p < P; p++)
-          weights[p] = _mm512_load_si512(w + (size_t)p * panel_stride + 64 * (q + (size_t)u));
+        for (int p = 0; p < P; p++) weights[p] = _mm512_load_si512(w + (size_t)p * panel_stride + 64 * u);
         for (int r = 0; r < R; r++) {
-          __m512i a = broadcast4(x + (size_t)r * stride + 4 * (q + (size_t)u));
+          const int8_t *rows = r < 4 ? upper : lower;
+          __m512i a = broadcast4(rows + (size_t)(r % 4) * stride + 4 * u);
           for (int p = 0; p < P; p++) acc[u][r][p] = _mm512_dpbusd_epi32(acc[u][r][p], weights[p], a);
         }
       }
@@ -60,8 +62,7 @@ TENFOLD_INLINE void tile_of(
     for (int r = 0; r < R; r++) {
       __m512i a = broadcast4(x + (size_t)r * stride + 4 * q);
       for (int p = 0; p < P; p++)
-        acc[0][r][p] =
-          _mm512_dpbusd_epi32(acc[0][r][p], _mm512_load_si512(w + (size_t)p * panel_stride + 64 * q), a);
+        acc[0][r][p] = _mm512_dpbusd_epi32(acc[0][r][p], _mm512_load_si512(w + (size_t)p * panel_stride), a);
     }
 #pragma clang loop unroll(full)
   for (int r = 0; r < R; r++)
