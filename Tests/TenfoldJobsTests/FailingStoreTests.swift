@@ -15,7 +15,7 @@ struct FailingStoreTests {
     static let name: JobName = "work.v1"
   }
 
-  @Test("a run is told to stop when its lease ends, also while the store doesn't answer the heartbeat")
+  @Test("each run is told to stop when its lease ends, also while the store doesn't answer the heartbeat")
   func hangingHeartbeat() async throws {
     let (answers, answer) = AsyncStream<Void>.makeStream()
     let store = WrappedStore(beforeExtend: { for await _ in answers { return } })
@@ -31,7 +31,9 @@ struct FailingStoreTests {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await worker.run() }
       try await JobQueue(store: store.inner).enqueue(Work())
-      for await _ in stops { break }
+      // The second begins while the first one's heartbeat still waits.
+      var stops = stops.makeAsyncIterator()
+      for _ in 1...2 { await stops.next() }
       answer.finish()
       worker.drain(grace: .zero)
       try await group.waitForAll()

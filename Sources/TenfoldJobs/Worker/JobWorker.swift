@@ -254,7 +254,7 @@ public final class JobWorker: Sendable {
     // First, as everything else here may wake a thread too.
     standby?.resume(returning: first)
     signal.yield()
-    heartbeat.arm()
+    heartbeat.arm(since: begin)
   }
 
   /// Has a task wait for the first job that arrives: it begins one change of threads sooner than one that the loop starts.

@@ -22,41 +22,49 @@ struct LeaseHeartbeat: Sendable {
   func hold(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
     guard !leases.isEmpty else { return }
     add(leases, since: begin)
-    arm()
+    arm(since: begin)
   }
 
-  /// Counts leases down without a heartbeat yet.
+  /// Takes leases up without waking the thread: ``arm(since:)`` follows.
   func add(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
     for one in leases { running.add(one.reference, deadline: begin + lease) }
   }
 
-  /// Lets a heartbeat come, as there is a lease now.
+  /// Lets a heartbeat come, and the end of the lease if none gets through, as there is a lease now.
   ///
   /// Without one none is due; after the last lease one more may come.
-  func arm() { thread.bringForward(.heartbeat, to: thread.now + lease / 3) }
+  func arm(since begin: ContinuousClock.Instant) {
+    thread.bringForward(.heartbeat, to: thread.now + lease / 3)
+    bringWatchForward(to: begin + lease)
+  }
 
   /// Has the heartbeat look whether it goes on.
   func look() { thread.bringForward(.heartbeat, to: thread.now) }
 
   /// Beats for as long as `goesOn` says, which it asks whenever it wakes; `failed` is told of each failure of the store.
   func run(while goesOn: () -> Bool, failed: (any Error) -> Void) async {
+    // A third of a lease lies between the beginnings of two beats, however long the store takes to answer.
+    var begin = thread.now
+    watchDeadlines()
     while goesOn() {
       await withCheckedContinuation { continuation in
         thread.arm(.heartbeat, at: nil) { continuation.resume() }
         // A lease, or the end, may have come before the arming.
-        if running.count > 0 { arm() }
+        if running.count > 0 { thread.bringForward(.heartbeat, to: begin + lease / 3) }
         if !goesOn() { look() }
       }
+      begin = thread.now
       await beat(failed)
       running.stopOverdue(now: .now)
+      watchDeadlines()
     }
+    thread.disarm(.deadline)
   }
 
   private func beat(_ failed: (any Error) -> Void) async {
     let runs = running.beat()
     guard !runs.isEmpty else { return }
     let begin = ContinuousClock.now
-    watchDeadlines()
     do {
       let outcomes = try await store.extend(runs.map(\.reference), by: lease, updates: runs.map(\.update))
       for (run, outcome) in zip(runs, outcomes) {
@@ -67,15 +75,20 @@ struct LeaseHeartbeat: Sendable {
       failed(error)
       logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
     }
-    thread.disarm(.deadline)
   }
 
-  /// Has runs stopped whose lease ends while the store doesn't answer.
+  /// Has runs stopped whose lease ends before a heartbeat could renew it: the store may not answer for long, and leases
+  /// that come meanwhile wait for that answer too.
   private func watchDeadlines() {
-    guard let next = running.nextDeadline else { return }
-    thread.arm(.deadline, at: thread.now + max(.zero, next - .now)) { [self] in
+    thread.arm(.deadline, at: nil) { [self] in
       running.stopOverdue(now: .now)
       watchDeadlines()
     }
+    // What comes from now on brings it forward itself.
+    if let next = running.nextDeadline { bringWatchForward(to: next) }
+  }
+
+  private func bringWatchForward(to deadline: ContinuousClock.Instant) {
+    thread.bringForward(.deadline, to: thread.now + max(.zero, deadline - .now))
   }
 }
