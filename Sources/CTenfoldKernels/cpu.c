@@ -33,6 +33,12 @@ bool tenfold_cpu_has_avx512vnni(void) {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   return (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512VL) && (b & bit_AVX512DQ) && (c & bit_AVX512VNNI);
 }
+
+bool tenfold_cpu_has_avx512bf16(void) {
+  uint32_t a, b, c, d;
+  if (!tenfold_cpu_has_avx512vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || a < 1) return false;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+}
 #endif
 
 #if defined(__aarch64__)

@@ -7,6 +7,8 @@
 bool tenfold_cpu_has_avx2(void);
 bool tenfold_cpu_has_avxvnni(void);
 bool tenfold_cpu_has_avx512vnni(void);
+/// Whether it has the products of bfloat16, beside AVX-512 VNNI.
+bool tenfold_cpu_has_avx512bf16(void);
 #endif
 
 #if defined(__aarch64__)

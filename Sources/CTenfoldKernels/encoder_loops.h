@@ -8,61 +8,7 @@
  * tails   keys and columns are padded with zeros in scratch; missing queries repeat the last one
  * over-read: none */
 // SPDX-License-Identifier: Apache-2.0
-#include <math.h>
-#include <string.h>
-
-#include "include/tenfold_encoder.h"
-
-#define QUERIES 4
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float vf __attribute__((vector_size(LANES * 4)));
-typedef int32_t vi __attribute__((vector_size(LANES * 4)));
-typedef int8_t vb __attribute__((vector_size(LANES)));
-
-INLINE vf load(const float *p) {
-  vf v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
-INLINE vf splat(float x) { return x - (vf){0}; }
-INLINE vf maximum(vf a, vf b) {
-  vi greater = a > b;
-  return (vf)(((vi)a & greater) | ((vi)b & ~greater));
-}
-
-INLINE float sum_of(vf v) {
-  float s = 0;
-  for (int i = 0; i < LANES; i++) s += v[i];
-  return s;
-}
-
-INLINE float maximum_of(vf v) {
-  float m = v[0];
-  for (int i = 1; i < LANES; i++) m = v[i] > m ? v[i] : m;
-  return m;
-}
-
-/// 1.5 * 2^23: adding it leaves a float's nearest integer in its low bits.
-#define ROUNDING 12582912.0f
-
-/// exp(x) for x <= 0; relative error under 2e-7. 2^f by its Taylor series to the 6th power of f ln 2, |f| <= 1/2.
-INLINE vf exponential(vf x) {
-  vf t = maximum(x, splat(-87.0f)) * 1.44269504088896341f;
-  vf shifted = t + ROUNDING;
-  vf f = t - (shifted - ROUNDING);
-  vf p = splat(1.5403530e-4f);
-  p = FMA(p, f, splat(1.3333558e-3f));
-  p = FMA(p, f, splat(9.6181291e-3f));
-  p = FMA(p, f, splat(5.5504109e-2f));
-  p = FMA(p, f, splat(2.4022651e-1f));
-  p = FMA(p, f, splat(6.9314718e-1f));
-  p = FMA(p, f, splat(1.0f));
-  vi exponent = (vi)shifted - (vi)splat(ROUNDING);
-  return (vf)((vi)p + (exponent << 23));
-}
+#include "encoder_vectors.h"
 
 static void normalize(
   const float *x, const float *addend, size_t width, const float *gain, const float *bias, float epsilon,
@@ -93,38 +39,67 @@ static void normalize(
   for (size_t j = whole; j < width; j++) output[j] = (output[j] - mean) * factor * gain[j] + bias[j];
 }
 
-/// One vector of codes; returns them as integers.
-INLINE vi codes_of(vf x, vf factor, vf offset, float inverse, int32_t zero) {
+/// How a row becomes codes, in registers: stores of bytes would have the compiler read it from memory again and again.
+typedef struct coding {
+  const float *factors, *offsets;
+  vf inverse;
+  vi zero;
+} coding;
+
+/// The codes of one vector of columns, as integers.
+INLINE vi codes_of(coding c, vf x, vf factor, vf offset) {
   // floor(y) is round(y - 1/2) but for ties, where either is right.
-  vf y = FMA(x * factor, splat(inverse), offset - 0.5f);
-  vi code = (vi)(y + ROUNDING) - (vi)splat(ROUNDING) + zero;
-  vi high = code > 127;
-  code = (code & ~high) | (high & 127);
-  vi low = code < -127;
-  return (code & ~low) | (low & -127);
+  vf y = FMA(x * factor, c.inverse, offset - 0.5f);
+  vi code = (vi)(y + ROUNDING) + c.zero;
+  return __builtin_elementwise_max(__builtin_elementwise_min(code, (vi){0} + 127), (vi){0} - 127);
+}
+
+/// Stores a whole vector of codes, for which padding leaves room, and counts them.
+INLINE void put_codes(vi codes, int8_t *values, vi *sums) {
+  vb bytes = __builtin_convertvector(codes, vb);
+  memcpy(values, &bytes, sizeof bytes);
+  *sums += codes;
+}
+
+/// The last codes: fewer than a vector, or inputs and copies together.
+static void put_last_codes(
+  coding c, const float *x, const int32_t *sources, size_t width, size_t first, size_t count, int8_t *values, vi *sums) {
+  float source[LANES] = {0}, factor[LANES] = {0}, offset[LANES] = {0};
+  for (size_t i = 0; i < count; i++) {
+    size_t e = first + i;
+    source[i] = e < width ? x[e] : x[sources[e - width]];
+    factor[i] = c.factors[e];
+    offset[i] = c.offsets[e];
+  }
+  vi codes = codes_of(c, load(source), load(factor), load(offset));
+  for (size_t i = count; i < LANES; i++) codes[i] = 0;
+  put_codes(codes, values + first, sums);
 }
 
 static void quantize_split(
   const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
   int32_t *negated_sum) {
   size_t width = split->width, columns = split->columns, whole = width / LANES * LANES;
+  const float *factors = split->factors;
+  const int32_t *sources = split->sources;
   vf highs = {0}, lows = {0};
-  vi finite = ~(vi){0};
+  // NaN from the first NaN or infinity on.
+  vf zeros = {0};
   for (size_t j = 0; j < whole; j += LANES) {
-    vf v = load(x + j) * load(split->factors + j);
-    finite &= (vf)((vi)v & 0x7FFFFFFF) < splat(INFINITY);
+    vf v = load(x + j) * load(factors + j);
+    zeros = FMA(v, (vf){0}, zeros);
     highs = maximum(v, highs);
-    lows = maximum(-v, lows);
+    lows = minimum(v, lows);
   }
-  float high = maximum_of(highs), low = maximum_of(lows);
-  int all = 1;
-  for (int i = 0; i < LANES; i++) all &= finite[i] != 0;
+  float high = maximum_of(highs), low = maximum_of(-lows);
+  int all = sum_of(zeros) == 0;
   for (size_t j = whole; j < width; j++) {
-    float v = x[j] * split->factors[j];
+    float v = x[j] * factors[j];
     all &= fabsf(v) < INFINITY;
     high = v > high ? v : high;
     low = -v > low ? -v : low;
   }
+  if (!split->has_zero_point) high = low = high > low ? high : low;
   float range = high + low;
   if (!all || !(range > 1e-30f && range < INFINITY)) {
     memset(values, 0, padded);
@@ -136,31 +111,22 @@ static void quantize_split(
   float inverse = 252.0f / range;
   *scale = range / 252.0f;
   int32_t zero = (int32_t)(low * inverse + 0.5f) - 126;
+  coding c = {factors, split->offsets, splat(inverse), zero - (vi)splat(ROUNDING)};
   vi sums = {0};
-  for (size_t j = 0; j < columns; j += LANES) {
-    vi codes;
-    if (j + LANES <= width) {
-      codes = codes_of(load(x + j), load(split->factors + j), load(split->offsets + j), inverse, zero);
-    } else if (j >= width && j + LANES <= columns) {
-      float source[LANES];
-      for (size_t i = 0; i < LANES; i++) source[i] = x[split->sources[j + i - width]];
-      codes = codes_of(load(source), load(split->factors + j), load(split->offsets + j), inverse, zero);
-    } else {
-      float source[LANES] = {0}, factor[LANES] = {0}, offset[LANES] = {0};
-      size_t count = columns - j < LANES ? columns - j : LANES;
-      for (size_t i = 0; i < count; i++) {
-        size_t e = j + i;
-        source[i] = e < width ? x[e] : x[split->sources[e - width]];
-        factor[i] = split->factors[e];
-        offset[i] = split->offsets[e];
-      }
-      codes = codes_of(load(source), load(factor), load(offset), inverse, zero);
-      for (size_t i = count; i < LANES; i++) codes[i] = 0;
-    }
-    sums += codes;
-    vb bytes = __builtin_convertvector(codes, vb);
-    memcpy(values + j, &bytes, padded - j < LANES ? padded - j : LANES);
+  for (size_t j = 0; j < whole; j += LANES)
+    put_codes(codes_of(c, load(x + j), load(c.factors + j), load(c.offsets + j)), values + j, &sums);
+  size_t j = whole;
+  if (j < width && j < columns) {
+    size_t count = columns - j < LANES ? columns - j : LANES;
+    put_last_codes(c, x, sources, width, j, count, values, &sums);
+    j += LANES;
   }
+  for (; j + LANES <= columns; j += LANES) {
+    float source[LANES];
+    for (size_t i = 0; i < LANES; i++) source[i] = x[sources[j + i - width]];
+    put_codes(codes_of(c, load(source), load(c.factors + j), load(c.offsets + j)), values + j, &sums);
+  }
+  if (j < columns) put_last_codes(c, x, sources, width, j, columns - j, values, &sums);
   size_t total = columns + split->zero_columns;
   memset(values + columns, (uint8_t)(int8_t)-zero, split->zero_columns);
   memset(values + total, 0, padded - total);
@@ -168,8 +134,6 @@ static void quantize_split(
   for (int i = 0; i < LANES; i++) sum += sums[i];
   *negated_sum = -sum;
 }
-
-INLINE size_t padded_to_lanes(size_t n) { return (n + LANES - 1) / LANES * LANES; }
 
 static size_t attention_scratch(size_t tokens, size_t head_width) {
   size_t keys = padded_to_lanes(tokens), columns = padded_to_lanes(head_width);
@@ -210,21 +174,6 @@ INLINE void value_tile(
   }
   for (int r = 0; r < QUERIES; r++)
     for (int c = 0; c < vectors; c++) store(output + (size_t)r * columns + (size_t)c * LANES, sums[r][c]);
-}
-
-/// Turns one row of scores into unnormalised weights; returns 1 / their sum.
-INLINE float softmax_row(float *row, size_t tokens, size_t keys, float scale) {
-  for (size_t j = tokens; j < keys; j++) row[j] = -INFINITY;
-  vf top = load(row);
-  for (size_t j = LANES; j < keys; j += LANES) top = maximum(load(row + j), top);
-  float largest = maximum_of(top);
-  vf sums = {0};
-  for (size_t j = 0; j < keys; j += LANES) {
-    vf e = exponential((load(row + j) - largest) * scale);
-    store(row + j, e);
-    sums += e;
-  }
-  return 1.0f / sum_of(sums);
 }
 
 static void attend(
@@ -283,7 +232,6 @@ const tenfold_encoder_kernels TABLE = {
   .name = NAME,
   .normalize = normalize,
   .quantize_split = quantize_split,
-  .attention_scratch = attention_scratch,
-  .attend = attend,
+  .attention = {.scratch = attention_scratch, .attend = attend},
   .pool = pool,
 };

@@ -29,7 +29,7 @@ TENFOLD_INLINE __m512i broadcast4(const int8_t *x) {
 TENFOLD_INLINE void tile_of(
   int R, int P, int U, tile_finish finish, const uint8_t *panel, size_t panel_stride, size_t quads, const int8_t *x,
   size_t stride, const int32_t *negated_row_sums, int32_t *sums, size_t sums_stride, const float *row_scales,
-  tile_end end) {
+  tile_end end, const uint8_t *next) {
   __m512i acc[2][8][4];
 #pragma clang loop unroll(full)
   for (int r = 0; r < R; r++)
@@ -42,10 +42,14 @@ TENFOLD_INLINE void tile_of(
   // Two places to count rows from, which move along k, leave few addresses to work out in the loop.
   const int8_t *upper = x, *lower = x + 4 * stride;
   size_t q = 0;
-  // A tile that is finished fetches a row of its output before each eighth of the products.
+  // A tile that is finished fetches a row of its output, and an eighth of the next panels, before each eighth of the
+  // products.
   for (size_t part = finish == STORED ? 8 : 1; part <= 8; part++) {
     if (finish != STORED) fetch_output(finish, P, part - 1, end);
     size_t part_end = finish == STORED ? quads : quads * part / 8;
+    if (finish != STORED && next)
+      for (size_t line = (size_t)P * q; line < (size_t)P * part_end; line++)
+        _mm_prefetch((const char *)next + 64 * line, _MM_HINT_T1);
 #pragma clang loop unroll_count(2)
     for (; q + (size_t)U <= part_end; q += (size_t)U, w += 64 * U, upper += 4 * U, lower += 4 * U)
       for (int u = 0; u < U; u++) {
@@ -81,7 +85,7 @@ TENFOLD_INLINE void tile_of(
 #define TILE(R, P, U) \
   tile_of( \
     R, P, U, STORED, panel, panel_stride, (k + 3) / 4, values, value_stride, negated_row_sums, sums, sums_stride, \
-    NULL, (tile_end){0})
+    NULL, (tile_end){0}, NULL)
 
 /// Up to 4 rows read four panels side by side, as memory gives more to several streams: as much as there is, so that
 /// fetching ahead is no gain.
@@ -145,7 +149,7 @@ static void finished_tile(
 #define FINISHED(FINISH) \
   tile_of( \
     8, 3, 1, FINISH, panel, panel_stride, (k + 3) / 4, values, value_stride, negated_row_sums, NULL, 0, \
-    row_scales + first_row, end)
+    row_scales + first_row, end, next)
     EACH_FINISH(finish, FINISHED)
     return;
   }

@@ -158,7 +158,9 @@ TENFOLD_INLINE __m512 exponential(__m512 x) {
 
 TENFOLD_INLINE __m512 gelu(__m512 s) {
   __m512 one = _mm512_set1_ps(1.0f), z = _mm512_abs_ps(_mm512_mul_ps(s, _mm512_set1_ps(0.70710678f)));
-  __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(_mm512_set1_ps(0.3275911f), z, one));
+  // 1 / d by one step of Newton's from 14 bits: a division takes the time of ten products.
+  __m512 d = _mm512_fmadd_ps(_mm512_set1_ps(0.3275911f), z, one), t = _mm512_rcp14_ps(d);
+  t = _mm512_fmadd_ps(t, _mm512_fnmadd_ps(d, t, one), t);
   __m512 p = _mm512_set1_ps(1.061405429f);
   p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.453152027f));
   p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.421413741f));

@@ -23,11 +23,13 @@ static void check_normalize(const tenfold_encoder_kernels *kernels, size_t width
   }
 }
 
-static void check_split(const tenfold_encoder_kernels *kernels, size_t width, size_t split_inputs, bool with_infinity) {
+static void check_split(
+  const tenfold_encoder_kernels *kernels, size_t width, size_t split_inputs, bool has_zero_point, bool with_infinity) {
   // Input i < split_inputs is split into 3 copies: its own column and two more at the end.
-  size_t columns = width + 2 * split_inputs, zeros = 2, padded = (columns + zeros + 63) / 64 * 64;
+  size_t columns = width + 2 * split_inputs, zeros = has_zero_point ? 2 : 0, padded = (columns + zeros + 63) / 64 * 64;
   begin_case(
-    "encoder %s: quantise %zu inputs, %zu split, infinity %d", kernels->name, width, split_inputs, with_infinity);
+    "encoder %s: quantise %zu inputs, %zu split, zero point %d, infinity %d", kernels->name, width, split_inputs,
+    has_zero_point, with_infinity);
   float *x = guarded_floats(width), *factors = guarded_floats(columns), *offsets = guarded_floats(columns), scale;
   int32_t *sources = guarded((columns - width) * 4), negated;
   int8_t *values = guarded(padded);
@@ -40,7 +42,7 @@ static void check_split(const tenfold_encoder_kernels *kernels, size_t width, si
     offsets[e] = ((float)copy + 0.5f) / (float)copies;
     if (e >= width) sources[e - width] = (int32_t)((e - width) / 2);
   }
-  tenfold_split_columns split = {width, columns, zeros, sources, factors, offsets};
+  tenfold_split_columns split = {width, columns, zeros, has_zero_point, sources, factors, offsets};
   kernels->quantize_split(x, &split, padded, values, &scale, &negated);
   int32_t sum = 0;
   for (size_t j = 0; j < padded; j++) sum += values[j];
@@ -51,7 +53,7 @@ static void check_split(const tenfold_encoder_kernels *kernels, size_t width, si
     for (size_t j = 0; j < padded; j++) expect_equal(values[j], 0, "code", j, 0);
     return;
   }
-  int32_t zero = -values[columns];
+  int32_t zero = has_zero_point ? -values[columns] : 0;
   for (size_t i = 0; i < width; i++) {
     int32_t code = values[i] - zero;
     if (i < split_inputs) code += values[width + 2 * i] + values[width + 2 * i + 1] - 2 * zero;
@@ -59,17 +61,18 @@ static void check_split(const tenfold_encoder_kernels *kernels, size_t width, si
   }
 }
 
-static void check_attend(const tenfold_encoder_kernels *kernels, size_t tokens, size_t head_width) {
-  begin_case("encoder %s: attention of %zu tokens, heads of %zu", kernels->name, tokens, head_width);
+static void check_attend(
+  const char *name, const tenfold_encoder_attention *attention, size_t tokens, size_t head_width, double bound) {
+  begin_case("encoder %s: attention of %zu tokens, heads of %zu", name, tokens, head_width);
   size_t stride = head_width + 5, count = (tokens - 1) * stride + head_width;
   float *q = guarded_floats(count), *k = guarded_floats(count), *v = guarded_floats(count);
   float *output = guarded_floats(count);
-  size_t scratch = (kernels->attention_scratch(tokens, head_width) + 63) / 64 * 64;
+  size_t scratch = (attention->scratch(tokens, head_width) + 63) / 64 * 64;
   fill_units(q, count, 3);
   fill_units(k, count, 3);
   fill_units(v, count, 2);
   float scale = 1.0f / sqrtf((float)head_width);
-  kernels->attend(q, k, v, stride, tokens, head_width, scale, output, stride, guarded(scratch));
+  attention->attend(q, k, v, stride, tokens, head_width, scale, output, stride, guarded(scratch));
   for (size_t t = 0; t < tokens; t++) {
     double scores[128], total = 0, largest = -INFINITY;
     for (size_t j = 0; j < tokens; j++) {
@@ -81,7 +84,7 @@ static void check_attend(const tenfold_encoder_kernels *kernels, size_t tokens, 
     for (size_t d = 0; d < head_width; d++) {
       double sum = 0;
       for (size_t j = 0; j < tokens; j++) sum += scores[j] / total * v[j * stride + d];
-      expect_near(output[t * stride + d], sum, 1e-5, "output", t, d);
+      expect_near(output[t * stride + d], sum, bound, "output", t, d);
     }
   }
 }
@@ -111,12 +114,19 @@ void check_encoder(const tenfold_encoder_kernels *kernels) {
     size_t w = widths[i];
     check_normalize(kernels, w, false);
     check_normalize(kernels, w, true);
-    if (w >= 3) check_split(kernels, w, 0, false);
-    if (w >= 3) check_split(kernels, w, 1 + w / 3, false);
-    check_split(kernels, w, 0, true);
+    for (int zero = 0; zero < 2; zero++) {
+      if (w >= 3) check_split(kernels, w, 0, zero, false);
+      if (w >= 3) check_split(kernels, w, 1 + w / 3, zero, false);
+      check_split(kernels, w, 0, zero, true);
+    }
     for (size_t t = 0; t < 4; t++) check_pool(kernels, t, w);
   }
   static const size_t heads[] = {1, 8, 31, 32, 33, 64};
   for (size_t t = 0; t < COUNT_OF(tokens); t++)
-    for (size_t h = 0; h < COUNT_OF(heads); h++) check_attend(kernels, tokens[t], heads[h]);
+    for (size_t h = 0; h < COUNT_OF(heads); h++) {
+      check_attend(kernels->name, &kernels->attention, tokens[t], heads[h], 1e-5);
+      const tenfold_encoder_attention *rounded = tenfold_encoder_bf16_attention(kernels->name);
+      // Values of up to 2 and scores of up to 9 sqrt(heads), each off by 1 / 256 at most.
+      if (rounded) check_attend("bfloat16", rounded, tokens[t], heads[h], 0.03);
+    }
 }

@@ -1,15 +1,17 @@
 // Tenfold kernels: what a text encoder does between its matrix products.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #pragma clang assume_nonnull begin
 
-/// How the columns of a row become int8 codes: with a zero point of the row's own, and large columns split into copies.
+/// How the columns of a row become int8 codes: large columns split into copies, and with a zero point of the row's own where
+/// `has_zero_point`.
 ///
 /// Column e < columns stands for input e (e < width) or sources[e - width]; its code is
-/// floor(x * factors[e] / scale + offsets[e]) + z, with one scale and one z a row, chosen so that the codes fill
+/// floor(x * factors[e] / scale + offsets[e]) + z, with one scale and one z a row (else z = 0), chosen so that the codes fill
 /// -127...127. A column split into c copies has factors 1 / c and offsets (j + 0.5) / c for j = 0 ..< c, so that the
 /// copies' codes add up to round(x / scale) exactly. The last `zero_columns` columns hold -z: with weights there that add
 /// up to those of the columns before, the products with z cancel.
@@ -17,10 +19,22 @@ typedef struct tenfold_split_columns {
   size_t width;
   size_t columns;
   size_t zero_columns;
+  bool has_zero_point;
   const int32_t *sources;  ///< [columns - width], each below width
   const float *factors;    ///< [columns], above 0
   const float *offsets;    ///< [columns]
 } tenfold_split_columns;
+
+/// One head of one text.
+typedef struct tenfold_encoder_attention {
+  /// Bytes of scratch that `attend` wants, aligned to 64.
+  size_t (*scratch)(size_t tokens, size_t head_width);
+  /// output[t] = softmax(q[t] * K^T * scale) * V over all tokens of the text, both ways.
+  /// q, k, v and output rows are `stride` and `output_stride` floats apart and `head_width` long.
+  void (*attend)(
+    const float *q, const float *k, const float *v, size_t stride, size_t tokens, size_t head_width, float scale,
+    float *output, size_t output_stride, void *scratch);
+} tenfold_encoder_attention;
 
 /// Loops of one instruction set. Rows are computed one by one: a row's result never depends on another row.
 typedef struct tenfold_encoder_kernels {
@@ -36,13 +50,7 @@ typedef struct tenfold_encoder_kernels {
   void (*quantize_split)(
     const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
     int32_t *negated_sum);
-  /// Bytes of scratch that `attend` wants, aligned to 64.
-  size_t (*attention_scratch)(size_t tokens, size_t head_width);
-  /// One head of one text: output[t] = softmax(q[t] * K^T * scale) * V over all tokens of the text, both ways.
-  /// q, k, v and output rows are `stride` and `output_stride` floats apart and `head_width` long.
-  void (*attend)(
-    const float *q, const float *k, const float *v, size_t stride, size_t tokens, size_t head_width, float scale,
-    float *output, size_t output_stride, void *scratch);
+  tenfold_encoder_attention attention;
   /// output = mean of the rows, scaled to length 1. Returns the length before scaling; where that is 0 or not finite,
   /// the output is the unscaled mean.
   float (*pool)(const float *rows, size_t stride, size_t tokens, size_t width, float *output);
@@ -50,5 +58,9 @@ typedef struct tenfold_encoder_kernels {
 
 /// The loops for a backend's name; those of `portable` where the backend has none of its own.
 const tenfold_encoder_kernels *tenfold_encoder_kernels_named(const char *name);
+
+/// Attention whose products take factors of bfloat16 (8 bits of mantissa) and sum in float, for a backend's name; NULL where
+/// the backend or this processor has none. Twice the products an instruction; weights and values are off by up to 1 / 256.
+const tenfold_encoder_attention *_Nullable tenfold_encoder_bf16_attention(const char *name);
 
 #pragma clang assume_nonnull end

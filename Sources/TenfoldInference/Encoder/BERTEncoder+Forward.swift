@@ -182,7 +182,7 @@ extension BERTEncoder {
         let (text, head) = index.quotientAndRemainder(dividingBy: headCount)
         let first = offsets[text]
         let query = unsafe workspace.wide.base + (first * workspace.wideStride + head * headWidth)
-        unsafe kernels.attend(
+        unsafe attention.attend(
           query,
           query + width,
           query + 2 * width,

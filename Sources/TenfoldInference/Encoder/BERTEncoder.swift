@@ -63,6 +63,7 @@ import TenfoldKernels
   public let fingerprint: String
   // Pointers to functions of one instruction set; nothing changes them after `init`.
   nonisolated(unsafe) let kernels: tenfold_encoder_kernels
+  let attention: tenfold_encoder_attention
 
   /// Reads, checks and packs the weights.
   ///
@@ -99,6 +100,7 @@ import TenfoldKernels
     fingerprint = other.fingerprint
     self.layers = layers
     unsafe kernels = other.kernels
+    unsafe attention = Self.attention(of: kernels, options.precision)
   }
 
   private init(_ parts: EncoderParts, options: Options, magnitudes: EncoderMagnitudes?) throws(ModelError) {
@@ -111,6 +113,7 @@ import TenfoldKernels
     fingerprint = parts.fingerprint
     let set = try ModelError.wrapping { () throws(KernelError) in try InstructionSet.selected() }
     unsafe kernels = tenfold_encoder_kernels_named(set.name).pointee
+    unsafe attention = Self.attention(of: kernels, options.precision)
     var layers: [Layer] = []
     for (index, part) in parts.layers.enumerated() {
       func packed(
@@ -121,7 +124,7 @@ import TenfoldKernels
         return try EncoderProjection(
           weights,
           magnitudes: magnitudes[index, place],
-          extra: weights.columns / place.columnsPerCopy,
+          place: place,
           range: options.precision.weightRange ?? .full,
           instructionSet: set
         )
@@ -138,6 +141,18 @@ import TenfoldKernels
       )
     }
     self.layers = layers
+  }
+
+  /// How heads attend: where matrices are int8, with rounded factors if the processor has a faster product for them.
+  private static func attention(
+    of kernels: tenfold_encoder_kernels,
+    _ precision: EncoderPrecision
+  ) -> tenfold_encoder_attention {
+    guard precision.weightRange != nil, let rounded = unsafe tenfold_encoder_bf16_attention(kernels.name)
+    else {
+      return unsafe kernels.attention
+    }
+    return unsafe rounded.pointee
   }
 
   /// The longest row of activations.

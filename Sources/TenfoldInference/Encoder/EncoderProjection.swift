@@ -32,11 +32,17 @@ struct EncoderProjection: Sendable {
   init(
     _ weights: ProjectionWeights,
     magnitudes: [Float],
-    extra: Int,
+    place: EncoderMagnitudes.Place,
     range: Int8Range,
     instructionSet: InstructionSet
   ) throws(ModelError) {
-    var split = SplitColumns(magnitudes: magnitudes, weights: weights, extra: extra, smoothing: 0.25)
+    var split = SplitColumns(
+      magnitudes: magnitudes,
+      weights: weights,
+      extra: weights.columns / place.columnsPerCopy,
+      smoothing: 0.25,
+      hasZeroPoint: place.isOneSided
+    )
     let (codes, scales) = split.quantize(weights, range: range)
     layer = try ModelError.wrapping { () throws(KernelError) in
       try unsafe codes.withUnsafeBufferPointer { (buffer) throws(KernelError) -> any LinearLayer in

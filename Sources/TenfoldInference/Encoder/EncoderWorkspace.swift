@@ -26,7 +26,7 @@ final class EncoderWorkspace {
     pool = WorkerPool(threads: threads)
     wideStride = max(3 * configuration.width, configuration.feedForwardWidth)
     let longest = min(capacity, configuration.positionCount)
-    scratchBytes = unsafe (encoder.kernels.attention_scratch(longest, configuration.headWidth) + 63) & ~63
+    scratchBytes = (encoder.attention.scratch(longest, configuration.headWidth) + 63) & ~63
     let slots = pool.threadCount * Self.piecesPerThread
     do {
       activations = try Activations(capacity: capacity, width: encoder.widestInput)

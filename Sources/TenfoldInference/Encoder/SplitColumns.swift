@@ -16,8 +16,8 @@ import Glibc
 ///
 /// A few input columns of BERT are ten times larger than the rest and would take the int8 range for themselves. Each such
 /// column is split into copies that share its value (outlier channel splitting, Zhao et al. 2019), and columns are scaled
-/// against their weights (Xiao et al. 2023), so that both sides use their range. Each row also has a zero point of its
-/// own, which costs a few more columns: those of GELU's outputs are hardly ever negative.
+/// against their weights (Xiao et al. 2023), so that both sides use their range. Where inputs lie to one side of zero, each
+/// row also has a zero point of its own, which costs a few more columns.
 struct SplitColumns: Sendable {
   /// Input columns.
   let width: Int
@@ -27,6 +27,8 @@ struct SplitColumns: Sendable {
   let factors: [Float]
   /// What is added before rounding down.
   let offsets: [Float]
+  /// Whether each row has a zero point of its own.
+  let hasZeroPoint: Bool
   /// Columns that cancel the zero point.
   private(set) var zeroColumns = 0
 
@@ -40,8 +42,16 @@ struct SplitColumns: Sendable {
   ///   - weights: The matrix.
   ///   - extra: How many copies to add.
   ///   - smoothing: How much of a column's size moves into its weights, 0...1.
-  init(magnitudes: [Float], weights: ProjectionWeights, extra: Int, smoothing: Float) {
+  ///   - hasZeroPoint: Whether each row gets a zero point of its own.
+  init(
+    magnitudes: [Float],
+    weights: ProjectionWeights,
+    extra: Int,
+    smoothing: Float,
+    hasZeroPoint: Bool
+  ) {
     width = weights.columns
+    self.hasZeroPoint = hasZeroPoint
     var scales = [Float](repeating: 1, count: width)
     for column in 0..<width {
       var largest: Float = 1e-4
@@ -105,7 +115,7 @@ struct SplitColumns: Sendable {
         sums[index] += Int(code)
       }
     }
-    zeroColumns = ((sums.map(abs).max() ?? 0) + limit - 1) / limit
+    if hasZeroPoint { zeroColumns = ((sums.map(abs).max() ?? 0) + limit - 1) / limit }
     var all = [Int8](repeating: 0, count: weights.rows * total)
     for index in 0..<weights.rows {
       for column in 0..<columns { all[index * total + column] = codes[index * columns + column] }
@@ -132,6 +142,7 @@ struct SplitColumns: Sendable {
             width: width,
             columns: self.factors.count,
             zero_columns: zeroColumns,
+            has_zero_point: hasZeroPoint,
             sources: sourceBase,
             factors: factorBase,
             offsets: offsetBase

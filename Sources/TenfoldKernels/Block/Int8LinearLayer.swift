@@ -65,9 +65,6 @@ package final class Int8LinearLayer: LinearLayer {
 
   private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
 
-  /// Whether the weights are too many to wait in the second-level cache, so that they are better fetched ahead.
-  private var isFar: Bool { packed.byteCount > CacheSizes.current.level2 }
-
   private static func areNarrow(_ codes: UnsafePointer<Int8>, count: Int) -> Bool {
     unsafe UnsafeBufferPointer(start: codes, count: count).allSatisfy { -64...64 ~= $0 }
   }
@@ -90,7 +87,7 @@ package final class Int8LinearLayer: LinearLayer {
   private struct Tile {
     let rows: Range<Int>
     let panels: Range<Int>
-    /// The panel that follows, if it is better fetched meanwhile.
+    /// The panel that follows, to be fetched meanwhile: a model's other layers have driven it out of the near caches.
     let next: Int?
   }
 
@@ -108,7 +105,6 @@ package final class Int8LinearLayer: LinearLayer {
     let rows = activations.rows
     let tilePanels = tilePanels(rows: rows)
     let rowBlock = rowBlock(activations.valueStride)
-    let isFar = isFar
     for blockStart in stride(from: 0, to: rows, by: rowBlock) {
       let blockEnd = min(rows, blockStart + rowBlock)
       for panel in stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
@@ -118,7 +114,7 @@ package final class Int8LinearLayer: LinearLayer {
             Tile(
               rows: row..<min(blockEnd, row + tileRows),
               panels: panel..<panelEnd,
-              next: row == blockStart && isFar && panelEnd < panels.upperBound ? panelEnd : nil
+              next: row == blockStart && panelEnd < panels.upperBound ? panelEnd : nil
             )
           )
         }

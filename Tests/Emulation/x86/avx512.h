@@ -286,6 +286,48 @@ EMULATED __m256i emulated_cvtps_ph(__m512 a, int how) {
     _mm256_cvtps_ph(high, _MM_FROUND_TO_NEAREST_INT), _mm256_cvtps_ph(low, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// MARK: bfloat16
+
+// Else the compiler would go through its own half floats.
+#define __m512bh __m512i
+#define __m256bh __m256i
+
+EMULATED uint16_t emulated_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  if (isnan(x)) return (uint16_t)(bits >> 16 | 0x40);
+  return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+EMULATED float emulated_from_bf16(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float x;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+EMULATED __m256bh emulated_cvtneps_pbh(__m512 a) {
+  uint16_t halves[16];
+  for (int i = 0; i < 16; i++) halves[i] = emulated_bf16(a[i]);
+  __m256bh v;
+  memcpy(&v, halves, 32);
+  return v;
+}
+EMULATED __m512bh emulated_cvtne2ps_pbh(__m512 a, __m512 b) {
+  __m256bh halves[2] = {emulated_cvtneps_pbh(b), emulated_cvtneps_pbh(a)};
+  __m512bh v;
+  memcpy(&v, halves, 64);
+  return v;
+}
+EMULATED __m512 emulated_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
+  uint16_t x[32], y[32];
+  memcpy(x, &a, 64);
+  memcpy(y, &b, 64);
+  for (int i = 0; i < 16; i++) {
+    sum[i] += emulated_from_bf16(x[2 * i + 1]) * emulated_from_bf16(y[2 * i + 1]);
+    sum[i] += emulated_from_bf16(x[2 * i]) * emulated_from_bf16(y[2 * i]);
+  }
+  return sum;
+}
+
 // MARK: The names that the kernels use
 
 #define _mm512_loadu_ps emulated_loadu_ps
@@ -311,6 +353,11 @@ EMULATED __m256i emulated_cvtps_ph(__m512 a, int how) {
 #define _mm512_add_ps(a, b) ((__m512)(a) + (__m512)(b))
 #define _mm512_sub_ps(a, b) ((__m512)(a) - (__m512)(b))
 #define _mm512_mul_ps(a, b) ((__m512)(a) * (__m512)(b))
+#define _mm512_cvtneps_pbh emulated_cvtneps_pbh
+#define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
+#define _mm512_dpbf16_ps emulated_dpbf16_ps
+#define _mm512_or_si512(a, b) ((__m512i)(a) | (__m512i)(b))
+#define _mm512_rcp14_ps(a) (1.0f / (__m512)(a))
 #define _mm512_div_ps(a, b) ((__m512)(a) / (__m512)(b))
 #define _mm512_fmadd_ps emulated_fmadd_ps
 #define _mm512_fnmadd_ps emulated_fnmadd_ps

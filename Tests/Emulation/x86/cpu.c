@@ -7,3 +7,4 @@ bool tenfold_cpu_has_avx2(void) {
 }
 bool tenfold_cpu_has_avxvnni(void) { return tenfold_cpu_has_avx2(); }
 bool tenfold_cpu_has_avx512vnni(void) { return tenfold_cpu_has_avx2(); }
+bool tenfold_cpu_has_avx512bf16(void) { return tenfold_cpu_has_avx2(); }
