@@ -4,26 +4,54 @@
 import TenfoldKernels
 
 /// The weights of one transformer block.
-struct DecoderBlock: Sendable {
-  var attentionNorm: AlignedBuffer<Float>
-  var query: DecoderProjection
-  var key: DecoderProjection
-  var value: DecoderProjection
+///
+/// Steps refer to it instead of copying it, which would count a reference to each matrix.
+final class DecoderBlock: Sendable {
+  let attentionNorm: AlignedBuffer<Float>
+  let query: DecoderProjection
+  let key: DecoderProjection
+  let value: DecoderProjection
   /// The weights of a query head's elements once it is normalised; `nil` where heads aren't.
-  var queryNorm: AlignedBuffer<Float>?
+  let queryNorm: AlignedBuffer<Float>?
   /// The same for keys.
-  var keyNorm: AlignedBuffer<Float>?
-  var attentionOutput: DecoderProjection
-  var feedForwardNorm: AlignedBuffer<Float>
-  var gate: DecoderProjection
-  var up: DecoderProjection
-  var down: DecoderProjection
+  let keyNorm: AlignedBuffer<Float>?
+  let attentionOutput: DecoderProjection
+  let feedForwardNorm: AlignedBuffer<Float>
+  let gate: DecoderProjection
+  let up: DecoderProjection
+  let down: DecoderProjection
+
+  /// What rows become before the queries, keys and values, and before the feed-forward part.
+  let attentionForms: RowForms
+  let feedForwardForms: RowForms
 
   var projections: [DecoderProjection] { [query, key, value, attentionOutput, gate, up, down] }
-}
 
-/// A matrix and its addend, if it has one.
-struct DecoderProjection: Sendable {
-  var layer: any LinearLayer
-  var bias: AlignedBuffer<Float>?
+  init(
+    attentionNorm: AlignedBuffer<Float>,
+    query: DecoderProjection,
+    key: DecoderProjection,
+    value: DecoderProjection,
+    queryNorm: AlignedBuffer<Float>?,
+    keyNorm: AlignedBuffer<Float>?,
+    attentionOutput: DecoderProjection,
+    feedForwardNorm: AlignedBuffer<Float>,
+    gate: DecoderProjection,
+    up: DecoderProjection,
+    down: DecoderProjection
+  ) {
+    self.attentionNorm = attentionNorm
+    self.query = query
+    self.key = key
+    self.value = value
+    self.queryNorm = queryNorm
+    self.keyNorm = keyNorm
+    self.attentionOutput = attentionOutput
+    self.feedForwardNorm = feedForwardNorm
+    self.gate = gate
+    self.up = up
+    self.down = down
+    attentionForms = RowForms(of: query, key, value)
+    feedForwardForms = RowForms(of: gate, up)
+  }
 }

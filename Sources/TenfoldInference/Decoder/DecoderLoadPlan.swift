@@ -194,7 +194,7 @@ struct DecoderLoadPlan {
   }
 
   /// The output matrix: its own, or the embedding's where the model ties them.
-  func head() throws(ModelError) -> any LinearLayer { try layer(headName) }
+  func head() throws(ModelError) -> DecoderProjection { DecoderProjection(layer: try layer(headName)) }
 
   func blocks() throws(ModelError) -> [DecoderBlock] {
     let c = configuration

@@ -23,7 +23,7 @@ public final class DecoderModel: Sendable {
   public let packedWeightsOrigin: PackedWeightsOrigin
   let blocks: [DecoderBlock]
   let outputNorm: AlignedBuffer<Float>
-  let head: any LinearLayer
+  let head: DecoderProjection
   let rotationFactors: [Float]
   private let embedding: GGUFTensor
   private let embeddingFormat: WeightFormat
@@ -75,7 +75,7 @@ public final class DecoderModel: Sendable {
     self.head = try plan.head()
     self.blocks = try plan.blocks()
     streamedByteCount =
-      head.byteCount + blocks.reduce(0) { $0 + $1.projections.reduce(0) { $0 + $1.layer.byteCount } }
+      head.layer.byteCount + blocks.reduce(0) { $0 + $1.projections.reduce(0) { $0 + $1.layer.byteCount } }
   }
 
   /// Writes the embedding of a token below ``vocabularySize``.

@@ -12,10 +12,7 @@ extension DecoderRunner {
       hidden.base,
       block.attentionNorm,
       rows: rows,
-      for: [
-        block.query.layer.activationFormat, block.key.layer.activationFormat,
-        block.value.layer.activationFormat,
-      ]
+      for: block.attentionForms
     )
     unsafe multiply([
       Product(block.query, queries.base, c.queryWidth, precision: precision),
@@ -29,7 +26,7 @@ extension DecoderRunner {
       attended.base,
       rows: rows,
       width: c.queryWidth,
-      formats: [block.attentionOutput.layer.activationFormat],
+      for: block.attentionOutput.forms,
       precision: .standard
     )
     unsafe multiply([
@@ -98,10 +95,10 @@ extension DecoderRunner {
       hidden.base,
       block.feedForwardNorm,
       rows: rows,
-      for: [block.gate.layer.activationFormat, block.up.layer.activationFormat]
+      for: block.feedForwardForms
     )
     let width = c.feedForwardWidth
-    let isFused = precision == .standard || block.gate.layer.activationFormat == .float32
+    let isFused = precision == .standard || block.gate.forms.floats
     let up = unsafe Product(block.up, gated.base, width, precision: precision)
     let gate = unsafe Product(block.gate, isFused ? gated.base : gates.base, width, precision: precision)
     // The columns of `up` are done by the same thread just before those of `gate`.
@@ -129,7 +126,7 @@ extension DecoderRunner {
       gated.base,
       rows: rows,
       width: c.feedForwardWidth,
-      formats: [block.down.layer.activationFormat],
+      for: block.down.forms,
       precision: precision
     )
     unsafe multiply([Product(block.down, hidden.base, c.width, residual: hidden.base, precision: precision)])
@@ -137,8 +134,7 @@ extension DecoderRunner {
 
   func project(_ rows: Int) throws(ModelError) {
     guard rows > 0 else { return }
-    try unsafe normalise(hidden.base, model.outputNorm, rows: rows, for: [model.head.activationFormat])
-    let head = DecoderProjection(layer: model.head)
-    unsafe multiply([Product(head, logits.base, model.vocabularySize, precision: precision)])
+    try unsafe normalise(hidden.base, model.outputNorm, rows: rows, for: model.head.forms)
+    unsafe multiply([Product(model.head, logits.base, model.vocabularySize, precision: precision)])
   }
 }

@@ -6,16 +6,19 @@ import TenfoldKernels
 
 extension DecoderRunner {
   /// A product whose input was quantised last.
+  ///
+  /// It holds no counted reference, as all threads read it: the model keeps the projection.
   @safe
   struct Product {
-    var projection: DecoderProjection
-    var output: UnsafeMutablePointer<Float>
-    var stride: Int
-    var residual: UnsafeMutablePointer<Float>?
-    var precision: DecoderPrecision
+    private let unmanaged: Unmanaged<DecoderProjection>
+    let output: UnsafeMutablePointer<Float>
+    let stride: Int
+    let residual: UnsafeMutablePointer<Float>?
+    let precision: DecoderPrecision
     /// Where its sums lie among those of products that are computed at the same time.
     var pairOffset = 0
 
+    /// Creates a product; whoever calls keeps the projection for as long as it is used.
     init(
       _ projection: DecoderProjection,
       _ output: UnsafeMutablePointer<Float>,
@@ -23,11 +26,16 @@ extension DecoderRunner {
       residual: UnsafeMutablePointer<Float>? = nil,
       precision: DecoderPrecision
     ) {
-      self.projection = projection
+      unsafe unmanaged = .passUnretained(projection)
       unsafe self.output = output
       self.stride = stride
       unsafe self.residual = residual
       self.precision = precision
+    }
+
+    /// Calls `body` with the projection without counting a reference to it.
+    func withProjection<Result>(_ body: (DecoderProjection) -> Result) -> Result {
+      unsafe unmanaged._withUnsafeGuaranteedRef(body)
     }
   }
 
@@ -36,19 +44,19 @@ extension DecoderRunner {
     var products = products
     for index in products.indices.dropFirst() {
       // Whole cache lines, so that threads don't write to the same ones.
-      let width = (products[index - 1].projection.layer.outputWidth + 15) / 16 * 16
+      let width = products[index - 1].withProjection { ($0.layer.outputWidth + 15) / 16 * 16 }
       products[index].pairOffset = products[index - 1].pairOffset + width
     }
-    let layers = products.map { $0.projection.layer }
-    // Used where they lie: a copy for every piece would have all threads count references to the same layers.
+    let layers = products.map { $0.withProjection(\.layer) }
     unsafe products.withUnsafeBufferPointer { products in
       forPanels(of: layers) { number, panels in
+        let product = unsafe products[number]
         let epilogue = unsafe Epilogue(
-          bias: products[number].projection.bias?.base,
-          residual: products[number].residual.map { unsafe UnsafePointer($0) },
-          residualStride: products[number].stride
+          bias: product.withProjection { unsafe $0.bias?.base },
+          residual: product.residual.map { unsafe UnsafePointer($0) },
+          residualStride: product.stride
         )
-        unsafe apply(products[number], panels, epilogue)
+        apply(product, panels, epilogue)
       }
     }
   }
@@ -57,18 +65,26 @@ extension DecoderRunner {
   ///
   /// The product of what rounding left over follows while the weights are still in the caches; so the epilogue must be a
   /// sum, unless the precision is standard.
-  func apply(_ product: borrowing Product, _ panels: Range<Int>, _ epilogue: Epilogue) {
-    let format = product.projection.layer.activationFormat
-    let hasRemainder = product.precision == .high && format == .int8PerBlock32
+  func apply(_ product: Product, _ panels: Range<Int>, _ epilogue: Epilogue) {
+    product.withProjection { apply($0, product, panels, epilogue) }
+  }
+
+  private func apply(
+    _ projection: DecoderProjection,
+    _ product: Product,
+    _ panels: Range<Int>,
+    _ epilogue: Epilogue
+  ) {
+    let hasRemainder = product.precision == .high && projection.forms.blocks
     if hasRemainder, isPaired {
-      unsafe product.projection.layer.multiply(
+      unsafe projection.layer.multiply(
         pairActivations,
         panels: panels,
         into: pairSums.base + product.pairOffset,
         outputStride: pairStride,
         epilogue: .none
       )
-      let first = panels.lowerBound * product.projection.layer.panelWidth
+      let first = panels.lowerBound * projection.layer.panelWidth
       let sums = unsafe pairSums.base + product.pairOffset + first
       // The additions of the way for several rows, in the same order.
       unsafe elementwise.pointee.add_rows(
@@ -77,22 +93,30 @@ extension DecoderRunner {
         epilogue.bias.map { unsafe $0 + first },
         epilogue.residual.map { unsafe $0 + first },
         product.output + first,
-        min(
-          product.projection.layer.outputWidth,
-          panels.upperBound * product.projection.layer.panelWidth
-        ) - first
+        min(projection.layer.outputWidth, panels.upperBound * projection.layer.panelWidth) - first
       )
       return
     }
-    unsafe product.projection.layer.multiply(
-      activations(format),
-      panels: panels,
-      into: product.output,
-      outputStride: product.stride,
-      epilogue: epilogue
-    )
+    // Not one call for either, whose choice would be counted as a reference by all threads.
+    if projection.forms.floats {
+      unsafe projection.layer.multiply(
+        floatActivations,
+        panels: panels,
+        into: product.output,
+        outputStride: product.stride,
+        epilogue: epilogue
+      )
+    } else {
+      unsafe projection.layer.multiply(
+        blockActivations,
+        panels: panels,
+        into: product.output,
+        outputStride: product.stride,
+        epilogue: epilogue
+      )
+    }
     guard hasRemainder else { return }
-    unsafe product.projection.layer.multiply(
+    unsafe projection.layer.multiply(
       remainderActivations,
       panels: panels,
       into: product.output,

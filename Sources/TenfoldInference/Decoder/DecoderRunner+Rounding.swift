@@ -9,11 +9,11 @@ extension DecoderRunner {
     _ input: UnsafeMutablePointer<Float>,
     _ weight: AlignedBuffer<Float>,
     rows: Int,
-    for formats: Set<ActivationFormat>
+    for forms: RowForms
   ) throws(ModelError) {
     let width = model.configuration.width
     let epsilon = model.configuration.normEpsilon
-    try prepareActivations(rows: rows, width: width, formats: formats)
+    try prepareActivations(rows: rows, width: width, forms)
     forRows(rows) { row, _ in
       unsafe elementwise.pointee.rms_norm(
         input + row * width,
@@ -22,7 +22,7 @@ extension DecoderRunner {
         width,
         epsilon
       )
-      for format in formats { unsafe round(row, of: normed.base, width, format, precision) }
+      unsafe round(row, of: normed.base, width, forms, precision)
     }
   }
 
@@ -30,42 +30,45 @@ extension DecoderRunner {
     _ input: UnsafeMutablePointer<Float>,
     rows: Int,
     width: Int,
-    formats: Set<ActivationFormat>,
+    for forms: RowForms,
     precision: DecoderPrecision
   ) throws(ModelError) {
-    try prepareActivations(rows: rows, width: width, formats: formats)
-    forRows(rows) { row, _ in
-      for format in formats { unsafe round(row, of: input, width, format, precision) }
-    }
+    try prepareActivations(rows: rows, width: width, forms)
+    forRows(rows) { row, _ in unsafe round(row, of: input, width, forms, precision) }
   }
 
-  func prepareActivations(rows: Int, width: Int, formats: Set<ActivationFormat>) throws(ModelError) {
+  func prepareActivations(rows: Int, width: Int, _ forms: RowForms) throws(ModelError) {
     roundedRows = rows
     try ModelError.wrapping("Step buffers") { () throws(KernelError) in
-      for format in formats {
-        try activations(format).prepare(rows: rows, width: width, format: format)
-        guard format == .int8PerBlock32, precision == .high else { continue }
-        if rows == 1 {
-          try pairActivations.prepare(rows: 2, width: width, format: format)
-        } else {
-          try remainderActivations.prepare(rows: rows, width: width, format: format)
-        }
+      if forms.floats { try floatActivations.prepare(rows: rows, width: width, format: .float32) }
+      guard forms.blocks else { return }
+      let format = ActivationFormat.int8PerBlock32
+      try blockActivations.prepare(rows: rows, width: width, format: format)
+      guard precision == .high else { return }
+      if rows == 1 {
+        try pairActivations.prepare(rows: 2, width: width, format: format)
+      } else {
+        try remainderActivations.prepare(rows: rows, width: width, format: format)
       }
     }
   }
 
   /// Rounds a row, and what that leaves over.
-  func round(
+  private func round(
     _ row: Int,
     of input: UnsafeMutablePointer<Float>,
     _ width: Int,
-    _ format: ActivationFormat,
+    _ forms: RowForms,
     _ precision: DecoderPrecision
   ) {
-    let hasRemainder = format == .int8PerBlock32 && precision == .high
-    let rounded = hasRemainder && isPaired ? pairActivations : activations(format)
+    if forms.floats { unsafe floatActivations.quantizeRows(row..<row + 1, from: input, stride: width) }
+    guard forms.blocks else { return }
+    guard precision == .high else {
+      unsafe blockActivations.quantizeRows(row..<row + 1, from: input, stride: width)
+      return
+    }
+    let rounded = isPaired ? pairActivations : blockActivations
     unsafe rounded.quantizeRows(row..<row + 1, from: input, stride: width)
-    guard hasRemainder else { return }
     unsafe elementwise.pointee.remainders(
       input + row * width,
       rounded.values + row * rounded.valueStride,
@@ -78,9 +81,5 @@ extension DecoderRunner {
     } else {
       unsafe remainderActivations.quantizeRows(row..<row + 1, from: remainders.base, stride: width)
     }
-  }
-
-  func activations(_ format: ActivationFormat) -> Activations {
-    format == .float32 ? floatActivations : blockActivations
   }
 }

@@ -84,7 +84,7 @@ final class WorkerTeam: @unchecked Sendable {
       unsafe pthread_cond_broadcast(work)
       unsafe pthread_mutex_unlock(mutex)
     }
-    while takePiece() {}
+    _ = takePieces()
     var turns = 0
     while completed.load(ordering: .acquiring) < count {
       turns += 1
@@ -104,30 +104,50 @@ final class WorkerTeam: @unchecked Sendable {
     unsafe pthread_mutex_unlock(mutex)
   }
 
-  /// Takes and runs one piece; false when there is none.
-  private func takePiece() -> Bool {
+  /// Takes and runs pieces of one region until there are none; false when there was none.
+  ///
+  /// They are reported done together: counting them one by one would have all threads write to the same line all the time.
+  /// Until then the region can't end.
+  private func takePieces() -> Bool {
+    guard let first = takePiece() else { return false }
+    let taken = runPieces(from: first.index)
+    let finished = completed.add(taken, ordering: .sequentiallyConsistent).newValue
+    if finished == first.count, callerSleeps.load(ordering: .sequentiallyConsistent) {
+      unsafe pthread_mutex_lock(mutex)
+      unsafe pthread_cond_signal(done)
+      unsafe pthread_mutex_unlock(mutex)
+    }
+    return true
+  }
+
+  /// Runs a piece and those that can still be taken after it; how many they were.
+  ///
+  /// The reference to the body is counted once for all, and let go of before they are reported done.
+  private func runPieces(from first: Int) -> Int {
+    guard let body = unsafe body?.pointee else { return 0 }
+    var taken = 1
+    body(first)
+    while let next = takePiece() {
+      body(next.index)
+      taken += 1
+    }
+    return taken
+  }
+
+  /// Takes the next piece of the region at hand.
+  private func takePiece() -> (index: Int, count: Int)? {
     var word = cursor.load(ordering: .acquiring)
     while true {
       let count = Int(word >> 16 & 0xFFFF)
       let index = Int(word & 0xFFFF)
-      guard index < count else { return false }
+      guard index < count else { return nil }
       let (exchanged, original) = cursor.weakCompareExchange(
         expected: word,
         desired: word + 1,
         ordering: .acquiringAndReleasing
       )
-      guard exchanged else {
-        word = original
-        continue
-      }
-      unsafe body?.pointee(index)
-      let finished = completed.add(1, ordering: .sequentiallyConsistent).newValue
-      if finished == count, callerSleeps.load(ordering: .sequentiallyConsistent) {
-        unsafe pthread_mutex_lock(mutex)
-        unsafe pthread_cond_signal(done)
-        unsafe pthread_mutex_unlock(mutex)
-      }
-      return true
+      if exchanged { return (index, count) }
+      word = original
     }
   }
 
@@ -140,7 +160,7 @@ final class WorkerTeam: @unchecked Sendable {
   private func serve() {
     var idle = 0
     while !stopped.load(ordering: .acquiring) {
-      if takePiece() {
+      if takePieces() {
         idle = 0
         continue
       }

@@ -1,0 +1,35 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import TenfoldKernels
+
+/// A matrix and its addend, if it has one.
+final class DecoderProjection: Sendable {
+  let layer: any LinearLayer
+  let bias: AlignedBuffer<Float>?
+  let forms: RowForms
+
+  init(layer: any LinearLayer, bias: AlignedBuffer<Float>? = nil) {
+    self.layer = layer
+    self.bias = bias
+    forms = RowForms(layer.activationFormat)
+  }
+}
+
+/// What rows become before a product: floats, int8 blocks, or both where several products take the same rows.
+///
+/// Loading refuses layers that take anything else.
+struct RowForms: Sendable {
+  private(set) var floats: Bool
+  private(set) var blocks: Bool
+
+  init(_ format: ActivationFormat) {
+    floats = format == .float32
+    blocks = !floats
+  }
+
+  init(of projections: DecoderProjection...) {
+    floats = projections.contains { $0.forms.floats }
+    blocks = projections.contains { $0.forms.blocks }
+  }
+}
