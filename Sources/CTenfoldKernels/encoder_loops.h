@@ -116,7 +116,7 @@ static void quantize_split(
   for (size_t j = 0; j < whole; j += LANES)
     put_codes(codes_of(c, load(x + j), load(c.factors + j), load(c.offsets + j)), values + j, &sums);
   size_t j = whole;
-  if (j < width && j < columns) {
+  if (j < width) {
     size_t count = columns - j < LANES ? columns - j : LANES;
     put_last_codes(c, x, sources, width, j, count, values, &sums);
     j += LANES;

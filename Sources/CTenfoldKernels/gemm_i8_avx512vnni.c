@@ -49,7 +49,8 @@ TENFOLD_INLINE void tile_of(
     size_t part_end = finish == STORED ? quads : quads * part / 8;
     if (finish != STORED && next)
       for (size_t line = (size_t)P * q; line < (size_t)P * part_end; line++)
-        _mm_prefetch((const char *)next + 64 * line, _MM_HINT_T1);
+        // The last panels may be fewer than this one's, and a fetch past them does nothing.
+        _mm_prefetch((const char *)((uintptr_t)next + 64 * line), _MM_HINT_T1);
 #pragma clang loop unroll_count(2)
     for (; q + (size_t)U <= part_end; q += (size_t)U, w += 64 * U, upper += 4 * U, lower += 4 * U)
       for (int u = 0; u < U; u++) {

@@ -23,19 +23,20 @@ static void check_normalize(const tenfold_encoder_kernels *kernels, size_t width
   }
 }
 
+/// `odd`, if it isn't a number to code, takes the place of an input.
 static void check_split(
-  const tenfold_encoder_kernels *kernels, size_t width, size_t split_inputs, bool has_zero_point, bool with_infinity) {
+  const tenfold_encoder_kernels *kernels, size_t width, size_t split_inputs, bool has_zero_point, float odd) {
   // Input i < split_inputs is split into 3 copies: its own column and two more at the end.
   size_t columns = width + 2 * split_inputs, zeros = has_zero_point ? 2 : 0, padded = (columns + zeros + 63) / 64 * 64;
   begin_case(
-    "encoder %s: quantise %zu inputs, %zu split, zero point %d, infinity %d", kernels->name, width, split_inputs,
-    has_zero_point, with_infinity);
+    "encoder %s: quantise %zu inputs, %zu split, zero point %d, with %g", kernels->name, width, split_inputs,
+    has_zero_point, (double)odd);
   float *x = guarded_floats(width), *factors = guarded_floats(columns), *offsets = guarded_floats(columns), scale;
   int32_t *sources = guarded((columns - width) * 4), negated;
   int8_t *values = guarded(padded);
   fill_units(x, width, 3);
   for (size_t i = 0; i < split_inputs; i++) x[i] *= 3;
-  if (with_infinity) x[width / 2] = INFINITY;
+  if (!isfinite(odd)) x[width / 2] = odd;
   for (size_t e = 0; e < columns; e++) {
     size_t copies = e < split_inputs || e >= width ? 3 : 1, copy = e < width ? 0 : 1 + (e - width) % 2;
     factors[e] = 1.0f / (float)copies;
@@ -48,8 +49,8 @@ static void check_split(
   for (size_t j = 0; j < padded; j++) sum += values[j];
   expect_equal(negated, -sum, "negated sum", 0, 0);
   for (size_t j = columns + zeros; j < padded; j++) expect_equal(values[j], 0, "padding", j, 0);
-  if (with_infinity) {
-    expect_equal(isnan(scale), 1, "scale of a row with an infinity is NaN", 0, 0);
+  if (!isfinite(odd)) {
+    expect_equal(isnan(scale), 1, "scale of a row that can't be coded is NaN", 0, 0);
     for (size_t j = 0; j < padded; j++) expect_equal(values[j], 0, "code", j, 0);
     return;
   }
@@ -115,9 +116,11 @@ void check_encoder(const tenfold_encoder_kernels *kernels) {
     check_normalize(kernels, w, false);
     check_normalize(kernels, w, true);
     for (int zero = 0; zero < 2; zero++) {
-      if (w >= 3) check_split(kernels, w, 0, zero, false);
-      if (w >= 3) check_split(kernels, w, 1 + w / 3, zero, false);
-      check_split(kernels, w, 0, zero, true);
+      if (w >= 3) check_split(kernels, w, 0, zero, 0);
+      if (w >= 3) check_split(kernels, w, 1 + w / 3, zero, 0);
+      check_split(kernels, w, 0, zero, INFINITY);
+      check_split(kernels, w, 0, zero, -INFINITY);
+      check_split(kernels, w, 0, zero, NAN);
     }
     for (size_t t = 0; t < 4; t++) check_pool(kernels, t, w);
   }
@@ -126,7 +129,7 @@ void check_encoder(const tenfold_encoder_kernels *kernels) {
     for (size_t h = 0; h < COUNT_OF(heads); h++) {
       check_attend(kernels->name, &kernels->attention, tokens[t], heads[h], 1e-5);
       const tenfold_encoder_attention *rounded = tenfold_encoder_bf16_attention(kernels->name);
-      // Values of up to 2 and scores of up to 9 sqrt(heads), each off by 1 / 256 at most.
+      // Values of up to 2 and scores of products of up to 9; as measured, for there are worse inputs than these.
       if (rounded) check_attend("bfloat16", rounded, tokens[t], heads[h], 0.03);
     }
 }

@@ -58,7 +58,7 @@ static void check_shape(
       sums, width, rows, columns, f.first_row, f.first_column, row_scales, packed, panel_bytes, &f.expected);
     kernels->finished_tile(
       packed, panel_bytes, panels, k, values, stride, negated, row_scales, rows, columns, f.first_row, f.first_column,
-      &f.actual, NULL);
+      &f.actual, packed);
     compare_finish_case(&f);
   }
 }

@@ -15,7 +15,10 @@ struct FailingStoreTests {
     static let name: JobName = "work.v1"
   }
 
-  @Test("each run is told to stop when its lease ends, also while the store doesn't answer the heartbeat")
+  @Test(
+    "each run is told to stop when its lease ends, also while the store doesn't answer the heartbeat",
+    .timeLimit(.minutes(2))
+  )
   func hangingHeartbeat() async throws {
     let (answers, answer) = AsyncStream<Void>.makeStream()
     let store = WrappedStore(beforeExtend: { for await _ in answers { return } })

@@ -45,7 +45,7 @@ typedef struct tenfold_encoder_kernels {
   void (*normalize)(
     const float *x, const float *_Nullable addend, size_t width, const float *gain, const float *bias, float epsilon,
     float *output);
-  /// Codes one row: values[0 ..< padded], zeros past the columns. A row with a NaN or an infinity gets scale NaN and zero
+  /// Codes one row: values[0 ..< padded], zeros past the columns; `padded` is a multiple of 64. A row with a NaN or an infinity gets scale NaN and zero
   /// codes.
   void (*quantize_split)(
     const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
@@ -60,7 +60,7 @@ typedef struct tenfold_encoder_kernels {
 const tenfold_encoder_kernels *tenfold_encoder_kernels_named(const char *name);
 
 /// Attention whose products take factors of bfloat16 (8 bits of mantissa) and sum in float, for a backend's name; NULL where
-/// the backend or this processor has none. Twice the products an instruction; weights and values are off by up to 1 / 256.
+/// the backend or this processor has none. Twice the products an instruction; queries, keys, values and their weights are each off by up to 1 / 256.
 const tenfold_encoder_attention *_Nullable tenfold_encoder_bf16_attention(const char *name);
 
 #pragma clang assume_nonnull end

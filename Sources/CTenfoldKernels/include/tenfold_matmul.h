@@ -151,7 +151,7 @@ typedef struct tenfold_i8_kernels {
   size_t few_rows;
   /// sums[r * sums_stride + 16 p + c] = exact sum of weights times activations.
   /// `values` rows are `value_stride` apart and readable, zero past k, to a multiple of 64 bytes.
-  /// `next` is the panel that the following calls begin with, to be fetched meanwhile; NULL if it is near already.
+  /// `next` is the panel that the following calls begin with, to be fetched meanwhile; NULL if that isn't wanted.
   void (*tile)(
     const uint8_t *panel, size_t panel_stride, size_t panels, size_t k, const int8_t *values, size_t value_stride,
     const int32_t *negated_row_sums, size_t rows, int32_t *sums, size_t sums_stride, const uint8_t *_Nullable next);

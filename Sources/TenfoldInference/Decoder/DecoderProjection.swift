@@ -20,10 +20,11 @@ final class DecoderProjection: Sendable {
 ///
 /// Loading refuses layers that take anything else.
 struct RowForms: Sendable {
-  private(set) var floats: Bool
-  private(set) var blocks: Bool
+  let floats: Bool
+  let blocks: Bool
 
   init(_ format: ActivationFormat) {
+    assert(format == .float32 || format == .int8PerBlock32, "loading lets no layer for \(format) pass")
     floats = format == .float32
     blocks = !floats
   }

@@ -7,7 +7,8 @@ import TenfoldKernels
 extension DecoderRunner {
   /// A product whose input was quantised last.
   ///
-  /// It holds no counted reference, as all threads read it: the model keeps the projection.
+  /// It holds no counted reference, as all threads read it, and even one that isn't owned is counted while it is used, but for
+  /// this call of the standard library's. The model keeps the projection.
   @safe
   struct Product {
     private let unmanaged: Unmanaged<DecoderProjection>

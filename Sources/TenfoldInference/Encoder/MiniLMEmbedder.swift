@@ -82,6 +82,8 @@ public final class MiniLMEmbedder: TextEmbedder {
   deinit { mailbox.stop() }
 
   /// What distinguishes vectors: weights, how they are used, vocabulary and precision, and whatever is not as in MiniLM.
+  ///
+  /// Not the processor: what its instructions round otherwise is less than int8 does.
   private static func revision(_ encoder: BERTEncoder, _ tokenizer: WordPieceTokenizer) -> String {
     var fingerprint = Fingerprint()
     fingerprint.add(encoder.fingerprint.utf8)

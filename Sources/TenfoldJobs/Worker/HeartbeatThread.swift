@@ -16,7 +16,7 @@ final class HeartbeatThread: TaskExecutor {
   /// Each timer is armed once at most: arming it again replaces it.
   enum Timer: Hashable {
     case heartbeat
-    /// The end of a lease while the store has not answered the heartbeat that renews it.
+    /// The end of the first lease that no heartbeat has renewed.
     case deadline
     case look
     case grace
@@ -48,7 +48,7 @@ final class HeartbeatThread: TaskExecutor {
     var sleepsUntil: Instant??
     var counts = Counts()
 
-    var next: Instant? { timers.values.compactMap(\.at).min() }
+    var next: Instant? { timers.values.lazy.compactMap(\.at).min() }
   }
 
   private let state = Mutex(State())
@@ -139,8 +139,14 @@ final class HeartbeatThread: TaskExecutor {
       for job in jobs { unsafe job.runSynchronously(on: asUnownedTaskExecutor()) }
       for fire in due { fire() }
       if !jobs.isEmpty || !due.isEmpty { continue }
-      guard sleep() else { return }
+      guard sleep() else { break }
     }
+    // What a timer would have called may hold this thread, and the store, for ever.
+    let forgotten = state.withLock { state in
+      defer { state.timers = [:] }
+      return state.timers
+    }
+    _ = consume forgotten
   }
 
   /// Sleeps until there is something to do; `false` at the end.

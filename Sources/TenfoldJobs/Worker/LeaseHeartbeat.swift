@@ -55,7 +55,6 @@ struct LeaseHeartbeat: Sendable {
       }
       begin = thread.now
       await beat(failed)
-      running.stopOverdue(now: .now)
       watchDeadlines()
     }
     thread.disarm(.deadline)
@@ -77,13 +76,11 @@ struct LeaseHeartbeat: Sendable {
     }
   }
 
-  /// Has runs stopped whose lease ends before a heartbeat could renew it: the store may not answer for long, and leases
-  /// that come meanwhile wait for that answer too.
+  /// Stops runs whose lease has ended before a heartbeat could renew it, now and whenever one ends: the store may not answer
+  /// for long, and leases that come meanwhile wait for that answer too.
   private func watchDeadlines() {
-    thread.arm(.deadline, at: nil) { [self] in
-      running.stopOverdue(now: .now)
-      watchDeadlines()
-    }
+    running.stopOverdue(now: .now)
+    thread.arm(.deadline, at: nil) { [self] in watchDeadlines() }
     // What comes from now on brings it forward itself.
     if let next = running.nextDeadline { bringWatchForward(to: next) }
   }

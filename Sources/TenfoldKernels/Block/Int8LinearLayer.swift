@@ -65,6 +65,12 @@ package final class Int8LinearLayer: LinearLayer {
 
   private var tileRows: Int { kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS) }
 
+  /// Whether the panels that follow are better fetched ahead: where that is done for the second-level cache, as a model's other
+  /// layers may have driven them out, or where the weights are too many to wait there.
+  private var fetchesAhead: Bool {
+    unsafe kernels.finished_tile != nil || packed.byteCount > CacheSizes.current.level2
+  }
+
   private static func areNarrow(_ codes: UnsafePointer<Int8>, count: Int) -> Bool {
     unsafe UnsafeBufferPointer(start: codes, count: count).allSatisfy { -64...64 ~= $0 }
   }
@@ -87,7 +93,7 @@ package final class Int8LinearLayer: LinearLayer {
   private struct Tile {
     let rows: Range<Int>
     let panels: Range<Int>
-    /// The panel that follows, to be fetched meanwhile: a model's other layers have driven it out of the near caches.
+    /// The panel that follows, if it is better fetched meanwhile.
     let next: Int?
   }
 
@@ -105,6 +111,7 @@ package final class Int8LinearLayer: LinearLayer {
     let rows = activations.rows
     let tilePanels = tilePanels(rows: rows)
     let rowBlock = rowBlock(activations.valueStride)
+    let fetchesAhead = fetchesAhead
     for blockStart in stride(from: 0, to: rows, by: rowBlock) {
       let blockEnd = min(rows, blockStart + rowBlock)
       for panel in stride(from: panels.lowerBound, to: panels.upperBound, by: tilePanels) {
@@ -114,7 +121,7 @@ package final class Int8LinearLayer: LinearLayer {
             Tile(
               rows: row..<min(blockEnd, row + tileRows),
               panels: panel..<panelEnd,
-              next: row == blockStart && panelEnd < panels.upperBound ? panelEnd : nil
+              next: row == blockStart && fetchesAhead && panelEnd < panels.upperBound ? panelEnd : nil
             )
           )
         }

@@ -122,9 +122,10 @@ final class WorkerTeam: @unchecked Sendable {
 
   /// Runs a piece and those that can still be taken after it; how many they were.
   ///
-  /// The reference to the body is counted once for all, and let go of before they are reported done.
+  /// The reference to the body is counted once for all, and let go of before they are reported done: hence a call of its own.
+  @inline(never)
   private func runPieces(from first: Int) -> Int {
-    guard let body = unsafe body?.pointee else { return 0 }
+    guard let body = unsafe body?.pointee else { preconditionFailure("a region without a body has pieces") }
     var taken = 1
     body(first)
     while let next = takePiece() {

@@ -286,6 +286,13 @@ EMULATED __m256i emulated_cvtps_ph(__m512 a, int how) {
     _mm256_cvtps_ph(high, _MM_FROUND_TO_NEAREST_INT), _mm256_cvtps_ph(low, _MM_FROUND_TO_NEAREST_INT));
 }
 
+/// Off by up to 2^-14, so that what follows it has something to mend.
+EMULATED __m512 emulated_rcp14_ps(__m512 a) {
+  emulated_lanes v = {.f = 1.0f / a};
+  for (int i = 0; i < 16; i++) v.u32[i] &= 0xFFFFFE00;
+  return v.f;
+}
+
 // MARK: bfloat16
 
 // Else the compiler would go through its own half floats.
@@ -357,7 +364,7 @@ EMULATED __m512 emulated_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
 #define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
 #define _mm512_dpbf16_ps emulated_dpbf16_ps
 #define _mm512_or_si512(a, b) ((__m512i)(a) | (__m512i)(b))
-#define _mm512_rcp14_ps(a) (1.0f / (__m512)(a))
+#define _mm512_rcp14_ps emulated_rcp14_ps
 #define _mm512_div_ps(a, b) ((__m512)(a) / (__m512)(b))
 #define _mm512_fmadd_ps emulated_fmadd_ps
 #define _mm512_fnmadd_ps emulated_fnmadd_ps
