@@ -144,4 +144,26 @@ struct WorkerWakeupTests {
       #expect(try await handle.snapshot?.state == .done)
     }
   }
+
+  @Test("a worker that has ended keeps neither its store nor its thread", .timeLimit(.minutes(1)))
+  func release() async throws {
+    weak var store: InMemoryJobStore?
+    weak var thread: HeartbeatThread?
+    do {
+      let (itsStore, itsThread) = (InMemoryJobStore(), HeartbeatThread())
+      (store, thread) = (itsStore, itsThread)
+      let options = JobWorker.Options(runTimeLimit: .seconds(3600))
+      let worker = JobWorker(store: itsStore, options: options, thread: itsThread) { handlers in
+        handlers.handle(Work.self) { _, _ in }
+      }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await worker.run() }
+        _ = try await JobQueue(store: itsStore).enqueue(Work()).value
+        worker.drain()
+        try await group.waitForAll()
+      }
+    }
+    // The thread ends by itself, and with it what its timers held.
+    while store != nil || thread != nil { await Task.yield() }
+  }
 }
