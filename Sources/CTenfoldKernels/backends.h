@@ -24,6 +24,13 @@ static inline void tenfold_activation_scale(uint32_t largest_bits, float *scale,
   }
 }
 
+/// The sums of a block's halves and its own from the negated ones.
+static inline void tenfold_short_sums(const int32_t negated_sums[2], int16_t half_sums[2], int16_t *block_sum) {
+  half_sums[0] = (int16_t)-negated_sums[1];
+  half_sums[1] = (int16_t)(negated_sums[1] - negated_sums[0]);
+  *block_sum = (int16_t)-negated_sums[0];
+}
+
 extern const tenfold_i8_kernels tenfold_i8_portable;
 extern const tenfold_block_kernels tenfold_blocks_portable;
 extern const tenfold_float_kernels tenfold_floats_portable;

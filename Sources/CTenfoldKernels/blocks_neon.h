@@ -32,37 +32,71 @@ TENFOLD_INLINE float32x4_t signed_at(const uint8_t *bytes) {
   return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four_bytes_at(bytes))))));
 }
 
-/// Scale and offset (or the scales of both half blocks, then for Q2_K their offsets) of block b for columns 4 h ..< 4 h + 4.
+/// Scale and offset of block b of 32 for columns 4 h ..< 4 h + 4, or in a block of 256 its scale or those of its halves.
 TENFOLD_INLINE void block_scales(
-  tenfold_block_format format, const uint8_t *panel, size_t b, int h, float32x4_t scales[4]) {
-  const uint8_t *super = panel + b / 8 * 320 + 8 * h, *part = panel + b / 8 * 320 + 64 + b % 8 * 16 + 4 * h;
-  switch (format) {
-  case TENFOLD_Q4_1: case TENFOLD_Q5_1:
+  tenfold_block_format format, const uint8_t *panel, size_t b, int h, float32x4_t scales[2]) {
+  const uint8_t *super = panel + b / 8 * 320 + 8 * h;
+  const uint8_t *part = panel + b / 8 * 320 + 64 + b % 8 * 16 * (size_t)parts_of(format) + 4 * h;
+  scales[1] = vdupq_n_f32(0);
+  switch (kind_of(format)) {
+  case CENTRED: scales[0] = halves_at(panel + 32 * b + 8 * h); break;
+  case OFFSET:
     scales[0] = halves_at(panel + 64 * b + 8 * h);
     scales[1] = halves_at(panel + 64 * b + 32 + 8 * h);
     break;
-  case TENFOLD_Q4_K: case TENFOLD_Q5_K:
-    scales[0] = vmulq_f32(halves_at(super), unsigned_at(part));
-    scales[1] = vnegq_f32(vmulq_f32(halves_at(super + 32), unsigned_at(part + 128)));
-    break;
-  case TENFOLD_Q6_K: case TENFOLD_Q3_K:
-    part += b % 8 * 16;
-    scales[0] = vmulq_f32(halves_at(super), signed_at(part));
-    scales[1] = vmulq_f32(halves_at(super), signed_at(part + 16));
-    break;
-  case TENFOLD_Q2_K:
-    part += b % 8 * 16;
-    for (int t = 0; t < 2; t++) {
-      uint32x4_t pair = bytes_at(part + 16 * t);
-      scales[t] = vmulq_f32(halves_at(super), vcvtq_f32_u32(vandq_u32(pair, vdupq_n_u32(15))));
-      scales[2 + t] = vnegq_f32(vmulq_f32(halves_at(super + 32), vcvtq_f32_u32(vshrq_n_u32(pair, 4))));
-    }
+  case MINIMA: scales[0] = vmulq_f32(halves_at(super), unsigned_at(part)); break;
+  case HALVES:
+    for (int t = 0; t < 2; t++) scales[t] = vmulq_f32(halves_at(super), signed_at(part + 16 * t));
     break;
   default:
-    scales[0] = halves_at(panel + 32 * b + 8 * h);
-    scales[1] = vdupq_n_f32(0);
+    for (int t = 0; t < 2; t++)
+      scales[t] = vmulq_f32(halves_at(super), vcvtq_f32_u32(vandq_u32(bytes_at(part + 16 * t), vdupq_n_u32(15))));
     break;
   }
+}
+
+/// Minimum `run` (a block of 32, or half of one) of a block of 256, of columns 4 h ..< 4 h + 4.
+TENFOLD_INLINE int16x4_t minima_of(tenfold_block_format format, const uint8_t *super, int h, int run) {
+  uint8x8_t bytes = four_bytes_at(super + (kind_of(format) == MINIMA ? 192 : 64) + 16 * run + 4 * h);
+  if (kind_of(format) == MINIMA_HALVES) bytes = vshr_n_u8(bytes, 4);
+  return vreinterpret_s16_u16(vget_low_u16(vmovl_u8(bytes)));
+}
+
+/// -m of a block of 256.
+TENFOLD_INLINE float32x4_t minimum_scale(const uint8_t *super, int h) {
+  return vnegq_f32(halves_at(super + 32 + 8 * h));
+}
+
+/// Minima of a block of 256 of one column.
+TENFOLD_INLINE int minimum_count(tenfold_block_format format) {
+  return has_minima(format) ? 8 * parts_of(format) : 0;
+}
+
+/// Where an expanded block of 256 keeps them, [run][16].
+TENFOLD_INLINE const int16_t *expanded_minima(tenfold_block_format format, const float *scales) {
+  return (const int16_t *)(const void *)(scales + minima_at(format));
+}
+
+/// The sums of a row's activations that meet them, from block `at` of 32 on.
+TENFOLD_INLINE const int16_t *sums_of_runs(
+  tenfold_block_format format, const tenfold_block_activations *view, size_t at) {
+  return parts_of(format) == 1 ? view->block_sums + at : view->half_sums + 2 * at;
+}
+
+/// What both tiles keep of block b's scales, and once for a block of 256 of its minima.
+TENFOLD_INLINE void expand_scales(
+  tenfold_block_format format, const uint8_t *panel, size_t first, size_t b, int h, float *scales) {
+  float32x4_t parts[2];
+  size_t count = is_long(format) ? (size_t)parts_of(format) : 2;
+  block_scales(format, panel, first + b, h, parts);
+  float *super = scales + scale_floats(format, is_long(format) ? b / 8 * 8 : b) + 4 * h;
+  float *target = super + (is_long(format) ? 16 * count * (b % 8) : 0);
+  for (size_t i = 0; i < count; i++) vst1q_f32(target + 16 * i, parts[i]);
+  if (b % 8 != 0 || !has_minima(format)) return;
+  const uint8_t *packed = panel + (first + b) / 8 * 320;
+  int16_t *minima = (int16_t *)(void *)(super - 4 * h + minima_at(format)) + 4 * h;
+  for (int run = 0; run < minimum_count(format); run++) vst1_s16(minima + 16 * run, minima_of(format, packed, h, run));
+  vst1q_f32(super + minimum_scale_at(format), minimum_scale(packed, h));
 }
 
 /// Quad q of columns 4 h ..< 4 h + 4 of a packed block; codes of up to 6 bits are not negative.
@@ -116,6 +150,7 @@ TENFOLD_INLINE int32_t first_sum(tenfold_block_format format, const int32_t *neg
   case TENFOLD_Q6_K: CALL(TENFOLD_Q6_K); break; \
   case TENFOLD_Q3_K: CALL(TENFOLD_Q3_K); break; \
   case TENFOLD_Q2_K: CALL(TENFOLD_Q2_K); break; \
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K: CALL(TENFOLD_Q4_K); break; \
   default: CALL(TENFOLD_Q4_1); break; \
   }
 

@@ -50,7 +50,7 @@ size_t tenfold_block_scale_bytes(tenfold_block_format format, size_t k) {
   return (bytes + 63) & ~(size_t)63;
 }
 
-size_t tenfold_block_scale_floats(tenfold_block_format format) { return scale_floats(format); }
+size_t tenfold_block_scale_floats(tenfold_block_format format, size_t blocks) { return scale_floats(format, blocks); }
 
 size_t tenfold_block_panel_bytes(tenfold_block_format format, size_t k) {
   return tenfold_block_scale_bytes(format, k) + k / 32 * tenfold_traits[format].panel_code_bytes;

@@ -20,27 +20,38 @@ extern const tenfold_format_traits tenfold_traits[10];
 // are constants there.
 #define TENFOLD_FORMAT_INLINE static inline __attribute__((always_inline, unused))
 
-/// How sums become floats: with a scale, with a scale and an offset, with a scale for each half of a block, with a scale and
-/// an offset for each half.
-enum { CENTRED, OFFSET, HALVES, OFFSET_HALVES };
+/// How sums become floats: with a scale, with a scale and an offset, with a scale and a minimum, with a scale for each half of
+/// a block of 32, with a scale and a minimum for each half. All but the first two have blocks of 256.
+enum { CENTRED, OFFSET, MINIMA, HALVES, MINIMA_HALVES };
 
 TENFOLD_FORMAT_INLINE int kind_of(tenfold_block_format format) {
-  if (format == TENFOLD_Q6_K || format == TENFOLD_Q3_K) return HALVES;
-  if (format == TENFOLD_Q2_K) return OFFSET_HALVES;
-  return format == TENFOLD_Q8_0 || format == TENFOLD_Q4_0 || format == TENFOLD_Q5_0 ? CENTRED : OFFSET;
+  switch (format) {
+  case TENFOLD_Q8_0: case TENFOLD_Q4_0: case TENFOLD_Q5_0: return CENTRED;
+  case TENFOLD_Q4_1: case TENFOLD_Q5_1: return OFFSET;
+  case TENFOLD_Q4_K: case TENFOLD_Q5_K: return MINIMA;
+  case TENFOLD_Q6_K: case TENFOLD_Q3_K: return HALVES;
+  default: return MINIMA_HALVES;
+  }
 }
 
-/// 2 where each half of a block has a scale of its own, else 1.
+/// Whether blocks are 256 elements long, and activations have a scale for as many.
+TENFOLD_FORMAT_INLINE bool is_long(tenfold_block_format format) { return kind_of(format) >= MINIMA; }
+
+TENFOLD_FORMAT_INLINE bool has_minima(tenfold_block_format format) {
+  return kind_of(format) == MINIMA || kind_of(format) == MINIMA_HALVES;
+}
+
+/// 2 where each half of a block of 32 has a scale of its own, else 1.
 TENFOLD_FORMAT_INLINE int parts_of(tenfold_block_format format) { return kind_of(format) >= HALVES ? 2 : 1; }
 
-/// Floats of an expanded block's scales.
-TENFOLD_FORMAT_INLINE size_t scale_floats(tenfold_block_format format) {
-  return kind_of(format) == OFFSET_HALVES ? 64 : 32;
-}
+/// Floats before the minima of an expanded block of 256, and before its -m.
+TENFOLD_FORMAT_INLINE size_t minima_at(tenfold_block_format format) { return 128 * (size_t)parts_of(format); }
+TENFOLD_FORMAT_INLINE size_t minimum_scale_at(tenfold_block_format format) { return 192 * (size_t)parts_of(format); }
 
-/// What scale times the sum of a half block's activations is; `negated` holds minus the sums of a block and of its first half.
-TENFOLD_FORMAT_INLINE float scaled_half_sum(float scale, const int32_t *negated, int half) {
-  return scale * (float)(half == 0 ? -negated[1] : negated[1] - negated[0]);
+/// Floats of the scales of expanded blocks of 32; of long blocks a multiple of 8.
+TENFOLD_FORMAT_INLINE size_t scale_floats(tenfold_block_format format, size_t blocks) {
+  if (!is_long(format)) return 32 * blocks;
+  return blocks / 8 * (has_minima(format) ? minimum_scale_at(format) + 16 : minima_at(format));
 }
 
 /// Bits of a packed code.

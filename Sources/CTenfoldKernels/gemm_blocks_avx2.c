@@ -1,8 +1,9 @@
-/* GGUF block weights x int8 activations per 32, AVX2.
+/* GGUF block weights x int8 activations per 32 or 256, AVX2.
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
- * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
- * per half block of 16, Q2_K both.
+ * with an offset also               s = fma(offset, da * sum_k a, s).
+ * Blocks of 256 sum t first: per block of 32 (Q6_K, Q3_K and Q2_K per half of it)  t = fma(i, scale, t);
+ * with minima then  t = fma(sum of minimum * sum_k a, exact, by vpmaddwd; -m, t);  in the end  s = fma(t, da, s).
  * Every path goes through `add_block` in this order, so a row does not depend on the rows beside it.
  *
  * A panel's 16 columns are two halves of 8 lanes. vpmaddubsw (u8 codes x s8 activations) gives 16-bit pair sums, which stay
@@ -37,7 +38,8 @@ TENFOLD_INLINE void add_scaled(
     start = _mm256_slli_epi32(start, zero_shift(format));
     for (int h = 0; h < H; h++) {
       __m256i integer = zero_of(format) == 0 ? total[r][h] : _mm256_add_epi32(total[r][h], start);
-      rows->sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), _mm256_mul_ps(scales[h], da), rows->sums[r][h]);
+      __m256 scale = is_long(format) ? scales[h] : _mm256_mul_ps(scales[h], da);
+      rows->sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), scale, rows->sums[r][h]);
     }
   }
 }
@@ -45,7 +47,7 @@ TENFOLD_INLINE void add_scaled(
 /// Adds block b, R rows x H halves of 8 columns from half `first` on. `scales` holds scale (or that of the first half) and
 /// offset (or that of the second half), each of the same columns.
 TENFOLD_INLINE void add_block(
-  int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[4][2],
+  int R, int H, int first, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[2][2],
   size_t b, row_block *rows) {
   const __m256i ones = _mm256_set1_epi16(1);
   int parts = parts_of(format), length = 8 / parts;
@@ -72,14 +74,6 @@ TENFOLD_INLINE void add_block(
     }
     if (q % length == length - 1) add_scaled(R, H, format, q / length, total, scales[q / length], b, rows);
   }
-  if (kind_of(format) == OFFSET_HALVES)
-    for (int r = 0; r < R; r++) {
-      size_t at = (size_t)r * rows->block_stride + b;
-      for (int h = 0; h < H; h++) {
-        const __m256 offsets[2] = {scales[2][h], scales[3][h]};
-        rows->sums[r][h] = add_half_offsets(rows->sums[r][h], offsets, rows->scales[at], rows->negated_sums + 2 * at);
-      }
-    }
   if (kind_of(format) != OFFSET) return;
   for (int r = 0; r < R; r++) {
     __m256 sum = _mm256_set1_ps(rows->scaled_sums[(size_t)r * rows->block_stride + b]);
@@ -97,24 +91,31 @@ TENFOLD_INLINE void gemv_of(
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks), *ahead = *next;
   row_block rows = rows_at(view, row);
-  for (int r = 0; r < R; r++)
-    for (int h = 0; h < H; h++) rows.sums[r][h] = _mm256_setzero_ps();
-  for (size_t b = 0; b < blocks; b++, block += code_bytes(bits)) {
-    __m256 scales[4][2];
-    for (int h = 0; h < H; h++) {
-      __m256 parts[4];
-      block_scales(format, panel, b, first + h, parts);
-      for (size_t i = 0; i < scale_floats(format) / 16; i++) scales[i][h] = parts[i];
+  sums += row * sums_stride;
+  clear_sums(R, H, &rows);
+  for (int r = 0; r < R && is_long(format); r++)
+    for (int h = 0; h < H; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * (first + h), rows.sums[r][h]);
+  size_t step = is_long(format) ? 8 : 1;
+  for (size_t start = 0; start < blocks; start += step) {
+    if (is_long(format)) clear_sums(R, H, &rows);
+    for (size_t b = start; b < start + step; b++, block += code_bytes(bits)) {
+      __m256 scales[2][2];
+      for (int h = 0; h < H; h++) {
+        __m256 parts[2];
+        block_scales(format, panel, b, first + h, parts);
+        for (size_t i = 0; i < 2; i++) scales[i][h] = parts[i];
+      }
+      if (lines == NEAR) prefetch_codes(block, bits);
+      for (int i = 0; i < lines; i++) _mm_prefetch((const char *)(ahead + 64 * i), _MM_HINT_T1);
+      ahead += 64 * lines;
+      add_block(R, H, first, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
     }
-    if (lines == NEAR) prefetch_codes(block, bits);
-    for (int i = 0; i < lines; i++) _mm_prefetch((const char *)(ahead + 64 * i), _MM_HINT_T1);
-    ahead += 64 * lines;
-    add_block(R, H, first, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
+    if (is_long(format))
+      end_long_block(R, H, first, PACKED, format, panel + start / 8 * 320, start, &rows, sums, sums_stride);
   }
   *next = ahead;
-  for (int r = 0; r < R; r++)
-    for (int h = 0; h < H; h++)
-      _mm256_storeu_ps(sums + (row + (size_t)r) * sums_stride + 8 * (first + h), rows.sums[r][h]);
+  for (int r = 0; r < R && !is_long(format); r++)
+    for (int h = 0; h < H; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * (first + h), rows.sums[r][h]);
 }
 
 /// All row counts of one format. A panel is read again, from the cache, for every few rows: more rows at once unpack less
@@ -162,15 +163,20 @@ TENFOLD_INLINE void tile_of(
   const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride) {
   row_block rows = rows_at(view, row);
   sums += row * sums_stride;
-  for (int r = 0; r < R; r++)
+  for (int r = 0; r < R && !is_long(format); r++)
     for (int h = 0; h < 2; h++) rows.sums[r][h] = _mm256_loadu_ps(sums + (size_t)r * sums_stride + 8 * h);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
-    __m256 parts[4][2];
-    for (size_t i = 0; i < scale_floats(format) / 16; i++)
-      for (size_t h = 0; h < 2; h++) parts[i][h] = _mm256_loadu_ps(scales + 16 * i + 8 * h);
-    add_block(R, 2, 0, EXPANDED, format, codes, parts, b, &rows);
+  size_t step = is_long(format) ? 8 : 1;
+  for (size_t first = 0; first < count; first += step) {
+    if (is_long(format)) clear_sums(R, 2, &rows);
+    for (size_t b = first; b < first + step; b++, codes += 512) {
+      __m256 parts[2][2];
+      expanded_scales(format, scales, b - first, parts);
+      add_block(R, 2, 0, EXPANDED, format, codes, parts, b, &rows);
+    }
+    if (is_long(format)) end_long_block(R, 2, 0, EXPANDED, format, scales, first, &rows, sums, sums_stride);
+    scales += scale_floats(format, step);
   }
-  for (int r = 0; r < R; r++)
+  for (int r = 0; r < R && !is_long(format); r++)
     for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);
 }
 

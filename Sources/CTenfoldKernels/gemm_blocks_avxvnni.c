@@ -1,7 +1,6 @@
-/* GGUF block weights x int8 activations per 32, AVX-VNNI (VEX).
+/* GGUF block weights x int8 activations per 32 or 256, AVX-VNNI (VEX).
  *
- * The same steps in the same order as the AVX2 file: per block of 32, row and column
- *   i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);  with an offset  s = fma(offset, da * sum_k a, s).
+ * The same steps in the same order as the AVX2 file, per block of 32 or of 256.
  * vpdpbusd adds four products of u8 codes and s8 activations to 32 bits, so the integer sum starts at -zero * sum_k a and is
  * one chain of 8 (Q6_K, Q3_K and Q2_K: 2 of 4) a block.
  *
@@ -23,10 +22,10 @@ TENFOLD_INLINE int32_t start_of(tenfold_block_format format, int t, const int32_
   return zero * (t == 0 ? negated[1] : negated[0] - negated[1]);
 }
 
-/// Adds block b, R rows x 16 columns. `scales` holds scale (or that of the first half) and offset (or that of the second
+/// Adds block b, R rows x 16 columns. `scales` holds scale (or that of the first half) and offset (or the scale of the second
 /// half), each of 16 columns.
 TENFOLD_INLINE void add_block(
-  int R, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[4][2], size_t b,
+  int R, int source, tenfold_block_format format, const uint8_t *block, const __m256 scales[2][2], size_t b,
   row_block *rows) {
   int bits = bits_of(format), length = 8 / parts_of(format);
   __m256i total[3][2];
@@ -44,19 +43,12 @@ TENFOLD_INLINE void add_block(
       for (int h = 0; h < 2; h++) total[r][h] = _mm256_dpbusd_avx_epi32(total[r][h], codes[h], a);
       if (q % length != length - 1) continue;
       __m256 da = _mm256_set1_ps(rows->scales[at]);
-      for (int h = 0; h < 2; h++)
-        rows->sums[r][h] =
-          _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[r][h]), _mm256_mul_ps(scales[t][h], da), rows->sums[r][h]);
-    }
-  }
-  if (kind_of(format) == OFFSET_HALVES)
-    for (int r = 0; r < R; r++) {
-      size_t at = (size_t)r * rows->block_stride + b;
       for (int h = 0; h < 2; h++) {
-        const __m256 offsets[2] = {scales[2][h], scales[3][h]};
-        rows->sums[r][h] = add_half_offsets(rows->sums[r][h], offsets, rows->scales[at], rows->negated_sums + 2 * at);
+        __m256 scale = is_long(format) ? scales[t][h] : _mm256_mul_ps(scales[t][h], da);
+        rows->sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[r][h]), scale, rows->sums[r][h]);
       }
     }
+  }
   if (kind_of(format) != OFFSET) return;
   for (int r = 0; r < R; r++) {
     __m256 sum = _mm256_set1_ps(rows->scaled_sums[(size_t)r * rows->block_stride + b]);
@@ -70,19 +62,28 @@ TENFOLD_INLINE void gemv_of(
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks);
   row_block rows = rows_at(view, row);
-  for (int r = 0; r < R; r++) rows.sums[r][0] = rows.sums[r][1] = _mm256_setzero_ps();
-  for (size_t b = 0; b < blocks; b++, block += code_bytes(bits)) {
-    __m256 scales[4][2];
-    for (int h = 0; h < 2; h++) {
-      __m256 parts[4];
-      block_scales(format, panel, b, h, parts);
-      for (size_t i = 0; i < scale_floats(format) / 16; i++) scales[i][h] = parts[i];
+  sums += row * sums_stride;
+  clear_sums(R, 2, &rows);
+  for (int r = 0; r < R && is_long(format); r++)
+    for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);
+  size_t step = is_long(format) ? 8 : 1;
+  for (size_t first = 0; first < blocks; first += step) {
+    if (is_long(format)) clear_sums(R, 2, &rows);
+    for (size_t b = first; b < first + step; b++, block += code_bytes(bits)) {
+      __m256 scales[2][2];
+      for (int h = 0; h < 2; h++) {
+        __m256 parts[2];
+        block_scales(format, panel, b, h, parts);
+        for (size_t i = 0; i < 2; i++) scales[i][h] = parts[i];
+      }
+      prefetch_codes(block, bits);
+      add_block(R, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
     }
-    prefetch_codes(block, bits);
-    add_block(R, bits == 8 ? EXPANDED : PACKED, format, block, scales, b, &rows);
+    if (is_long(format))
+      end_long_block(R, 2, 0, PACKED, format, panel + first / 8 * 320, first, &rows, sums, sums_stride);
   }
-  for (int r = 0; r < R; r++)
-    for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (row + (size_t)r) * sums_stride + 8 * h, rows.sums[r][h]);
+  for (int r = 0; r < R && !is_long(format); r++)
+    for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);
 }
 
 /// All row counts of one format; a panel is read again, from the cache, for every 2 rows.
@@ -99,15 +100,20 @@ TENFOLD_INLINE void tile_of(
   const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride) {
   row_block rows = rows_at(view, row);
   sums += row * sums_stride;
-  for (int r = 0; r < R; r++)
+  for (int r = 0; r < R && !is_long(format); r++)
     for (int h = 0; h < 2; h++) rows.sums[r][h] = _mm256_loadu_ps(sums + (size_t)r * sums_stride + 8 * h);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
-    __m256 parts[4][2];
-    for (size_t i = 0; i < scale_floats(format) / 16; i++)
-      for (size_t h = 0; h < 2; h++) parts[i][h] = _mm256_loadu_ps(scales + 16 * i + 8 * h);
-    add_block(R, EXPANDED, format, codes, parts, b, &rows);
+  size_t step = is_long(format) ? 8 : 1;
+  for (size_t first = 0; first < count; first += step) {
+    if (is_long(format)) clear_sums(R, 2, &rows);
+    for (size_t b = first; b < first + step; b++, codes += 512) {
+      __m256 parts[2][2];
+      expanded_scales(format, scales, b - first, parts);
+      add_block(R, EXPANDED, format, codes, parts, b, &rows);
+    }
+    if (is_long(format)) end_long_block(R, 2, 0, EXPANDED, format, scales, first, &rows, sums, sums_stride);
+    scales += scale_floats(format, step);
   }
-  for (int r = 0; r < R; r++)
+  for (int r = 0; r < R && !is_long(format); r++)
     for (int h = 0; h < 2; h++) _mm256_storeu_ps(sums + (size_t)r * sums_stride + 8 * h, rows.sums[r][h]);
 }
 

@@ -1,8 +1,9 @@
-/* GGUF block weights x int8 activations per 32, NEON with dot products.
+/* GGUF block weights x int8 activations per 32 or 256, NEON with dot products.
  *
  * Per block of 32, row and column:  i = sum_k code * a - zero * sum_k a  (exact);  s = fma(i, scale * da, s);
- * with an offset also               s = fma(offset, da * sum_k a, s).   Q6_K and Q3_K do the first line
- * per half block of 16, Q2_K both.
+ * with an offset also               s = fma(offset, da * sum_k a, s).
+ * Blocks of 256 sum t first: per block of 32 (Q6_K, Q3_K and Q2_K per half of it)  t = fma(i, scale, t);
+ * with minima then  t = fma(sum of minimum * sum_k a, exact, by smlal; -m, t);  in the end  s = fma(t, da, s).
  * Every path does these steps in this order, so a row's result does not depend on the rows beside it.
  *
  * gemv    1 to 3 rows x 16 columns from packed bytes, 4 columns (one vector) at a time: up to 12 float sums, 6 vectors of
@@ -20,8 +21,18 @@
 #pragma clang attribute push(TENFOLD_NEON, apply_to = function)
 #include "blocks_neon.h"
 
-TENFOLD_INLINE float32x4_t add_scaled(float32x4_t sum, int32x4_t integer, float32x4_t scale, float da) {
-  return vfmaq_f32(sum, vcvtq_f32_s32(integer), vmulq_n_f32(scale, da));
+/// One step of the float sum, in a block of 256 without the activations' scale.
+TENFOLD_INLINE float32x4_t add_scaled(
+  tenfold_block_format format, float32x4_t sum, int32x4_t integer, float32x4_t scale, float da) {
+  return vfmaq_f32(sum, vcvtq_f32_s32(integer), is_long(format) ? scale : vmulq_n_f32(scale, da));
+}
+
+/// The minima of a block of 256 times the sums of a row's activations, of four columns; `minima` are [run][stride].
+TENFOLD_INLINE float32x4_t add_minima(
+  tenfold_block_format format, float32x4_t sum, const int16x4_t *minima, const int16_t *sums, float32x4_t scale) {
+  int32x4_t products = vdupq_n_s32(0);
+  for (int run = 0; run < minimum_count(format); run++) products = vmlal_n_s16(products, minima[run], sums[run]);
+  return vfmaq_f32(sum, vcvtq_f32_s32(products), scale);
 }
 
 TENFOLD_INLINE void gemv_of(
@@ -33,16 +44,21 @@ TENFOLD_INLINE void gemv_of(
   size_t stride = view->value_stride, next = view->block_stride, at = row * next;
   const float *da = view->scales + at, *da_sums = view->scaled_sums + at;
   const int32_t *negated = view->negated_sums + 2 * at;
+  // Of a block of 256 these are its own sums; the row's are in memory then.
   float32x4_t sum[3][4];
+  sums += row * sums_stride;
   for (int r = 0; r < R; r++)
-    for (int h = 0; h < 4; h++) sum[r][h] = vdupq_n_f32(0);
+    for (int h = 0; h < 4; h++) {
+      sum[r][h] = vdupq_n_f32(0);
+      if (is_long(format)) vst1q_f32(sums + (size_t)r * sums_stride + 4 * h, sum[r][h]);
+    }
   for (size_t b = 0; b < blocks; b++, block += code_bytes(bits), x += 32) {
     int8x16_t a[3][2];
     for (int r = 0; r < R; r++)
       for (int i = 0; i < 2; i++) a[r][i] = vld1q_s8(x + (size_t)r * stride + 16 * i);
 #pragma clang loop unroll(full)
     for (int h = 0; h < 4; h++) {
-      float32x4_t scales[4];
+      float32x4_t scales[2];
       int32x4_t integer[3][2];
       for (int r = 0; r < R; r++) {
         integer[r][0] = vdupq_n_s32(first_sum(format, negated + 2 * ((size_t)r * next + b), 0));
@@ -62,19 +78,31 @@ TENFOLD_INLINE void gemv_of(
 #undef QUAD
       block_scales(format, panel, b, h, scales);
       for (int r = 0; r < R; r++) {
-        sum[r][h] = add_scaled(sum[r][h], integer[r][0], scales[0], da[(size_t)r * next + b]);
-        if (kind >= HALVES) sum[r][h] = add_scaled(sum[r][h], integer[r][1], scales[1], da[(size_t)r * next + b]);
-        for (int t = 0; kind == OFFSET_HALVES && t < 2; t++)
-          sum[r][h] = vfmaq_n_f32(
-            sum[r][h], scales[2 + t],
-            scaled_half_sum(da[(size_t)r * next + b], negated + 2 * ((size_t)r * next + b), t));
+        float scale = da[(size_t)r * next + b];
+        for (int t = 0; t < parts_of(format); t++)
+          sum[r][h] = add_scaled(format, sum[r][h], integer[r][t], scales[t], scale);
         if (kind == OFFSET) sum[r][h] = vfmaq_n_f32(sum[r][h], scales[1], da_sums[(size_t)r * next + b]);
         if (R > 1 || kind >= HALVES) IN_ORDER(sum[r][h]);
       }
     }
+    if (!is_long(format) || b % 8 != 7) continue;
+    const uint8_t *super = panel + b / 8 * 320;
+    for (int h = 0; h < 4; h++) {
+      int16x4_t minima[16];
+      for (int run = 0; run < minimum_count(format); run++) minima[run] = minima_of(format, super, h, run);
+      for (int r = 0; r < R; r++) {
+        size_t first = at + (size_t)r * next + b - 7;
+        if (has_minima(format))
+          sum[r][h] = add_minima(
+            format, sum[r][h], minima, sums_of_runs(format, view, first), minimum_scale(super, h));
+        float *target = sums + (size_t)r * sums_stride + 4 * h;
+        vst1q_f32(target, vfmaq_n_f32(vld1q_f32(target), sum[r][h], view->scales[first]));
+        sum[r][h] = vdupq_n_f32(0);
+      }
+    }
   }
-  for (int r = 0; r < R; r++)
-    for (int h = 0; h < 4; h++) vst1q_f32(sums + (row + (size_t)r) * sums_stride + 4 * h, sum[r][h]);
+  for (int r = 0; r < R && !is_long(format); r++)
+    for (int h = 0; h < 4; h++) vst1q_f32(sums + (size_t)r * sums_stride + 4 * h, sum[r][h]);
 }
 
 /// All row counts of one format; a panel is read again, from the cache, for every 3 rows.
@@ -95,26 +123,48 @@ TENFOLD_INLINE void expand_of(
   float *scales) {
   int bits = bits_of(format);
   const uint8_t *block = panel + tenfold_block_scale_bytes(format, 32 * blocks) + first * code_bytes(bits);
-  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512, scales += scale_floats(format))
+  for (size_t b = 0; b < count; b++, block += code_bytes(bits), codes += 512)
     for (int h = 0; h < 4; h++) {
-      float32x4_t parts[4];
-      block_scales(format, panel, first + b, h, parts);
-      for (size_t i = 0; i < scale_floats(format) / 16; i++) vst1q_f32(scales + 16 * i + 4 * h, parts[i]);
+      expand_scales(format, panel, first, b, h, scales);
 #pragma clang loop unroll(full)
       for (int q = 0; q < 8; q++)
         vst1q_u8(codes + 64 * q + 16 * h, vreinterpretq_u8_s8(quad_codes(bits, block, h, q)));
     }
 }
 
-/// R rows x 8 columns of expanded blocks; `codes`, `scales` and `sums` are those of the first of the 8 columns.
+/// Ends a block of 256 whose last block of 32 is b: R rows x 8 columns, from `column` of the panel on.
+TENFOLD_INLINE void end_long_block(
+  int R, tenfold_block_format format, const float *super, size_t column, const tenfold_block_activations *view,
+  size_t row, size_t b, float32x4_t sum[4][2], float *sums, size_t sums_stride) {
+  for (size_t v = 0; v < 2; v++) {
+    int16x4_t minima[16];
+    const int16_t *stored = expanded_minima(format, super) + column + 4 * v;
+    for (int run = 0; run < minimum_count(format); run++) minima[run] = vld1_s16(stored + 16 * run);
+    for (int r = 0; r < R; r++) {
+      size_t first = (row + (size_t)r) * view->block_stride + b - 7;
+      if (has_minima(format))
+        sum[r][v] = add_minima(
+          format, sum[r][v], minima, sums_of_runs(format, view, first),
+          vld1q_f32(super + minimum_scale_at(format) + column + 4 * v));
+      float *target = sums + (size_t)r * sums_stride + 4 * v;
+      vst1q_f32(target, vfmaq_n_f32(vld1q_f32(target), sum[r][v], view->scales[first]));
+      sum[r][v] = vdupq_n_f32(0);
+    }
+  }
+}
+
+/// R rows x 8 columns of expanded blocks; `codes` and `sums` are those of the first of the 8 columns, `column` of the panel.
 TENFOLD_INLINE void tile_of(
-  int R, tenfold_block_format format, const uint8_t *codes, const float *scales, size_t count,
+  int R, tenfold_block_format format, const uint8_t *codes, const float *scales, size_t column, size_t count,
   const tenfold_block_activations *view, size_t row, float *sums, size_t sums_stride) {
   int kind = kind_of(format);
   float32x4_t sum[4][2];
   for (int r = 0; r < R; r++)
-    for (int v = 0; v < 2; v++) sum[r][v] = vld1q_f32(sums + (size_t)r * sums_stride + 4 * v);
-  for (size_t b = 0; b < count; b++, codes += 512, scales += scale_floats(format)) {
+    for (int v = 0; v < 2; v++)
+      sum[r][v] = is_long(format) ? vdupq_n_f32(0) : vld1q_f32(sums + (size_t)r * sums_stride + 4 * v);
+  for (size_t b = 0; b < count; b++, codes += 512) {
+    const float *super = scales + scale_floats(format, is_long(format) ? b / 8 * 8 : b);
+    const float *part = super + column + (is_long(format) ? 16 * (size_t)parts_of(format) * (b % 8) : 0);
     int32x4_t integer[4][2];
     for (int r = 0; r < R; r++) {
       size_t at = (row + (size_t)r) * view->block_stride + b;
@@ -133,7 +183,7 @@ TENFOLD_INLINE void tile_of(
   for (int r = 0; r < R; r++) \
     for (int v = 0; v < 2; v++) \
       sum[r][v] = add_scaled( \
-        sum[r][v], integer[r][v], vld1q_f32(scales + 16 * I + 4 * v), \
+        format, sum[r][v], integer[r][v], vld1q_f32(part + 16 * I + 4 * v), \
         view->scales[(row + (size_t)r) * view->block_stride + b]);
     LOAD(0)
     QUAD(0) QUAD(1) QUAD(2) QUAD(3)
@@ -154,19 +204,15 @@ TENFOLD_INLINE void tile_of(
 #undef LOAD
 #undef QUAD
 #undef FLOATS
-    for (int t = 0; kind == OFFSET_HALVES && t < 2; t++)
-      for (int r = 0; r < R; r++) {
-        size_t at = (row + (size_t)r) * view->block_stride + b;
-        float da_sum = scaled_half_sum(view->scales[at], view->negated_sums + 2 * at, t);
-        for (int v = 0; v < 2; v++) sum[r][v] = vfmaq_n_f32(sum[r][v], vld1q_f32(scales + 32 + 16 * t + 4 * v), da_sum);
-      }
     if (kind == OFFSET)
       for (int r = 0; r < R; r++)
         for (int v = 0; v < 2; v++)
           sum[r][v] = vfmaq_n_f32(
-            sum[r][v], vld1q_f32(scales + 16 + 4 * v), view->scaled_sums[(row + (size_t)r) * view->block_stride + b]);
+            sum[r][v], vld1q_f32(part + 16 + 4 * v), view->scaled_sums[(row + (size_t)r) * view->block_stride + b]);
+    if (is_long(format) && b % 8 == 7)
+      end_long_block(R, format, super, column, view, row, b, sum, sums, sums_stride);
   }
-  for (int r = 0; r < R; r++)
+  for (int r = 0; r < R && !is_long(format); r++)
     for (int v = 0; v < 2; v++) vst1q_f32(sums + (size_t)r * sums_stride + 4 * v, sum[r][v]);
 }
 
@@ -175,7 +221,7 @@ TENFOLD_INLINE void tiles_of(
   tenfold_block_format format, const uint8_t *codes, const float *scales, size_t count,
   const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride) {
 #define TILE(R) \
-  tile_of(R, format, codes + 32 * h, scales + 8 * h, count, view, row, sums + row * sums_stride + 8 * h, sums_stride)
+  tile_of(R, format, codes + 32 * h, scales, 8 * h, count, view, row, sums + row * sums_stride + 8 * h, sums_stride)
   for (size_t h = 0; h < 2; h++) {
     size_t row = 0;
     for (; row + 4 <= rows; row += 4) TILE(4);

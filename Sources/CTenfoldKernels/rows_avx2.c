@@ -86,31 +86,56 @@ static void quantize_row(const float *x, size_t k, size_t padded, int8_t *values
   *negated_sum = -sum_of(sum);
 }
 
+/// The codes of 32 values; minus their sum and minus that of the first half.
+TENFOLD_INLINE void put_block(const __m256 x[4], float inverse, int8_t *values, int32_t *negated_sums) {
+  __m256i bytes = _mm256_setzero_si256();
+  if (inverse != 0) {
+    __m256i codes[4];
+    for (int i = 0; i < 4; i++) codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(x[i], _mm256_set1_ps(inverse)));
+    bytes = narrow32(codes);
+  }
+  _mm256_storeu_si256((__m256i *)(void *)values, bytes);
+  // Four sums of 4 in each half, then both halves at once.
+  __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
+  __m128i sums = _mm_hadd_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1));
+  sums = _mm_hadd_epi32(sums, sums);
+  int32_t first = _mm_cvtsi128_si32(sums);
+  negated_sums[0] = -(first + _mm_extract_epi32(sums, 1));
+  negated_sums[1] = -first;
+}
+
 static void quantize_blocks(
   const float *x, size_t k, int8_t *values, float *scales, float *scaled_sums, int32_t *negated_sums) {
   for (size_t b = 0; b < k / 32; b++, x += 32, values += 32) {
     __m256 part[4];
-    __m256i largest = _mm256_setzero_si256(), bytes = largest;
+    __m256i largest = _mm256_setzero_si256();
     float inverse;
     for (int i = 0; i < 4; i++) {
       part[i] = _mm256_loadu_ps(x + 8 * i);
       largest = _mm256_max_epu32(largest, magnitude(part[i]));
     }
     tenfold_activation_scale(largest_of(largest), scales + b, &inverse);
-    if (inverse != 0) {
-      __m256i codes[4];
-      for (int i = 0; i < 4; i++) codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(part[i], _mm256_set1_ps(inverse)));
-      bytes = narrow32(codes);
+    put_block(part, inverse, values, negated_sums + 2 * b);
+    scaled_sums[b] = scales[b] * (float)-negated_sums[2 * b];
+  }
+}
+
+static void quantize_long_blocks(
+  const float *x, size_t k, int8_t *values, float *scales, int16_t *half_sums, int16_t *block_sums,
+  int32_t *negated_sums) {
+  float inverse = 0;
+  for (size_t b = 0; b < k / 32; b++, x += 32, values += 32) {
+    if (b % 8 == 0) {
+      __m256i largest = _mm256_setzero_si256();
+      for (size_t i = 0; i < 256; i += 8) largest = _mm256_max_epu32(largest, magnitude(_mm256_loadu_ps(x + i)));
+      float scale;
+      tenfold_activation_scale(largest_of(largest), &scale, &inverse);
+      _mm256_storeu_ps(scales + b, _mm256_set1_ps(scale));
     }
-    _mm256_storeu_si256((__m256i *)(void *)values, bytes);
-    // Four sums of 4 in each half, then both halves at once.
-    __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
-    __m128i sums = _mm_hadd_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1));
-    sums = _mm_hadd_epi32(sums, sums);
-    int32_t first = _mm_cvtsi128_si32(sums), whole = first + _mm_extract_epi32(sums, 1);
-    negated_sums[2 * b] = -whole;
-    negated_sums[2 * b + 1] = -first;
-    scaled_sums[b] = scales[b] * (float)whole;
+    const __m256 part[4] = {
+      _mm256_loadu_ps(x), _mm256_loadu_ps(x + 8), _mm256_loadu_ps(x + 16), _mm256_loadu_ps(x + 24)};
+    put_block(part, inverse, values, negated_sums + 2 * b);
+    tenfold_short_sums(negated_sums + 2 * b, half_sums + 2 * b, block_sums + b);
   }
 }
 
@@ -244,6 +269,6 @@ static void finish_i8(
 #pragma clang attribute pop
 
 const tenfold_row_kernels tenfold_rows_avx2 = {
-  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .finish_float = finish_float,
-  .finish_i8 = finish_i8};
+  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .quantize_long_blocks = quantize_long_blocks,
+  .finish_float = finish_float, .finish_i8 = finish_i8};
 #endif

@@ -141,6 +141,39 @@ static void quantize_blocks(
     quantize_block(x + 32 * b, values + 32 * b, scales + b, scaled_sums + b, negated_sums + 2 * b);
 }
 
+static void quantize_long_blocks(
+  const float *x, size_t k, int8_t *values, float *scales, int16_t *half_sums, int16_t *block_sums,
+  int32_t *negated_sums) {
+  for (size_t b = 0; b < k / 32; b += 8) {
+    __m512i largest[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (size_t i = 0; i < 16; i++)
+      largest[i % 2] = _mm512_max_epu32(largest[i % 2], magnitude(_mm512_loadu_ps(x + 32 * b + 16 * i)));
+    float scale, inverse;
+    tenfold_activation_scale(_mm512_reduce_max_epu32(_mm512_max_epu32(largest[0], largest[1])), &scale, &inverse);
+    _mm256_storeu_ps(scales + b, _mm256_set1_ps(scale));
+    for (size_t four = b; four < b + 8; four += 4) {
+      __m512i bytes[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+      for (size_t i = 0; i < 2; i++) {
+        __m512i codes[4];
+        for (size_t j = 0; j < 4; j++)
+          codes[j] = codes_of(_mm512_loadu_ps(x + 32 * four + 64 * i + 16 * j), _mm512_set1_ps(inverse));
+        // What isn't finite has an inverse of 0, and times that no number.
+        if (inverse != 0) bytes[i] = packed_codes(codes);
+        _mm512_storeu_si512(values + 32 * four + 64 * i, bytes[i]);
+      }
+      __m128i first, second, none = _mm_setzero_si128();
+      sums_of(bytes, &first, &second);
+      __m128i whole = _mm_add_epi32(first, second);
+      __m128i negated = _mm_sub_epi32(none, whole), negated_first = _mm_sub_epi32(none, first);
+      _mm_storeu_si128((__m128i *)(void *)(negated_sums + 2 * four), _mm_unpacklo_epi32(negated, negated_first));
+      _mm_storeu_si128((__m128i *)(void *)(negated_sums + 2 * four + 4), _mm_unpackhi_epi32(negated, negated_first));
+      __m128i halves = _mm_packs_epi32(_mm_unpacklo_epi32(first, second), _mm_unpackhi_epi32(first, second));
+      _mm_storeu_si128((__m128i *)(void *)(half_sums + 2 * four), halves);
+      _mm_storel_epi64((__m128i *)(void *)(block_sums + four), _mm_packs_epi32(whole, none));
+    }
+  }
+}
+
 TENFOLD_INLINE __m512 exponential(__m512 x) {
   x = _mm512_min_ps(_mm512_set1_ps(88.7f), _mm512_max_ps(_mm512_set1_ps(-103.0f), x));
   __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 8);
@@ -237,6 +270,6 @@ static void finish_i8(
 #pragma clang attribute pop
 
 const tenfold_row_kernels tenfold_rows_avx512vnni = {
-  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .finish_float = finish_float,
-  .finish_i8 = finish_i8};
+  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .quantize_long_blocks = quantize_long_blocks,
+  .finish_float = finish_float, .finish_i8 = finish_i8};
 #endif

@@ -68,28 +68,46 @@ static void quantize_row(const float *x, size_t k, size_t padded, int8_t *values
   *negated_sum = -vaddvq_s32(sum);
 }
 
+/// The codes of 32 values; minus their sum and minus that of the first half.
+TENFOLD_INLINE void put_block(const float *x, float inverse, int8_t *values, int32_t *negated_sums) {
+  int8x16_t bytes[2] = {vdupq_n_s8(0), vdupq_n_s8(0)};
+  for (int i = 0; i < 2 && inverse != 0; i++)
+    bytes[i] = narrow(
+      codes_of(vld1q_f32(x + 16 * i), inverse), codes_of(vld1q_f32(x + 16 * i + 4), inverse),
+      codes_of(vld1q_f32(x + 16 * i + 8), inverse), codes_of(vld1q_f32(x + 16 * i + 12), inverse));
+  vst1q_s8(values, bytes[0]);
+  vst1q_s8(values + 16, bytes[1]);
+  int32_t first = vaddlvq_s8(bytes[0]);
+  negated_sums[0] = -(first + vaddlvq_s8(bytes[1]));
+  negated_sums[1] = -first;
+}
+
+/// The scale of `count` values, a multiple of 4, and its inverse.
+TENFOLD_INLINE void scale_of(const float *x, size_t count, float *scale, float *inverse) {
+  uint32x4_t largest = vdupq_n_u32(0);
+  for (size_t i = 0; i < count; i += 4) largest = vmaxq_u32(largest, magnitude(vld1q_f32(x + i)));
+  tenfold_activation_scale(vmaxvq_u32(largest), scale, inverse);
+}
+
 static void quantize_blocks(
   const float *x, size_t k, int8_t *values, float *scales, float *scaled_sums, int32_t *negated_sums) {
   for (size_t b = 0; b < k / 32; b++, x += 32, values += 32) {
-    float32x4_t part[8];
-    uint32x4_t largest = vdupq_n_u32(0);
     float inverse;
-    for (int i = 0; i < 8; i++) {
-      part[i] = vld1q_f32(x + 4 * i);
-      largest = vmaxq_u32(largest, magnitude(part[i]));
-    }
-    tenfold_activation_scale(vmaxvq_u32(largest), scales + b, &inverse);
-    int8x16_t bytes[2] = {vdupq_n_s8(0), vdupq_n_s8(0)};
-    for (int i = 0; i < 2 && inverse != 0; i++)
-      bytes[i] = narrow(
-        codes_of(part[4 * i], inverse), codes_of(part[4 * i + 1], inverse), codes_of(part[4 * i + 2], inverse),
-        codes_of(part[4 * i + 3], inverse));
-    vst1q_s8(values, bytes[0]);
-    vst1q_s8(values + 16, bytes[1]);
-    int32_t first = vaddlvq_s8(bytes[0]), whole = first + vaddlvq_s8(bytes[1]);
-    negated_sums[2 * b] = -whole;
-    negated_sums[2 * b + 1] = -first;
-    scaled_sums[b] = scales[b] * (float)whole;
+    scale_of(x, 32, scales + b, &inverse);
+    put_block(x, inverse, values, negated_sums + 2 * b);
+    scaled_sums[b] = scales[b] * (float)-negated_sums[2 * b];
+  }
+}
+
+static void quantize_long_blocks(
+  const float *x, size_t k, int8_t *values, float *scales, int16_t *half_sums, int16_t *block_sums,
+  int32_t *negated_sums) {
+  float inverse = 0;
+  for (size_t b = 0; b < k / 32; b++, x += 32, values += 32) {
+    if (b % 8 == 0) scale_of(x, 256, scales + b, &inverse);
+    else scales[b] = scales[b - 1];
+    put_block(x, inverse, values, negated_sums + 2 * b);
+    tenfold_short_sums(negated_sums + 2 * b, half_sums + 2 * b, block_sums + b);
   }
 }
 
@@ -159,6 +177,6 @@ static void finish_i8(
 #pragma clang attribute pop
 
 const tenfold_row_kernels tenfold_rows_neon = {
-  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .finish_float = finish_float,
-  .finish_i8 = finish_i8};
+  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .quantize_long_blocks = quantize_long_blocks,
+  .finish_float = finish_float, .finish_i8 = finish_i8};
 #endif

@@ -47,6 +47,20 @@ static void quantize_blocks(
   }
 }
 
+static void quantize_long_blocks(
+  const float *x, size_t k, int8_t *values, float *scales, int16_t *half_sums, int16_t *block_sums,
+  int32_t *negated_sums) {
+  float inverse = 0;
+  for (size_t b = 0; b < k / 32; b++) {
+    if (b % 8 == 0) scale_of(x + 32 * b, 256, scales + b, &inverse);
+    else scales[b] = scales[b - 1];
+    int32_t first = codes_of(x + 32 * b, 16, inverse, values + 32 * b);
+    negated_sums[2 * b] = first + codes_of(x + 32 * b + 16, 16, inverse, values + 32 * b + 16);
+    negated_sums[2 * b + 1] = first;
+    tenfold_short_sums(negated_sums + 2 * b, half_sums + 2 * b, block_sums + b);
+  }
+}
+
 static float finish(float s, size_t row, size_t column, const tenfold_epilogue *e) {
   if (e->bias) s += e->bias[column];
   if (e->activation == TENFOLD_ACTIVATION_GELU) s = 0.5f * s * (1.0f + erff(s * 0.70710678118654752f));
@@ -78,5 +92,5 @@ static void finish_i8(
 }
 
 const tenfold_row_kernels tenfold_rows_portable = {
-  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .finish_float = finish_float,
-  .finish_i8 = finish_i8};
+  .quantize_row = quantize_row, .quantize_blocks = quantize_blocks, .quantize_long_blocks = quantize_long_blocks,
+  .finish_float = finish_float, .finish_i8 = finish_i8};

@@ -14,11 +14,16 @@ typedef struct problem {
 
 enum { RANDOM, HIGHEST, LOWEST };
 
+/// Blocks of 32 that a call takes at least, and that share a scale of the activations.
+static size_t step_of(tenfold_block_format format) { return file_formats[format].elements / 32; }
+
 static void make_activations(problem *p, int pattern) {
   size_t blocks = p->k / 32, stride = p->k + 64 * (p->rows % 2);
+  bool is_long = step_of(p->format) == 8;
   int8_t *values = guarded(p->rows * stride);
-  float *scales = guarded_floats(p->rows * blocks), *scaled = guarded_floats(p->rows * blocks);
+  float *scales = guarded_floats(p->rows * blocks), *scaled = guarded_floats(is_long ? 0 : p->rows * blocks);
   int32_t *negated = guarded(p->rows * blocks * 8);
+  int16_t *halves = guarded(is_long ? p->rows * blocks * 4 : 0), *whole = guarded(is_long ? p->rows * blocks * 2 : 0);
   memset(values, 0, p->rows * stride);
   for (size_t r = 0; r < p->rows; r++)
     for (size_t b = 0; b < blocks; b++) {
@@ -29,12 +34,56 @@ static void make_activations(problem *p, int pattern) {
         sums[j / 16] += value;
       }
       size_t at = r * blocks + b;
-      scales[at] = fabsf(unit()) / 64;
-      scaled[at] = scales[at] * (float)(sums[0] + sums[1]);
+      scales[at] = is_long && b % 8 > 0 ? scales[at - 1] : fabsf(unit()) / 64;
       negated[2 * at] = -(sums[0] + sums[1]);
       negated[2 * at + 1] = -sums[0];
+      if (is_long) {
+        for (int half = 0; half < 2; half++) halves[2 * at + (size_t)half] = (int16_t)sums[half];
+        whole[at] = (int16_t)(sums[0] + sums[1]);
+      } else {
+        scaled[at] = scales[at] * (float)(sums[0] + sums[1]);
+      }
     }
-  p->view = (tenfold_block_activations){values, scales, scaled, negated, stride, blocks};
+  p->view = (tenfold_block_activations){
+    .values = values, .scales = scales, .scaled_sums = scaled, .negated_sums = negated, .half_sums = halves,
+    .block_sums = whole, .value_stride = stride, .block_stride = blocks};
+}
+
+/// The activations from a row and a block on.
+static tenfold_block_activations view_at(const problem *p, size_t row, size_t block) {
+  tenfold_block_activations view = p->view;
+  size_t at = row * view.block_stride + block;
+  view.values += row * view.value_stride + 32 * block;
+  view.scales += at;
+  view.negated_sums += 2 * at;
+  if (step_of(p->format) == 8) view.half_sums += 2 * at, view.block_sums += at;
+  else view.scaled_sums += at;
+  return view;
+}
+
+/// What a run of codes that share a scale gives.
+typedef struct run_sums {
+  int32_t integer, activations, minimum;
+  float scale, offset;
+} run_sums;
+
+/// The sums of the run that begins at element `first`; adds to the exact result and the magnitude of its terms.
+static run_sums sums_of_run(
+  const problem *p, size_t r, const uint8_t *row, size_t first, double *exact, double *magnitude) {
+  run_sums sums = {0};
+  double da = p->view.scales[r * p->view.block_stride + first / 32];
+  for (size_t k = first; k < first + file_formats[p->format].run; k++) {
+    file_element e = element_at(p->format, row, k);
+    int value = p->view.values[r * p->view.value_stride + k];
+    sums.integer += e.code * value;
+    sums.activations += value;
+    sums.scale = e.scale;
+    sums.offset = e.offset;
+    sums.minimum = e.minimum;
+    *exact += ((double)e.scale * e.code + e.offset) * (da * value);
+    *magnitude += (fabs((double)e.scale * e.code) + fabs((double)e.offset)) * fabs(da * value);
+  }
+  return sums;
 }
 
 /// The documented sum of one output, and the same in double precision with the magnitude of its terms.
@@ -44,30 +93,25 @@ static float oracle(const problem *p, size_t r, size_t c, double *exact, double 
   bool fused = fuses(p->name);
   float sum = 0;
   *exact = *magnitude = 0;
-  for (size_t b = 0; b < p->k / 32; b++) {
-    size_t at = r * p->view.block_stride + b;
-    float da = p->view.scales[at], offsets[2] = {0, 0};
-    for (size_t first = 32 * b; first < 32 * b + 32; first += f->run) {
-      int32_t integer = 0;
-      float scale = 0;
-      for (size_t k = first; k < first + f->run; k++) {
-        file_element e = element_at(p->format, row, k);
-        int value = p->view.values[r * p->view.value_stride + k];
-        integer += e.code * value;
-        scale = e.scale;
-        offsets[k % 32 / 16] = e.offset;
-        *exact += ((double)e.scale * e.code + e.offset) * ((double)da * value);
-        *magnitude += (fabs((double)e.scale * e.code) + fabs((double)e.offset)) * fabs((double)da * value);
+  for (size_t first = 0; first < p->k; first += f->elements) {
+    size_t at = r * p->view.block_stride + first / 32;
+    float da = p->view.scales[at], total = 0, minimum_scale = 0;
+    int32_t minima = 0;
+    for (size_t k = first; k < first + f->elements; k += f->run) {
+      run_sums run = sums_of_run(p, r, row, k, exact, magnitude);
+      if (f->elements == 32) {
+        volatile float step = run.scale * da;
+        sum = multiply_add(fused, (float)run.integer, step, sum);
+        if (f->has_offset) sum = multiply_add(fused, run.offset, p->view.scaled_sums[at], sum);
+      } else {
+        total = multiply_add(fused, (float)run.integer, run.scale, total);
+        minima += run.minimum * run.activations;
+        minimum_scale = element_at(p->format, row, k).minimum_scale;
       }
-      volatile float step = scale * da;
-      sum = multiply_add(fused, (float)integer, step, sum);
     }
-    if (f->has_offset && f->run == 32) sum = multiply_add(fused, offsets[0], p->view.scaled_sums[at], sum);
-    for (size_t half = 0; f->has_offset && f->run == 16 && half < 2; half++) {
-      const int32_t *negated = p->view.negated_sums + 2 * at;
-      volatile float scaled = da * (float)(half == 0 ? -negated[1] : negated[1] - negated[0]);
-      sum = multiply_add(fused, offsets[half], scaled, sum);
-    }
+    if (f->elements == 32) continue;
+    if (f->has_offset) total = multiply_add(fused, (float)minima, -minimum_scale, total);
+    sum = multiply_add(fused, total, da, sum);
   }
   return sum;
 }
@@ -106,8 +150,9 @@ static void run_finished_gemv(const problem *p, const tenfold_backend *backend) 
 /// The first half of the blocks, then the second one with what becomes of the sums.
 static void run_finished_tile(const problem *p, const tenfold_backend *backend) {
   const tenfold_block_kernels *kernels = backend->blocks;
-  size_t blocks = p->k / 32, count = blocks - blocks / 2, floats = tenfold_block_scale_floats(p->format);
-  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * blocks * floats);
+  size_t blocks = p->k / 32, at = blocks / 2 / step_of(p->format) * step_of(p->format), count = blocks - at;
+  size_t floats = tenfold_block_scale_floats(p->format, blocks);
+  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * floats);
   uint8_t *codes = guarded(p->panels * blocks * 512);
   for (size_t i = 0; i < finish_case_count(); i++) {
     finish_case f = make_finish_case(i, p->rows, p->columns);
@@ -117,24 +162,21 @@ static void run_finished_tile(const problem *p, const tenfold_backend *backend) 
     for (size_t panel = 0; panel < p->panels; panel++)
       kernels->expand(
         p->format, p->packed + panel * p->panel_bytes, blocks, 0, blocks, codes + panel * blocks * 512,
-        scales + panel * blocks * floats);
+        scales + panel * floats);
     kernels->tile(
-      p->format, codes, blocks * 512, scales, blocks * floats, p->panels, blocks / 2, &p->view, p->rows, sums, p->width);
-    size_t at = blocks / 2;
-    tenfold_block_activations rest = {
-      p->view.values + 32 * at, p->view.scales + at, p->view.scaled_sums + at, p->view.negated_sums + 2 * at,
-      p->view.value_stride, blocks};
+      p->format, codes, blocks * 512, scales, floats, p->panels, at, &p->view, p->rows, sums, p->width);
+    tenfold_block_activations rest = view_at(p, 0, at);
     kernels->finished_tile(
-      p->format, codes + 512 * at, blocks * 512, scales + floats * at, blocks * floats, p->panels, count, &rest, p->rows,
-      sums, p->width, p->columns, f.first_row, f.first_column, &f.actual);
+      p->format, codes + 512 * at, blocks * 512, scales + tenfold_block_scale_floats(p->format, at), floats, p->panels,
+      count, &rest, p->rows, sums, p->width, p->columns, f.first_row, f.first_column, &f.actual);
     compare_finish_case(&f);
   }
 }
 
 /// All panels and rows at once, or in groups as they come; `chunk` blocks at a time.
 static void run_tile(const problem *p, const tenfold_block_kernels *kernels, size_t chunk, size_t group) {
-  size_t blocks = p->k / 32, floats = tenfold_block_scale_floats(p->format);
-  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * chunk * floats);
+  size_t blocks = p->k / 32, floats = tenfold_block_scale_floats(p->format, chunk);
+  float *sums = guarded_floats(p->rows * p->width), *scales = guarded_floats(p->panels * floats);
   uint8_t *codes = guarded(p->panels * chunk * 512);
   memset(sums, 0, p->rows * p->width * 4);
   for (size_t block = 0; block < blocks; block += chunk) {
@@ -142,14 +184,11 @@ static void run_tile(const problem *p, const tenfold_block_kernels *kernels, siz
     for (size_t panel = 0; panel < p->panels; panel++)
       kernels->expand(
         p->format, p->packed + panel * p->panel_bytes, blocks, block, count, codes + panel * chunk * 512,
-        scales + panel * chunk * floats);
+        scales + panel * floats);
     for (size_t row = 0; row < p->rows; row += group) {
-      size_t at = row * blocks + block;
-      tenfold_block_activations view = {
-        p->view.values + row * p->view.value_stride + 32 * block, p->view.scales + at, p->view.scaled_sums + at,
-        p->view.negated_sums + 2 * at, p->view.value_stride, blocks};
+      tenfold_block_activations view = view_at(p, row, block);
       kernels->tile(
-        p->format, codes, chunk * 512, scales, chunk * floats, p->panels, count, &view,
+        p->format, codes, chunk * 512, scales, floats, p->panels, count, &view,
         p->rows - row < group ? p->rows - row : group, sums + row * p->width, p->width);
     }
   }
@@ -192,8 +231,9 @@ static void check_shape(
   run_gemv(&p, kernels);
   if (kernels->finished_gemv) run_finished_gemv(&p, backend);
   if (rows > TENFOLD_TILE_ROWS || p.panels > kernels->max_panels) return;
-  run_tile(&p, kernels, 1, TENFOLD_TILE_ROWS);
-  run_tile(&p, kernels, 3, TENFOLD_TILE_ROWS);
+  size_t step = step_of(format);
+  run_tile(&p, kernels, step, TENFOLD_TILE_ROWS);
+  run_tile(&p, kernels, 3 * step, TENFOLD_TILE_ROWS);
   run_tile(&p, kernels, 16, 1 + rows / 2);
   if (kernels->finished_tile) run_finished_tile(&p, backend);
 }

@@ -73,6 +73,30 @@ static void check_blocks_of(const tenfold_backend *backend, size_t blocks, int p
   }
 }
 
+static void check_long_blocks_of(const tenfold_backend *backend, size_t blocks, int pattern) {
+  begin_case("rows %s: %zu long blocks, pattern %d", backend->name, blocks, pattern);
+  float *x = guarded_floats(256 * blocks), *scales = guarded_floats(8 * blocks);
+  int8_t *values = guarded(256 * blocks), expected[256];
+  int16_t *halves = guarded(blocks * 32), *whole = guarded(blocks * 16);
+  int32_t *negated = guarded(blocks * 64);
+  fill(x, 256 * blocks, pattern);
+  backend->rows->quantize_long_blocks(x, 256 * blocks, values, scales, halves, whole, negated);
+  for (size_t b = 0; b < 8 * blocks; b++) {
+    float scale;
+    int32_t sums[2] = {0, 0};
+    quantized(x + b / 8 * 256, 256, expected, &scale);
+    expect_bits(scales[b], scale, "scale", b, 0);
+    for (size_t j = 0; j < 32; j++) {
+      expect_equal(values[32 * b + j], expected[b % 8 * 32 + j], "values", b, j);
+      sums[j / 16] += expected[b % 8 * 32 + j];
+    }
+    for (size_t half = 0; half < 2; half++) expect_equal(halves[2 * b + half], sums[half], "half sums", b, half);
+    expect_equal(whole[b], sums[0] + sums[1], "block sums", b, 0);
+    expect_equal(negated[2 * b], -(sums[0] + sums[1]), "negated sums", b, 0);
+    expect_equal(negated[2 * b + 1], -sums[0], "negated sums", b, 1);
+  }
+}
+
 static double finished(double s, int activation) {
   if (activation == TENFOLD_ACTIVATION_GELU) return 0.5 * s * (1 + erf(s / sqrt(2.0)));
   if (activation == TENFOLD_ACTIVATION_SILU) return s / (1 + exp(-s));
@@ -153,6 +177,7 @@ void check_rows(const tenfold_backend *backend) {
   for (int pattern = 0; pattern < PATTERNS; pattern++) {
     for (size_t i = 0; i < COUNT_OF(lengths); i++) check_row(backend, lengths[i], pattern);
     for (size_t blocks = 0; blocks < 6; blocks++) check_blocks_of(backend, blocks, pattern);
+    for (size_t blocks = 0; blocks < 4; blocks++) check_long_blocks_of(backend, blocks, pattern);
   }
   for (int activation = 0; activation < 3; activation++) {
     for (int parts = 0; parts < 8; parts++)

@@ -26,7 +26,7 @@ file_element element_at(tenfold_block_format format, const uint8_t *row, size_t 
   const file_format *f = &file_formats[format];
   const uint8_t *block = row + k / f->elements * f->bytes;
   size_t j = k % f->elements, half = j / 16, low = j % 16;
-  file_element e = {0, half_float(block + f->first_half), 0};
+  file_element e = {.scale = half_float(block + f->first_half)};
   switch (format) {
   case TENFOLD_Q8_0: e.code = (int8_t)block[2 + j]; break;
   case TENFOLD_Q4_0: e.code = (block[2 + low] >> 4 * half & 15) - 8; break;
@@ -44,7 +44,9 @@ file_element element_at(tenfold_block_format format, const uint8_t *row, size_t 
     e.code = block[(format == TENFOLD_Q5_K ? 48 : 16) + part / 2 * 32 + lane] >> part % 2 * 4 & 15;
     if (format == TENFOLD_Q5_K) e.code += 16 * bit_of(block + 16, 8 * lane + part);
     e.scale *= (float)six_bits(block + 4, part);
-    e.offset = -(half_float(block + 2) * (float)six_bits(block + 4, 8 + part));
+    e.minimum = six_bits(block + 4, 8 + part);
+    e.minimum_scale = half_float(block + 2);
+    e.offset = -(e.minimum_scale * (float)e.minimum);
     break;
   }
   case TENFOLD_Q6_K: {
@@ -68,7 +70,9 @@ file_element element_at(tenfold_block_format format, const uint8_t *row, size_t 
     // 16 pairs of scale and minimum, 256 codes, the scale of all and the minimum of all.
     e.code = block[16 + j / 128 * 32 + j % 32] >> j % 128 / 32 * 2 & 3;
     e.scale *= (float)(block[j / 16] & 15);
-    e.offset = -(half_float(block + 82) * (float)(block[j / 16] >> 4));
+    e.minimum = block[j / 16] >> 4;
+    e.minimum_scale = half_float(block + 82);
+    e.offset = -(e.minimum_scale * (float)e.minimum);
     break;
   }
   }

@@ -3,10 +3,13 @@
 #pragma once
 #include "harness.h"
 
-/// One element of a row: w = scale * code + offset. The code is signed: what stands for zero is taken off already.
+/// One element of a row: w = scale * code + offset. The code is signed: what stands for zero is taken off already. In blocks
+/// of 256 the offset is -minimum_scale * minimum.
 typedef struct file_element {
   int code;
   float scale, offset;
+  int minimum;
+  float minimum_scale;
 } file_element;
 
 /// What the whole format is like.

@@ -34,6 +34,7 @@ static const product products[] = {
 static int8_t values[MOST_ROWS * K];
 static float row_scales[MOST_ROWS * BLOCKS], scaled_sums[MOST_ROWS * BLOCKS];
 static int32_t negated_sums[2 * MOST_ROWS * BLOCKS];
+static int16_t half_sums[2 * MOST_ROWS * BLOCKS], block_sums[MOST_ROWS * BLOCKS];
 static float float_sums[MOST_ROWS * 16 * PANELS];
 static int32_t integer_sums[MOST_ROWS * 16 * PANELS];
 // Zeros do: no path depends on what the numbers are.
@@ -59,29 +60,37 @@ static void run_i8(const tenfold_i8_kernels *kernels, const uint8_t *packed, siz
         16 * PANELS, rows == FEW_ROWS && panel + group < PANELS ? packed + (panel + group) * panel_bytes : NULL);
 }
 
+/// The activations from a row on.
+static tenfold_block_activations view_of(size_t row) {
+  size_t at = row * BLOCKS;
+  return (tenfold_block_activations){
+    .values = values + row * K, .scales = row_scales + at, .scaled_sums = scaled_sums + at,
+    .negated_sums = negated_sums + 2 * at, .half_sums = half_sums + 2 * at, .block_sums = block_sums + at,
+    .value_stride = K, .block_stride = BLOCKS};
+}
+
 /// As BlockLinearLayer calls kernels that leave their sums to it: one row or a few straight from the packed bytes, more from blocks unpacked once.
 static void run_blocks(
   const tenfold_block_kernels *kernels, tenfold_block_format format, const uint8_t *packed, size_t panel_bytes,
   size_t rows, uint8_t *codes, float *scales) {
-  tenfold_block_activations view = {values, row_scales, scaled_sums, negated_sums, K, BLOCKS};
+  tenfold_block_activations view = view_of(0);
+  size_t floats = tenfold_block_scale_floats(format, BLOCKS);
   for (size_t panel = 0; panel < PANELS; panel++) {
     if (rows <= FEW_ROWS) {
       kernels->gemv(format, packed + panel * panel_bytes, BLOCKS, &view, rows, float_sums + 16 * panel, 16 * PANELS);
       continue;
     }
     kernels->expand(
-      format, packed + panel * panel_bytes, BLOCKS, 0, BLOCKS, codes + panel * BLOCKS * 512, scales + panel * BLOCKS * 32);
+      format, packed + panel * panel_bytes, BLOCKS, 0, BLOCKS, codes + panel * BLOCKS * 512, scales + panel * floats);
   }
   size_t tile_rows = kernels->tile_rows ? kernels->tile_rows : TENFOLD_TILE_ROWS;
   for (size_t panel = 0; rows > FEW_ROWS && panel < PANELS; panel += kernels->max_panels)
     for (size_t row = 0; row < rows; row += tile_rows) {
-      size_t panels = PANELS - panel < kernels->max_panels ? PANELS - panel : kernels->max_panels, at = row * BLOCKS;
-      tenfold_block_activations rows_view = {
-        values + row * K, row_scales + at, scaled_sums + at, negated_sums + 2 * at, K, BLOCKS};
+      size_t panels = PANELS - panel < kernels->max_panels ? PANELS - panel : kernels->max_panels;
+      tenfold_block_activations rows_view = view_of(row);
       kernels->tile(
-        format, codes + panel * BLOCKS * 512, BLOCKS * 512, scales + panel * BLOCKS * 32, BLOCKS * 32, panels, BLOCKS,
-        &rows_view, rows - row < tile_rows ? rows - row : tile_rows, float_sums + row * 16 * PANELS + 16 * panel,
-        16 * PANELS);
+        format, codes + panel * BLOCKS * 512, BLOCKS * 512, scales + panel * floats, floats, panels, BLOCKS, &rows_view,
+        rows - row < tile_rows ? rows - row : tile_rows, float_sums + row * 16 * PANELS + 16 * panel, 16 * PANELS);
     }
 }
 
@@ -96,9 +105,9 @@ __attribute__((noinline)) void measured_product(
 
 static int run(const tenfold_backend *backend, const product *p) {
   uint8_t *codes = aligned(PANELS * BLOCKS * 512);
-  float *scales = aligned(PANELS * BLOCKS * 32 * sizeof(float));
   bool is_block = p->format >= 0;
   tenfold_block_format format = (tenfold_block_format)(is_block ? p->format : 0);
+  float *scales = aligned(PANELS * tenfold_block_scale_floats(format, BLOCKS) * sizeof(float));
   size_t panel_bytes = is_block ? tenfold_block_panel_bytes(format, K) : 64 + K / 4 * 64;
   uint8_t *packed = aligned(PANELS * panel_bytes);
   for (size_t panel = 0; panel < PANELS; panel++) {

@@ -50,6 +50,35 @@ struct ActivationsTests {
     }
   }
 
+  @Test("per block of 256 carry one scale and the sums of their parts", arguments: InstructionSet.available)
+  func longBlocks(set: InstructionSet) throws {
+    var generator = SeededGenerator(5)
+    let x = (0..<768).map { index in index < 256 ? 0 : generator.unit() }
+    let activations = try Activations(capacity: 1, width: 768, instructionSet: set)
+    try activations.quantize(x.span, rows: 1, width: 768, as: .int8PerBlock256)
+    for long in 0..<3 {
+      let values = x[long * 256..<(long + 1) * 256]
+      let largest = values.map(\.magnitude).max() ?? 0
+      let codes = values.map { largest == 0 ? 0 : Int8(($0 * (127 / largest)).rounded(.toNearestOrEven)) }
+      #expect((0..<256).map { unsafe activations.values[long * 256 + $0] } == codes)
+      for part in 0..<8 {
+        let block = long * 8 + part
+        let halves = [0, 16].map { start in
+          codes[part * 32 + start..<part * 32 + start + 16].reduce(0) { $0 + Int($1) }
+        }
+        #expect(unsafe activations.scales[block] == largest / 127)
+        #expect(unsafe activations.halfSums[2 * block] == halves[0])
+        #expect(unsafe activations.halfSums[2 * block + 1] == halves[1])
+        #expect(unsafe activations.blockSums[block] == halves[0] + halves[1])
+        #expect(unsafe activations.negatedSums[2 * block] == -halves[0] - halves[1])
+        #expect(unsafe activations.negatedSums[2 * block + 1] == -halves[0])
+      }
+    }
+    #expect(throws: KernelError.self) {
+      try activations.quantize(x.span, rows: 1, width: 288, as: .int8PerBlock256)
+    }
+  }
+
   @Test("turn values that are not finite into a NaN scale", arguments: InstructionSet.available)
   func notFinite(set: InstructionSet) throws {
     for bad in [Float.nan, .infinity, -.infinity] {
@@ -59,6 +88,11 @@ struct ActivationsTests {
       try activations.quantize(x.span, rows: 1, width: 64, as: .int8PerBlock32)
       #expect(unsafe activations.scales[0] == 1.0 / 127)
       #expect(unsafe activations.scales[1].isNaN)
+      let long = (0..<512).map { $0 == 300 ? bad : Float(1) }
+      let longActivations = try Activations(capacity: 1, width: 512, instructionSet: set)
+      try longActivations.quantize(long.span, rows: 1, width: 512, as: .int8PerBlock256)
+      #expect(unsafe longActivations.scales[0] == 1.0 / 127 && longActivations.scales[7] == 1.0 / 127)
+      #expect(unsafe longActivations.scales[8].isNaN && longActivations.scales[15].isNaN)
       try activations.quantize(x.span, rows: 1, width: 64, as: .int8PerRow)
       #expect(unsafe activations.scales[0].isNaN)
     }

@@ -124,20 +124,26 @@ struct FusedOutputTests {
     formats
   )
   func requantised(set: InstructionSet, format: WeightFormat) throws {
-    for (rows, outputs) in [(1, 32), (2, 160), (7, 288), (0, 64)] {
+    let shapes: [(Int, Int, ActivationFormat)] = [
+      (1, 32, .int8PerBlock32), (2, 160, .int8PerBlock32), (7, 288, .int8PerBlock32),
+      (0, 64, .int8PerBlock32),
+      (1, 256, .int8PerBlock256), (3, 768, .int8PerBlock256),
+    ]
+    for (rows, outputs, form) in shapes {
       let problem = try Self.problem(format, rows: rows, outputs: outputs, ties: false, set: set)
       let target = try Activations(capacity: rows, width: outputs, instructionSet: set)
       try unsafe problem.bias.withUnsafeBufferPointer {
         try unsafe problem.layer.multiply(
           problem.activations,
           quantisedInto: target,
+          as: form,
           epilogue: Epilogue(bias: $0.baseAddress),
           pool: WorkerPool(threads: 3)
         )
       }
       let plain = try Activations(capacity: rows, width: outputs, instructionSet: set)
-      try plain.quantize(problem.outputs.span, rows: rows, width: outputs, as: .int8PerBlock32)
-      #expect(target.rows == rows && target.width == outputs && target.format == .int8PerBlock32)
+      try plain.quantize(problem.outputs.span, rows: rows, width: outputs, as: form)
+      #expect(target.rows == rows && target.width == outputs && target.format == form)
       for row in 0..<rows {
         for column in 0..<outputs {
           let (a, b) = (row * target.valueStride + column, row * plain.valueStride + column)
@@ -145,7 +151,13 @@ struct FusedOutputTests {
         }
         for block in row * outputs / 32..<(row + 1) * outputs / 32 {
           #expect(unsafe target.scales[block] == plain.scales[block])
-          #expect(unsafe target.scaledSums[block] == plain.scaledSums[block])
+          if form == .int8PerBlock32 {
+            #expect(unsafe target.scaledSums[block] == plain.scaledSums[block])
+          } else {
+            #expect(unsafe target.blockSums[block] == plain.blockSums[block])
+            #expect(unsafe target.halfSums[2 * block] == plain.halfSums[2 * block])
+            #expect(unsafe target.halfSums[2 * block + 1] == plain.halfSums[2 * block + 1])
+          }
           #expect(unsafe target.negatedSums[2 * block] == plain.negatedSums[2 * block])
           #expect(unsafe target.negatedSums[2 * block + 1] == plain.negatedSums[2 * block + 1])
         }

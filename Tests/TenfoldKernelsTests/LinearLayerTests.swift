@@ -58,7 +58,7 @@ struct LinearLayerTests {
   @Test(
     "equal the block oracle to float rounding",
     arguments: InstructionSet.available,
-    KernelFixtures.packedFormats.filter { $0.activationFormat == .int8PerBlock32 }
+    KernelFixtures.packedFormats.filter { $0.activationFormat.blockLength != nil }
   )
   func blockOracle(set: InstructionSet, format: WeightFormat) throws {
     let (rows, n, k) = (9, 35, 512)
@@ -68,15 +68,16 @@ struct LinearLayerTests {
     var generator = SeededGenerator(6)
     let x = (0..<rows * k).map { _ in generator.unit() * 3 }
     var rounded = [Double](repeating: 0, count: rows * k)
-    for start in stride(from: 0, to: rows * k, by: 32) {
-      let largest = x[start..<start + 32].map(\.magnitude).max() ?? 0
-      for index in start..<start + 32 {
+    let block = try #require(format.activationFormat.blockLength)
+    for start in stride(from: 0, to: rows * k, by: block) {
+      let largest = x[start..<start + block].map(\.magnitude).max() ?? 0
+      for index in start..<start + block {
         rounded[index] =
           Double((x[index] * (127 / largest)).rounded(.toNearestOrEven)) * Double(largest / 127)
       }
     }
     let activations = try Activations(capacity: rows, width: k, instructionSet: set)
-    try activations.quantize(x.span, rows: rows, width: k, as: .int8PerBlock32)
+    try activations.quantize(x.span, rows: rows, width: k, as: format.activationFormat)
     var y = [Float](repeating: 0, count: rows * n)
     unsafe y.withUnsafeMutableBufferPointer {
       if let base = $0.baseAddress {

@@ -8,12 +8,24 @@ import Tenfold
 /// Does anything grow or slow down in the long run? At 80 % of what the engine can do, with readers who leave.
 ///
 /// What it can do is measured first, by 60 requests at once. Then requests arrive for some minutes; every tenth reader
-/// leaves after a few tokens. It tells memory and threads at the end of the first and of the last minute, the 99th percentile
-/// of the time to the first token and of whole answers in both, and pages that are still held at the end.
+/// leaves after a few tokens. It tells memory at the end of each minute, beside the key-value pages filled by then (a page's
+/// memory is taken when it is first filled); threads in the first and in the last minute, the 99th percentile of the time to
+/// the first token and of whole answers in both; and pages that are still held at the end.
 struct SoakBenchmark {
   let path: String
   let precision: DecoderPrecision
   let minutes: Int
+
+  private struct State: Sendable {
+    var rss: Double
+    var threads: Double
+    /// Pages that running requests hold or that are kept for others.
+    var pages: Double
+  }
+
+  private final class Answers: Sendable {
+    let all = Mutex<[Done]>([])
+  }
 
   private struct Done: Sendable {
     var minute: Int
@@ -28,10 +40,12 @@ struct SoakBenchmark {
     )
     let rate = try await 0.8 * capacity(model)
     let meter = NoiseMeter()
-    let states = Mutex<[Int: (rss: Double, threads: Double)]>([:])
+    let states = Mutex<[Int: State]>([:])
     let start = ContinuousClock.now
     let end = start + .seconds(60 * minutes)
-    let done = try await withThrowingTaskGroup(of: Done?.self) { group in
+    let answers = Answers()
+    // Discarding: a task that ended would stay in memory until the end.
+    try await withThrowingDiscardingTaskGroup { group in
       var due = start
       var last = 0
       for arrival in LoadTraffic(rate: rate) {
@@ -40,16 +54,17 @@ struct SoakBenchmark {
         try await Task.sleep(until: due)
         let minute = Int((due - start) / .seconds(60))
         if minute != last {
-          states.withLock { $0[last] = Self.state() }
+          states.withLock { $0[last] = Self.state(of: model) }
           last = minute
         }
-        group.addTask { try await answer(model, arrival, minute: minute) }
+        group.addTask {
+          guard let answer = try await answer(model, arrival, minute: minute) else { return }
+          answers.all.withLock { $0.append(answer) }
+        }
       }
-      states.withLock { $0[minutes - 1] = Self.state() }
-      var all: [Done] = []
-      for try await answer in group { if let answer { all.append(answer) } }
-      return all
+      states.withLock { $0[minutes - 1] = Self.state(of: model) }
     }
+    let done = answers.all.withLock { $0 }
     let others = meter.othersCPUs()
     let pages = Double(model.statistics.usedPages)
     await model.shutdown()
@@ -63,9 +78,12 @@ struct SoakBenchmark {
       )
     }
     add("rate", "1/s", [rate])
+    for (minute, state) in states.withLock({ $0.sorted { $0.key < $1.key } }) {
+      add("RSS minute \(minute + 1)", "MB", [state.rss])
+      add("pages minute \(minute + 1)", "", [state.pages])
+    }
     for (name, minute) in [("first", 0), ("last", minutes - 1)] {
       let state = states.withLock { $0[minute] }
-      add("RSS \(name) minute", "MB", [state?.rss ?? 0])
       add("threads \(name) minute", "", [state?.threads ?? 0])
       let those = done.filter { $0.minute == minute }
       add("first token \(name) minute", "ms", those.map(\.firstToken))
@@ -110,10 +128,15 @@ struct SoakBenchmark {
     )
   }
 
-  private static func state() -> (rss: Double, threads: Double) {
+  private static func state(of model: LocalLanguageModel) -> State {
     func value(_ key: String) -> Double {
       SystemFile.value(key, in: "/proc/self/status")?.split(separator: " ").first.flatMap { Double($0) } ?? 0
     }
-    return (value("VmRSS") * 1_024 / 1e6, value("Threads"))
+    let pages = model.statistics
+    return State(
+      rss: value("VmRSS") * 1_024 / 1e6,
+      threads: value("Threads"),
+      pages: Double(pages.usedPages + pages.keptPages)
+    )
   }
 }

@@ -99,12 +99,15 @@ static inline void tenfold_prefetch_output(
     }
 }
 
-/// Rows quantised to int8 per 32 elements, from the first row and block of a call on.
+/// Rows quantised to int8, from the first row and block of a call on: with a scale for every 32 elements or, for the formats
+/// whose blocks are 256 elements long, a scale for every 256, which then stands eight times.
 typedef struct tenfold_block_activations {
   const int8_t *values;          ///< [row][value_stride], element k of a row at k
   const float *scales;           ///< [row][block_stride], x = scale * value
-  const float *scaled_sums;      ///< [row][block_stride], scale * sum of the block's values
+  const float *scaled_sums;      ///< [row][block_stride], scale * sum of the block's values; of scales per 32 only
   const int32_t *negated_sums;   ///< [row][2 * block_stride], minus the sums of a block and of its first half (16)
+  const int16_t *half_sums;      ///< [row][2 * block_stride], sums of 16 values; of scales per 256 only
+  const int16_t *block_sums;     ///< [row][block_stride], sums of 32 values; of scales per 256 only
   size_t value_stride;
   size_t block_stride;
 } tenfold_block_activations;
@@ -116,8 +119,9 @@ size_t tenfold_block_disk_bytes(tenfold_block_format format);
 size_t tenfold_block_elements(tenfold_block_format format);
 size_t tenfold_block_panel_bytes(tenfold_block_format format, size_t k);
 size_t tenfold_block_scale_bytes(tenfold_block_format format, size_t k);
-/// Floats of an expanded block's scales: 32, or 64 for Q2_K.
-size_t tenfold_block_scale_floats(tenfold_block_format format);
+/// Floats of the scales of `blocks` expanded blocks of 32: 32 a block; for blocks of 256, 208 a block (Q4_K, Q5_K), 256 (Q6_K,
+/// Q3_K) or 400 (Q2_K).
+size_t tenfold_block_scale_floats(tenfold_block_format format, size_t blocks);
 
 /// Packs `columns` (1...16) rows of the file, `row_bytes` apart, into one panel.
 void tenfold_block_pack_panel(
@@ -163,7 +167,8 @@ typedef struct tenfold_i8_kernels {
     size_t first_column, const tenfold_epilogue *epilogue, const uint8_t *_Nullable next);
 } tenfold_i8_kernels;
 
-/// Products with GGUF block formats, activations int8 per 32 elements.
+/// Products with GGUF block formats, activations int8 per 32 elements, or per 256 where the format's blocks are that long:
+/// `blocks`, `first` and `count` are then multiples of 8.
 typedef struct tenfold_block_kernels {
   uint8_t byte_bias;
   /// Rows that one call of `tile` takes at most; 0 stands for TENFOLD_TILE_ROWS.
@@ -184,8 +189,10 @@ typedef struct tenfold_block_kernels {
     tenfold_block_format format, const uint8_t *panel, size_t panel_stride, size_t panels, size_t blocks,
     const tenfold_block_activations *rows_view, size_t rows, size_t columns, size_t first_column,
     const tenfold_epilogue *epilogue);
-  /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and float scales: per block
-  /// scale[16], offset[16] (for Q6_K and Q3_K scale[2][16], for Q2_K scale[2][16], offset[2][16]). Inside a block a backend may order the 512 codes to suit its tile.
+  /// Unpacks blocks first ..< first + count of a panel to 8-bit codes [count][8][16][4] and scales: per block of 32 float
+  /// scale[16], offset[16]; per block of 256 float scale[8][16] (16 of them for Q6_K, Q3_K and Q2_K), then where there are
+  /// minima int16_t minimum[8][16] (16 for Q2_K) and float -m[16]. A backend may order codes inside a block, and minima, to
+  /// suit its tile.
   void (*expand)(
     tenfold_block_format format, const uint8_t *panel, size_t blocks, size_t first, size_t count, uint8_t *codes,
     float *scales);
@@ -228,6 +235,10 @@ typedef struct tenfold_row_kernels {
   /// The same per block of 32; k is a multiple of 32.
   void (*quantize_blocks)(
     const float *x, size_t k, int8_t *values, float *scales, float *scaled_sums, int32_t *negated_sums);
+  /// The same per block of 256, whose scale is written eight times; k is a multiple of 256.
+  void (*quantize_long_blocks)(
+    const float *x, size_t k, int8_t *values, float *scales, int16_t *half_sums, int16_t *block_sums,
+    int32_t *negated_sums);
   /// Finishes rows x columns sums from `first_row`, `first_column` of the output on.
   void (*finish_float)(
     const float *sums, size_t sums_stride, size_t rows, size_t columns, size_t first_row, size_t first_column,

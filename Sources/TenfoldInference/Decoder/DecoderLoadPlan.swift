@@ -141,17 +141,18 @@ struct DecoderLoadPlan {
       )
     }
     guard let layer else { return nil }
-    let isTaken = layer.activationFormat == .float32 || layer.activationFormat == .int8PerBlock32
+    let isTaken = layer.activationFormat == .float32 || layer.activationFormat.blockLength != nil
     guard layer.inputWidth == tensor.columns, layer.outputWidth == tensor.rows, layer.panelWidth > 0,
       layer.panelCount == (tensor.rows + layer.panelWidth - 1) / layer.panelWidth, isTaken,
-      layer.activationFormat == .float32 || tensor.columns.isMultiple(of: 32)
+      tensor.columns.isMultiple(of: layer.activationFormat.blockLength ?? 1)
     else {
       throw ModelError(
         .invalidOption,
         """
         The back end \(provider.name) made a layer of \(layer.inputWidth) to \(layer.outputWidth) columns in \
         \(layer.panelCount) panels of \(layer.panelWidth), for \(layer.activationFormat) activations, of tensor \
-        \(tensor.name), which is \(tensor.columns) to \(tensor.rows); it must take float32 or int8PerBlock32.
+        \(tensor.name), which is \(tensor.columns) to \(tensor.rows); it must take float32, int8PerBlock32 or int8PerBlock256, whose blocks \
+        make up its rows.
         """
       )
     }
@@ -250,8 +251,9 @@ struct DecoderLoadPlan {
       throw Self.wrongShape(tensor, "\(rows) rows of \(columns)")
     }
     let format = try Self.format(of: tensor)
-    guard format.activationFormat != .int8PerBlock32 || columns.isMultiple(of: 32) else {
-      throw Self.wrongShape(tensor, "rows of whole blocks of 32")
+    let block = format.activationFormat.blockLength ?? 1
+    guard columns.isMultiple(of: block) else {
+      throw Self.wrongShape(tensor, "rows of whole blocks of \(block)")
     }
     matrices.append(Matrix(tensor: tensor, format: format))
   }

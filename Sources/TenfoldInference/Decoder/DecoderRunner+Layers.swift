@@ -99,7 +99,7 @@ extension DecoderRunner {
       for: block.feedForwardForms
     )
     let width = c.feedForwardWidth
-    let isFused = precision == .standard || block.gate.forms.floats
+    let isFused = precision == .standard || block.gate.form == .float32
     let up = unsafe Product(block.up, gated.base, width, precision: precision)
     let gate = unsafe Product(block.gate, isFused ? gated.base : gates.base, width, precision: precision)
     // The columns of `up` are done by the same thread just before those of `gate`.

@@ -76,53 +76,68 @@ extension DecoderRunner {
     _ panels: Range<Int>,
     _ epilogue: Epilogue
   ) {
-    let hasRemainder = product.precision == .high && projection.forms.blocks
+    let hasRemainder = product.precision == .high && projection.form != .float32
     if hasRemainder, isPaired {
-      unsafe projection.layer.multiply(
-        pairActivations,
-        panels: panels,
-        into: pairSums.base + product.pairOffset,
-        outputStride: pairStride,
-        epilogue: .none
-      )
-      let first = panels.lowerBound * projection.layer.panelWidth
-      let sums = unsafe pairSums.base + product.pairOffset + first
-      // The additions of the way for several rows, in the same order.
-      unsafe elementwise.pointee.add_rows(
-        sums,
-        sums + pairStride,
-        epilogue.bias.map { unsafe $0 + first },
-        epilogue.residual.map { unsafe $0 + first },
-        product.output + first,
-        min(projection.layer.outputWidth, panels.upperBound * projection.layer.panelWidth) - first
-      )
+      multiplyPair(projection, product, panels, epilogue)
       return
     }
-    // Not one call for either, whose choice would be counted as a reference by all threads.
-    if projection.forms.floats {
-      unsafe projection.layer.multiply(
-        floatActivations,
-        panels: panels,
-        into: product.output,
-        outputStride: product.stride,
-        epilogue: epilogue
-      )
-    } else {
-      unsafe projection.layer.multiply(
-        blockActivations,
-        panels: panels,
-        into: product.output,
-        outputStride: product.stride,
-        epilogue: epilogue
-      )
+    // Not one call for all, whose choice would be counted as a reference by all threads.
+    switch projection.form {
+    case .float32: multiply(floatActivations, projection, product, panels, epilogue)
+    case .int8PerBlock256: multiply(longBlockRows.rows, projection, product, panels, epilogue)
+    default: multiply(blockRows.rows, projection, product, panels, epilogue)
     }
     guard hasRemainder else { return }
+    let sum = unsafe Epilogue(residual: product.output, residualStride: product.stride)
+    if projection.form == .int8PerBlock256 {
+      multiply(longBlockRows.remainders, projection, product, panels, sum)
+    } else {
+      multiply(blockRows.remainders, projection, product, panels, sum)
+    }
+  }
+
+  @inline(__always)
+  private func multiply(
+    _ rows: Activations,
+    _ projection: DecoderProjection,
+    _ product: Product,
+    _ panels: Range<Int>,
+    _ epilogue: Epilogue
+  ) {
     unsafe projection.layer.multiply(
-      remainderActivations,
+      rows,
       panels: panels,
       into: product.output,
       outputStride: product.stride,
-      epilogue: Epilogue(residual: product.output, residualStride: product.stride)
+      epilogue: epilogue
+    )
+  }
+
+  /// The products of a single row, and of what rounding left of it, at once.
+  private func multiplyPair(
+    _ projection: DecoderProjection,
+    _ product: Product,
+    _ panels: Range<Int>,
+    _ epilogue: Epilogue
+  ) {
+    let pair = projection.form == .int8PerBlock256 ? longBlockRows.pair : blockRows.pair
+    unsafe projection.layer.multiply(
+      pair,
+      panels: panels,
+      into: pairSums.base + product.pairOffset,
+      outputStride: pairStride,
+      epilogue: .none
+    )
+    let first = panels.lowerBound * projection.layer.panelWidth
+    let sums = unsafe pairSums.base + product.pairOffset + first
+    // The additions of the way for several rows, in the same order.
+    unsafe elementwise.pointee.add_rows(
+      sums,
+      sums + pairStride,
+      epilogue.bias.map { unsafe $0 + first },
+      epilogue.residual.map { unsafe $0 + first },
+      product.output + first,
+      min(projection.layer.outputWidth, panels.upperBound * projection.layer.panelWidth) - first
     )
   }
 

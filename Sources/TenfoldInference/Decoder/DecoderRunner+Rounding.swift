@@ -41,15 +41,8 @@ extension DecoderRunner {
     roundedRows = rows
     try ModelError.wrapping("Step buffers") { () throws(KernelError) in
       if forms.floats { try floatActivations.prepare(rows: rows, width: width, format: .float32) }
-      guard forms.blocks else { return }
-      let format = ActivationFormat.int8PerBlock32
-      try blockActivations.prepare(rows: rows, width: width, format: format)
-      guard precision == .high else { return }
-      if rows == 1 {
-        try pairActivations.prepare(rows: 2, width: width, format: format)
-      } else {
-        try remainderActivations.prepare(rows: rows, width: width, format: format)
-      }
+      if forms.blocks { try blockRows.prepare(rows: rows, width: width, precision: precision) }
+      if forms.longBlocks { try longBlockRows.prepare(rows: rows, width: width, precision: precision) }
     }
   }
 
@@ -62,24 +55,17 @@ extension DecoderRunner {
     _ precision: DecoderPrecision
   ) {
     if forms.floats { unsafe floatActivations.quantizeRows(row..<row + 1, from: input, stride: width) }
-    guard forms.blocks else { return }
     guard precision == .high else {
-      unsafe blockActivations.quantizeRows(row..<row + 1, from: input, stride: width)
+      if forms.blocks { unsafe blockRows.round(row, of: input, width) }
+      if forms.longBlocks { unsafe longBlockRows.round(row, of: input, width) }
       return
     }
-    let rounded = isPaired ? pairActivations : blockActivations
-    unsafe rounded.quantizeRows(row..<row + 1, from: input, stride: width)
-    unsafe elementwise.pointee.remainders(
-      input + row * width,
-      rounded.values + row * rounded.valueStride,
-      rounded.scales + row * rounded.blocks,
-      remainders.base + row * width,
-      width
-    )
-    if isPaired {
-      unsafe rounded.quantizeRows(1..<2, from: remainders.base, stride: 0)
-    } else {
-      unsafe remainderActivations.quantizeRows(row..<row + 1, from: remainders.base, stride: width)
+    let scratch = unsafe remainders.base
+    if forms.blocks {
+      unsafe blockRows.roundTwice(row, of: input, width, isPaired: isPaired, elementwise, scratch)
+    }
+    if forms.longBlocks {
+      unsafe longBlockRows.roundTwice(row, of: input, width, isPaired: isPaired, elementwise, scratch)
     }
   }
 }

@@ -33,12 +33,9 @@ final class DecoderRunner {
   let logits: AlignedBuffer<Float>
   let gates: AlignedBuffer<Float>
   let remainders: AlignedBuffer<Float>
-  let blockActivations: Activations
-  /// What rounding to `blockActivations` left over, itself rounded to 8 bits per block.
-  let remainderActivations: Activations
-  /// For a step of one row: the rounded row and what that left over, side by side, so that the weights are unpacked
-  /// once for both; and their products.
-  let pairActivations: Activations
+  let blockRows: RoundedRows
+  let longBlockRows: RoundedRows
+  /// The products of a single rounded row and of what that left over.
   let pairSums: AlignedBuffer<Float>
   let pairStride: Int
   /// The rows that were rounded last.
@@ -101,11 +98,8 @@ final class DecoderRunner {
     // Queries, keys and values are computed at the same time.
     let stride = max(model.vocabularySize, widest, c.queryWidth + 2 * c.keyValueWidth + 32)
     pairStride = stride
-    (pairActivations, pairSums) = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
-      (
-        try Activations(capacity: 2, width: widest, instructionSet: model.instructionSet),
-        try AlignedBuffer(count: isHigh ? 2 * stride : 0)
-      )
+    pairSums = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+      try AlignedBuffer(count: isHigh ? 2 * stride : 0)
     }
     partials = try ModelError.wrapping("Step buffers") { () throws(KernelError) in try AlignedBuffer(count: 0)
     }
@@ -115,13 +109,20 @@ final class DecoderRunner {
         try AlignedBuffer(count: isHigh ? maximumRows * widest : 0)
       )
     }
-    (blockActivations, remainderActivations, floatActivations) = try ModelError.wrapping("Step buffers") {
-      () throws(KernelError) in
-      (
-        try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet),
-        try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet),
-        try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet)
-      )
+    func rounded(_ format: ActivationFormat) throws(ModelError) -> RoundedRows {
+      try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+        try RoundedRows(
+          capacity: maximumRows,
+          width: widest,
+          format: format,
+          instructionSet: model.instructionSet
+        )
+      }
+    }
+    blockRows = try rounded(.int8PerBlock32)
+    longBlockRows = try rounded(.int8PerBlock256)
+    floatActivations = try ModelError.wrapping("Step buffers") { () throws(KernelError) in
+      try Activations(capacity: maximumRows, width: widest, instructionSet: model.instructionSet)
     }
   }
 

@@ -42,7 +42,7 @@ public protocol LinearLayerProvider: Sendable {
   /// Called once for each matrix while a model is loaded, on several threads at once.
   ///
   /// - Parameter matrix: The matrix.
-  /// - Returns: A layer that takes `float32` or `int8PerBlock32` activations, or `nil`.
+  /// - Returns: A layer that takes `float32`, `int8PerBlock32` or `int8PerBlock256` activations, or `nil`.
   /// - Throws: Whatever keeps the model from being loaded.
   func layer(for matrix: borrowing ModelMatrix) throws -> (any LinearLayer)?
 }

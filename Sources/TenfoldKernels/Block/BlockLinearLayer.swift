@@ -3,7 +3,7 @@
 
 internal import CTenfoldKernels
 
-/// Weights in a GGUF block format, activations int8 per 32 elements.
+/// Weights in a GGUF block format, activations int8 per 32 or 256 elements, as long as the format's blocks.
 package final class BlockLinearLayer: LinearLayer {
   package let inputWidth: Int
   package let outputWidth: Int
@@ -24,8 +24,6 @@ package final class BlockLinearLayer: LinearLayer {
   /// Up to so many rows unpacking in registers beats unpacking to memory.
   private let fewRows: Int
   private let tileRows: Int
-  /// Floats of an unpacked block's scales.
-  private let scaleFloats: Int
   private let instructionSet: InstructionSet
 
   /// The bytes of a packed matrix.
@@ -56,7 +54,6 @@ package final class BlockLinearLayer: LinearLayer {
     fewRows =
       blockFormat == TENFOLD_Q8_0 && kernels.direct_rows_of_bytes > 0 ? kernels.direct_rows_of_bytes : direct
     tileRows = kernels.tile_rows > 0 ? kernels.tile_rows : Int(TENFOLD_TILE_ROWS)
-    scaleFloats = tenfold_block_scale_floats(blockFormat)
     panelBytes = tenfold_block_panel_bytes(blockFormat, inputWidth)
     precondition(packed.count == panelCount * panelBytes, "the memory does not fit the packed weights")
   }
@@ -77,7 +74,7 @@ package final class BlockLinearLayer: LinearLayer {
     }
   }
 
-  package var activationFormat: ActivationFormat { .int8PerBlock32 }
+  package var activationFormat: ActivationFormat { format.activationFormat }
   package var byteCount: Int { packed.byteCount }
   package var panelCount: Int { (outputWidth + panelWidth - 1) / panelWidth }
   package func panelGroup(rows: Int) -> Int {
@@ -104,7 +101,7 @@ package final class BlockLinearLayer: LinearLayer {
     epilogue: Epilogue
   ) {
     precondition(
-      activations.format == .int8PerBlock32 && activations.width == inputWidth,
+      activations.format == activationFormat && activations.width == inputWidth,
       "the activations are not int8 blocks in rows of \(inputWidth)"
     )
     precondition(panels.lowerBound >= 0 && panels.upperBound <= panelCount, "panels outside the layer")
@@ -183,21 +180,24 @@ package final class BlockLinearLayer: LinearLayer {
     let sums: UnsafeMutablePointer<Float>
     /// The most blocks of 32 of each panel.
     let capacity: Int
+    /// Floats of their scales.
+    let scaleFloats: Int
     var panels = 0..<0
     var blocks = 0..<0
     var rows = 0..<0
 
     /// The bytes of `capacity` unpacked blocks of `group` panels, and of the sums.
     static func byteCount(group: Int, capacity: Int, scaleFloats: Int, sums: Int) -> Int {
-      sums * 4 + group * capacity * (512 + 4 * scaleFloats)
+      sums * 4 + group * (capacity * 512 + 4 * scaleFloats)
     }
 
     init(_ base: UnsafeMutableRawPointer, group: Int, capacity: Int, scaleFloats: Int) {
       self.capacity = capacity
-      let stretch = group * capacity
+      self.scaleFloats = scaleFloats
+      let codeBytes = group * capacity * 512
       unsafe codes = base.assumingMemoryBound(to: UInt8.self)
-      unsafe scales = (base + stretch * 512).assumingMemoryBound(to: Float.self)
-      unsafe sums = (base + stretch * (512 + 4 * scaleFloats)).assumingMemoryBound(to: Float.self)
+      unsafe scales = (base + codeBytes).assumingMemoryBound(to: Float.self)
+      unsafe sums = (base + codeBytes + group * 4 * scaleFloats).assumingMemoryBound(to: Float.self)
     }
   }
 
@@ -209,6 +209,7 @@ package final class BlockLinearLayer: LinearLayer {
     let group = kernels.max_panels
     let width = group * panelWidth
     let chunk = max(1, min(Self.blockChunk, blocks))
+    let scaleFloats = tenfold_block_scale_floats(blockFormat, chunk)
     let rowBlock = rowBlock(rows)
     let bytes = Stretch.byteCount(
       group: group,
@@ -260,7 +261,7 @@ package final class BlockLinearLayer: LinearLayer {
         stretch.blocks.lowerBound,
         stretch.blocks.count,
         stretch.codes + number * stretch.capacity * 512,
-        stretch.scales + number * stretch.capacity * scaleFloats
+        stretch.scales + number * stretch.scaleFloats
       )
     }
   }
@@ -274,7 +275,7 @@ package final class BlockLinearLayer: LinearLayer {
       stretch.codes,
       stretch.capacity * 512,
       stretch.scales,
-      stretch.capacity * scaleFloats,
+      stretch.scaleFloats,
       stretch.panels.count,
       stretch.blocks.count,
       &view,
@@ -315,7 +316,7 @@ package final class BlockLinearLayer: LinearLayer {
       stretch.codes,
       stretch.capacity * 512,
       stretch.scales,
-      stretch.capacity * scaleFloats,
+      stretch.scaleFloats,
       stretch.panels.count,
       stretch.blocks.count,
       &view,

@@ -5,7 +5,7 @@
 extension LinearLayer {
   /// Computes all outputs and quantises them for the next layer.
   ///
-  /// The codes, scales and sums have the bits that storing floats and quantising them would give. Per block of 32 columns they
+  /// The codes, scales and sums have the bits that storing floats and quantising them would give. Per block of columns they
   /// are rounded while they are in the cache, and no matrix of floats exists. One scale a row is known only after the row's
   /// last column: then `target` keeps the floats as well, in memory that it takes once, and each thread rounds whole rows.
   ///
@@ -29,7 +29,7 @@ extension LinearLayer {
       throw KernelError(.unsupportedFormat, "floats are not quantised: store the outputs as they are")
     }
     guard target !== activations, activations.format == activationFormat, activations.width == inputWidth,
-      format == .int8PerRow || 32 % panelWidth == 0 || panelWidth % 32 == 0
+      format.blockLength.map({ $0 % panelWidth == 0 || panelWidth % $0 == 0 }) ?? true
     else {
       throw KernelError(
         .invalidShape,
@@ -37,13 +37,13 @@ extension LinearLayer {
           + "(\(activationFormat)), or panels of \(panelWidth) columns no blocks, or target and source are the same"
       )
     }
-    if format == .int8PerRow {
+    guard let blockLength = format.blockLength else {
       try quantiseRows(of: activations, into: target, epilogue, pool)
       return
     }
     try target.prepare(rows: activations.rows, width: outputWidth, format: format)
     guard activations.rows > 0 else { return }
-    let group = max(1, 128 / panelWidth)
+    let group = max(1, max(128, blockLength) / panelWidth)
     pool.run((panelCount + group - 1) / group) { index in
       let panels = index * group..<min(panelCount, (index + 1) * group)
       quantise(panels, of: activations, into: target, epilogue)

@@ -120,7 +120,7 @@ public struct WeightFormat: Hashable, Sendable, CustomStringConvertible {
   public var activationFormat: ActivationFormat {
     switch kind {
     case .int8: .int8PerRow
-    case .block: .int8PerBlock32
+    case .block: blockSize == 256 ? .int8PerBlock256 : .int8PerBlock32
     case .float: .float32
     }
   }

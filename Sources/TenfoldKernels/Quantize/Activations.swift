@@ -6,7 +6,7 @@ package import CTenfoldKernels
 /// The left side of a product: rows of activations, quantised once and used by several layers.
 ///
 /// A value owns its memory and is reused from step to step. Rows may be quantised by several threads at once, each its
-/// own range; nothing may read them until that is done. A row (or block of 32) with a NaN or an infinity gets the scale NaN, so all
+/// own range; nothing may read them until that is done. A row (or block) with a NaN or an infinity gets the scale NaN, so all
 /// outputs of that row are NaN.
 ///
 /// ```swift
@@ -39,6 +39,8 @@ public final class Activations: @unchecked Sendable {
   private var scaleStorage: AlignedBuffer<Float>?
   private var scaledSumStorage: AlignedBuffer<Float>?
   private var sumStorage: AlignedBuffer<Int32>?
+  private var halfSumStorage: AlignedBuffer<Int16>?
+  private var blockSumStorage: AlignedBuffer<Int16>?
 
   /// Makes room for rows; memory for a format is taken when it is first used.
   ///
@@ -65,7 +67,7 @@ public final class Activations: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - rows: At most ``capacity``.
-  ///   - width: At most ``maximumWidth``; a multiple of 32 for ``ActivationFormat/int8PerBlock32``.
+  ///   - width: At most ``maximumWidth``; whole blocks of ``ActivationFormat/blockLength``.
   ///   - format: The form that the layers want.
   /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidBlock`` or
   ///   ``KernelError/Code/outOfMemory``.
@@ -79,9 +81,9 @@ public final class Activations: @unchecked Sendable {
     switch format {
     case .float32:
       if floatStorage == nil { floatStorage = try AlignedBuffer(count: capacity * Self.stride(maximumWidth)) }
-    case .int8PerRow, .int8PerBlock32:
-      guard format == .int8PerRow || width.isMultiple(of: 32) else {
-        throw KernelError(.invalidBlock, "rows of \(width) elements are not whole blocks of 32")
+    case .int8PerRow, .int8PerBlock32, .int8PerBlock256:
+      if let length = format.blockLength, !width.isMultiple(of: length) {
+        throw KernelError(.invalidBlock, "rows of \(width) elements are not whole blocks of \(length)")
       }
       if valueStorage == nil {
         let blocks = max(1, (maximumWidth + 31) / 32)
@@ -90,7 +92,10 @@ public final class Activations: @unchecked Sendable {
         let scales = try AlignedBuffer<Float>(count: capacity * blocks)
         let scaledSums = try AlignedBuffer<Float>(count: capacity * blocks)
         let sums = try AlignedBuffer<Int32>(count: capacity * blocks * 2)
+        let halfSums = try AlignedBuffer<Int16>(count: capacity * blocks * 2)
+        let blockSums = try AlignedBuffer<Int16>(count: capacity * blocks)
         (valueStorage, scaleStorage, scaledSumStorage, sumStorage) = (values, scales, scaledSums, sums)
+        (halfSumStorage, blockSumStorage) = (halfSums, blockSums)
       }
     }
     self.rows = rows
@@ -121,40 +126,48 @@ public final class Activations: @unchecked Sendable {
           scales + row,
           negatedSums + row
         )
-      case .int8PerBlock32:
-        let first = row * blocks
-        unsafe kernels.quantize_blocks(
-          x,
-          width,
-          values + row * valueStride,
-          scales + first,
-          scaledSums + first,
-          negatedSums + 2 * first
-        )
+      case .int8PerBlock32, .int8PerBlock256: unsafe quantizeBlocks(of: row, 0..<width, from: x)
       }
     }
   }
 
-  /// Fills whole blocks of 32 columns of all rows, prepared per block; several threads may fill different columns at once.
-  ///
-  /// `source` holds `[rows × stride]` floats, of these columns alone.
-  package func quantizeBlocks(_ columns: Range<Int>, from source: UnsafePointer<Float>, stride: Int) {
-    precondition(
-      format == .int8PerBlock32 && columns.lowerBound % 32 == 0 && columns.upperBound % 32 == 0
-        && columns.lowerBound >= 0 && columns.upperBound <= width,
-      "columns outside the blocks prepared"
-    )
-    for row in 0..<rows {
-      let first = row * blocks + columns.lowerBound / 32
+  private func quantizeBlocks(of row: Int, _ columns: Range<Int>, from x: UnsafePointer<Float>) {
+    let first = row * blocks + columns.lowerBound / 32
+    let codes = unsafe values + (row * valueStride + columns.lowerBound)
+    if format == .int8PerBlock32 {
       unsafe kernels.quantize_blocks(
-        source + row * stride,
+        x,
         columns.count,
-        values + (row * valueStride + columns.lowerBound),
+        codes,
         scales + first,
         scaledSums + first,
         negatedSums + 2 * first
       )
+    } else {
+      unsafe kernels.quantize_long_blocks(
+        x,
+        columns.count,
+        codes,
+        scales + first,
+        halfSums + 2 * first,
+        blockSums + first,
+        negatedSums + 2 * first
+      )
     }
+  }
+
+  /// Fills whole blocks of columns of all rows, prepared per block; several threads may fill different columns at once.
+  ///
+  /// `source` holds `[rows × stride]` floats, of these columns alone.
+  package func quantizeBlocks(_ columns: Range<Int>, from source: UnsafePointer<Float>, stride: Int) {
+    let isWhole = format.blockLength.map {
+      columns.lowerBound.isMultiple(of: $0) && columns.upperBound.isMultiple(of: $0)
+    }
+    precondition(
+      isWhole == true && columns.lowerBound >= 0 && columns.upperBound <= width,
+      "columns outside the blocks prepared"
+    )
+    for row in 0..<rows { unsafe quantizeBlocks(of: row, columns, from: source + row * stride) }
   }
 
   /// Prepares and fills all rows on this thread.
@@ -235,14 +248,14 @@ public final class Activations: @unchecked Sendable {
     return try body(unsafe floats.span)
   }
 
-  /// Gives a row of ``ActivationFormat/int8PerRow`` or ``ActivationFormat/int8PerBlock32`` to a layer that isn't this
-  /// package's.
+  /// Gives a row of int8 codes to a layer that isn't this package's.
   ///
   /// An element is its code times its scale. A scale is NaN where the row, or the block, held a NaN or an infinity.
   ///
   /// - Parameters:
   ///   - row: Below ``rows``; another one, or another format, is a programmer error and traps.
-  ///   - body: Is given the ``width`` codes, and one scale or one for each block of 32; they may be read until it returns.
+  ///   - body: Is given the ``width`` codes, and one scale or one for each 32 of them, of which eight are the same for
+  ///     ``ActivationFormat/int8PerBlock256``; they may be read until it returns.
   /// - Returns: What `body` returns.
   /// - Throws: What `body` throws.
   public func withCodes<Result, Failure: Error>(
@@ -279,6 +292,13 @@ public final class Activations: @unchecked Sendable {
     unsafe (sumStorage?.base) ?? Self.empty(Int32.self)
   }
 
+  @unsafe package var halfSums: UnsafeMutablePointer<Int16> {
+    unsafe (halfSumStorage?.base) ?? Self.empty(Int16.self)
+  }
+  @unsafe package var blockSums: UnsafeMutablePointer<Int16> {
+    unsafe (blockSumStorage?.base) ?? Self.empty(Int16.self)
+  }
+
   private static func empty<T>(_: T.Type) -> UnsafeMutablePointer<T> {
     preconditionFailure("activations were read before prepare(rows:width:format:)")
   }
@@ -291,6 +311,8 @@ public final class Activations: @unchecked Sendable {
       scales: scales + first,
       scaled_sums: scaledSums + first,
       negated_sums: negatedSums + 2 * first,
+      half_sums: halfSums + 2 * first,
+      block_sums: blockSums + first,
       value_stride: valueStride,
       block_stride: blocks
     )

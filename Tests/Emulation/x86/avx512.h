@@ -176,6 +176,13 @@ EMULATED __m512i emulated_dpbusd_epi32(__m512i sums, __m512i a, __m512i b) {
   for (int h = 0; h < 2; h++) s.halves[h] = emulated_dpbusd_256(s.halves[h], x.halves[h], y.halves[h]);
   return s.i;
 }
+/// To each int32, two products of 16-bit numbers; wraps around.
+EMULATED __m512i emulated_dpwssd_epi32(__m512i sums, __m512i a, __m512i b) {
+  emulated_lanes s = {.i = sums}, x = {.i = a}, y = {.i = b};
+  for (int h = 0; h < 2; h++)
+    s.halves[h] = _mm256_add_epi32(s.halves[h], _mm256_madd_epi16(x.halves[h], y.halves[h]));
+  return s.i;
+}
 EMULATED __m128i emulated_dpbusd_128(__m128i sums, __m128i a, __m128i b) {
   __m256i wide = emulated_dpbusd_256(_mm256_zextsi128_si256(sums), _mm256_zextsi128_si256(a), _mm256_zextsi128_si256(b));
   return _mm256_castsi256_si128(wide);
@@ -389,6 +396,7 @@ EMULATED __m512 emulated_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
 #undef _mm512_ternarylogic_epi32
 #define _mm512_ternarylogic_epi32 emulated_ternarylogic_epi32
 #define _mm512_dpbusd_epi32 emulated_dpbusd_epi32
+#define _mm512_dpwssd_epi32 emulated_dpwssd_epi32
 #undef _mm256_dpbusd_avx_epi32
 #define _mm256_dpbusd_avx_epi32 emulated_dpbusd_256
 #undef _mm_dpbusd_epi32

@@ -111,11 +111,15 @@ struct LinearLayerProviderTests {
     return try session.evaluate(prompt) { logits in logits.indices.map { logits[$0] } }
   }
 
-  @Test("is judged by the contract of a layer", arguments: [ActivationFormat.float32, .int8PerBlock32])
+  @Test(
+    "is judged by the contract of a layer",
+    arguments: [ActivationFormat.float32, .int8PerBlock32, .int8PerBlock256]
+  )
   func contract(format: ActivationFormat) {
     var random = SamplerRandom(seed: 3)
-    let weights = (0..<37 * 64).map { _ in Float(random.unit()) - 0.5 }
-    let layer = ForeignLayer(weights: weights, inputWidth: 64, outputWidth: 37, activationFormat: format)
+    let width = 2 * (format.blockLength ?? 32)
+    let weights = (0..<37 * width).map { _ in Float(random.unit()) - 0.5 }
+    let layer = ForeignLayer(weights: weights, inputWidth: width, outputWidth: 37, activationFormat: format)
     #expect(LinearLayerContract.violations(of: layer, weights: weights).isEmpty)
   }
 
