@@ -9,7 +9,8 @@
  * bias    each accumulator starts at -128 * sum of its row, which cancels the 128
  * tails   fewer rows and panels have their own instances; k is padded to 4 with codes 128 against zeros
  * reads   weights to the padded k, rows to a multiple of 4 bytes.  over-read: none beyond that
- * finish  a whole tile without activation or multiplier is scaled in its registers; 10 % of the time at k = 384 otherwise
+ * finish  a whole tile without multiplier, and with no activation but GELU, is finished in its registers; 10 % of the time at
+ *         k = 384 otherwise
  * peak    64 MAC per vpdpbusd, 128 per cycle on two ports; one row takes 4 panels x 2 chains to hide its latency of 5 */
 // SPDX-License-Identifier: Apache-2.0
 #include "backends.h"
