@@ -36,6 +36,9 @@ final class JobLane {
 
   var queue: QueueName { level.queue }
 
+  /// The pass at which it takes part next: that of its level where it was away.
+  var nextPass: Int64 { activity == .active ? pass : max(pass, level.time) }
+
   init(level: JobLevel, tenant: TenantID, number: Int, weight: Int) {
     self.level = level
     self.tenant = tenant
@@ -82,7 +85,7 @@ final class JobLevel {
   let queue: QueueName
   var lanes: [TenantID: JobLane] = [:]
   /// The pass of the lane that was served last.
-  private var time: Int64 = 0
+  private(set) var time: Int64 = 0
   private var turns = Heap<Turn>()
 
   init(queue: QueueName) { self.queue = queue }

@@ -160,7 +160,7 @@ extension JobRows {
     for id in unreadable { try setAside(id, lane, waiting: -1) }
     claimEndedJobs = claimEndedJobs || !hollow.isEmpty
     for id in hollow {
-      try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
+      try tx.execute("UPDATE job SET state = 3, until = ?2, park = NULL WHERE id = ?1", id.bytes, now)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
       try note("the file has lost the payload of this job: restore it from a backup, or purge the job", id)
     }

@@ -17,6 +17,7 @@ extension JobRows {
 
   func settle(_ settlements: [JobSettlement]) throws -> [SettleOutcome] {
     let outcomes = try settlements.map { try settle($0) }
+    try passOnWaiting()
     try flush()
     return outcomes
   }
@@ -182,6 +183,7 @@ extension JobRows {
         try makeReady(run, runAt: now, crashCount: crashes)
       }
     }
+    try passOnWaiting()
     try flush()
     return expired.count
   }

@@ -6,9 +6,7 @@ import TenfoldCore
 extension JobTable {
   mutating func control(_ command: JobControl, now: Int64) {
     switch command {
-    case .pause(let queue):
-      paused.insert(queue)
-      for key in Array(slots.keys) { passOn(key, now: now) }
+    case .pause(let queue): paused.insert(queue)
     case .resume(let queue): paused.remove(queue)
     case .cancel(let ids):
       for id in ids {
@@ -17,8 +15,8 @@ extension JobTable {
           record.isCancelRequested = true
         } else if record.state == .ready {
           record.lane.waiting -= 1
+          leavePlace(record, now: now)
           finish(record, .cancelled, nil, now)
-          if let key = record.rare?.limitKey { passOn(key, now: now) }
         }
       }
     case .replay(let ids): for id in ids { replay(id, now) }
@@ -32,6 +30,7 @@ extension JobTable {
       weights[tenant] = weight
       for level in levels.values.joined() { level.lanes[tenant]?.weight = weight }
     }
+    passOnWaiting(now: now)
   }
 
   mutating func purge(_ record: JobRecord, _ now: Int64) {

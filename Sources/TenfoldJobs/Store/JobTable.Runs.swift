@@ -6,11 +6,21 @@ import TenfoldCore
 extension JobTable {
   // MARK: - Runs
 
+  mutating func settle(_ settlements: [JobSettlement], now: Int64) -> [SettleOutcome] {
+    let outcomes = settlements.map { end($0, now: now) }
+    passOnWaiting(now: now)
+    return outcomes
+  }
+
   mutating func settle(_ settlement: JobSettlement, now: Int64) -> SettleOutcome {
+    settle([settlement], now: now).first ?? .fenced
+  }
+
+  private mutating func end(_ settlement: JobSettlement, now: Int64) -> SettleOutcome {
     guard let record = records[settlement.reference.id], record.state == .running,
       record.fence == settlement.reference.fence
     else { return .fenced }
-    leaveSlot(record, now: now)
+    leaveSlot(record)
     switch settlement.outcome {
     case .done(let result): finish(record, .done, result, now)
     case .cancelled: finish(record, .cancelled, nil, now)
@@ -63,7 +73,7 @@ extension JobTable {
       leases.removeFirst()
       let record = entry.record
       guard record.state == .running, record.until == entry.time else { continue }
-      leaveSlot(record, now: now)
+      leaveSlot(record)
       count += 1
       record.attempt -= 1
       record.crashCount += 1
@@ -76,6 +86,7 @@ extension JobTable {
         makeReady(record, now, now)
       }
     }
+    passOnWaiting(now: now)
     return count
   }
 

@@ -20,8 +20,7 @@ struct JobTable {
   /// The jobs of a concurrency key: how many run, and which wait for one of these to end.
   struct Slot {
     var running = 0
-    /// By their queue, none of them empty.
-    var parked: [QueueName: TimedQueue] = [:]
+    var parked = ParkedJobs()
   }
 
   /// The state of a rate limit: its theoretical arrival time, and which jobs wait for it.
@@ -31,7 +30,7 @@ struct JobTable {
     var tolerance: Int64
     /// When the next of the parked jobs may start; `nil` when none is parked.
     var nextAt: Int64?
-    var parked = TimedQueue()
+    var parked = ParkedJobs()
   }
 
   var records: [RawJobID: JobRecord] = [:]
@@ -45,7 +44,7 @@ struct JobTable {
   let deadRetention: Duration?
   var unique: [ByteText: UniqueKey] = [:]
   var slots: [ByteText: Slot] = [:]
-  /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
+  /// Keys that may have free slots, to be passed on at the end of the operation.
   var passing: Set<ByteText> = []
   /// Whether the last claim made dead letters, of which nobody else tells those who wait for them.
   private(set) var claimEndedJobs = false
@@ -174,6 +173,7 @@ struct JobTable {
         continue
       }
       level.begin(lane)
+      takePlace(record)
       if touched.last !== lane { touched.append(lane) }
       guard !expire(record, now), admit(record, now: now) else {
         budget -= 1
@@ -200,9 +200,7 @@ struct JobTable {
     record.note(NoteText.expired)
     bury(record, now)
     claimEndedJobs = true
-    // It leaves the slot and the start, which it may have been let go for, to the next.
-    if let key = rare.limitKey { passing.insert(key) }
-    if let limit = rare.rate { rates[ByteText(limit.key)]?.nextAt = now }
+    leavePlace(record, now: now)
     return true
   }
 
