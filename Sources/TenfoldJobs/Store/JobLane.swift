@@ -30,6 +30,8 @@ final class JobLane {
   var nextAt = Int64.max
   /// Its tenant is being erased: nothing joins it or is handed out from it.
   var isClosed = false
+  /// How many in a row could not start, in the claim that is under way.
+  var rejected = 0
   /// Jobs that wait, also those that are delayed or parked.
   var waiting = 0
   private var due = TimedQueue()
@@ -87,6 +89,8 @@ final class JobLevel {
   /// The pass of the lane that was served last.
   private(set) var time: Int64 = 0
   private var turns = Heap<Turn>()
+  /// Lanes that let the others go first.
+  private var aside: [JobLane] = []
 
   init(queue: QueueName) { self.queue = queue }
 
@@ -105,6 +109,21 @@ final class JobLevel {
       turns.removeMin()
     }
     return nil
+  }
+
+  /// Takes the lane that ``first()`` gave out of the turns for a while.
+  func setAside(_ lane: JobLane) {
+    turns.removeMin()
+    aside.append(lane)
+    lane.rejected = 0
+  }
+
+  /// Has the lanes that were set aside take part again; whether there were any.
+  @discardableResult
+  func bringBack() -> Bool {
+    defer { aside = [] }
+    for lane in aside where lane.activity == .active { turns.insert(Turn(pass: lane.pass, lane: lane)) }
+    return !aside.isEmpty
   }
 
   func begin(_ lane: JobLane) { time = max(time, lane.pass) }

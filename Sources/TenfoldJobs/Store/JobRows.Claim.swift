@@ -28,6 +28,8 @@ extension JobRows {
     /// Whether the table may hold more due jobs than were read.
     var mayHaveMore = true
     var claimed: Int64 = 0
+    /// How many in a row could not start.
+    var rejected = 0
   }
 
   private struct Level {
@@ -40,7 +42,7 @@ extension JobRows {
   private struct Claim {
     var request: ClaimRequest
     var until: Int64
-    var budget = JobTable.parkingBudget
+    var budget = ParkingBudget()
     var leases: [JobLease] = []
     var left: Int { request.maximum - leases.count }
   }
@@ -67,6 +69,7 @@ extension JobRows {
       }
       levels.removeAll(where: \.isPaused)
       guard levels.count == 4 else { continue }
+      claim.budget.beginQueue()
       let quotas = picker.quotas(for: claim.left)
       for index in 0..<4 { try take(quotas[index], &levels[index].level, queue, &claim) }
       for index in 0..<4 { try take(claim.left, &levels[index].level, queue, &claim) }
@@ -82,13 +85,21 @@ extension JobRows {
     _ queue: QueueName,
     _ claim: inout Claim
   ) throws {
-    guard count > 0, claim.budget > 0 else { return }
+    guard count > 0, !claim.budget.isSpent(level: level.priority) else { return }
     var left = count
+    // Lanes of which many jobs in a row could not start: they have their turn when nobody else has anything.
+    var aside: Set<Int64>? = []
     var pass = level.pass
     var touched = false
     // With `left` picks to come only the `left` lanes that are least far can get one, unless one turns out empty.
     var turns = try turns(level, left)
-    while left > 0, claim.budget > 0, let index = Self.next(turns) {
+    while left > 0, !claim.budget.isSpent(level: level.priority) {
+      guard let index = Self.next(turns) else {
+        guard aside?.isEmpty == false else { break }
+        aside = nil
+        turns = try self.turns(level, left)
+        continue
+      }
       if turns[index].ahead.isEmpty, turns[index].mayHaveMore {
         let fair = left / turns.count + 1
         let wanted = turns.count == 1 ? left : min(left, fair)
@@ -100,15 +111,22 @@ extension JobRows {
         try rest(turns[index])
         turns.remove(at: index)
         for turn in turns { try rest(turn) }
-        turns = try self.turns(level, left)
+        turns = try self.turns(level, left, without: aside ?? [])
         continue
       }
       touched = true
       pass = max(pass, turns[index].pass)
       guard try !expire(candidate, turns[index].lane), try admit(candidate) else {
-        claim.budget -= 1
+        claim.budget.spend(level: level.priority)
+        turns[index].rejected += 1
+        if turns[index].rejected >= ParkingBudget.patience, aside != nil {
+          aside?.insert(turns[index].lane)
+          for turn in turns { try rest(turn) }
+          turns = try self.turns(level, left, without: aside ?? [])
+        }
         continue
       }
+      turns[index].rejected = 0
       claim.leases.append(try hand(candidate, turns[index].tenant, queue, claim.until))
       turns[index].pass = turns[index].pass.clampedSum(JobLane.stride / turns[index].weight)
       turns[index].claimed += 1
@@ -126,14 +144,15 @@ extension JobRows {
     }
   }
 
-  private func turns(_ level: Level, _ limit: Int) throws -> [Turn] {
+  private func turns(_ level: Level, _ limit: Int, without aside: Set<Int64> = []) throws -> [Turn] {
     let select = try statement(.activeLanes)
     try select.start()
     defer { select.end() }
     select.bind(1, level.level)
-    select.bind(2, Int64(limit))
+    select.bind(2, Int64(limit + aside.count))
     var turns: [Turn] = []
     while try select.next() {
+      if aside.contains(select.integer(0)) { continue }
       turns.append(
         Turn(
           lane: select.integer(0),

@@ -8,8 +8,6 @@ import TenfoldCore
 /// ``InMemoryJobStore`` puts a lock around it, and tests use it as the model that other stores are compared with.
 struct JobTable {
   static let keptErrors = 20
-  /// Jobs that one claim moves out of the way at most because their key is at its limit.
-  static let parkingBudget = 1000
 
   struct UniqueKey {
     var id: RawJobID
@@ -144,13 +142,16 @@ struct JobTable {
       lane.level.activate(lane)
     }
     var claimed: [JobLease] = []
-    var budget = Self.parkingBudget
+    var budget = ParkingBudget()
     for queue in request.queues where !paused.contains(queue) && claimed.count < request.maximum {
       guard let levels = levels[queue] else { continue }
+      budget.beginQueue()
       let quotas = picker.quotas(for: request.maximum - claimed.count)
-      for number in 0..<4 { take(quotas[number], levels[number], request, now, &budget, &claimed) }
+      for number in 0..<4 { take(quotas[number], number, levels[number], request, now, &budget, &claimed) }
       // What one level doesn't use goes to the others, the most urgent first.
-      for level in levels { take(request.maximum - claimed.count, level, request, now, &budget, &claimed) }
+      for (number, level) in levels.enumerated() {
+        take(request.maximum - claimed.count, number, level, request, now, &budget, &claimed)
+      }
     }
     passOnWaiting(now: now)
     return claimed
@@ -158,16 +159,24 @@ struct JobTable {
 
   private mutating func take(
     _ count: Int,
+    _ number: Int,
     _ level: JobLevel,
     _ request: ClaimRequest,
     _ now: Int64,
-    _ budget: inout Int,
+    _ budget: inout ParkingBudget,
     _ claimed: inout [JobLease]
   ) {
     var left = count
     var touched: [JobLane] = []
     let until = now.advanced(by: request.leaseFor)
-    while left > 0, budget > 0, let lane = level.first() {
+    // Lanes of which many jobs in a row could not start have their turn when nobody else has anything.
+    var mayStepAside = true
+    while left > 0, !budget.isSpent(level: number) {
+      guard let lane = level.first() else {
+        guard level.bringBack() else { break }
+        mayStepAside = false
+        continue
+      }
       guard let record = lane.takeDue(now: now) else {
         rest(lane)
         continue
@@ -176,9 +185,12 @@ struct JobTable {
       takePlace(record)
       if touched.last !== lane { touched.append(lane) }
       guard !expire(record, now), admit(record, now: now) else {
-        budget -= 1
+        budget.spend(level: number)
+        lane.rejected += 1
+        if lane.rejected >= ParkingBudget.patience, mayStepAside { level.setAside(lane) }
         continue
       }
+      lane.rejected = 0
       record.state = .running
       record.fence += 1
       record.attempt += 1
@@ -189,6 +201,8 @@ struct JobTable {
       level.served(lane)
       left -= 1
     }
+    level.bringBack()
+    for lane in touched { lane.rejected = 0 }
     for lane in touched where lane.activity == .active && (lane.firstTime() ?? .max) > now { rest(lane) }
     dropEndedLeases()
   }

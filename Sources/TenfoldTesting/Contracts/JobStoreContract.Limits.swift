@@ -140,6 +140,30 @@ extension JobStoreContract {
       }
     ),
     (
+      "thousands of jobs that their key holds back keep no other tenant, level or queue waiting for the next claim",
+      { bench, report in
+        let many = try await bench.put(3000, JobOptions(tenant: "a", concurrencyKey: "host"))
+        let few = try await bench.put(3, JobOptions(tenant: "b"))
+        let first = try await bench.claim(10).map(\.reference.id)
+        report.check(Set(first) == Set(many[..<1] + few), bench.clause, observed: "\(first.count) of tenants")
+        let urgent = JobOptions(queue: "levels", priority: .interactive, concurrencyKey: "other host")
+        let keyed = try await bench.put(3000, urgent)
+        let low = try await bench.put(3, JobOptions(queue: "levels", priority: .background))
+        let beside = try await bench.put(3, JobOptions(queue: "beside"))
+        let second = try await bench.claim(10, ["levels", "beside"]).map(\.reference.id)
+        report.check(
+          Set(second) == Set(keyed[..<1] + low + beside),
+          bench.clause,
+          observed: "\(second.count) of levels and queues"
+        )
+        // Behind them, too, the others come, if not at once.
+        let last = try await bench.put(1, JobOptions(tenant: "a"))
+        var found = false
+        for _ in 0..<8 where !found { found = try await bench.claim(10).map(\.reference.id) == last }
+        report.check(found, bench.clause, observed: "one behind them did not start")
+      }
+    ),
+    (
       "a queue that is paused, or that nobody serves, uses up no start of a rate that it shares",
       { bench, report in
         for isPaused in [false, true] {
