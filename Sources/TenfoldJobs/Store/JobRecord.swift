@@ -26,7 +26,7 @@ final class JobRecord {
     /// After this no run may start.
     var expiresAt: Int64?
     /// Jobs that must be done before this one.
-    var pending = 0
+    var pending: Set<RawJobID> = []
     /// Jobs that wait for this one.
     var children: [RawJobID] = []
     var fraction: Double?

@@ -135,10 +135,11 @@ extension JobTable {
     guard let children = record.rare?.children, !children.isEmpty else { return }
     record.rare?.children = []
     for child in children {
-      guard let child = records[child], child.state == .ready, child.details.pending > 0 else { continue }
+      guard let child = records[child], child.state == .ready, child.details.pending.contains(record.id)
+      else { continue }
       if record.state == .done {
-        child.details.pending -= 1
-        if child.details.pending == 0 { offer(child, now) }
+        child.details.pending.remove(record.id)
+        if child.details.pending.isEmpty { offer(child, now) }
       } else {
         failDependent(child, of: record.id, now)
       }
@@ -146,7 +147,8 @@ extension JobTable {
   }
 
   mutating func failDependent(_ child: JobRecord, of parent: RawJobID, _ now: Int64) {
-    child.details.pending = 0
+    claimEndedJobs = true
+    child.details.pending = []
     child.lane.waiting -= 1
     child.note("job \(parent), which had to be done first, was cancelled, purged or erased")
     bury(child, now)

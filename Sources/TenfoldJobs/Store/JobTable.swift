@@ -45,7 +45,7 @@ struct JobTable {
   /// Keys that may have free slots, to be passed on at the end of the operation.
   var passing: Set<ByteText> = []
   /// Whether the last claim made dead letters, of which nobody else tells those who wait for them.
-  private(set) var claimEndedJobs = false
+  var claimEndedJobs = false
   var rates: [ByteText: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [ByteText: Int64] = [:]
@@ -89,16 +89,17 @@ struct JobTable {
     let runAt = now.advanced(by: max(.zero, options.delay))
     let record = JobRecord(job, lane: lane, runAt: runAt)
     if let limit = options.expiresAfter { record.details.expiresAt = now.advanced(by: max(.zero, limit)) }
-    records[job.id] = record
-    lane.waiting += 1
+    // First: a job that names itself isn't there to be waited for.
     let parents = Set(options.after).compactMap { id in
       records[id].flatMap { $0.state == .done || $0.isForgotten(now: now) ? nil : $0 }
     }
+    records[job.id] = record
+    lane.waiting += 1
     if let cancelled = parents.filter({ $0.state == .cancelled }).map(\.id).min() {
       failDependent(record, of: cancelled, now)
     } else if !parents.isEmpty {
       record.isParked = true
-      record.details.pending = parents.count
+      record.details.pending = Set(parents.map(\.id))
       for parent in parents { parent.details.children.append(job.id) }
     } else {
       offer(record, now)

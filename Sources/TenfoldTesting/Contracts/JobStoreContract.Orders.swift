@@ -71,6 +71,34 @@ extension JobStoreContract {
       }
     ),
     (
+      "a job that is handed in again under its id waits for what it comes after now, each once, and never for itself",
+      { bench, report in
+        let parents = try await bench.put(2)
+        let id = RawJobID()
+        func put(_ after: [RawJobID]) async throws {
+          let options = JobOptions(after: after, resultRetention: .zero)
+          _ = try await bench.store.enqueue([NewJob(id: id, name: "contract", payload: [], options: options)])
+        }
+        try await put([parents[0]])
+        try await bench.store.control(.cancel([id]))
+        try await put(parents)
+        let runs = try await bench.claim(5)
+        report.check(runs.map(\.reference.id) == parents, bench.clause, observed: "\(runs.count) leases")
+        for run in runs {
+          let early = try await bench.claim(5)
+          report.check(early.isEmpty, bench.clause, observed: "it started before both were done")
+          _ = try await bench.settle(run.reference, .done(result: nil))
+        }
+        let free = try await bench.claim(5)
+        report.check(free.map(\.reference.id) == [id], bench.clause, observed: "\(free.count) in the end")
+        for run in free { _ = try await bench.settle(run.reference, .done(result: nil)) }
+        bench.clock.advance(by: .seconds(1))
+        try await put([id])
+        let own = try await bench.claim(5)
+        report.check(own.map(\.reference.id) == [id], bench.clause, observed: "it waits for itself")
+      }
+    ),
+    (
       "a dead letter is waited for, a cancelled or purged job fails those that come after it",
       { bench, report in
         let parents = try await bench.put(2, JobOptions(maximumAttempts: 1))
