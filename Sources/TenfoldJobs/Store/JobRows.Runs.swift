@@ -39,7 +39,8 @@ extension JobRows {
       } else if run.attempt >= run.maximumAttempts {
         try bury(run)
       } else {
-        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)))
+        // It ended by itself: what leases were lost before is over.
+        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)), crashCount: 0)
       }
     case .release(let delay):
       run.attempt = run.attempt.clampedDifference(1)
@@ -47,7 +48,9 @@ extension JobRows {
         try tx.execute("UPDATE job SET attempt = ?2 WHERE id = ?1", run.id.bytes, run.attempt)
         try finish(run, .cancelled, nil)
       } else {
-        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)))
+        // One that goes back at once may never have begun.
+        let crashCount: Int64? = delay > .zero ? 0 : nil
+        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)), crashCount: crashCount)
       }
     }
     return .applied

@@ -34,6 +34,8 @@ extension JobTable {
       } else if record.attempt >= record.maximumAttempts {
         bury(record, now)
       } else {
+        // It ended by itself: what leases were lost before is over.
+        record.crashCount = 0
         makeReady(record, now.advanced(by: max(.zero, delay)), now)
       }
     case .release(let delay):
@@ -41,6 +43,8 @@ extension JobTable {
       if record.isCancelRequested {
         finish(record, .cancelled, nil, now)
       } else {
+        // One that goes back at once may never have begun.
+        if delay > .zero { record.crashCount = 0 }
         makeReady(record, now.advanced(by: max(.zero, delay)), now)
       }
     }
