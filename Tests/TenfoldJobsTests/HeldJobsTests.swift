@@ -103,4 +103,26 @@ struct HeldJobsTests {
     // Few have a second turn before all had a first.
     #expect(Set(order).count >= 250)
   }
+
+  @Test("a limit that no producer may ask for, or a time that goes back, ends no process")
+  func extremes() throws {
+    let limit = JobRateLimit(key: "k", count: .min, per: Duration.nanoseconds(Int64.min), burst: .min)
+    #expect(RateCell(limit).tolerance == 0)
+    var table = JobTable()
+    let options = JobOptions(delay: .nanoseconds(Int64.max), rateLimit: limit)
+    _ = try table.enqueue(Self.jobs(1, options), now: -10)
+    #expect(table.observe(.init(), now: -20).untilNextDue == .nanoseconds(Int64.max))
+  }
+
+  @Test("an id is 32 small hexadecimal digits")
+  func ids() {
+    let id = RawJobID()
+    #expect(RawJobID("\(id)") == id)
+    let text = "0123456789abcdef0123456789abcdef"
+    #expect(RawJobID(text)?.description == text)
+    for wrong in ["+0123456789abcde0123456789abcdef", "0123456789abcdef+123456789abcdef", text.uppercased()] {
+      #expect(RawJobID(wrong) == nil)
+    }
+    #expect(RawJobID("-" + text.dropLast()) == nil && RawJobID(text + "0") == nil && RawJobID("") == nil)
+  }
 }

@@ -57,7 +57,9 @@ extension JobTable {
     var stats = JobStats()
     let queues = query.queues.isEmpty ? Array(levels.keys) : query.queues
     for queue in queues { count(queue, query, now, &stats) }
-    if let next = untilNextDue(queues, now) { stats.untilNextDue = .nanoseconds(max(0, next - now)) }
+    if let next = untilNextDue(queues, now) {
+      stats.untilNextDue = .nanoseconds(max(0, next.clampedDifference(now)))
+    }
     stats.jobs = query.jobs.compactMap { id in records[id]?.snapshot }
     if query.deadLetters > 0 {
       stats.deadLetters = snapshots(.init(state: .dead, limit: query.deadLetters), [])
@@ -81,7 +83,7 @@ extension JobTable {
     stats.ready += waiting(in: queue)
     for lane in (levels[queue] ?? []).flatMap(\.lanes.values) {
       if let first = lane.firstTime(), first <= now {
-        stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now - first))
+        stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now.clampedDifference(first)))
       }
     }
     for record in records.values where record.lane.queue == queue {

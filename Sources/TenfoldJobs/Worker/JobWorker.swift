@@ -317,6 +317,17 @@ public final class JobWorker: Sendable {
     waiting.removeFirst(min(waiting.count, max(0, count)))
   }
 
+  private func isFailure(of lease: JobLease) -> (any Error) -> Bool {
+    { [self] error in
+      RunVerdict.isFailure(
+        error,
+        stop: running.stopReason(lease.reference),
+        isDraining: state.withLock { $0.isDraining },
+        isCancelled: Task.isCancelled
+      )
+    }
+  }
+
   private func execute(_ lease: JobLease) async {
     let context = JobContext(lease: lease, running: running, store: store, leaseDuration: options.lease)
     let outcome: JobSettlement.Outcome?
@@ -332,7 +343,9 @@ public final class JobWorker: Sendable {
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
-        return try await JobTracing(tracer: options.tracer).run(lease) { try await handler(context) }
+        return try await JobTracing(tracer: options.tracer).run(lease, isFailure: isFailure(of: lease)) {
+          try await handler(context)
+        }
       }
       outcome = running.mayNotSettle(lease.reference) ? nil : .done(result: result)
     } catch {
