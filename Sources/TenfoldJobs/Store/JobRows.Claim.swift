@@ -32,6 +32,9 @@ extension JobRows {
     var rejected = 0
   }
 
+  /// A job that has lost its body.
+  private typealias Hollow = (id: RawJobID, body: Int64, traits: JobTraits)
+
   private struct Level {
     var level: Int64
     var priority: Int
@@ -171,17 +174,18 @@ extension JobRows {
 
   /// The next due jobs of a lane, and how many rows were read for them.
   private func candidates(_ lane: Int64, _ limit: Int) throws -> (candidates: [Candidate], count: Int) {
-    var (candidates, hollow, unreadable) = ([Candidate](), [RawJobID](), [[UInt8]]())
+    var (candidates, hollow, unreadable) = ([Candidate](), [Hollow](), [[UInt8]]())
     try readCandidates(lane, limit, &candidates, &hollow, &unreadable)
     let count = candidates.count + hollow.count + unreadable.count
     // Nothing says any more which keys they had.
     passesAll = passesAll || !hollow.isEmpty || !unreadable.isEmpty
     for id in unreadable { try setAside(id, lane, waiting: -1) }
     claimEndedJobs = claimEndedJobs || !hollow.isEmpty
-    for id in hollow {
+    for (id, body, traits) in hollow {
       try tx.execute("UPDATE job SET state = 3, until = ?2, park = NULL WHERE id = ?1", id.bytes, now)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
       try note("the file has lost the payload of this job: restore it from a backup, or purge the job", id)
+      try freeUniqueKey(id, body, traits)
     }
     return (candidates, count)
   }
@@ -190,7 +194,7 @@ extension JobRows {
     _ lane: Int64,
     _ limit: Int,
     _ candidates: inout [Candidate],
-    _ hollow: inout [RawJobID],
+    _ hollow: inout [Hollow],
     _ unreadable: inout [[UInt8]]
   ) throws {
     let select = try statement(.dueJobs)
@@ -206,7 +210,7 @@ extension JobRows {
       }
       let id = RawJobID(high: high, low: low)
       guard select.integer(9) == 0 else {
-        hollow.append(id)
+        hollow.append((id, select.integer(6), JobTraits(rawValue: select.integer(5))))
         continue
       }
       candidates.append(

@@ -288,7 +288,12 @@ extension JobRows {
     let unique = try tx.first("SELECT unique_key, unique_ns FROM job_body WHERE body = ?1", body) { row in
       (key: try row.optionalText(0), retention: try row.optionalInt64(1) ?? 0)
     }
-    guard let unique, let key = unique.key else { return }
+    guard let unique else {
+      // Nothing says any more which key it had; the file is damaged, so it may take long.
+      _ = try tx.execute("DELETE FROM job_unique WHERE id = ?1 AND until = ?2", id.bytes, Int64.max)
+      return
+    }
+    guard let key = unique.key else { return }
     if unique.retention > 0 {
       try tx.execute(
         "UPDATE job_unique SET until = ?3 WHERE key = ?1 AND id = ?2",
