@@ -303,10 +303,15 @@ extension JobRows {
 
   // MARK: - What comes due
 
+  /// Lanes, and keys of rates, that a claim looks at when they come due; the next claim goes on.
+  static let dueAtOnce = 1000
+
   private func wakeLanes() throws {
-    let lanes = try tx.query("SELECT lane FROM job_lane WHERE activity = 1 AND next_at <= ?1", now) {
-      try $0.int64(0)
-    }
+    let lanes = try tx.query(
+      "SELECT lane FROM job_lane WHERE activity = 1 AND next_at <= ?1 ORDER BY next_at LIMIT ?2",
+      now,
+      Self.dueAtOnce
+    ) { try $0.int64(0) }
     for lane in lanes { _ = try offer(lane, runAt: now, waiting: 0) }
   }
 

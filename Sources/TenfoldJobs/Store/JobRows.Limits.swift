@@ -126,8 +126,9 @@ extension JobRows {
   /// Lets go as many of the jobs that wait for a rate limit as it allows by now.
   func unparkRates() throws {
     let due = try tx.query(
-      "SELECT key, arrival, interval, tolerance FROM job_rate WHERE next_at <= ?1",
-      now
+      "SELECT key, arrival, interval, tolerance FROM job_rate WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2",
+      now,
+      Self.dueAtOnce
     ) { row in
       (
         key: try row.text(0), arrival: try row.int64(1),

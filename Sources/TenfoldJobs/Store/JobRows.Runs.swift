@@ -209,12 +209,20 @@ extension JobRows {
     try pruneLanes()
   }
 
-  /// Deletes lanes without any job; gives how many.
+  /// Deletes lanes without any job, and levels of queues without lanes that aren't paused; gives how many.
   @discardableResult
   func pruneLanes() throws -> Int {
-    try tx.execute(
+    let lanes = try tx.execute(
       "DELETE FROM job_lane WHERE activity = 0 AND waiting = 0 AND lane NOT IN (SELECT lane FROM job)"
     )
+    // All levels of a queue go together, as they come. That of a lane which is being erased is negative.
+    let levels = try tx.execute(
+      """
+      DELETE FROM job_level WHERE queue NOT IN (SELECT queue FROM job_level WHERE paused <> 0)
+        AND queue NOT IN (SELECT v.queue FROM job_level AS v JOIN job_lane AS l ON l.level = v.level)
+      """
+    )
+    return lanes + levels
   }
 
   // MARK: - Steps
