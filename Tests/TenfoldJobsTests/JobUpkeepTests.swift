@@ -57,6 +57,33 @@ struct JobUpkeepTests {
     #expect(table.leases.first == nil)
   }
 
+  @Test("delayed jobs that are cancelled, and dead letters that are purged, leave nothing behind")
+  func cancelled() throws {
+    var table = JobTable(deadRetention: .seconds(1_000_000))
+    for number in 0..<5000 {
+      let late = JobOptions(delay: .seconds(86_400), resultRetention: .zero)
+      let jobs = [
+        NewJob(name: "x", payload: [1], options: late), NewJob(name: "x", payload: [2]),
+        NewJob(name: "x", payload: [3], options: JobOptions(resultRetention: .seconds(86_400))),
+      ]
+      let now = Int64(number + 1)
+      _ = try table.enqueue(jobs, now: now)
+      table.control(.cancel([jobs[0].id]), now: now)
+      for lease in table.claim(ClaimRequest(maximum: 2), now: now) {
+        let isLast = lease.payload == [3]
+        _ = table.settle(
+          JobSettlement(lease.reference, isLast ? .done(result: nil) : .dead(error: "x")),
+          now: now
+        )
+      }
+      table.control(.purge([jobs[1].id]), now: now)
+    }
+    #expect(table.records.count == 5000)
+    let lanes = table.levels.values.joined().flatMap(\.lanes.values)
+    #expect(lanes.map(\.dueCount).reduce(0, +) < 1100 && table.dying.count < 1100)
+    #expect(table.forgetting.count == 5000)
+  }
+
   @Test("tenants, keys and rates that come once leave no lasting trace in memory, those in use stay")
   func memory() throws {
     var table = JobTable()

@@ -48,7 +48,10 @@ final class JobLane {
     self.weight = weight
   }
 
-  func insert(_ record: JobRecord) { due.insert(record, at: record.runAt) }
+  /// Its entries, also those of jobs that have left.
+  var dueCount: Int { due.count }
+
+  func insert(_ record: JobRecord) { due.insert(record, at: record.runAt, keeping: Self.isCurrent) }
 
   /// When the first job that isn't parked may start.
   func firstTime() -> Int64? {

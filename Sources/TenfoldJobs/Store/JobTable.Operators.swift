@@ -36,6 +36,10 @@ extension JobTable {
   mutating func purge(_ record: JobRecord, _ now: Int64) {
     records[record.id] = nil
     resolveChildren(record, now)
+    // A queue may hold it for a while: as one that has ended, with nothing in it.
+    record.state = .cancelled
+    record.payload = []
+    record.rare = nil
   }
 
   private mutating func replay(_ id: RawJobID, _ now: Int64) {

@@ -61,7 +61,7 @@ extension JobTable {
       record.until > now
     else { return .lost }
     record.until = now.advanced(by: duration)
-    leases.insert(record, at: record.until)
+    leases.insert(record, at: record.until, keeping: Self.isCurrent)
     dropEndedLeases()
     if let update {
       if record.isProgress(update) { record.crashCount = 0 }
@@ -107,7 +107,7 @@ extension JobTable {
     resolveChildren(record, now)
     if record.keep > 0 {
       record.until = now.advanced(by: .nanoseconds(record.keep))
-      forgetting.insert(record, at: record.until)
+      forgetting.insert(record, at: record.until) { [records] in records[$0.record.id] === $0.record }
     } else {
       record.until = now
       records[record.id] = nil
@@ -120,7 +120,7 @@ extension JobTable {
     freeUniqueKey(record, now)
     guard let deadRetention else { return }
     record.until = now.advanced(by: deadRetention)
-    dying.insert(record, at: record.until)
+    dying.insert(record, at: record.until) { $0.record.state == .dead && $0.record.until == $0.time }
   }
 
   private mutating func freeUniqueKey(_ record: JobRecord, _ now: Int64) {

@@ -50,9 +50,6 @@ struct JobTable {
   var paused: Set<QueueName> = []
   var fired: [ByteText: Int64] = [:]
   let upkeep = JobUpkeep()
-  private static let leastLeaseBound = 1024
-  /// At how many leases those of runs that have ended are looked for everywhere; twice as many as there were the last time.
-  private var leaseBound = Self.leastLeaseBound
   private var laneCount = 0
   private var picker = PriorityPicker()
 
@@ -197,7 +194,8 @@ struct JobTable {
       record.attempt += 1
       record.until = until
       lane.waiting -= 1
-      leases.insert(record, at: until)
+      // One that lasts keeps all that ended after it from the front.
+      leases.insert(record, at: until, keeping: Self.isCurrent)
       claimed.append(record.lease(at: now))
       level.served(lane)
       left -= 1
@@ -234,13 +232,9 @@ struct JobTable {
   /// Runs that have ended leave their leases behind: drop them as they come to the front.
   mutating func dropEndedLeases() {
     while let entry = leases.first, !Self.isCurrent(entry) { leases.removeFirst() }
-    // One that lasts keeps all that ended after it from the front: now and then they go too.
-    guard leases.count >= leaseBound else { return }
-    leases.keep(where: Self.isCurrent)
-    leaseBound = max(Self.leastLeaseBound, 2 * leases.count)
   }
 
-  private static func isCurrent(_ lease: TimedQueue.Entry) -> Bool {
+  static func isCurrent(_ lease: TimedQueue.Entry) -> Bool {
     lease.record.state == .running && lease.record.until == lease.time
   }
 

@@ -32,7 +32,7 @@ struct ParkedJobs {
 
   mutating func insert(_ record: JobRecord) {
     lines[ObjectIdentifier(record.lane), default: Line(lane: record.lane)].jobs
-      .insert(record, at: record.runAt)
+      .insert(record, at: record.runAt, keeping: Self.isCurrent)
   }
 
   /// A job of a lane that was let go begins, or goes.
@@ -89,13 +89,15 @@ struct ParkedJobs {
     return freed
   }
 
+  private static func isCurrent(_ entry: TimedQueue.Entry) -> Bool {
+    entry.record.state == .ready && entry.record.isParked && entry.record.runAt == entry.time
+  }
+
   /// The first job of a lane; entries of those that were cancelled or erased are dropped.
   private mutating func first(_ key: ObjectIdentifier) -> JobRecord? {
     guard let index = lines.index(forKey: key) else { return nil }
     while let entry = lines.values[index].jobs.first {
-      if entry.record.state == .ready, entry.record.isParked, entry.record.runAt == entry.time {
-        return entry.record
-      }
+      if Self.isCurrent(entry) { return entry.record }
       lines.values[index].jobs.removeFirst()
     }
     return nil
