@@ -33,7 +33,9 @@ final class JobLane {
   /// How many in a row could not start, in the claim that is under way.
   var rejected = 0
   /// Jobs that wait, also those that are delayed or parked.
-  var waiting = 0
+  var waiting = 0 {
+    didSet { if !isClosed { level.waiting += waiting - oldValue } }
+  }
   private var due = TimedQueue()
 
   var queue: QueueName { level.queue }
@@ -89,6 +91,8 @@ final class JobLevel {
 
   let queue: QueueName
   var lanes: [TenantID: JobLane] = [:]
+  /// Jobs that wait in its lanes.
+  var waiting = 0
   /// The pass of the lane that was served last.
   private(set) var time: Int64 = 0
   private var turns = Heap<Turn>()

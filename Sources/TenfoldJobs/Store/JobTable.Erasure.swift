@@ -10,6 +10,7 @@ extension JobTable {
   mutating func closeLanes(of tenant: TenantID) -> [RawJobID] {
     for level in levels.values.joined() {
       guard let lane = level.lanes.removeValue(forKey: tenant) else { continue }
+      level.waiting -= lane.waiting
       lane.isClosed = true
       lane.activity = .idle
       sleeping[ObjectIdentifier(lane)] = nil

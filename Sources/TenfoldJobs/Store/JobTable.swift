@@ -105,9 +105,7 @@ struct JobTable {
   }
 
   func waiting(in queue: QueueName) -> Int {
-    (levels[queue] ?? []).reduce(0) { sum, level in
-      sum + level.lanes.values.reduce(0) { $0 + $1.waiting }
-    }
+    (levels[queue] ?? []).reduce(0) { $0 + $1.waiting }
   }
 
   private mutating func lane(_ options: JobOptions) -> JobLane {
