@@ -267,7 +267,17 @@ extension JobStoreContract {
       "jobs are listed by state, a page at a time, with their queue and tenant",
       { bench, report in
         let ids = try await bench.put(5, JobOptions(tenant: "t"))
-        _ = try await bench.claim(2)
+        for lease in try await bench.claim(2).reversed() {
+          // The second one's lease ends first.
+          bench.clock.advance(by: .seconds(1))
+          _ = try await bench.store.extend([lease.reference], by: .seconds(10), updates: [nil])
+        }
+        let running = try await bench.store.observe(.init(list: .init(state: .running, limit: 9))).listed
+        report.check(
+          running.map(\.id) == Array(ids[..<2]),
+          bench.clause,
+          observed: "\(running.map(\.id)) run"
+        )
         let first = try await bench.store.observe(.init(list: .init(state: .ready, limit: 2))).listed
         report.check(first.map(\.id) == Array(ids[2..<4]), bench.clause, observed: "\(first.map(\.id))")
         let page = JobStats.List(state: .ready, after: first.last?.id, limit: 2)
