@@ -129,6 +129,28 @@ struct DamagedRowsTests {
     await store.close()
   }
 
+  @Test(
+    "a job whose payload is gone leaves its unique key to others, wherever it was",
+    arguments: [false, true]
+  )
+  func hollowKey(isRunning: Bool) async throws {
+    let clock = ManualStoreClock()
+    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    let options = JobOptions(crashLimit: 1, uniqueKey: "u", uniqueRetention: .seconds(3600))
+    let job = NewJob(name: "x", payload: [], options: options)
+    _ = try await store.enqueue([job])
+    if isRunning { _ = try await store.claim(ClaimRequest(maximum: 1)) }
+    try await store.database.write { tx in _ = try tx.execute("DELETE FROM job_body") }
+    let twin = NewJob(name: "x", payload: [], options: options)
+    #expect(try await store.enqueue([twin]) == [.duplicate(of: job.id)])
+    clock.advance(by: .seconds(31))
+    #expect(try await store.reap(limit: 9) == (isRunning ? 1 : 0))
+    #expect(try await store.claim(ClaimRequest(maximum: 9)).isEmpty)
+    #expect(try await store.observe(.init()).dead == 1)
+    #expect(try await store.enqueue([twin]) == [.inserted])
+    await store.close()
+  }
+
   /// Where a job was when its id was damaged.
   enum Place: String, CaseIterable { case ready, running, ended, dead, parked, child }
 

@@ -238,4 +238,45 @@ struct IdleWorkersTests {
     #expect(stats.listed.allSatisfy { $0.attempts == 1 })
     await store.close()
   }
+
+  @Test(
+    "a run that hangs beyond its time leaves its job to another worker, though no store hints of it",
+    .timeLimit(.minutes(1))
+  )
+  func hungRun() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    let runs = Mutex(0)
+    let (ends, end) = AsyncStream<Void>.makeStream()
+    let options = JobWorker.Options(
+      concurrency: 1,
+      prefetch: 0,
+      lease: .seconds(1),
+      runTimeLimit: .milliseconds(20)
+    )
+    let workers = (0..<2).map { _ in
+      JobWorker(store: store, options: options) { handlers in
+        handlers.handle(Work.self) { _, _ in
+          let number = runs.withLock { runs in
+            runs += 1
+            return runs
+          }
+          // The first one doesn't hear that it has to end.
+          guard number == 1 else { return }
+          await Task { for await _ in ends { return } }.value
+        }
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for worker in workers { group.addTask { try await worker.run() } }
+      // Also where this fails: the workers wait for it.
+      defer { end.finish() }
+      while store.idleWorkers.count < 2 { await Task.yield() }
+      _ = try await JobQueue(store: store).enqueue(Work()).value
+      #expect(runs.withLock { $0 } == 2)
+      end.finish()
+      for worker in workers { worker.drain() }
+      try await group.waitForAll()
+    }
+    await store.close()
+  }
 }

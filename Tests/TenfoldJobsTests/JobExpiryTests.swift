@@ -38,6 +38,36 @@ struct JobExpiryTests {
     #expect(try await store.observe(.init()).ready == 1)
   }
 
+  @Test(
+    "… as are those that fail because the time of a dead letter they wait for is over",
+    arguments: [false, true]
+  )
+  func dependents(onDisk: Bool) async throws {
+    let clock = ManualStoreClock()
+    let retention = Duration.seconds(60)
+    let store: any JobStore & HintingJobStore =
+      onDisk
+      ? try await SQLiteJobStore.open(.inMemory, deadRetention: retention, clock: clock.clock)
+      : InMemoryJobStore(deadRetention: retention, clock: clock.clock)
+    let queue = JobQueue(store: store)
+    let parent = try await queue.enqueue(Work())
+    let child = try await queue.enqueue(Work(), options: JobOptions(after: [parent.id.raw]))
+    for lease in try await store.claim(ClaimRequest(maximum: 1)) {
+      _ = try await store.settle([JobSettlement(lease.reference, .dead(error: "x"))])
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect { _ = try await child.value } throws: { ($0 as? JobError)?.code == .dead }
+      }
+      while store.hub.receiverCount == 0 { await Task.yield() }
+      // It looks once, and then waits for a hint: by now it does.
+      for _ in 0..<50 { _ = try await store.observe(.init(jobs: [child.id.raw])) }
+      clock.advance(by: .seconds(61))
+      #expect(try await store.claim(ClaimRequest(maximum: 1)).isEmpty)
+      try await group.waitForAll()
+    }
+  }
+
   @Test("must have some time", arguments: [.zero, .seconds(-1)] as [Duration])
   func refused(limit: Duration) throws {
     #expect(throws: JobError.self) { try NewJob(Work(), options: JobOptions(expiresAfter: limit)) }

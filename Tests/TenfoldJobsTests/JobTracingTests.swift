@@ -69,6 +69,39 @@ struct JobTracingTests {
     }
   }
 
+  @Test("a run that snoozes, or leaves because its worker has to go, has not failed")
+  func leaving() async throws {
+    let store = try await store(onDisk: false)
+    let runs = Mutex(0)
+    try await withWorker(
+      store,
+      { _, _ in
+        if runs.withLock({ runs in
+          runs += 1
+          return runs == 1
+        }) {
+          throw JobDisposition.snooze(for: .nanoseconds(1))
+        }
+      },
+      { queue in try await queue.enqueue(Note()) }
+    )
+    let worker = JobWorker(store: store, options: .init(tracer: tracer)) {
+      $0.handle(Note.self) { _, _ in
+        runs.withLock { $0 += 1 }
+        try await Task.sleep(for: .seconds(3600))
+      }
+    }
+    _ = try await JobQueue(store: store, tracer: tracer).enqueue(Note())
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      while runs.withLock({ $0 }) < 3 { await Task.yield() }
+      worker.drain(grace: .zero)
+      try await group.waitForAll()
+    }
+    let spans = tracer.finishedSpans.filter { $0.operationName == "tenfold.job" }
+    #expect(spans.count == 3 && spans.allSatisfy { $0.errors.isEmpty && $0.status == nil })
+  }
+
   @Test("a job that is enqueued outside a trace carries none")
   func outside() async throws {
     try await withWorker(

@@ -57,6 +57,33 @@ struct JobUpkeepTests {
     #expect(table.leases.first == nil)
   }
 
+  @Test("delayed jobs that are cancelled, and dead letters that are purged, leave nothing behind")
+  func cancelled() throws {
+    var table = JobTable(deadRetention: .seconds(1_000_000))
+    for number in 0..<5000 {
+      let late = JobOptions(delay: .seconds(86_400), resultRetention: .zero)
+      let jobs = [
+        NewJob(name: "x", payload: [1], options: late), NewJob(name: "x", payload: [2]),
+        NewJob(name: "x", payload: [3], options: JobOptions(resultRetention: .seconds(86_400))),
+      ]
+      let now = Int64(number + 1)
+      _ = try table.enqueue(jobs, now: now)
+      table.control(.cancel([jobs[0].id]), now: now)
+      for lease in table.claim(ClaimRequest(maximum: 2), now: now) {
+        let isLast = lease.payload == [3]
+        _ = table.settle(
+          JobSettlement(lease.reference, isLast ? .done(result: nil) : .dead(error: "x")),
+          now: now
+        )
+      }
+      table.control(.purge([jobs[1].id]), now: now)
+    }
+    #expect(table.records.count == 5000)
+    let lanes = table.levels.values.joined().flatMap(\.lanes.values)
+    #expect(lanes.map(\.dueCount).reduce(0, +) < 1100 && table.dying.count < 1100)
+    #expect(table.forgetting.count == 5000)
+  }
+
   @Test("tenants, keys and rates that come once leave no lasting trace in memory, those in use stay")
   func memory() throws {
     var table = JobTable()
@@ -123,6 +150,51 @@ struct JobUpkeepTests {
     let store = try await SQLiteJobStore.open(.file(directory.file("jobs.db")), clock: clock.clock)
     clock.advance(by: .seconds(1_000_000))
     #expect(try await store.claim(ClaimRequest(maximum: 5)).map(\.tenant) == ["lasting"])
+    await store.close()
+  }
+
+  @Test("queues that come once go, those that are paused or in use stay")
+  func queues() async throws {
+    let store = try await SQLiteJobStore.open(.inMemory)
+    func queues() async throws -> [String] {
+      try await store.database.read { tx in
+        try tx.query("SELECT DISTINCT queue FROM job_level ORDER BY queue") { try $0.text(0) }
+      }
+    }
+    let names = (0..<50).map { QueueName("q\($0)") }
+    let jobs = names.map {
+      NewJob(name: "x", payload: [], options: JobOptions(queue: $0, resultRetention: .zero))
+    }
+    _ = try await store.enqueue(jobs)
+    try await store.control(.pause("q8"))
+    try await store.control(.pause("empty"))
+    let leases = try await store.claim(ClaimRequest(queues: names.filter { $0 != "q9" }, maximum: 99))
+    _ = try await store.settle(leases.map { JobSettlement($0.reference, .done(result: nil)) })
+    _ = try await store.claim(ClaimRequest(maximum: 9))
+    // 48 lanes, and the levels of as many queues.
+    #expect(try await store.pruneLanes() == 48 * 5)
+    #expect(try await queues() == ["empty", "q8", "q9"])
+    _ = try await store.enqueue([NewJob(name: "x", payload: [], options: JobOptions(queue: "q3"))])
+    try await store.control(.resume("q8"))
+    let left = try await store.claim(ClaimRequest(queues: names, maximum: 99))
+    #expect(left.map(\.queue) == ["q3", "q8", "q9"])
+    await store.close()
+  }
+
+  @Test("more lanes and rates than a claim looks at come due one claim after the other")
+  func manyDue() async throws {
+    let clock = ManualStoreClock()
+    let store = try await SQLiteJobStore.open(.inMemory, clock: clock.clock)
+    let count = 2 * JobRows.dueAtOnce + 1
+    let jobs = (0..<count).map { number in
+      let options = JobOptions(delay: .seconds(1), tenant: TenantID("t\(number)"))
+      return NewJob(name: "x", payload: [], options: options)
+    }
+    _ = try await store.enqueue(jobs)
+    clock.advance(by: .seconds(2))
+    var counts: [Int] = []
+    for _ in 0..<3 { counts.append(try await store.claim(ClaimRequest(maximum: .max)).count) }
+    #expect(counts == [JobRows.dueAtOnce, JobRows.dueAtOnce, 1])
     await store.close()
   }
 }

@@ -27,7 +27,8 @@ public struct JobOptions: Sendable {
   public var tenant: TenantID
   /// Runs that may end in an error before the job becomes a dead letter; lost leases count apart.
   public var maximumAttempts: Int
-  /// Leases that may be lost in a row before the job becomes a dead letter, with nothing new saved in between.
+  /// Leases that may be lost in a row before the job becomes a dead letter, with nothing new saved and no run in between that
+  /// ended by itself, in an error or a snooze.
   ///
   /// A job that takes its worker's process down loses its lease each time. More suit work on machines that are often taken
   /// away, if it saves no checkpoints. With 1 a job whose worker was lost waits for somebody's consent, as a dead letter.

@@ -27,8 +27,12 @@ struct JobTracing: Sendable {
     return carrying
   }
 
-  /// Runs a job within a span.
-  func run<Result>(_ lease: JobLease, _ body: () async throws -> Result) async throws -> Result {
+  /// Runs a job within a span; `isFailure` says whether one that threw has failed, or only leaves to come again.
+  func run<Result>(
+    _ lease: JobLease,
+    isFailure: (any Error) -> Bool,
+    _ body: () async throws -> Result
+  ) async throws -> Result {
     let tracer = tracer ?? InstrumentationSystem.tracer
     if tracer is NoOpTracer { return try await body() }
     let span = tracer.startAnySpan("tenfold.job", context: .topLevel, ofKind: .consumer)
@@ -44,6 +48,7 @@ struct JobTracing: Sendable {
     do {
       return try await ServiceContext.withValue(span.context) { try await body() }
     } catch {
+      guard isFailure(error) else { throw error }
       span.recordError(error)
       span.setStatus(SpanStatus(code: .error))
       throw error

@@ -55,10 +55,17 @@ public struct RawJobID: Hashable, Sendable, Comparable, Codable, CustomStringCon
 
   /// Reads an identifier as ``description`` prints it; `nil` for any other text.
   public init?(_ text: some StringProtocol) {
-    guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
+    // What parses numbers takes signs and capitals, too.
+    guard text.utf8.count == 32, text.utf8.allSatisfy(Self.isDigit),
+      let high = UInt64(text.prefix(16), radix: 16),
       let low = UInt64(text.suffix(16), radix: 16)
     else { return nil }
     self.init(high: high, low: low)
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
   }
 
   /// The 16 bytes, big-endian, so that bytes sort as the ids do.

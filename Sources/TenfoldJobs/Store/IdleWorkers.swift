@@ -18,6 +18,8 @@ final class IdleWorkers: Sendable {
 
   private let entries = Mutex<(next: Int, waiting: [Int: Entry])>((0, [:]))
 
+  var count: Int { entries.withLock { $0.waiting.count } }
+
   /// Has a worker wait; gives what to call ``leave(_:)`` with.
   func wait(_ request: ClaimRequest, _ receive: @escaping Receiver) -> Int {
     entries.withLock { entries in

@@ -63,7 +63,7 @@ public final class InMemoryJobStore: JobStore {
   /// - Throws: Never.
   public func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {
     let now = clock.monotonic()
-    let outcomes = table.withLock { table in settlements.map { table.settle($0, now: now) } }
+    let outcomes = table.withLock { $0.settle(settlements, now: now) }
     hub.send(.settled)
     room.send(())
     return outcomes

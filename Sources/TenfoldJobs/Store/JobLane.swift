@@ -30,11 +30,18 @@ final class JobLane {
   var nextAt = Int64.max
   /// Its tenant is being erased: nothing joins it or is handed out from it.
   var isClosed = false
+  /// How many in a row could not start, in the claim that is under way.
+  var rejected = 0
   /// Jobs that wait, also those that are delayed or parked.
-  var waiting = 0
+  var waiting = 0 {
+    didSet { if !isClosed { level.waiting += waiting - oldValue } }
+  }
   private var due = TimedQueue()
 
   var queue: QueueName { level.queue }
+
+  /// The pass at which it takes part next: that of its level where it was away.
+  var nextPass: Int64 { activity == .active ? pass : max(pass, level.time) }
 
   init(level: JobLevel, tenant: TenantID, number: Int, weight: Int) {
     self.level = level
@@ -43,7 +50,10 @@ final class JobLane {
     self.weight = weight
   }
 
-  func insert(_ record: JobRecord) { due.insert(record, at: record.runAt) }
+  /// Its entries, also those of jobs that have left.
+  var dueCount: Int { due.count }
+
+  func insert(_ record: JobRecord) { due.insert(record, at: record.runAt, keeping: Self.isCurrent) }
 
   /// When the first job that isn't parked may start.
   func firstTime() -> Int64? {
@@ -81,9 +91,13 @@ final class JobLevel {
 
   let queue: QueueName
   var lanes: [TenantID: JobLane] = [:]
+  /// Jobs that wait in its lanes.
+  var waiting = 0
   /// The pass of the lane that was served last.
-  private var time: Int64 = 0
+  private(set) var time: Int64 = 0
   private var turns = Heap<Turn>()
+  /// Lanes that let the others go first.
+  private var aside: [JobLane] = []
 
   init(queue: QueueName) { self.queue = queue }
 
@@ -102,6 +116,21 @@ final class JobLevel {
       turns.removeMin()
     }
     return nil
+  }
+
+  /// Takes the lane that ``first()`` gave out of the turns for a while.
+  func setAside(_ lane: JobLane) {
+    turns.removeMin()
+    aside.append(lane)
+    lane.rejected = 0
+  }
+
+  /// Has the lanes that were set aside take part again; whether there were any.
+  @discardableResult
+  func bringBack() -> Bool {
+    defer { aside = [] }
+    for lane in aside where lane.activity == .active { turns.insert(Turn(pass: lane.pass, lane: lane)) }
+    return !aside.isEmpty
   }
 
   func begin(_ lane: JobLane) { time = max(time, lane.pass) }

@@ -33,7 +33,7 @@ public struct JobLease: Sendable {
   public var attempt: Int
   /// Runs that may end in an error.
   public var maximumAttempts: Int
-  /// How often a lease of this job expired since a run last saved a new checkpoint or step.
+  /// How often a lease of this job expired since a run last ended by itself, or saved a new checkpoint or step.
   public var crashCount: Int
   /// What the newest run saved with ``JobUpdate/checkpoint``.
   public var checkpoint: [UInt8]?

@@ -5,6 +5,14 @@ import TenfoldCore
 
 /// One job of a ``JobTable``, only ever touched under the table's lock.
 final class JobRecord {
+  /// What jobs wait for that are parked with a key.
+  enum Place {
+    /// A run of the key less.
+    case slot
+    /// Time that passes.
+    case start
+  }
+
   /// What few jobs have, so that the others don't pay for it.
   final class Rare {
     var uniqueKey: String?
@@ -12,11 +20,13 @@ final class JobRecord {
     var limitKey: ByteText?
     var limit = 1
     var rate: JobRateLimit?
+    /// What it was let go for and has not begun with.
+    var place: Place?
     var trace: [String: String] = [:]
     /// After this no run may start.
     var expiresAt: Int64?
     /// Jobs that must be done before this one.
-    var pending = 0
+    var pending: Set<RawJobID> = []
     /// Jobs that wait for this one.
     var children: [RawJobID] = []
     var fraction: Double?

@@ -28,7 +28,12 @@ extension JobRows {
     /// Whether the table may hold more due jobs than were read.
     var mayHaveMore = true
     var claimed: Int64 = 0
+    /// How many in a row could not start.
+    var rejected = 0
   }
+
+  /// A job that has lost its body.
+  private typealias Hollow = (id: RawJobID, body: Int64, traits: JobTraits)
 
   private struct Level {
     var level: Int64
@@ -40,7 +45,7 @@ extension JobRows {
   private struct Claim {
     var request: ClaimRequest
     var until: Int64
-    var budget = JobTable.parkingBudget
+    var budget = ParkingBudget()
     var leases: [JobLease] = []
     var left: Int { request.maximum - leases.count }
   }
@@ -67,6 +72,7 @@ extension JobRows {
       }
       levels.removeAll(where: \.isPaused)
       guard levels.count == 4 else { continue }
+      claim.budget.beginQueue()
       let quotas = picker.quotas(for: claim.left)
       for index in 0..<4 { try take(quotas[index], &levels[index].level, queue, &claim) }
       for index in 0..<4 { try take(claim.left, &levels[index].level, queue, &claim) }
@@ -82,13 +88,21 @@ extension JobRows {
     _ queue: QueueName,
     _ claim: inout Claim
   ) throws {
-    guard count > 0, claim.budget > 0 else { return }
+    guard count > 0, !claim.budget.isSpent(level: level.priority) else { return }
     var left = count
+    // Lanes of which many jobs in a row could not start: they have their turn when nobody else has anything.
+    var aside: Set<Int64>? = []
     var pass = level.pass
     var touched = false
     // With `left` picks to come only the `left` lanes that are least far can get one, unless one turns out empty.
     var turns = try turns(level, left)
-    while left > 0, claim.budget > 0, let index = Self.next(turns) {
+    while left > 0, !claim.budget.isSpent(level: level.priority) {
+      guard let index = Self.next(turns) else {
+        guard aside?.isEmpty == false else { break }
+        aside = nil
+        turns = try self.turns(level, left)
+        continue
+      }
       if turns[index].ahead.isEmpty, turns[index].mayHaveMore {
         let fair = left / turns.count + 1
         let wanted = turns.count == 1 ? left : min(left, fair)
@@ -100,15 +114,22 @@ extension JobRows {
         try rest(turns[index])
         turns.remove(at: index)
         for turn in turns { try rest(turn) }
-        turns = try self.turns(level, left)
+        turns = try self.turns(level, left, without: aside ?? [])
         continue
       }
       touched = true
       pass = max(pass, turns[index].pass)
       guard try !expire(candidate, turns[index].lane), try admit(candidate) else {
-        claim.budget -= 1
+        claim.budget.spend(level: level.priority)
+        turns[index].rejected += 1
+        if turns[index].rejected >= ParkingBudget.patience, aside != nil {
+          aside?.insert(turns[index].lane)
+          for turn in turns { try rest(turn) }
+          turns = try self.turns(level, left, without: aside ?? [])
+        }
         continue
       }
+      turns[index].rejected = 0
       claim.leases.append(try hand(candidate, turns[index].tenant, queue, claim.until))
       turns[index].pass = turns[index].pass.clampedSum(JobLane.stride / turns[index].weight)
       turns[index].claimed += 1
@@ -126,14 +147,15 @@ extension JobRows {
     }
   }
 
-  private func turns(_ level: Level, _ limit: Int) throws -> [Turn] {
+  private func turns(_ level: Level, _ limit: Int, without aside: Set<Int64> = []) throws -> [Turn] {
     let select = try statement(.activeLanes)
     try select.start()
     defer { select.end() }
     select.bind(1, level.level)
-    select.bind(2, Int64(limit))
+    select.bind(2, Int64(limit + aside.count))
     var turns: [Turn] = []
     while try select.next() {
+      if aside.contains(select.integer(0)) { continue }
       turns.append(
         Turn(
           lane: select.integer(0),
@@ -152,17 +174,18 @@ extension JobRows {
 
   /// The next due jobs of a lane, and how many rows were read for them.
   private func candidates(_ lane: Int64, _ limit: Int) throws -> (candidates: [Candidate], count: Int) {
-    var (candidates, hollow, unreadable) = ([Candidate](), [RawJobID](), [[UInt8]]())
+    var (candidates, hollow, unreadable) = ([Candidate](), [Hollow](), [[UInt8]]())
     try readCandidates(lane, limit, &candidates, &hollow, &unreadable)
     let count = candidates.count + hollow.count + unreadable.count
     // Nothing says any more which keys they had.
     passesAll = passesAll || !hollow.isEmpty || !unreadable.isEmpty
     for id in unreadable { try setAside(id, lane, waiting: -1) }
     claimEndedJobs = claimEndedJobs || !hollow.isEmpty
-    for id in hollow {
-      try tx.execute("UPDATE job SET state = 3, until = ?2 WHERE id = ?1", id.bytes, now)
+    for (id, body, traits) in hollow {
+      try tx.execute("UPDATE job SET state = 3, until = ?2, park = NULL WHERE id = ?1", id.bytes, now)
       try tx.execute("UPDATE job_lane SET waiting = waiting - 1 WHERE lane = ?1", lane)
       try note("the file has lost the payload of this job: restore it from a backup, or purge the job", id)
+      try freeUniqueKey(id, body, traits)
     }
     return (candidates, count)
   }
@@ -171,7 +194,7 @@ extension JobRows {
     _ lane: Int64,
     _ limit: Int,
     _ candidates: inout [Candidate],
-    _ hollow: inout [RawJobID],
+    _ hollow: inout [Hollow],
     _ unreadable: inout [[UInt8]]
   ) throws {
     let select = try statement(.dueJobs)
@@ -187,7 +210,7 @@ extension JobRows {
       }
       let id = RawJobID(high: high, low: low)
       guard select.integer(9) == 0 else {
-        hollow.append(id)
+        hollow.append((id, select.integer(6), JobTraits(rawValue: select.integer(5))))
         continue
       }
       candidates.append(
@@ -280,10 +303,15 @@ extension JobRows {
 
   // MARK: - What comes due
 
+  /// Lanes, and keys of rates, that a claim looks at when they come due; the next claim goes on.
+  static let dueAtOnce = 1000
+
   private func wakeLanes() throws {
-    let lanes = try tx.query("SELECT lane FROM job_lane WHERE activity = 1 AND next_at <= ?1", now) {
-      try $0.int64(0)
-    }
+    let lanes = try tx.query(
+      "SELECT lane FROM job_lane WHERE activity = 1 AND next_at <= ?1 ORDER BY next_at LIMIT ?2",
+      now,
+      Self.dueAtOnce
+    ) { try $0.int64(0) }
     for lane in lanes { _ = try offer(lane, runAt: now, waiting: 0) }
   }
 

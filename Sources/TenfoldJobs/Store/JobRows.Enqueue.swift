@@ -235,6 +235,7 @@ extension JobRows {
       now
     ) { (lane: try $0.int64(0), body: try $0.int64(1), traits: try $0.int64(2)) }
     guard let row else { return }
+    claimEndedJobs = true
     try count(row.lane, waiting: -1)
     try tx.execute("DELETE FROM job_after WHERE child = ?1", child.bytes)
     try note("job \(parent), which had to be done first, was cancelled, purged or erased", child)

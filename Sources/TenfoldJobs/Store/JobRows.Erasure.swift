@@ -36,6 +36,7 @@ extension JobRows {
   func erase(_ ids: [[UInt8]], of tenant: TenantID) throws -> Int {
     var count = 0
     for id in ids { count += try erase(id, of: tenant) ? 1 : 0 }
+    try passOnWaiting()
     try flush()
     return count
   }
@@ -68,12 +69,12 @@ extension JobRows {
     }
     // Whoever waits for it would wait for ever.
     if row.traits.contains(.parent) { try failChildren(of: id) }
-    let isLimited = row.traits.contains(.limit)
-    if isLimited, row.state == 1 { try leaveSlot(row.body) }
-    let key = isLimited && row.state != 1 ? try limitKey(row.body) : nil
+    switch row.state {
+    case 0, 5: try leavePlace(row.body, row.traits)
+    case 1: if row.traits.contains(.limit) { try leaveSlot(row.body) }
+    default: break
+    }
     try erase(id, row.body, row.traits)
-    // It may have been the next of its key.
-    if let key { try passOn(key) }
     return !((row.state == 2 || row.state == 4) && row.until <= now)
   }
 

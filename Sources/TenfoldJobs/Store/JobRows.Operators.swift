@@ -10,7 +10,6 @@ extension JobRows {
     case .pause(let queue):
       try makeLevels(queue.rawValue)
       try tx.execute("UPDATE job_level SET paused = 1 WHERE queue = ?1", queue.rawValue)
-      try passOnAll()
     case .resume(let queue):
       try tx.execute("UPDATE job_level SET paused = 0 WHERE queue = ?1", queue.rawValue)
     case .cancel(let ids): for id in ids { try cancel(id) }
@@ -25,6 +24,7 @@ extension JobRows {
       )
       try tx.execute("UPDATE job_lane SET weight = ?2 WHERE tenant = ?1", tenant.rawValue, weight)
     }
+    try passOnWaiting()
     try flush()
   }
 
@@ -49,13 +49,9 @@ extension JobRows {
   private func cancel(_ id: RawJobID) throws {
     if try tx.execute("UPDATE job SET cancel = 1 WHERE id = ?1 AND state = 1", id.bytes) == 1 { return }
     guard let job = try job(id, state: "IN (0, 5)") else { return }
-    // Its body may go with it.
-    let key = job.traits.contains(.limit) ? try limitKey(job.body) : nil
+    try leavePlace(job.body, job.traits)
     try count(job.lane, waiting: -1)
     try finish(job, .cancelled, nil)
-    guard job.traits.contains(.limit) else { return }
-    // Without its body nothing says which key it had.
-    if let key { try passOn(key) } else { try passOnAll() }
   }
 
   private func replay(_ id: RawJobID) throws {

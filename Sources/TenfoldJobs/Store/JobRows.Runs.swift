@@ -17,6 +17,7 @@ extension JobRows {
 
   func settle(_ settlements: [JobSettlement]) throws -> [SettleOutcome] {
     let outcomes = try settlements.map { try settle($0) }
+    try passOnWaiting()
     try flush()
     return outcomes
   }
@@ -38,7 +39,8 @@ extension JobRows {
       } else if run.attempt >= run.maximumAttempts {
         try bury(run)
       } else {
-        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)))
+        // It ended by itself: what leases were lost before is over.
+        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)), crashCount: 0)
       }
     case .release(let delay):
       run.attempt = run.attempt.clampedDifference(1)
@@ -46,7 +48,9 @@ extension JobRows {
         try tx.execute("UPDATE job SET attempt = ?2 WHERE id = ?1", run.id.bytes, run.attempt)
         try finish(run, .cancelled, nil)
       } else {
-        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)))
+        // One that goes back at once may never have begun.
+        let crashCount: Int64? = delay > .zero ? 0 : nil
+        try makeReady(run, runAt: now.advanced(by: max(.zero, delay)), crashCount: crashCount)
       }
     }
     return .applied
@@ -182,6 +186,7 @@ extension JobRows {
         try makeReady(run, runAt: now, crashCount: crashes)
       }
     }
+    try passOnWaiting()
     try flush()
     return expired.count
   }
@@ -204,12 +209,20 @@ extension JobRows {
     try pruneLanes()
   }
 
-  /// Deletes lanes without any job; gives how many.
+  /// Deletes lanes without any job, and levels of queues without lanes that aren't paused; gives how many.
   @discardableResult
   func pruneLanes() throws -> Int {
-    try tx.execute(
+    let lanes = try tx.execute(
       "DELETE FROM job_lane WHERE activity = 0 AND waiting = 0 AND lane NOT IN (SELECT lane FROM job)"
     )
+    // All levels of a queue go together, as they come. That of a lane which is being erased is negative.
+    let levels = try tx.execute(
+      """
+      DELETE FROM job_level WHERE queue NOT IN (SELECT queue FROM job_level WHERE paused <> 0)
+        AND queue NOT IN (SELECT v.queue FROM job_level AS v JOIN job_lane AS l ON l.level = v.level)
+      """
+    )
+    return lanes + levels
   }
 
   // MARK: - Steps
@@ -283,7 +296,12 @@ extension JobRows {
     let unique = try tx.first("SELECT unique_key, unique_ns FROM job_body WHERE body = ?1", body) { row in
       (key: try row.optionalText(0), retention: try row.optionalInt64(1) ?? 0)
     }
-    guard let unique, let key = unique.key else { return }
+    guard let unique else {
+      // Nothing says any more which key it had; the file is damaged, so it may take long.
+      _ = try tx.execute("DELETE FROM job_unique WHERE id = ?1 AND until = ?2", id.bytes, Int64.max)
+      return
+    }
+    guard let key = unique.key else { return }
     if unique.retention > 0 {
       try tx.execute(
         "UPDATE job_unique SET until = ?3 WHERE key = ?1 AND id = ?2",

@@ -152,6 +152,7 @@ final class JobRows {
   /// Offers a job to its lane; one whose lane the file has lost becomes a dead letter, so that no other job suffers.
   func offer(_ id: RawJobID, _ lane: Int64, runAt: Int64, waiting: Int64) throws {
     if try offer(lane, runAt: runAt, waiting: waiting) { return }
+    claimEndedJobs = true
     let row = try tx.first(
       "UPDATE job SET state = 3, until = ?2, park = NULL WHERE id = ?1 RETURNING body, traits",
       id.bytes,

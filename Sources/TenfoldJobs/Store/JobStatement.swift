@@ -36,14 +36,15 @@ package enum JobStatement: Int, CaseIterable {
       FROM job AS j LEFT JOIN job_body AS b ON b.body = j.body
       WHERE j.state = 0 AND j.lane = ?1 AND j.run_at <= ?2 ORDER BY j.run_at, j.id LIMIT ?3
       """
-    case .claimJob: "UPDATE job SET state = 1, fence = ?2, attempt = ?3, until = ?4 WHERE id = ?1"
+    case .claimJob:
+      "UPDATE job SET state = 1, fence = ?2, attempt = ?3, until = ?4, park = NULL WHERE id = ?1"
     case .saveLevel: "UPDATE job_level SET pass = ?2 WHERE level = ?1"
     case .findRun:
       """
       SELECT lane, attempt, max_attempts, cancel, traits, keep, body FROM job
       WHERE id = ?1 AND state = 1 AND fence = ?2
       """
-    case .endJob: "UPDATE job SET state = ?2, until = ?3 WHERE id = ?1"
+    case .endJob: "UPDATE job SET state = ?2, until = ?3, park = NULL WHERE id = ?1"
     case .endBody: "UPDATE job_body SET data = ?2 WHERE body = ?1"
     case .deleteJob: "DELETE FROM job WHERE id = ?1"
     case .deleteBody: "DELETE FROM job_body WHERE body = ?1"

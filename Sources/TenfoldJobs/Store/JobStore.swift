@@ -52,7 +52,8 @@ public protocol JobStore: Sendable {
 
   /// Takes back runs whose leases expired; ``JobOptions/crashLimit`` says which time makes a job a dead letter.
   ///
-  /// A job that saves a new checkpoint or step (``extend(_:by:updates:)``) makes progress: from there it is counted anew.
+  /// A job that saves a new checkpoint or step (``extend(_:by:updates:)``) makes progress: from there it is counted anew. So it
+  /// is from a run that ended by itself: with a retry, or a release that says when to come back.
   ///
   /// - Parameter limit: How many at most.
   /// - Returns: How many were taken back.

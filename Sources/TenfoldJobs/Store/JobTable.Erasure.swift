@@ -10,6 +10,7 @@ extension JobTable {
   mutating func closeLanes(of tenant: TenantID) -> [RawJobID] {
     for level in levels.values.joined() {
       guard let lane = level.lanes.removeValue(forKey: tenant) else { continue }
+      level.waiting -= lane.waiting
       lane.isClosed = true
       lane.activity = .idle
       sleeping[ObjectIdentifier(lane)] = nil
@@ -25,22 +26,22 @@ extension JobTable {
       if !record.isForgotten(now: now) { count += 1 }
       erase(record, now)
     }
+    passOnWaiting(now: now)
     return count
   }
 
   private mutating func erase(_ record: JobRecord, _ now: Int64) {
-    let key = record.rare?.limitKey
     if let key = record.rare?.uniqueKey.map(ByteText.init), unique[key]?.id == record.id { unique[key] = nil }
     // Whoever waits for it would wait for ever.
     if record.state != .done { resolveChildren(record, now) }
-    if record.state == .running { leaveSlot(record, now: now) }
+    if record.state == .running { leaveSlot(record) }
+    if record.state == .ready { leavePlace(record, now: now) }
     records[record.id] = nil
     // Queues may hold it for a while: as one that has ended, with nothing in it.
     record.state = .cancelled
     record.isParked = false
     record.payload = []
     record.rare = nil
-    if let key { passOn(key, now: now) }
   }
 
   /// Forgets unique keys of a tenant that outlived their jobs, and its weight.

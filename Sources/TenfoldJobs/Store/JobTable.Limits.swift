@@ -9,8 +9,9 @@ extension JobTable {
     guard let rare = record.rare else { return true }
     if let key = rare.limitKey, slots[key, default: Slot()].running >= rare.limit {
       record.isParked = true
-      slots[key, default: Slot()].parked[record.lane.queue, default: TimedQueue()]
-        .insert(record, at: record.runAt)
+      slots[key, default: Slot()].parked.insert(record)
+      // It leaves the start, which it may have been let go for, to the next.
+      if let limit = rare.rate { hurryRate(limit, now) }
       return false
     }
     if let limit = rare.rate, !conform(limit, record, now) {
@@ -34,11 +35,13 @@ extension JobTable {
     defer { rates[key] = rate }
     if let arrival = cell.arrival(after: rate.arrival, now: now) {
       rate.arrival = arrival
+      // While some wait after it: when the next of them may start.
+      if rate.nextAt != nil { rate.nextAt = arrival.clampedDifference(cell.tolerance) }
       return true
     }
     record.isParked = true
-    rate.parked.insert(record, at: record.runAt)
-    rate.nextAt = rate.arrival - cell.tolerance
+    rate.parked.insert(record)
+    rate.nextAt = rate.arrival.clampedDifference(cell.tolerance)
     return false
   }
 
@@ -49,87 +52,68 @@ extension JobTable {
       guard var rate = rates.removeValue(forKey: key) else { continue }
       let cell = RateCell(interval: rate.interval, tolerance: rate.tolerance)
       let count = cell.conforming(arrival: rate.arrival, now: now)
-      for _ in 0..<count {
-        guard let record = Self.firstParked(&rate.parked) else { break }
-        rate.parked.removeFirst()
+      let freed = rate.parked.letGo(upTo: count) { _, _ in true }
+      rate.nextAt =
+        rate.parked.hasWaiting()
+        ? cell.nextLook(arrival: rate.arrival, now: now, count: count, freed: freed.count) : nil
+      rates[key] = rate
+      for record in freed {
+        record.rare?.place = .start
         offer(record, now)
       }
-      rate.nextAt =
-        Self.firstParked(&rate.parked) == nil
-        ? nil : max(rate.arrival, now) + Int64(count) * cell.interval - cell.tolerance
-      rates[key] = rate
     }
   }
 
-  /// Gives back the slot of a run that ended, and lets jobs go that waited for it.
-  mutating func leaveSlot(_ record: JobRecord, now: Int64) {
+  /// Has the jobs that wait for a rate looked at by the next claim.
+  private mutating func hurryRate(_ limit: JobRateLimit, _ now: Int64) {
+    let key = ByteText(limit.key)
+    if let next = rates[key]?.nextAt, next > now { rates[key]?.nextAt = now }
+  }
+
+  /// A job begins, or is parked again: it is not one that was let go any more.
+  mutating func takePlace(_ record: JobRecord) {
+    guard let rare = record.rare, let place = rare.place else { return }
+    rare.place = nil
+    switch place {
+    case .slot: if let key = rare.limitKey { slots[key]?.parked.take(of: record.lane) }
+    case .start: if let key = rare.rate?.key { rates[ByteText(key)]?.parked.take(of: record.lane) }
+    }
+  }
+
+  /// A job that waits goes for good: what it may have been let go for is the next one's, by the end of the operation.
+  mutating func leavePlace(_ record: JobRecord, now: Int64) {
+    takePlace(record)
+    guard let rare = record.rare else { return }
+    if let key = rare.limitKey { passing.insert(key) }
+    if let limit = rare.rate { hurryRate(limit, now) }
+  }
+
+  /// Gives back the slot of a run that ended; jobs that waited for it are let go at the end of the operation.
+  mutating func leaveSlot(_ record: JobRecord) {
     guard let key = record.rare?.limitKey else { return }
     slots[key]?.running -= 1
-    passOn(key, now: now)
+    passing.insert(key)
   }
 
-  /// Lets as many of a key's jobs go as there are free slots: also when one that was let go before won't take its own.
-  ///
-  /// Those on a paused queue go along without counting, so that they keep nobody waiting. So does the first of each queue of
-  /// which none went: nobody may serve the others. One too many does no harm, as it is parked again.
-  mutating func passOn(_ key: ByteText, now: Int64) {
+  /// Lets as many of a key's jobs go as there are free slots, of each level that has some.
+  private mutating func passOn(_ key: ByteText, now: Int64) {
     // Taken out and put back, so that its queues aren't copied.
     guard var slot = slots.removeValue(forKey: key) else { return }
-    var taken = slot.running
-    var queues: Set<QueueName> = []
-    while let next = Self.firstParked(&slot.parked), taken < next.details.limit {
-      slot.parked[next.lane.queue]?.removeFirst()
-      offer(next, now)
-      queues.insert(next.lane.queue)
-      if !paused.contains(next.lane.queue), !next.lane.isClosed { taken += 1 }
+    let running = slot.running
+    let freed = slot.parked.letGo(upTo: ParkedJobs.most) { record, taken in
+      running + taken < record.details.limit
     }
-    if !queues.isEmpty {
-      for queue in Array(slot.parked.keys) where !queues.contains(queue) {
-        guard let next = Self.firstParked(&slot.parked, of: queue),
-          slot.running < next.details.limit
-        else {
-          continue
-        }
-        slot.parked[queue]?.removeFirst()
-        offer(next, now)
-      }
+    if running > 0 || !slot.parked.isEmpty { slots[key] = slot }
+    for record in freed {
+      record.rare?.place = .slot
+      offer(record, now)
     }
-    if slot.running > 0 || Self.firstParked(&slot.parked) != nil { slots[key] = slot }
   }
 
-  /// Passes on what the jobs of a claim left that could not start after all.
+  /// Passes on what this operation left free.
   mutating func passOnWaiting(now: Int64) {
+    guard !passing.isEmpty else { return }
     for key in passing { passOn(key, now: now) }
     passing = []
-  }
-
-  /// The first of all queues; those that have none any more go.
-  private static func firstParked(_ queues: inout [QueueName: TimedQueue]) -> JobRecord? {
-    var first: JobRecord?
-    for queue in Array(queues.keys) {
-      guard let next = firstParked(&queues, of: queue) else { continue }
-      if first.map({ ($0.runAt, $0.id) > (next.runAt, next.id) }) ?? true { first = next }
-    }
-    return first
-  }
-
-  private static func firstParked(
-    _ queues: inout [QueueName: TimedQueue],
-    of queue: QueueName
-  ) -> JobRecord? {
-    guard let index = queues.index(forKey: queue) else { return nil }
-    if let next = firstParked(&queues.values[index]) { return next }
-    queues.remove(at: index)
-    return nil
-  }
-
-  private static func firstParked(_ queue: inout TimedQueue) -> JobRecord? {
-    while let entry = queue.first {
-      if entry.record.state == .ready, entry.record.isParked, entry.record.runAt == entry.time {
-        return entry.record
-      }
-      queue.removeFirst()
-    }
-    return nil
   }
 }

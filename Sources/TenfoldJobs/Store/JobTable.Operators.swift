@@ -6,9 +6,7 @@ import TenfoldCore
 extension JobTable {
   mutating func control(_ command: JobControl, now: Int64) {
     switch command {
-    case .pause(let queue):
-      paused.insert(queue)
-      for key in Array(slots.keys) { passOn(key, now: now) }
+    case .pause(let queue): paused.insert(queue)
     case .resume(let queue): paused.remove(queue)
     case .cancel(let ids):
       for id in ids {
@@ -17,8 +15,8 @@ extension JobTable {
           record.isCancelRequested = true
         } else if record.state == .ready {
           record.lane.waiting -= 1
+          leavePlace(record, now: now)
           finish(record, .cancelled, nil, now)
-          if let key = record.rare?.limitKey { passOn(key, now: now) }
         }
       }
     case .replay(let ids): for id in ids { replay(id, now) }
@@ -32,11 +30,16 @@ extension JobTable {
       weights[tenant] = weight
       for level in levels.values.joined() { level.lanes[tenant]?.weight = weight }
     }
+    passOnWaiting(now: now)
   }
 
   mutating func purge(_ record: JobRecord, _ now: Int64) {
     records[record.id] = nil
     resolveChildren(record, now)
+    // A queue may hold it for a while: as one that has ended, with nothing in it.
+    record.state = .cancelled
+    record.payload = []
+    record.rare = nil
   }
 
   private mutating func replay(_ id: RawJobID, _ now: Int64) {
@@ -58,7 +61,9 @@ extension JobTable {
     var stats = JobStats()
     let queues = query.queues.isEmpty ? Array(levels.keys) : query.queues
     for queue in queues { count(queue, query, now, &stats) }
-    if let next = untilNextDue(queues, now) { stats.untilNextDue = .nanoseconds(max(0, next - now)) }
+    if let next = untilNextDue(queues, now) {
+      stats.untilNextDue = .nanoseconds(max(0, next.clampedDifference(now)))
+    }
     stats.jobs = query.jobs.compactMap { id in records[id]?.snapshot }
     if query.deadLetters > 0 {
       stats.deadLetters = snapshots(.init(state: .dead, limit: query.deadLetters), [])
@@ -82,7 +87,7 @@ extension JobTable {
     stats.ready += waiting(in: queue)
     for lane in (levels[queue] ?? []).flatMap(\.lanes.values) {
       if let first = lane.firstTime(), first <= now {
-        stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now - first))
+        stats.oldestReadyAge = max(stats.oldestReadyAge ?? .zero, .nanoseconds(now.clampedDifference(first)))
       }
     }
     for record in records.values where record.lane.queue == queue {

@@ -6,11 +6,21 @@ import TenfoldCore
 extension JobTable {
   // MARK: - Runs
 
+  mutating func settle(_ settlements: [JobSettlement], now: Int64) -> [SettleOutcome] {
+    let outcomes = settlements.map { end($0, now: now) }
+    passOnWaiting(now: now)
+    return outcomes
+  }
+
   mutating func settle(_ settlement: JobSettlement, now: Int64) -> SettleOutcome {
+    settle([settlement], now: now).first ?? .fenced
+  }
+
+  private mutating func end(_ settlement: JobSettlement, now: Int64) -> SettleOutcome {
     guard let record = records[settlement.reference.id], record.state == .running,
       record.fence == settlement.reference.fence
     else { return .fenced }
-    leaveSlot(record, now: now)
+    leaveSlot(record)
     switch settlement.outcome {
     case .done(let result): finish(record, .done, result, now)
     case .cancelled: finish(record, .cancelled, nil, now)
@@ -24,6 +34,8 @@ extension JobTable {
       } else if record.attempt >= record.maximumAttempts {
         bury(record, now)
       } else {
+        // It ended by itself: what leases were lost before is over.
+        record.crashCount = 0
         makeReady(record, now.advanced(by: max(.zero, delay)), now)
       }
     case .release(let delay):
@@ -31,6 +43,8 @@ extension JobTable {
       if record.isCancelRequested {
         finish(record, .cancelled, nil, now)
       } else {
+        // One that goes back at once may never have begun.
+        if delay > .zero { record.crashCount = 0 }
         makeReady(record, now.advanced(by: max(.zero, delay)), now)
       }
     }
@@ -47,7 +61,7 @@ extension JobTable {
       record.until > now
     else { return .lost }
     record.until = now.advanced(by: duration)
-    leases.insert(record, at: record.until)
+    leases.insert(record, at: record.until, keeping: Self.isCurrent)
     dropEndedLeases()
     if let update {
       if record.isProgress(update) { record.crashCount = 0 }
@@ -63,7 +77,7 @@ extension JobTable {
       leases.removeFirst()
       let record = entry.record
       guard record.state == .running, record.until == entry.time else { continue }
-      leaveSlot(record, now: now)
+      leaveSlot(record)
       count += 1
       record.attempt -= 1
       record.crashCount += 1
@@ -76,6 +90,7 @@ extension JobTable {
         makeReady(record, now, now)
       }
     }
+    passOnWaiting(now: now)
     return count
   }
 
@@ -92,7 +107,7 @@ extension JobTable {
     resolveChildren(record, now)
     if record.keep > 0 {
       record.until = now.advanced(by: .nanoseconds(record.keep))
-      forgetting.insert(record, at: record.until)
+      forgetting.insert(record, at: record.until) { [records] in records[$0.record.id] === $0.record }
     } else {
       record.until = now
       records[record.id] = nil
@@ -105,7 +120,7 @@ extension JobTable {
     freeUniqueKey(record, now)
     guard let deadRetention else { return }
     record.until = now.advanced(by: deadRetention)
-    dying.insert(record, at: record.until)
+    dying.insert(record, at: record.until) { $0.record.state == .dead && $0.record.until == $0.time }
   }
 
   private mutating func freeUniqueKey(_ record: JobRecord, _ now: Int64) {
@@ -124,10 +139,11 @@ extension JobTable {
     guard let children = record.rare?.children, !children.isEmpty else { return }
     record.rare?.children = []
     for child in children {
-      guard let child = records[child], child.state == .ready, child.details.pending > 0 else { continue }
+      guard let child = records[child], child.state == .ready, child.details.pending.contains(record.id)
+      else { continue }
       if record.state == .done {
-        child.details.pending -= 1
-        if child.details.pending == 0 { offer(child, now) }
+        child.details.pending.remove(record.id)
+        if child.details.pending.isEmpty { offer(child, now) }
       } else {
         failDependent(child, of: record.id, now)
       }
@@ -135,7 +151,8 @@ extension JobTable {
   }
 
   mutating func failDependent(_ child: JobRecord, of parent: RawJobID, _ now: Int64) {
-    child.details.pending = 0
+    claimEndedJobs = true
+    child.details.pending = []
     child.lane.waiting -= 1
     child.note("job \(parent), which had to be done first, was cancelled, purged or erased")
     bury(child, now)

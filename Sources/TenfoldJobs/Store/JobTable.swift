@@ -8,8 +8,6 @@ import TenfoldCore
 /// ``InMemoryJobStore`` puts a lock around it, and tests use it as the model that other stores are compared with.
 struct JobTable {
   static let keptErrors = 20
-  /// Jobs that one claim moves out of the way at most because their key is at its limit.
-  static let parkingBudget = 1000
 
   struct UniqueKey {
     var id: RawJobID
@@ -20,8 +18,7 @@ struct JobTable {
   /// The jobs of a concurrency key: how many run, and which wait for one of these to end.
   struct Slot {
     var running = 0
-    /// By their queue, none of them empty.
-    var parked: [QueueName: TimedQueue] = [:]
+    var parked = ParkedJobs()
   }
 
   /// The state of a rate limit: its theoretical arrival time, and which jobs wait for it.
@@ -31,7 +28,7 @@ struct JobTable {
     var tolerance: Int64
     /// When the next of the parked jobs may start; `nil` when none is parked.
     var nextAt: Int64?
-    var parked = TimedQueue()
+    var parked = ParkedJobs()
   }
 
   var records: [RawJobID: JobRecord] = [:]
@@ -45,17 +42,14 @@ struct JobTable {
   let deadRetention: Duration?
   var unique: [ByteText: UniqueKey] = [:]
   var slots: [ByteText: Slot] = [:]
-  /// Keys whose jobs were let go in vain, to be passed on at the end of the claim.
+  /// Keys that may have free slots, to be passed on at the end of the operation.
   var passing: Set<ByteText> = []
   /// Whether the last claim made dead letters, of which nobody else tells those who wait for them.
-  private(set) var claimEndedJobs = false
+  var claimEndedJobs = false
   var rates: [ByteText: Rate] = [:]
   var paused: Set<QueueName> = []
   var fired: [ByteText: Int64] = [:]
   let upkeep = JobUpkeep()
-  private static let leastLeaseBound = 1024
-  /// At how many leases those of runs that have ended are looked for everywhere; twice as many as there were the last time.
-  private var leaseBound = Self.leastLeaseBound
   private var laneCount = 0
   private var picker = PriorityPicker()
 
@@ -92,16 +86,17 @@ struct JobTable {
     let runAt = now.advanced(by: max(.zero, options.delay))
     let record = JobRecord(job, lane: lane, runAt: runAt)
     if let limit = options.expiresAfter { record.details.expiresAt = now.advanced(by: max(.zero, limit)) }
-    records[job.id] = record
-    lane.waiting += 1
+    // First: a job that names itself isn't there to be waited for.
     let parents = Set(options.after).compactMap { id in
       records[id].flatMap { $0.state == .done || $0.isForgotten(now: now) ? nil : $0 }
     }
+    records[job.id] = record
+    lane.waiting += 1
     if let cancelled = parents.filter({ $0.state == .cancelled }).map(\.id).min() {
       failDependent(record, of: cancelled, now)
     } else if !parents.isEmpty {
       record.isParked = true
-      record.details.pending = parents.count
+      record.details.pending = Set(parents.map(\.id))
       for parent in parents { parent.details.children.append(job.id) }
     } else {
       offer(record, now)
@@ -110,9 +105,7 @@ struct JobTable {
   }
 
   func waiting(in queue: QueueName) -> Int {
-    (levels[queue] ?? []).reduce(0) { sum, level in
-      sum + level.lanes.values.reduce(0) { $0 + $1.waiting }
-    }
+    (levels[queue] ?? []).reduce(0) { $0 + $1.waiting }
   }
 
   private mutating func lane(_ options: JobOptions) -> JobLane {
@@ -145,13 +138,16 @@ struct JobTable {
       lane.level.activate(lane)
     }
     var claimed: [JobLease] = []
-    var budget = Self.parkingBudget
+    var budget = ParkingBudget()
     for queue in request.queues where !paused.contains(queue) && claimed.count < request.maximum {
       guard let levels = levels[queue] else { continue }
+      budget.beginQueue()
       let quotas = picker.quotas(for: request.maximum - claimed.count)
-      for number in 0..<4 { take(quotas[number], levels[number], request, now, &budget, &claimed) }
+      for number in 0..<4 { take(quotas[number], number, levels[number], request, now, &budget, &claimed) }
       // What one level doesn't use goes to the others, the most urgent first.
-      for level in levels { take(request.maximum - claimed.count, level, request, now, &budget, &claimed) }
+      for (number, level) in levels.enumerated() {
+        take(request.maximum - claimed.count, number, level, request, now, &budget, &claimed)
+      }
     }
     passOnWaiting(now: now)
     return claimed
@@ -159,36 +155,51 @@ struct JobTable {
 
   private mutating func take(
     _ count: Int,
+    _ number: Int,
     _ level: JobLevel,
     _ request: ClaimRequest,
     _ now: Int64,
-    _ budget: inout Int,
+    _ budget: inout ParkingBudget,
     _ claimed: inout [JobLease]
   ) {
     var left = count
     var touched: [JobLane] = []
     let until = now.advanced(by: request.leaseFor)
-    while left > 0, budget > 0, let lane = level.first() {
+    // Lanes of which many jobs in a row could not start have their turn when nobody else has anything.
+    var mayStepAside = true
+    while left > 0, !budget.isSpent(level: number) {
+      guard let lane = level.first() else {
+        guard level.bringBack() else { break }
+        mayStepAside = false
+        continue
+      }
       guard let record = lane.takeDue(now: now) else {
         rest(lane)
         continue
       }
       level.begin(lane)
+      takePlace(record)
       if touched.last !== lane { touched.append(lane) }
       guard !expire(record, now), admit(record, now: now) else {
-        budget -= 1
+        budget.spend(level: number)
+        lane.rejected += 1
+        if lane.rejected >= ParkingBudget.patience, mayStepAside { level.setAside(lane) }
         continue
       }
+      lane.rejected = 0
       record.state = .running
       record.fence += 1
       record.attempt += 1
       record.until = until
       lane.waiting -= 1
-      leases.insert(record, at: until)
+      // One that lasts keeps all that ended after it from the front.
+      leases.insert(record, at: until, keeping: Self.isCurrent)
       claimed.append(record.lease(at: now))
       level.served(lane)
       left -= 1
     }
+    level.bringBack()
+    for lane in touched { lane.rejected = 0 }
     for lane in touched where lane.activity == .active && (lane.firstTime() ?? .max) > now { rest(lane) }
     dropEndedLeases()
   }
@@ -200,9 +211,7 @@ struct JobTable {
     record.note(NoteText.expired)
     bury(record, now)
     claimEndedJobs = true
-    // It leaves the slot and the start, which it may have been let go for, to the next.
-    if let key = rare.limitKey { passing.insert(key) }
-    if let limit = rare.rate { rates[ByteText(limit.key)]?.nextAt = now }
+    leavePlace(record, now: now)
     return true
   }
 
@@ -221,13 +230,9 @@ struct JobTable {
   /// Runs that have ended leave their leases behind: drop them as they come to the front.
   mutating func dropEndedLeases() {
     while let entry = leases.first, !Self.isCurrent(entry) { leases.removeFirst() }
-    // One that lasts keeps all that ended after it from the front: now and then they go too.
-    guard leases.count >= leaseBound else { return }
-    leases.keep(where: Self.isCurrent)
-    leaseBound = max(Self.leastLeaseBound, 2 * leases.count)
   }
 
-  private static func isCurrent(_ lease: TimedQueue.Entry) -> Bool {
+  static func isCurrent(_ lease: TimedQueue.Entry) -> Bool {
     lease.record.state == .running && lease.record.until == lease.time
   }
 

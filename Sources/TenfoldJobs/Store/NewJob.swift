@@ -4,6 +4,10 @@
 /// A job as it is handed to a store.
 public struct NewJob: Sendable {
   /// The identifier, made by the client.
+  ///
+  /// Handed in again it adds nothing, for as long as the store knows the job (``JobOptions/resultRetention``). After that it
+  /// stands for a new job, whose fences begin anew: don't use an id again while a run of the job before may go on that has
+  /// lost its lease, or it can end a run of the new one.
   public var id: RawJobID
   /// The stored name of the job's type.
   public var name: JobName

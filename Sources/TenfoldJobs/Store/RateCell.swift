@@ -7,6 +7,8 @@
 struct RateCell {
   /// Three years: nothing is limited over longer times, and sums with a store's time stay far from overflow.
   static let longest: Int64 = 100_000_000_000_000_000
+  /// A minute, in nanoseconds.
+  private static let idleLook: Int64 = 60_000_000_000
 
   let interval: Int64
   /// How much earlier than that a start may come.
@@ -20,7 +22,7 @@ struct RateCell {
 
   init(_ limit: JobRateLimit) {
     interval = limit.interval
-    let (product, overflow) = interval.multipliedReportingOverflow(by: Int64(max(0, limit.burst - 1)))
+    let (product, overflow) = interval.multipliedReportingOverflow(by: Int64(max(1, limit.burst) - 1))
     tolerance = overflow ? Self.longest : min(Self.longest, product)
   }
 
@@ -28,6 +30,13 @@ struct RateCell {
   func arrival(after arrival: Int64, now: Int64) -> Int64? {
     let due = max(arrival, now)
     return due.clampedDifference(now) <= tolerance ? due.clampedSum(interval) : nil
+  }
+
+  /// When to look again at jobs that wait, after a look that found `count` starts to be in time and let `freed` jobs go.
+  func nextLook(arrival: Int64, now: Int64, count: Int, freed: Int) -> Int64 {
+    let next = max(arrival, now).clampedSum(Int64(count) * interval - tolerance)
+    // All that may start is free to: a start, or one that goes, says when the next may. This is for what gets lost.
+    return count > 0 && freed == 0 ? max(next, now.clampedSum(Self.idleLook)) : next
   }
 
   /// How many starts in a row would be in time now.

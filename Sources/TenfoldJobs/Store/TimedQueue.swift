@@ -21,6 +21,8 @@ struct TimedQueue {
   /// Sorted from `head` on; what is before it has been taken.
   private var line: [Entry] = []
   private var head = 0
+  private static let leastBound = 1024
+  private var bound = Self.leastBound
   /// What came out of order.
   private var strays = Heap<Entry>()
 
@@ -31,6 +33,16 @@ struct TimedQueue {
   }
 
   var count: Int { line.count - head + strays.count }
+
+  /// Adds an entry, and drops those that count no more once there are twice as many as the last time.
+  ///
+  /// What is cancelled leaves its entry behind, which goes when it comes to the front: here where that is far.
+  mutating func insert(_ record: JobRecord, at time: Int64, keeping isKept: (Entry) -> Bool) {
+    insert(record, at: time)
+    guard count >= bound else { return }
+    keep(where: isKept)
+    bound = max(Self.leastBound, 2 * count)
+  }
 
   /// Drops all entries but some.
   mutating func keep(where isKept: (Entry) -> Bool) {

@@ -85,9 +85,15 @@ public final class JobWorker: Sendable {
     self.metrics = RunMetrics(metrics)
     ended = EndedRuns(running: running, metrics: metrics)
     limits = RunTimeLimits(limit: options.runTimeLimit, running: running, thread: thread)
-    heartbeat = LeaseHeartbeat(store: store, lease: options.lease, running: running, thread: thread)
     // Events only say "look again", so one waiting event stands for any number.
     (events, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    heartbeat = LeaseHeartbeat(
+      store: store,
+      lease: options.lease,
+      running: running,
+      thread: thread,
+      lost: { [signal] in signal.yield() }
+    )
   }
 
   /// Stops claiming and lets ``run()`` return once what runs has finished; jobs that had not begun are given back.
@@ -160,7 +166,10 @@ public final class JobWorker: Sendable {
       start(&waiting, upTo: free, &jobs)
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
       var batch = ended.take()
-      guard room > 0 || !batch.isEmpty else { continue }
+      guard room > 0 || !batch.isEmpty else {
+        if running.hasLost { await reapForOthers(&nextReap) }
+        continue
+      }
       let begin = ContinuousClock.now
       do {
         if begin >= nextReap {
@@ -200,6 +209,18 @@ public final class JobWorker: Sendable {
       return state.standby
     }
     standby?.resume(returning: nil)
+  }
+
+  /// Takes back leases that expired, though there is no room for their jobs.
+  ///
+  /// A run that ignores the end of its lease keeps its place. A job that was handed over as it came is known to no other
+  /// worker, so none looks when its lease ends.
+  private func reapForOthers(_ next: inout ContinuousClock.Instant) async {
+    if .now >= next {
+      let isMore = await reap()
+      next = .now + (isMore ? .zero : min(options.lease / 3, .seconds(1)))
+    }
+    thread.arm(.look, at: thread.now + max(.milliseconds(5), next - .now)) { [signal] in signal.yield() }
   }
 
   /// Takes back leases that expired; whether more may have.
@@ -317,6 +338,17 @@ public final class JobWorker: Sendable {
     waiting.removeFirst(min(waiting.count, max(0, count)))
   }
 
+  private func isFailure(of lease: JobLease) -> (any Error) -> Bool {
+    { [self] error in
+      RunVerdict.isFailure(
+        error,
+        stop: running.stopReason(lease.reference),
+        isDraining: state.withLock { $0.isDraining },
+        isCancelled: Task.isCancelled
+      )
+    }
+  }
+
   private func execute(_ lease: JobLease) async {
     let context = JobContext(lease: lease, running: running, store: store, leaseDuration: options.lease)
     let outcome: JobSettlement.Outcome?
@@ -332,7 +364,9 @@ public final class JobWorker: Sendable {
         guard let handler = handlers[lease.name] else {
           throw JobError(.unknownName, "this worker has no handler for \(lease.name)")
         }
-        return try await JobTracing(tracer: options.tracer).run(lease) { try await handler(context) }
+        return try await JobTracing(tracer: options.tracer).run(lease, isFailure: isFailure(of: lease)) {
+          try await handler(context)
+        }
       }
       outcome = running.mayNotSettle(lease.reference) ? nil : .done(result: result)
     } catch {

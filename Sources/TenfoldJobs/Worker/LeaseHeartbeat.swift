@@ -9,9 +9,18 @@ struct LeaseHeartbeat: Sendable {
   let lease: Duration
   let running: RunningJobs
   let thread: HeartbeatThread
+  /// Told when runs were stopped whose lease has ended.
+  let lost: @Sendable () -> Void
   private let logger = Logger(label: "tenfold.jobs")
 
-  init(store: any JobStore, lease: Duration, running: RunningJobs, thread: HeartbeatThread) {
+  init(
+    store: any JobStore,
+    lease: Duration,
+    running: RunningJobs,
+    thread: HeartbeatThread,
+    lost: @escaping @Sendable () -> Void = {}
+  ) {
+    self.lost = lost
     self.store = store
     self.lease = lease
     self.running = running
@@ -79,7 +88,7 @@ struct LeaseHeartbeat: Sendable {
   /// Stops runs whose lease has ended before a heartbeat could renew it, now and whenever one ends: the store may not answer
   /// for long, and leases that come meanwhile wait for that answer too.
   private func watchDeadlines() {
-    running.stopOverdue(now: .now)
+    if running.stopOverdue(now: .now) { lost() }
     thread.arm(.deadline, at: nil) { [self] in watchDeadlines() }
     // What comes from now on brings it forward itself.
     if let next = running.nextDeadline { bringWatchForward(to: next) }

@@ -3,6 +3,27 @@
 
 /// Decides what becomes of a run from how it ended: pure, so that it is tested without running anything.
 enum RunVerdict {
+  /// Whether a run that threw has failed: not if it snoozes, or if it was told to go.
+  static func isFailure(
+    _ error: any Error,
+    stop: RunningJobs.StopReason?,
+    isDraining: Bool,
+    isCancelled: Bool
+  ) -> Bool {
+    if let disposition = error as? JobDisposition, case .snooze = disposition.kind { return false }
+    return stop != .cancelled && !leaves(error, stop, isDraining, isCancelled)
+  }
+
+  /// Clients and drivers wrap a cancellation in errors of their own: whoever was told to go has not failed, whatever it threw.
+  private static func leaves(
+    _ error: any Error,
+    _ stop: RunningJobs.StopReason?,
+    _ isDraining: Bool,
+    _ isCancelled: Bool
+  ) -> Bool {
+    stop == .preempted || stop == nil && (isCancelled || isDraining && error is CancellationError)
+  }
+
   /// The settlement of a run that threw, or `nil` when its lease is gone and nothing may be written.
   ///
   /// `isCancelled` says whether the run's task was cancelled, which the end of the worker's own task does.
@@ -28,10 +49,7 @@ enum RunVerdict {
       case .retry(let delay, let reason): return .retry(after: delay, error: reason)
       }
     }
-    // Clients and drivers wrap a cancellation in errors of their own: whoever was told to go has not failed, whatever it
-    // threw.
-    let leaves = isCancelled || isDraining && error is CancellationError
-    if stop == .preempted || stop == nil && leaves { return .release(after: .zero) }
+    if leaves(error, stop, isDraining, isCancelled) { return .release(after: .zero) }
     var error = error
     if stop == .timedOut {
       error = JobError(

@@ -131,10 +131,17 @@ final class RunningJobs: Sendable {
     state.withLock { state in state.values.lazy.filter { $0.stop != .leaseLost }.map(\.deadline).min() }
   }
 
-  /// Stops the runs whose lease may have ended by now, because no heartbeat got through.
-  func stopOverdue(now: ContinuousClock.Instant) {
-    let overdue = state.withLock { state in state.filter { $0.value.deadline <= now }.map(\.key) }
+  /// Whether a run goes on, or is not yet booked, that has lost its lease.
+  var hasLost: Bool { state.withLock { state in state.values.contains { $0.stop == .leaseLost } } }
+
+  /// Stops the runs whose lease may have ended by now, because no heartbeat got through; whether there were any.
+  @discardableResult
+  func stopOverdue(now: ContinuousClock.Instant) -> Bool {
+    let overdue = state.withLock { state in
+      state.filter { $0.value.deadline <= now && $0.value.stop != .leaseLost }.map(\.key)
+    }
     for reference in overdue { stop(reference, .leaseLost) }
+    return !overdue.isEmpty
   }
 
   /// Lets a run that begins take until `end`.

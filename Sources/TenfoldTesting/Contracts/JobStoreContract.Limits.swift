@@ -140,6 +140,116 @@ extension JobStoreContract {
       }
     ),
     (
+      "thousands of jobs that their key holds back keep no other tenant, level or queue waiting for the next claim",
+      { bench, report in
+        let many = try await bench.put(3000, JobOptions(tenant: "a", concurrencyKey: "host"))
+        let few = try await bench.put(3, JobOptions(tenant: "b"))
+        let first = try await bench.claim(10).map(\.reference.id)
+        report.check(Set(first) == Set(many[..<1] + few), bench.clause, observed: "\(first.count) of tenants")
+        let urgent = JobOptions(queue: "levels", priority: .interactive, concurrencyKey: "other host")
+        let keyed = try await bench.put(3000, urgent)
+        let low = try await bench.put(3, JobOptions(queue: "levels", priority: .background))
+        let beside = try await bench.put(3, JobOptions(queue: "beside"))
+        let second = try await bench.claim(10, ["levels", "beside"]).map(\.reference.id)
+        report.check(
+          Set(second) == Set(keyed[..<1] + low + beside),
+          bench.clause,
+          observed: "\(second.count) of levels and queues"
+        )
+        // Behind them, too, the others come, if not at once.
+        let last = try await bench.put(1, JobOptions(tenant: "a"))
+        var found = false
+        for _ in 0..<8 where !found { found = try await bench.claim(10).map(\.reference.id) == last }
+        report.check(found, bench.clause, observed: "one behind them did not start")
+      }
+    ),
+    (
+      "a queue that is paused, or that nobody serves, uses up no start of a rate that it shares",
+      { bench, report in
+        for isPaused in [false, true] {
+          let rate = JobRateLimit(key: "api \(isPaused)", count: 1, per: .seconds(60))
+          let idle: QueueName = isPaused ? "paused" : "idle"
+          _ = try await bench.put(5, JobOptions(queue: idle, rateLimit: rate))
+          let first = try await bench.claim(10, [idle])
+          report.check(first.count == 1, bench.clause, observed: "\(first.count) at first")
+          if isPaused { try await bench.store.control(.pause(idle)) }
+          let id = try await bench.put(1, JobOptions(rateLimit: rate))
+          let early = try await bench.claim(10)
+          report.check(early.isEmpty, bench.clause, observed: "\(early.count) too early")
+          // However often somebody looks.
+          for _ in 0..<5 {
+            bench.clock.advance(by: .seconds(1))
+            _ = try await bench.claim(10, ["third"])
+          }
+          bench.clock.advance(by: .seconds(56))
+          let due = try await bench.claim(10)
+          report.check(due.map(\.reference.id) == id, bench.clause, observed: "\(due.count) when it was due")
+          // Those that wait behind go on at their rate.
+          if isPaused { try await bench.store.control(.resume(idle)) }
+          for number in 1...4 {
+            bench.clock.advance(by: .seconds(60))
+            let next = try await bench.claim(10, [idle])
+            report.check(next.count == 1, bench.clause, observed: "\(next.count) after minute \(number)")
+          }
+        }
+      }
+    ),
+    (
+      "a job that is let go for its rate and is cancelled leaves its start to the next",
+      { bench, report in
+        let rate = JobRateLimit(key: "api", count: 1, per: .seconds(60))
+        let ids = try await bench.put(3, JobOptions(rateLimit: rate))
+        _ = try await bench.claim(10)
+        bench.clock.advance(by: .seconds(61))
+        // Others look, so the next one is free to start, and look again, so that nothing more is planned.
+        for _ in 0..<3 { _ = try await bench.claim(10, ["other"]) }
+        try await bench.store.control(.cancel([ids[1]]))
+        let next = try await bench.claim(10) + bench.claim(10)
+        report.check(next.map(\.reference.id) == [ids[2]], bench.clause, observed: "\(next.count) started")
+      }
+    ),
+    (
+      "among jobs that wait for one key or one rate the urgent go first, and tenants get their shares",
+      { bench, report in
+        func claim() async throws -> [JobLease] {
+          let leases = try await bench.claim(10)
+          for lease in leases { _ = try await bench.settle(lease.reference, .done(result: nil)) }
+          bench.clock.advance(by: .seconds(1))
+          return leases
+        }
+        let held: [(String, JobOptions)] = [
+          ("rate", JobOptions(rateLimit: JobRateLimit(key: "api", count: 1, per: .seconds(1)))),
+          ("key", JobOptions(concurrencyKey: "host")),
+        ]
+        for (what, options) in held {
+          var (urgent, late, other) = (options, options, options)
+          urgent.priority = .interactive
+          late.priority = .background
+          _ = try await bench.put(50, late)
+          let first = try await claim()
+          report.check(first.count == 1, bench.clause, observed: "\(first.count) of a \(what) at first")
+          let id = try await bench.put(1, urgent)
+          let next = try await claim() + claim()
+          report.check(
+            next.contains { $0.reference.id == id[0] },
+            bench.clause,
+            observed: "urgent waits: \(what)"
+          )
+          (late.tenant, other.tenant) = ("many", "few")
+          late.priority = .interactive
+          other.priority = .interactive
+          _ = try await bench.put(20, late)
+          _ = try await claim()
+          _ = try await bench.put(3, other)
+          var turns: [JobLease] = []
+          for _ in 0..<8 { turns += try await claim() }
+          let few = turns.filter { $0.tenant == "few" }.count
+          report.check(few == 3, bench.clause, observed: "\(few) of 3 for the other tenant: \(what)")
+          while !(try await claim()).isEmpty {}
+        }
+      }
+    ),
+    (
       "starts of a rate limit come as often as it says, in order, with its burst",
       { bench, report in
         let limit = JobRateLimit(key: "api", count: 60, per: .seconds(60), burst: 3)

@@ -71,6 +71,34 @@ extension JobStoreContract {
       }
     ),
     (
+      "a job that is handed in again under its id waits for what it comes after now, each once, and never for itself",
+      { bench, report in
+        let parents = try await bench.put(2)
+        let id = RawJobID()
+        func put(_ after: [RawJobID]) async throws {
+          let options = JobOptions(after: after, resultRetention: .zero)
+          _ = try await bench.store.enqueue([NewJob(id: id, name: "contract", payload: [], options: options)])
+        }
+        try await put([parents[0]])
+        try await bench.store.control(.cancel([id]))
+        try await put(parents)
+        let runs = try await bench.claim(5)
+        report.check(runs.map(\.reference.id) == parents, bench.clause, observed: "\(runs.count) leases")
+        for run in runs {
+          let early = try await bench.claim(5)
+          report.check(early.isEmpty, bench.clause, observed: "it started before both were done")
+          _ = try await bench.settle(run.reference, .done(result: nil))
+        }
+        let free = try await bench.claim(5)
+        report.check(free.map(\.reference.id) == [id], bench.clause, observed: "\(free.count) in the end")
+        for run in free { _ = try await bench.settle(run.reference, .done(result: nil)) }
+        bench.clock.advance(by: .seconds(1))
+        try await put([id])
+        let own = try await bench.claim(5)
+        report.check(own.map(\.reference.id) == [id], bench.clause, observed: "it waits for itself")
+      }
+    ),
+    (
       "a dead letter is waited for, a cancelled or purged job fails those that come after it",
       { bench, report in
         let parents = try await bench.put(2, JobOptions(maximumAttempts: 1))
@@ -239,7 +267,17 @@ extension JobStoreContract {
       "jobs are listed by state, a page at a time, with their queue and tenant",
       { bench, report in
         let ids = try await bench.put(5, JobOptions(tenant: "t"))
-        _ = try await bench.claim(2)
+        for lease in try await bench.claim(2).reversed() {
+          // The second one's lease ends first.
+          bench.clock.advance(by: .seconds(1))
+          _ = try await bench.store.extend([lease.reference], by: .seconds(10), updates: [nil])
+        }
+        let running = try await bench.store.observe(.init(list: .init(state: .running, limit: 9))).listed
+        report.check(
+          running.map(\.id) == Array(ids[..<2]),
+          bench.clause,
+          observed: "\(running.map(\.id)) run"
+        )
         let first = try await bench.store.observe(.init(list: .init(state: .ready, limit: 2))).listed
         report.check(first.map(\.id) == Array(ids[2..<4]), bench.clause, observed: "\(first.map(\.id))")
         let page = JobStats.List(state: .ready, after: first.last?.id, limit: 2)

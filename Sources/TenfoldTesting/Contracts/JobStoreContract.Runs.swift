@@ -206,6 +206,35 @@ extension JobStoreContract {
       }
     ),
     (
+      "leases that are lost count in a row: a run that ends in an error or a snooze begins the count anew",
+      { bench, report in
+        let id = try await bench.put(1, JobOptions(crashLimit: 3))[0]
+        func end(_ outcome: JobSettlement.Outcome) async throws {
+          let runs = try await bench.claim()
+          for run in runs { _ = try await bench.settle(run.reference, outcome) }
+          bench.clock.advance(by: .seconds(1))
+        }
+        var counts: [Int?] = []
+        for _ in 0..<2 {
+          counts += [try await bench.lose(JobUpdate()), try await bench.lose(JobUpdate())]
+          try await end(.retry(after: .zero, error: "x"))
+          counts += [try await bench.lose(JobUpdate()), try await bench.lose(JobUpdate())]
+          try await end(.release(after: .seconds(1)))
+        }
+        report.check(counts == [0, 1, 0, 1, 0, 1, 0, 1], bench.clause, observed: "\(counts)")
+        // One that never began says nothing.
+        counts = [try await bench.lose(JobUpdate())]
+        try await end(.release(after: .zero))
+        counts += [try await bench.lose(JobUpdate()), try await bench.lose(JobUpdate())]
+        let state = try await bench.state(id)
+        report.check(
+          counts == [0, 1, 2] && state == .dead,
+          bench.clause,
+          observed: "\(counts), \(String(describing: state)) after three in a row"
+        )
+      }
+    ),
+    (
       "failed runs are retried after their delay until the attempts are used up",
       { bench, report in
         let id = try await bench.put(1, JobOptions(maximumAttempts: 2))[0]
