@@ -64,7 +64,11 @@ public struct JobContext: Sendable {
   private func save(_ update: JobUpdate) async throws {
     let begin = ContinuousClock.now
     let extent = running.extent(of: reference, lease: leaseDuration, now: begin)
-    let outcomes = try await store.extend([reference], by: extent, updates: [update])
+    // Not in the run's own task: that may be cancelled, and a store may refuse the calls of such a one.
+    let saving = Task { [store, reference] in
+      try await store.extend([reference], by: extent, updates: [update])
+    }
+    let outcomes = try await saving.value
     guard let outcome = outcomes.first else { return }
     running.apply(outcome, to: reference, deadline: begin + extent)
     if outcome == .lost { try checkLease() }

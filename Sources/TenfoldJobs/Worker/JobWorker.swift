@@ -34,7 +34,8 @@ public final class JobWorker: Sendable {
     var standby: CheckedContinuation<JobLease?, Never>?
     var active = 0
     var isDraining = false
-    var isCancelled = false
+    /// All is settled: the heartbeat ends too.
+    var hasEnded = false
   }
 
   /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
@@ -112,30 +113,39 @@ public final class JobWorker: Sendable {
     try options.validate()
     try thread.start()
     defer { thread.stop() }
+    await withTaskCancellationHandler {
+      // Not a child of the caller's task: when that is cancelled there is still work to settle and to give back, and leases
+      // to renew until then. A store may refuse the calls of a cancelled task, and streams end in one.
+      await Task { [self] in await work() }.value
+    } onCancel: {
+      drain()
+      running.preempt()
+    }
+    if let failure = failures.final { throw failure }
+  }
+
+  private func work() async {
     let hints = (store as? any HintingJobStore).map { store in
       (hub: store.hub, key: store.hub.subscribe { [signal] _ in signal.yield() })
     }
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     // Before the first look, or what comes between the two would wake nobody.
     let wakeups = hints == nil ? store.wakeups : nil
-    await withTaskCancellationHandler {
-      await withTaskGroup(of: Void.self) { group in
-        limits.watch()
-        group.addTask(executorPreference: thread) { [self] in
-          await heartbeat.run(while: { !state.withLock { $0.isCancelled } }, failed: endIfFinal)
-        }
-        if let wakeups { group.addTask { [signal] in for await _ in wakeups { signal.yield() } } }
-        await withDiscardingTaskGroup { jobs in await serve(&jobs) }
-        await ended.settleAll(in: store, for: options.lease, on: thread, failed: endIfFinal)
-        state.withLock { $0.isCancelled = true }
-        // The heartbeat looks at the flag when it wakes, which may be never.
-        heartbeat.look()
-        group.cancelAll()
+    await withTaskGroup(of: Void.self) { group in
+      limits.watch()
+      group.addTask(executorPreference: thread) { [self] in
+        await heartbeat.run(while: { !state.withLock { $0.hasEnded } }, failed: endIfFinal)
       }
-    } onCancel: {
-      drain()
+      if let wakeups { group.addTask { [signal] in for await _ in wakeups { signal.yield() } } }
+      await withDiscardingTaskGroup { jobs in
+        await serve(&jobs)
+        await settleRest()
+      }
+      state.withLock { $0.hasEnded = true }
+      // The heartbeat looks at the flag when it wakes, which may be never.
+      heartbeat.look()
+      group.cancelAll()
     }
-    if let failure = failures.final { throw failure }
   }
 
   /// Ends the worker if the store can't be used any more.
@@ -154,7 +164,7 @@ public final class JobWorker: Sendable {
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
     var nextReap = ContinuousClock.now
-    while await events.next() != nil, !Task.isCancelled, !state.withLock({ $0.isDraining }) {
+    while await events.next() != nil, !state.withLock({ $0.isDraining }) {
       waiting += takeArrived()
       let free = state.withLock { options.concurrency - $0.active }
       start(&waiting, upTo: free, &jobs)
@@ -200,6 +210,24 @@ public final class JobWorker: Sendable {
       return state.standby
     }
     standby?.resume(returning: nil)
+  }
+
+  /// Gives back at once what had not begun, and settles runs as they end, until none is left.
+  private func settleRest() async {
+    var events = events.makeAsyncIterator()
+    while true {
+      // Looked at first: a run that ends after this says so.
+      let isLast = state.withLock { $0.active == 0 }
+      await ended.settleAll(
+        in: store,
+        for: options.lease,
+        on: thread,
+        whileRunning: { state.withLock { $0.active > 0 } },
+        failed: endIfFinal
+      )
+      if isLast { return }
+      _ = await events.next()
+    }
   }
 
   /// Takes back leases that expired; whether more may have.
