@@ -15,16 +15,10 @@ final class RunningJobs: Sendable {
     case timedOut
   }
 
-  /// `@unchecked Sendable`: ``RunningJobs/state``'s lock protects it; it is removed there before its task ends, which
-  /// is what makes cancelling it from another thread valid.
-  @safe private struct CancelHandle: @unchecked Sendable {
-    let task: UnsafeCurrentTask
-  }
-
   private struct Run: Sendable {
     /// By the local monotonic clock, counted from before the claim: it can only be earlier than the store's deadline.
     var deadline: ContinuousClock.Instant
-    var handle: CancelHandle?
+    var task: RunTask?
     var update: JobUpdate?
     var stop: StopReason?
     /// Until when the run may take, by the clock of the worker's timers; `nil` before it begins, or for any time.
@@ -48,19 +42,24 @@ final class RunningJobs: Sendable {
   }
 
   func attach(_ reference: JobLease.Reference, _ task: UnsafeCurrentTask) {
-    let handle = unsafe CancelHandle(task: task)
-    state.withLock { state in
-      state[reference]?.handle = handle
-      // The stop came before the task began.
-      if state[reference]?.stop != nil { unsafe handle.task.cancel() }
+    let task = unsafe RunTask(task)
+    let isStopped = state.withLock { state in
+      state[reference]?.task = task
+      return state[reference]?.stop != nil
     }
+    // The stop came before the task began: nothing of the host's hears of it yet.
+    if isStopped { task.cancel() }
   }
 
   func detach(_ reference: JobLease.Reference) {
-    state.withLock { state in
-      state[reference]?.handle = nil
-      state[reference]?.end = nil
+    let task = state.withLock { state in
+      defer {
+        state[reference]?.task = nil
+        state[reference]?.end = nil
+      }
+      return state[reference]?.task
     }
+    task?.end()
   }
 
   func stopReason(_ reference: JobLease.Reference) -> StopReason? { state.withLock { $0[reference]?.stop } }
@@ -163,14 +162,14 @@ final class RunningJobs: Sendable {
   }
 
   private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
-    state.withLock { state in
-      guard var run = state[reference], run.stop != .leaseLost else { return }
+    let task = state.withLock { state -> RunTask? in
+      guard let run = state[reference], run.stop != .leaseLost else { return nil }
       // Whoever was told to stop already isn't told again by less.
-      if run.stop != nil, reason == .preempted || reason == .timedOut { return }
-      run.stop = reason
-      state[reference] = run
-      // Under the lock: the task can't end (and detach) meanwhile.
-      if let handle = run.handle { unsafe handle.task.cancel() }
+      if run.stop != nil, reason == .preempted || reason == .timedOut { return nil }
+      state[reference]?.stop = reason
+      // Its task is cancelled by the first reason.
+      return run.stop == nil ? run.task : nil
     }
+    task?.cancelElsewhere()
   }
 }
