@@ -89,4 +89,42 @@ struct WorkerEndTests {
     let lease = try #require(try await store.inner.claim(ClaimRequest(maximum: 1)).first)
     #expect(lease.checkpoint == Array("7".utf8))
   }
+
+  @Test(
+    "begins nothing of what a claim or a taking back that was under way brings",
+    arguments: [false, true],
+    [false, true]
+  )
+  func claimUnderWay(isCancelled: Bool, inReap: Bool) async throws {
+    let gates = Gates()
+    let wait: @Sendable () async throws -> Void = { await gates.pass("store") }
+    let store = inReap ? WrappedStore(beforeReap: wait) : WrappedStore(beforeClaim: wait)
+    let runs = Atomic(0)
+    let worker = JobWorker(store: store, options: .init(prefetch: 2)) { handlers in
+      handlers.handle(Work.self) { _, _ in runs.add(1, ordering: .relaxed) }
+    }
+    try await JobQueue(store: store.inner).enqueue((0..<6).map { Work(text: "\($0)") })
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      await gates.waitForRuns(1)
+      if isCancelled { group.cancelAll() } else { worker.drain(grace: .zero) }
+      gates.open("store")
+      try await group.waitForAll()
+    }
+    let stats = try await store.inner.observe(.init())
+    #expect(runs.load(ordering: .relaxed) == 0 && stats.ready == 6 && stats.running == 0)
+    #expect(try await store.inner.claim(ClaimRequest(maximum: 9)).allSatisfy { $0.attempt == 1 })
+  }
+
+  @Test("stops also a run whose lease comes after it was told to go")
+  func lateLease() {
+    let running = RunningJobs()
+    let (known, late) = (
+      JobLease.Reference(id: RawJobID(), fence: 1), JobLease.Reference(id: RawJobID(), fence: 1)
+    )
+    running.add(known, deadline: .now + .seconds(9))
+    running.preempt()
+    running.add(late, deadline: .now + .seconds(9))
+    #expect(running.stopReason(known) == .preempted && running.stopReason(late) == .preempted)
+  }
 }

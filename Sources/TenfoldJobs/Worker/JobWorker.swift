@@ -159,15 +159,16 @@ public final class JobWorker: Sendable {
 
   // MARK: - The loop
 
+  private var isDraining: Bool { state.withLock { $0.isDraining } }
+
   private func serve(_ jobs: inout DiscardingTaskGroup) async {
     signal.yield()
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
     var nextReap = ContinuousClock.now
-    while await events.next() != nil, !state.withLock({ $0.isDraining }) {
+    while await events.next() != nil, !isDraining {
       waiting += takeArrived()
-      let free = state.withLock { options.concurrency - $0.active }
-      start(&waiting, upTo: free, &jobs)
+      start(&waiting, &jobs)
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
       var batch = ended.take()
       guard room > 0 || !batch.isEmpty else { continue }
@@ -181,12 +182,18 @@ public final class JobWorker: Sendable {
             nextReap = begin + min(options.lease / 3, .seconds(1))
           }
         }
+        // The worker may have been told to go while the store was busy.
+        if isDraining {
+          ended.restore(batch)
+          break
+        }
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         ended.book(batch, settled)
         batch = []
         heartbeat.hold(leases, since: begin)
         waiting += leases
-        start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
+        if isDraining { break }
+        start(&waiting, &jobs)
         if leases.count < room {
           standBy(&jobs)
           wait(for: room - leases.count)
@@ -337,12 +344,15 @@ public final class JobWorker: Sendable {
     thread.arm(.look, at: thread.now + pause) { [signal] in signal.yield() }
   }
 
-  private func start(_ waiting: inout [JobLease], upTo count: Int, _ jobs: inout DiscardingTaskGroup) {
-    for lease in waiting.prefix(max(0, count)) {
-      state.withLock { $0.active += 1 }
-      jobs.addTask { [self] in await execute(lease) }
+  /// Begins as many jobs as there is room for, and none once the worker is told to go.
+  private func start(_ waiting: inout [JobLease], _ jobs: inout DiscardingTaskGroup) {
+    let count = state.withLock { state in
+      let count = state.isDraining ? 0 : min(waiting.count, max(0, options.concurrency - state.active))
+      state.active += count
+      return count
     }
-    waiting.removeFirst(min(waiting.count, max(0, count)))
+    for lease in waiting.prefix(count) { jobs.addTask { [self] in await execute(lease) } }
+    waiting.removeFirst(count)
   }
 
   private func execute(_ lease: JobLease) async {

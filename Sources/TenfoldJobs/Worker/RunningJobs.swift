@@ -29,23 +29,31 @@ final class RunningJobs: Sendable {
     var isFinished = false
   }
 
-  private let state = Mutex<[JobLease.Reference: Run]>([:])
+  private struct State {
+    var runs: [JobLease.Reference: Run] = [:]
+    /// Those that come from now on have to stop, too.
+    var isPreempted = false
+  }
 
-  var count: Int { state.withLock { $0.count } }
+  private let state = Mutex(State())
+
+  var count: Int { state.withLock { $0.runs.count } }
 
   func add(_ reference: JobLease.Reference, deadline: ContinuousClock.Instant) {
-    state.withLock { $0[reference] = Run(deadline: deadline) }
+    state.withLock { state in
+      state.runs[reference] = Run(deadline: deadline, stop: state.isPreempted ? .preempted : nil)
+    }
   }
 
   func remove(_ references: [JobLease.Reference]) {
-    state.withLock { state in for reference in references { state[reference] = nil } }
+    state.withLock { state in for reference in references { state.runs[reference] = nil } }
   }
 
   func attach(_ reference: JobLease.Reference, _ task: UnsafeCurrentTask) {
     let task = unsafe RunTask(task)
     let isStopped = state.withLock { state in
-      state[reference]?.task = task
-      return state[reference]?.stop != nil
+      state.runs[reference]?.task = task
+      return state.runs[reference]?.stop != nil
     }
     // The stop came before the task began: nothing of the host's hears of it yet.
     if isStopped { task.cancel() }
@@ -54,45 +62,47 @@ final class RunningJobs: Sendable {
   func detach(_ reference: JobLease.Reference) {
     let task = state.withLock { state in
       defer {
-        state[reference]?.task = nil
-        state[reference]?.end = nil
+        state.runs[reference]?.task = nil
+        state.runs[reference]?.end = nil
       }
-      return state[reference]?.task
+      return state.runs[reference]?.task
     }
     task?.end()
   }
 
-  func stopReason(_ reference: JobLease.Reference) -> StopReason? { state.withLock { $0[reference]?.stop } }
+  func stopReason(_ reference: JobLease.Reference) -> StopReason? {
+    state.withLock { $0.runs[reference]?.stop }
+  }
 
-  func finish(_ reference: JobLease.Reference) { state.withLock { $0[reference]?.isFinished = true } }
+  func finish(_ reference: JobLease.Reference) { state.withLock { $0.runs[reference]?.isFinished = true } }
 
   /// Whether the run's lease is gone, or the job has ended in a transaction of its own.
   func mayNotSettle(_ reference: JobLease.Reference) -> Bool {
     state.withLock { state in
-      guard let run = state[reference] else { return false }
+      guard let run = state.runs[reference] else { return false }
       return run.stop == .leaseLost || run.isFinished
     }
   }
 
   func report(_ reference: JobLease.Reference, _ update: JobUpdate) {
     state.withLock { state in
-      var merged = state[reference]?.update ?? JobUpdate()
+      var merged = state.runs[reference]?.update ?? JobUpdate()
       merged.fraction = update.fraction ?? merged.fraction
       merged.message = update.message ?? merged.message
-      state[reference]?.update = merged
+      state.runs[reference]?.update = merged
     }
   }
 
   /// Takes a report back that a heartbeat could not deliver; what came meanwhile is newer.
   func restore(_ reference: JobLease.Reference, _ update: JobUpdate) {
     state.withLock { state in
-      guard var merged = state[reference]?.update else {
-        state[reference]?.update = update
+      guard var merged = state.runs[reference]?.update else {
+        state.runs[reference]?.update = update
         return
       }
       merged.fraction = merged.fraction ?? update.fraction
       merged.message = merged.message ?? update.message
-      state[reference]?.update = merged
+      state.runs[reference]?.update = merged
     }
   }
 
@@ -100,8 +110,8 @@ final class RunningJobs: Sendable {
   func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
     state.withLock { state in
       // A run that takes too long may never end: its lease must.
-      let runs = state.filter { $0.value.stop != .leaseLost && !$0.value.isOverlong }
-      for reference in runs.keys { state[reference]?.update = nil }
+      let runs = state.runs.filter { $0.value.stop != .leaseLost && !$0.value.isOverlong }
+      for reference in runs.keys { state.runs[reference]?.update = nil }
       return runs.map { ($0.key, $0.value.update) }
     }
   }
@@ -110,16 +120,16 @@ final class RunningJobs: Sendable {
   /// ends when it would have.
   func extent(of reference: JobLease.Reference, lease: Duration, now: ContinuousClock.Instant) -> Duration {
     state.withLock { state in
-      guard let run = state[reference], run.isOverlong else { return lease }
+      guard let run = state.runs[reference], run.isOverlong else { return lease }
       return max(.zero, min(lease, run.deadline - now))
     }
   }
 
   func apply(_ outcome: ExtendOutcome, to reference: JobLease.Reference, deadline: ContinuousClock.Instant) {
     switch outcome {
-    case .extended: state.withLock { $0[reference]?.deadline = deadline }
+    case .extended: state.withLock { $0.runs[reference]?.deadline = deadline }
     case .cancelRequested:
-      state.withLock { $0[reference]?.deadline = deadline }
+      state.withLock { $0.runs[reference]?.deadline = deadline }
       stop(reference, .cancelled)
     case .lost: stop(reference, .leaseLost)
     }
@@ -127,46 +137,50 @@ final class RunningJobs: Sendable {
 
   /// When the first lease may end that no heartbeat has renewed, of runs that go on.
   var nextDeadline: ContinuousClock.Instant? {
-    state.withLock { state in state.values.lazy.filter { $0.stop != .leaseLost }.map(\.deadline).min() }
+    state.withLock { state in state.runs.values.lazy.filter { $0.stop != .leaseLost }.map(\.deadline).min() }
   }
 
   /// Stops the runs whose lease may have ended by now, because no heartbeat got through.
   func stopOverdue(now: ContinuousClock.Instant) {
-    let overdue = state.withLock { state in state.filter { $0.value.deadline <= now }.map(\.key) }
+    let overdue = state.withLock { state in state.runs.filter { $0.value.deadline <= now }.map(\.key) }
     for reference in overdue { stop(reference, .leaseLost) }
   }
 
   /// Lets a run that begins take until `end`.
   func limit(_ reference: JobLease.Reference, to end: ContinuousClock.Instant) {
-    state.withLock { $0[reference]?.end = end }
+    state.withLock { $0.runs[reference]?.end = end }
   }
 
   /// When the first run has taken as long as it may.
   var nextEnd: ContinuousClock.Instant? {
-    state.withLock { state in state.values.lazy.filter { !$0.isOverlong }.compactMap(\.end).min() }
+    state.withLock { state in state.runs.values.lazy.filter { !$0.isOverlong }.compactMap(\.end).min() }
   }
 
   /// Stops the runs that have taken as long as they may.
   func stopOverlong(now: ContinuousClock.Instant) {
     let overlong = state.withLock { state in
-      let overlong = state.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
-      for reference in overlong { state[reference]?.isOverlong = true }
+      let overlong = state.runs.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
+      for reference in overlong { state.runs[reference]?.isOverlong = true }
       return overlong
     }
     for reference in overlong { stop(reference, .timedOut) }
   }
 
-  /// Tells every run to stop.
+  /// Tells every run to stop, also those that are yet to begin.
   func preempt() {
-    for reference in state.withLock({ Array($0.keys) }) { stop(reference, .preempted) }
+    let references = state.withLock { state in
+      state.isPreempted = true
+      return Array(state.runs.keys)
+    }
+    for reference in references { stop(reference, .preempted) }
   }
 
   private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
     let task = state.withLock { state -> RunTask? in
-      guard let run = state[reference], run.stop != .leaseLost else { return nil }
+      guard let run = state.runs[reference], run.stop != .leaseLost else { return nil }
       // Whoever was told to stop already isn't told again by less.
       if run.stop != nil, reason == .preempted || reason == .timedOut { return nil }
-      state[reference]?.stop = reason
+      state.runs[reference]?.stop = reason
       // Its task is cancelled by the first reason.
       return run.stop == nil ? run.task : nil
     }
