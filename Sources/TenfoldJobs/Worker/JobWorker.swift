@@ -172,28 +172,23 @@ public final class JobWorker: Sendable {
       let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
       var batch = ended.take()
       guard room > 0 || !batch.isEmpty else { continue }
-      let begin = ContinuousClock.now
       do {
-        if begin >= nextReap {
-          if await reap() {
-            // The next round goes on with them, and jobs are handed out in between.
-            signal.yield()
-          } else {
-            nextReap = begin + min(options.lease / 3, .seconds(1))
-          }
-        }
-        // The worker may have been told to go while the store was busy.
-        if isDraining {
-          ended.restore(batch)
-          break
-        }
+        let begin = ContinuousClock.now
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         ended.book(batch, settled)
         batch = []
-        heartbeat.hold(leases, since: begin)
+        guard accept(leases, since: begin) else { continue }
         waiting += leases
+        // The worker may have been told to go while the store was busy.
         if isDraining { break }
         start(&waiting, &jobs)
+        // After the settling: what has been given back, or is done, can't be taken back.
+        if ContinuousClock.now >= nextReap {
+          let (count, mayBeMore) = await reap()
+          // The next round goes on with them, and jobs are handed out in between.
+          if count > 0 { signal.yield() }
+          if !mayBeMore { nextReap = ContinuousClock.now + min(options.lease / 3, .seconds(1)) }
+        }
         if leases.count < room {
           standBy(&jobs)
           wait(for: room - leases.count)
@@ -237,17 +232,33 @@ public final class JobWorker: Sendable {
     }
   }
 
-  /// Takes back leases that expired; whether more may have.
+  /// Holds leases from now on, unless the store took so long that they may end before they are renewed: then they are given
+  /// back without having begun, as a lease that ends counts against its job.
+  private func accept(_ leases: [JobLease], since begin: ContinuousClock.Instant) -> Bool {
+    guard !leases.isEmpty, ContinuousClock.now - begin > options.lease / 2 else {
+      heartbeat.hold(leases, since: begin)
+      return true
+    }
+    logger.warning(
+      "the store took longer than half a lease to hand out jobs, giving them back: raise JobWorker.Options.lease",
+      metadata: ["jobs": "\(leases.count)", "lease": "\(options.lease)"]
+    )
+    ended.release(leases)
+    signal.yield()
+    return false
+  }
+
+  /// Takes back leases that expired; how many, and whether there may be more.
   ///
   /// Those that can't be taken back keep no other job waiting.
-  private func reap() async -> Bool {
+  private func reap() async -> (count: Int, mayBeMore: Bool) {
     do {
       let count = try await store.reap(limit: Self.reapLimit)
       metrics.count(expired: count)
-      return count >= Self.reapLimit
+      return (count, count >= Self.reapLimit)
     } catch {
       logger.error("taking back expired leases failed, trying again", metadata: ["error": "\(error)"])
-      return false
+      return (0, false)
     }
   }
 
@@ -274,6 +285,11 @@ public final class JobWorker: Sendable {
   /// Takes jobs on the thread that accepted them.
   private func receive(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
     guard let first = leases.first else { return }
+    // The commit that hands them out may have waited for its disk.
+    guard ContinuousClock.now - begin <= options.lease / 2 else {
+      _ = accept(leases, since: begin)
+      return
+    }
     heartbeat.add(leases, since: begin)
     let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
       guard let standby = state.standby, !state.isDraining, state.active < options.concurrency else {
