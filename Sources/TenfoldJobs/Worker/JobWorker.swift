@@ -33,6 +33,8 @@ public final class JobWorker: Sendable {
     var hasStandby = false
     var standby: CheckedContinuation<JobLease?, Never>?
     var active = 0
+    /// A job that has to run alone is held or runs: nothing else begins.
+    var isApart = false
     var isDraining = false
     /// All is settled: the heartbeat ends too.
     var hasEnded = false
@@ -165,12 +167,22 @@ public final class JobWorker: Sendable {
     signal.yield()
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
+    var apart: JobLease?
     var nextReap = ContinuousClock.now
     while await events.next() != nil, !isDraining {
       waiting += takeArrived()
+      await setApart(&apart, from: &waiting)
       start(&waiting, &jobs)
-      let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
+      let (room, isIdle) = state.withLock { state in
+        let room = options.concurrency + options.prefetch - state.active - waiting.count
+        return (state.isApart ? 0 : room, state.active == 0)
+      }
       var batch = ended.take()
+      if let lease = apart, isIdle, batch.isEmpty {
+        apart = nil
+        state.withLock { $0.active += 1 }
+        jobs.addTask { [self] in await execute(lease) }
+      }
       guard room > 0 || !batch.isEmpty else { continue }
       do {
         let begin = ContinuousClock.now
@@ -181,6 +193,11 @@ public final class JobWorker: Sendable {
         waiting += leases
         // The worker may have been told to go while the store was busy.
         if isDraining { break }
+        // The next round sees to it.
+        guard apart == nil, !leases.contains(where: \.isLastChance) else {
+          signal.yield()
+          continue
+        }
         start(&waiting, &jobs)
         // After the settling: what has been given back, or is done, can't be taken back.
         if ContinuousClock.now >= nextReap {
@@ -205,6 +222,7 @@ public final class JobWorker: Sendable {
       }
     }
     waiting += await takeLastArrived()
+    if let apart { waiting.append(apart) }
     ended.release(waiting)
     let standby = state.withLock { state in
       state.isDraining = true
@@ -212,6 +230,23 @@ public final class JobWorker: Sendable {
       return state.standby
     }
     standby?.resume(returning: nil)
+  }
+
+  /// Keeps a job on its last chance apart, to run alone: were it to take the process down, it would be counted against all
+  /// that this worker holds.
+  ///
+  /// What runs may end first; what has not begun is given back, and nothing is taken in until the job has run.
+  private func setApart(_ apart: inout JobLease?, from waiting: inout [JobLease]) async {
+    // The last one has run, unless it is still to.
+    if apart == nil { state.withLock { state in if state.active == 0 { state.isApart = false } } }
+    if let index = waiting.firstIndex(where: \.isLastChance), !state.withLock({ $0.isApart }) {
+      apart = waiting.remove(at: index)
+      state.withLock { $0.isApart = true }
+      waiting += await takeLastArrived()
+    }
+    guard state.withLock({ $0.isApart }) else { return }
+    ended.release(waiting)
+    waiting = []
   }
 
   /// Gives back at once what had not begun, and settles runs as they end, until none is left.
@@ -292,7 +327,9 @@ public final class JobWorker: Sendable {
     }
     heartbeat.add(leases, since: begin)
     let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
-      guard let standby = state.standby, !state.isDraining, state.active < options.concurrency else {
+      guard let standby = state.standby, !state.isDraining, !state.isApart, !first.isLastChance,
+        state.active < options.concurrency
+      else {
         state.arrived += leases
         return nil
       }
