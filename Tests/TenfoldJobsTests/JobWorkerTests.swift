@@ -493,6 +493,35 @@ struct JobWorkerTests {
     }
   }
 
+  @Test("a job that waits for its call and is cancelled ends at once, and no call is made for it")
+  func cancelledWaiter() async throws {
+    let gate = WatchedState(false)
+    let begun = WatchedState<[String]>([])
+    let store = InMemoryJobStore()
+    try await withWorker(
+      store,
+      .init(concurrency: 2, lease: .milliseconds(300)),
+      handlers: { handlers in
+        handlers.handle(Note.self, upTo: 1) { batch in
+          begun.withLock { $0 += batch.map(\.job.text) }
+          await gate.wait { $0 }
+          return batch.map { _ in NoOutput() }
+        }
+      }
+    ) { queue, _ in
+      let first = try await queue.enqueue(Note(text: "first"))
+      await begun.wait { !$0.isEmpty }
+      let second = try await queue.enqueue(Note(text: "second"))
+      // It waits in the worker by now.
+      while try await second.snapshot?.state != .running { await Task.yield() }
+      try await second.cancel()
+      await #expect { _ = try await second.value } throws: { ($0 as? JobError)?.code == .cancelled }
+      gate.withLock { $0 = true }
+      _ = try await first.value
+    }
+    #expect(begun.withLock { $0 } == ["first"])
+  }
+
   @Test("a step that was done isn't done again by the next run")
   func steps() async throws {
     let done = Mutex<[String]>([])
