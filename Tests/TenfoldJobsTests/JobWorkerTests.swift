@@ -493,6 +493,41 @@ struct JobWorkerTests {
     }
   }
 
+  @Test("a call for many that takes longer than a run may is an attempt of each of its jobs")
+  func overlongCall() async throws {
+    let runs = Mutex<[String]>([])
+    let store = InMemoryJobStore()
+    let handles = try await JobQueue(store: store).enqueue(
+      [Note(text: "a"), Note(text: "b")],
+      options: JobOptions(maximumAttempts: 2)
+    )
+    let options = JobWorker.Options(
+      concurrency: 2,
+      runTimeLimit: .milliseconds(20),
+      retry: RetryPolicy(base: .zero)
+    )
+    try await withWorker(
+      store,
+      options,
+      handlers: { handlers in
+        handlers.handle(Note.self, upTo: 2) { batch in
+          runs.withLock { $0 += batch.map { "\($0.job.text) \($0.context.attempt)" } }
+          try await waitForCancellation()
+          return []
+        }
+      }
+    ) { _, _ in
+      for handle in handles {
+        await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+        let snapshot = try await handle.snapshot
+        #expect(snapshot?.attempts == 2)
+      }
+    }
+    // Nobody was in two calls with one attempt.
+    let made = runs.withLock { $0 }
+    #expect(Set(made).count == made.count, "\(made)")
+  }
+
   @Test("a job that waits for its call and is cancelled ends at once, and no call is made for it")
   func cancelledWaiter() async throws {
     let gate = WatchedState(false)

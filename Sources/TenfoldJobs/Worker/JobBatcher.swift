@@ -102,16 +102,22 @@ final class JobBatcher<Work: DurableJob>: Sendable {
         )
       }
       for (other, result) in zip(others, results.dropFirst()) {
-        other.turn.resume(returning: .end(Task.isCancelled ? Self.excused(result) : result))
+        other.turn.resume(returning: .end(Self.excuses(context) ? Self.excused(result) : result))
       }
       own = first
     } catch {
-      // When only the leader was told to stop the others go again, and it costs them no attempt.
-      let reason: any Error = Task.isCancelled ? JobDisposition.snooze(for: .zero) : error
+      let reason: any Error = Self.excuses(context) ? JobDisposition.snooze(for: .zero) : error
       for other in others { other.turn.resume(returning: .end(.failure(reason))) }
       throw error
     }
     return try own.get()
+  }
+
+  /// Whether the others go again at no cost in attempts: when only the leader was told to stop.
+  ///
+  /// A call that took longer than a run may isn't excused: it would be made again without end.
+  private static func excuses(_ leader: JobContext) -> Bool {
+    Task.isCancelled && leader.running.stopReason(leader.reference) != .timedOut
   }
 
   /// When only the leader was told to stop, what the others failed with may be that.
