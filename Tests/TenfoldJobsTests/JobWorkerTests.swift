@@ -285,7 +285,7 @@ struct JobWorkerTests {
     running.preempt()
     #expect(running.stopReason(hung) == .timedOut)
     running.stopOverdue(now: start + .seconds(10))
-    #expect(running.stopReason(hung) == .leaseLost && running.mayNotSettle(hung))
+    #expect(running.stopReason(hung) == .leaseLost)
   }
 
   @Test("a run that saves after its end saves, but keeps its lease no longer", arguments: [false, true])

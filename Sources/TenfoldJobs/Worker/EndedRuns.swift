@@ -7,9 +7,18 @@ import Synchronization
 
 /// The runs of one worker that have ended and are not settled yet.
 final class EndedRuns: Sendable {
+  /// How a run ended.
+  enum Ending: Sendable {
+    case settle(JobSettlement.Outcome)
+    /// Its job ended in a transaction of its own.
+    case finished
+    /// Its lease is gone: nothing may be written.
+    case lost
+  }
+
   private struct State {
     var finished: [JobSettlement] = []
-    /// Those of which nothing may be written.
+    /// Those of which there is nothing to write.
     var abandoned: [JobLease.Reference] = []
   }
 
@@ -23,14 +32,19 @@ final class EndedRuns: Sendable {
     counters = SettlementCounters(metrics)
   }
 
-  /// A run ended; `nil` when its lease is gone.
-  func add(_ reference: JobLease.Reference, _ outcome: JobSettlement.Outcome?) {
+  /// A run ended.
+  func add(_ reference: JobLease.Reference, _ ending: Ending) {
     state.withLock { state in
-      if let outcome {
+      if case .settle(let outcome) = ending {
         state.finished.append(JobSettlement(reference, outcome))
       } else {
         state.abandoned.append(reference)
       }
+    }
+    switch ending {
+    case .settle: break
+    case .finished: counters.count(finished: 1, lost: 0)
+    case .lost: counters.count(finished: 0, lost: 1)
     }
   }
 

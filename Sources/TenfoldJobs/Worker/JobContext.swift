@@ -126,7 +126,8 @@ public struct JobContext: Sendable {
     else {
       throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
     }
-    running.finish(reference)
+    // Not before: an error may still undo it, and then the run goes on.
+    transaction.onCommit { [running, reference] in running.finish(reference) }
   }
 
   /// Tells whoever watches how far this run is; it travels with the next heartbeat.

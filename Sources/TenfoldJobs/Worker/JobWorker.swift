@@ -410,7 +410,7 @@ public final class JobWorker: Sendable {
 
   private func execute(_ lease: JobLease) async {
     let context = JobContext(lease: lease, running: running, store: store, leaseDuration: options.lease)
-    let outcome: JobSettlement.Outcome?
+    var ending: EndedRuns.Ending
     do {
       let result = try await unsafe withUnsafeCurrentTask { task in
         if let task = unsafe task { unsafe running.attach(lease.reference, task) }
@@ -425,10 +425,10 @@ public final class JobWorker: Sendable {
         }
         return try await JobTracing(tracer: options.tracer).run(lease) { try await handler(context) }
       }
-      outcome = running.mayNotSettle(lease.reference) ? nil : .done(result: result)
+      ending = running.stopReason(lease.reference) == .leaseLost ? .lost : .settle(.done(result: result))
     } catch {
       var generator = SeededGenerator(seed: nil)
-      outcome = RunVerdict.outcome(
+      let outcome = RunVerdict.outcome(
         of: error,
         lease: lease,
         stop: running.stopReason(lease.reference),
@@ -438,9 +438,12 @@ public final class JobWorker: Sendable {
         policy: options.retry,
         using: &generator
       )
+      ending = outcome.map { .settle($0) } ?? .lost
     }
+    // Whatever the run did after that.
+    if running.isFinished(lease.reference) { ending = .finished }
     // Before its place is free: what the loop then takes holds it.
-    ended.add(lease.reference, outcome)
+    ended.add(lease.reference, ending)
     state.withLock { $0.active -= 1 }
     signal.yield()
   }

@@ -27,6 +27,9 @@ final class RunningJobs: Sendable {
     var isOverlong = false
     /// The job ended in a transaction of its own.
     var isFinished = false
+
+    /// Whether there is a lease that has to be renewed.
+    var isHeld: Bool { stop != .leaseLost && !isFinished }
   }
 
   private struct State {
@@ -76,12 +79,9 @@ final class RunningJobs: Sendable {
 
   func finish(_ reference: JobLease.Reference) { state.withLock { $0.runs[reference]?.isFinished = true } }
 
-  /// Whether the run's lease is gone, or the job has ended in a transaction of its own.
-  func mayNotSettle(_ reference: JobLease.Reference) -> Bool {
-    state.withLock { state in
-      guard let run = state.runs[reference] else { return false }
-      return run.stop == .leaseLost || run.isFinished
-    }
+  /// Whether the job has ended in a transaction of its own.
+  func isFinished(_ reference: JobLease.Reference) -> Bool {
+    state.withLock { $0.runs[reference]?.isFinished ?? false }
   }
 
   func report(_ reference: JobLease.Reference, _ update: JobUpdate) {
@@ -110,7 +110,7 @@ final class RunningJobs: Sendable {
   func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
     state.withLock { state in
       // A run that takes too long may never end: its lease must.
-      let runs = state.runs.filter { $0.value.stop != .leaseLost && !$0.value.isOverlong }
+      let runs = state.runs.filter { $0.value.isHeld && !$0.value.isOverlong }
       for reference in runs.keys { state.runs[reference]?.update = nil }
       return runs.map { ($0.key, $0.value.update) }
     }
@@ -137,12 +137,14 @@ final class RunningJobs: Sendable {
 
   /// When the first lease may end that no heartbeat has renewed, of runs that go on.
   var nextDeadline: ContinuousClock.Instant? {
-    state.withLock { state in state.runs.values.lazy.filter { $0.stop != .leaseLost }.map(\.deadline).min() }
+    state.withLock { state in state.runs.values.lazy.filter(\.isHeld).map(\.deadline).min() }
   }
 
   /// Stops the runs whose lease may have ended by now, because no heartbeat got through.
   func stopOverdue(now: ContinuousClock.Instant) {
-    let overdue = state.withLock { state in state.runs.filter { $0.value.deadline <= now }.map(\.key) }
+    let overdue = state.withLock { state in
+      state.runs.filter { $0.value.isHeld && $0.value.deadline <= now }.map(\.key)
+    }
     for reference in overdue { stop(reference, .leaseLost) }
   }
 
