@@ -30,6 +30,11 @@ struct JobsFileOption: ParsableArguments {
       throw ExitCode.failure
     }
     do {
+      // Opened as a queue, any other database would become one.
+      guard try await SQLiteDatabase.hasTable("job", inFile: path) else {
+        ConsoleText.complain("error: there is no queue in \(path)")
+        throw ExitCode.failure
+      }
       let store = try await SQLiteJobStore.open(.file(path), options: .init(readerCount: 1))
       do { try await body(store) } catch {
         await store.close()
