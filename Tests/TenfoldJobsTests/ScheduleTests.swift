@@ -254,4 +254,20 @@ struct ScheduleTests {
     }
     #expect(looks.withLock(\.self) <= 10 * due.firings.count + 1_200)
   }
+
+  @Test(
+    "a schedule whose jobs a queue would refuse isn't begun",
+    arguments: [
+      JobOptions(expiresAfter: .zero), JobOptions(maximumAttempts: 0), JobOptions(crashLimit: 0),
+      JobOptions(concurrencyLimit: 0),
+      JobOptions(rateLimit: JobRateLimit(key: "k", count: 0, per: .seconds(1))),
+    ]
+  )
+  func refusedOptions(options: JobOptions) async throws {
+    let store = InMemoryJobStore()
+    let schedule = JobSchedule("s", .every(.seconds(1)), options: options) { Tick(at: $0) }
+    await #expect {
+      try await JobScheduler(store: store, schedules: [schedule]).run()
+    } throws: { ($0 as? JobError)?.code == .invalidOption }
+  }
 }
