@@ -684,6 +684,19 @@ struct JobWorkerTests {
     #expect(seen.withLock { $0 } == .leaseLost)
   }
 
+  @Test("a context that outlives its run saves nothing, and says so")
+  func savingAfterTheEnd() async throws {
+    let store = InMemoryJobStore()
+    let kept = Mutex<JobContext?>(nil)
+    try await withWorker(
+      store,
+      handlers: { $0.handle(Note.self) { _, context in kept.withLock { $0 = context } } }
+    ) { queue, _ in _ = try await queue.enqueue(Note()).value }
+    let context = try #require(kept.withLock { $0 })
+    await #expect { try await context.saveCheckpoint(1) } throws: { ($0 as? JobError)?.code == .leaseLost }
+    await #expect { _ = try await context.step("a") { 1 } } throws: { ($0 as? JobError)?.code == .leaseLost }
+  }
+
   @Test("a running job hears of its cancellation")
   func cancellation() async throws {
     let begun = AsyncStream<Void>.makeStream()

@@ -256,6 +256,19 @@ struct ScheduleTests {
   }
 
   @Test(
+    "far from any calendar an expression never fires",
+    arguments: [Int64.min, -(1 << 53) - 1, 1 << 53 + 1, .max]
+  )
+  func farAway(instant: Int64) throws {
+    let minutes = try CronExpression("* * * * *")
+    #expect(minutes.next(after: instant, in: .utc) == nil)
+    #expect(minutes.next(after: instant > 0 ? 1 << 53 : -(1 << 53), in: fixedZone) != nil)
+    #expect(CronExpression.floorDivide(.min, 86_400) == Int64.min / 86_400 - 1)
+    _ = JobSchedule.Recurrence.cron(minutes, .utc).next(instant)
+    _ = JobSchedule.Recurrence.every(.seconds(7)).next(instant)
+  }
+
+  @Test(
     "a schedule whose jobs a queue would refuse isn't begun",
     arguments: [
       JobOptions(expiresAfter: .zero), JobOptions(maximumAttempts: 0), JobOptions(crashLimit: 0),

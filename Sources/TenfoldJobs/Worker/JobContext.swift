@@ -71,7 +71,8 @@ public struct JobContext: Sendable {
     let outcomes = try await saving.value
     guard let outcome = outcomes.first else { return }
     running.apply(outcome, to: reference, deadline: begin + extent)
-    if outcome == .lost { try checkLease() }
+    // Also where the run is over, of which nothing is known any more.
+    if outcome == .lost { throw leaseLost }
   }
 
   /// Does a step of the job once: a later run of the job gets the output that was saved instead of doing it again.
@@ -123,9 +124,7 @@ public struct JobContext: Sendable {
     }
     let result = try output.map { try JobCoding.encode($0, what: "the output of job \(id)") }
     guard try store.settle([JobSettlement(reference, .done(result: result))], in: transaction) == [.applied]
-    else {
-      throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
-    }
+    else { throw leaseLost }
     // Not before: an error may still undo it, and then the run goes on.
     transaction.onCommit { [running, reference] in running.finish(reference) }
   }
@@ -144,8 +143,10 @@ public struct JobContext: Sendable {
   /// - Throws: ``JobError`` with code ``JobError/Code/leaseLost``.
   public func checkLease() throws(JobError) {
     running.stopOverdue(now: .now)
-    if running.stopReason(reference) == .leaseLost {
-      throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
-    }
+    if running.stopReason(reference) == .leaseLost { throw leaseLost }
+  }
+
+  private var leaseLost: JobError {
+    JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
   }
 }
