@@ -25,7 +25,7 @@ internal import TenfoldStorage
 /// try await worker.run()
 /// ```
 public final class JobWorker: Sendable {
-  private struct State {
+  struct State {
     /// Leases that came without being claimed, and the place where this worker waits for more.
     var arrived: [JobLease] = []
     var ticket: Int?
@@ -43,20 +43,20 @@ public final class JobWorker: Sendable {
   /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
   private static let reapLimit = 100
 
-  private let store: any JobStore
-  private let options: Options
+  let store: any JobStore
+  let options: Options
   private let handlers: [JobName: JobHandlers.Handler]
   private let running = RunningJobs()
-  private let state = Mutex(State())
+  let state = Mutex(State())
   private let events: AsyncStream<Void>
-  private let signal: AsyncStream<Void>.Continuation
+  let signal: AsyncStream<Void>.Continuation
   private let logger = Logger(label: "tenfold.jobs")
   private let thread: HeartbeatThread
   private let ended: EndedRuns
   private let metrics: RunMetrics
   private let failures = StoreFailures()
   private let limits: RunTimeLimits
-  private let heartbeat: LeaseHeartbeat
+  let heartbeat: LeaseHeartbeat
 
   /// Creates a worker; nothing runs before ``run()``.
   ///
@@ -269,7 +269,7 @@ public final class JobWorker: Sendable {
 
   /// Holds leases from now on, unless the store took so long that they may end before they are renewed: then they are given
   /// back without having begun, as a lease that ends counts against its job.
-  private func accept(_ leases: [JobLease], since begin: ContinuousClock.Instant) -> Bool {
+  func accept(_ leases: [JobLease], since begin: ContinuousClock.Instant) -> Bool {
     guard !leases.isEmpty, ContinuousClock.now - begin > options.lease / 2 else {
       heartbeat.hold(leases, since: begin)
       return true
@@ -297,93 +297,13 @@ public final class JobWorker: Sendable {
     }
   }
 
-  private func request(_ maximum: Int) -> ClaimRequest {
+  func request(_ maximum: Int) -> ClaimRequest {
     ClaimRequest(
       queues: options.queues,
       maximum: maximum,
       leaseFor: options.lease,
       workerID: options.workerID
     )
-  }
-
-  // MARK: - Jobs that come by themselves
-
-  private var place: IdleWorkers? { (store as? any HintingJobStore)?.waiting }
-
-  /// Lets the store hand jobs over as they are enqueued.
-  private func wait(for count: Int) {
-    guard let place else { return }
-    let ticket = place.wait(request(count)) { [self] leases, begin in receive(leases, since: begin) }
-    state.withLock { $0.ticket = ticket }
-  }
-
-  /// Takes jobs on the thread that accepted them.
-  private func receive(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
-    guard let first = leases.first else { return }
-    // The commit that hands them out may have waited for its disk.
-    guard ContinuousClock.now - begin <= options.lease / 2 else {
-      _ = accept(leases, since: begin)
-      return
-    }
-    heartbeat.add(leases, since: begin)
-    let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
-      guard let standby = state.standby, !state.isDraining, !state.isApart, !first.isLastChance,
-        state.active < options.concurrency
-      else {
-        state.arrived += leases
-        return nil
-      }
-      state.standby = nil
-      state.hasStandby = false
-      state.active += 1
-      state.arrived += leases.dropFirst()
-      return standby
-    }
-    // First, as everything else here may wake a thread too.
-    standby?.resume(returning: first)
-    signal.yield()
-    heartbeat.arm(since: begin)
-  }
-
-  /// Has a task wait for the first job that arrives: it begins one change of threads sooner than one that the loop starts.
-  private func standBy(_ jobs: inout DiscardingTaskGroup) {
-    guard place != nil else { return }
-    let isNew = state.withLock { state in
-      defer { state.hasStandby = true }
-      return !state.hasStandby
-    }
-    guard isNew else { return }
-    jobs.addTask { [self] in
-      let lease = await withCheckedContinuation { continuation in
-        let mayWait = state.withLock { state in
-          if !state.isDraining { state.standby = continuation }
-          return !state.isDraining
-        }
-        if !mayWait { continuation.resume(returning: nil) }
-      }
-      if let lease { await execute(lease) }
-    }
-  }
-
-  private func takeArrived() -> [JobLease] {
-    let ticket = state.withLock { state in
-      defer { state.ticket = nil }
-      return state.ticket
-    }
-    if let ticket { place?.leave(ticket) }
-    return state.withLock { state in
-      defer { state.arrived = [] }
-      return state.arrived
-    }
-  }
-
-  /// What has come, also from a commit that is under way.
-  private func takeLastArrived() async -> [JobLease] {
-    let arrived = takeArrived()
-    guard place != nil else { return arrived }
-    // The store is done with earlier commits when this returns, whether it fails or not.
-    _ = try? await store.settleAndClaim([], request(0))
-    return arrived + takeArrived()
   }
 
   /// Arranges to look again when a delayed job is due, a lease expires, or another process may have enqueued.
@@ -408,7 +328,7 @@ public final class JobWorker: Sendable {
     waiting.removeFirst(count)
   }
 
-  private func execute(_ lease: JobLease) async {
+  func execute(_ lease: JobLease) async {
     let context = JobContext(lease: lease, running: running, store: store, leaseDuration: options.lease)
     var ending: EndedRuns.Ending
     do {
