@@ -30,6 +30,22 @@ struct BatchCommandTests {
     #expect(!folder.exists("out.jsonl") && !folder.exists("models"))
   }
 
+  @Test("an output that can't be written, before anything is taken in")
+  func badOutput() async throws {
+    try folder.write(Self.line, to: "in.jsonl")
+    for (output, problem) in [
+      (folder.file("none/out.jsonl"), "there is no folder \(folder.file("none")) for the results"),
+      (folder.path, "\(folder.path) is a folder: name a file for the results"),
+    ] {
+      let end = try await folder.tenfold(
+        ["batch", folder.file("in.jsonl"), output, "--file", folder.file("batch.db")],
+        environment: ["TENFOLD_MODELS": folder.file("models"), "TENFOLD_OFFLINE": "1"]
+      )
+      #expect(end.status == 1 && end.output == "" && end.errors == "error: \(problem)\n")
+      #expect(!folder.exists("batch.db") && !folder.exists("models"))
+    }
+  }
+
   @Test("an input with a bad line, whose number it tells")
   func badLine() async throws {
     try folder.write("\(Self.line)\n{\"custom_id\":\n", to: "in.jsonl")

@@ -151,6 +151,21 @@ struct JobsCommandTests {
     #expect(try String(contentsOfFile: folder.file("notes.txt"), encoding: .utf8) == text)
   }
 
+  @Test(
+    "a database that holds no queue is refused and left as it is",
+    arguments: ["stats", "list", "show", "check", "drain", "prune"]
+  )
+  func otherDatabase(command: String) async throws {
+    let notes = SQLiteSchema("notes", [.init(1, "CREATE TABLE note(text TEXT) STRICT;")])
+    let file = folder.file("notes.db")
+    await (try await SQLiteDatabase.open(.file(file), schemas: [notes])).close()
+    let before = try Data(contentsOf: URL(fileURLWithPath: file))
+    let more = command == "show" ? ["\(RawJobID())"] : []
+    let end = try await folder.tenfold(["jobs", command, "--file", file] + more)
+    #expect(end.status == 1 && end.output == "" && end.errors == "error: there is no queue in \(file)\n")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == before)
+  }
+
   @Test("a wrong call exits with 64 and shows the usage")
   func usage() async throws {
     let end = try await folder.tenfold(["jobs", "backup", "--file", "x"])

@@ -126,6 +126,37 @@ struct JobsOperationsTests {
     await store.close()
   }
 
+  @Test(
+    "cancel and retry say which jobs aren't there and fail, after they did the others",
+    arguments: [false, true]
+  )
+  func unknownJobs(retries: Bool) async throws {
+    let store = try await folder.queue(tenants: ["a"])
+    let id = try await ids(store)[0]
+    if retries {
+      let leases = try await store.claim(ClaimRequest(maximum: 1))
+      _ = try await store.settle([JobSettlement(leases[0].reference, .dead(error: "no use"))])
+    }
+    let stranger = RawJobID()
+    let end = try await jobs(retries ? "retry" : "cancel", "\(stranger)", "\(id)")
+    #expect(end.status == 1 && end.errors == "job \(stranger) is unknown, or no longer kept\n")
+    #expect(try await store.observe(.init()).ready == (retries ? 1 : 0))
+    await store.close()
+  }
+
+  @Test("a queue that isn't there is neither drained nor resumed, nor made", arguments: ["drain", "resume"])
+  func unknownQueue(command: String) async throws {
+    let store = try await folder.queue(tenants: ["a"])
+    let end = try await jobs(command, "defualt")
+    #expect(end.status == 1 && end.output == "")
+    #expect(end.errors == "error: there is no queue defualt in \(folder.file("jobs.db"))\n")
+    let levels = try await store.database.read { tx in
+      try tx.first("SELECT count(*) FROM job_level WHERE queue = 'defualt'") { try $0.int(0) }
+    }
+    #expect(levels == 0)
+    await store.close()
+  }
+
   @Test("stats counts what waits, runs and is dead")
   func stats() async throws {
     let store = try await folder.queue(tenants: ["a", "b", "c", "d"])

@@ -38,6 +38,38 @@ struct BlobLifecycleTests {
     }
   }
 
+  @Test("moves are handed in together, as far as the queue's depth allows", arguments: [nil, 7])
+  func commits(depth: Int?) async throws {
+    let clock = Clock()
+    let blobs = try TieredBlobStore(
+      catalog: try await SQLiteDatabase.open(.inMemory, schemas: [TieredBlobStore.schema]),
+      tiers: [BlobTier("hot", store: InMemoryBlobStore()), BlobTier("cold", store: InMemoryBlobStore())],
+      options: .init(wallClock: { clock.nanoseconds })
+    )
+    for number in 0..<20 { try await blobs.put([UInt8(number)], at: BlobKey("b\(number)")) }
+    let lifecycle = BlobLifecycle(
+      blobs: blobs,
+      policy: LifecyclePolicy([.move(to: "cold", unreadFor: .zero)])
+    )
+    let store = try await SQLiteJobStore.open(.inMemory)
+    guard let depth else {
+      let before = store.database.statistics.commits
+      #expect(try await lifecycle.enqueueDue(in: JobQueue(store: store)) == 20)
+      // The moves, and the sweep.
+      #expect(store.database.statistics.commits - before == 2)
+      return await store.close()
+    }
+    let queue = JobQueue(store: store, maximumDepth: depth, whenFull: .wait)
+    let worker = JobWorker(store: store, options: .init(queues: ["blobs"])) { lifecycle.register(in: &$0) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      #expect(try await lifecycle.enqueueDue(in: queue) == 20)
+      worker.drain()
+      try await group.waitForAll()
+    }
+    await store.close()
+  }
+
   @Test("what the policy wants elsewhere goes there, and old objects are swept", arguments: [false, true])
   func moving(onDisk: Bool) async throws {
     let clock = Clock()

@@ -110,6 +110,28 @@ struct FailingStoreTests {
     }
   }
 
+  @Test("a lease that comes when it is over is given back, and counts neither as a run nor against its job")
+  func lateAnswer() async throws {
+    let isFirst = Atomic(true)
+    let store = WrappedStore(afterClaim: { leases in
+      guard !leases.isEmpty, isFirst.exchange(false, ordering: .relaxed) else { return }
+      // The worker counts its leases by the clock of the machine.
+      let end = ContinuousClock.now + .milliseconds(650)
+      try await Task.sleep(until: end, clock: .continuous)
+    })
+    let worker = JobWorker(store: store, options: .init(lease: .milliseconds(600))) { handlers in
+      handlers.handle(Work.self) { _, context in #expect(context.fence > 1) }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      let handle = try await JobQueue(store: store.inner).enqueue(Work(), options: JobOptions(crashLimit: 1))
+      _ = try await handle.value
+      #expect(try await handle.snapshot?.crashCount == 0)
+      worker.drain()
+      try await group.waitForAll()
+    }
+  }
+
   @Test("leases that can't be taken back keep no job from running")
   func failingReap() async throws {
     let store = WrappedStore(beforeReap: { throw StorageError(.corrupt, "scripted") })

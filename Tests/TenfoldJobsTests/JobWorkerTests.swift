@@ -285,7 +285,7 @@ struct JobWorkerTests {
     running.preempt()
     #expect(running.stopReason(hung) == .timedOut)
     running.stopOverdue(now: start + .seconds(10))
-    #expect(running.stopReason(hung) == .leaseLost && running.mayNotSettle(hung))
+    #expect(running.stopReason(hung) == .leaseLost)
   }
 
   @Test("a run that saves after its end saves, but keeps its lease no longer", arguments: [false, true])
@@ -493,6 +493,70 @@ struct JobWorkerTests {
     }
   }
 
+  @Test("a call for many that takes longer than a run may is an attempt of each of its jobs")
+  func overlongCall() async throws {
+    let runs = Mutex<[String]>([])
+    let store = InMemoryJobStore()
+    let handles = try await JobQueue(store: store).enqueue(
+      [Note(text: "a"), Note(text: "b")],
+      options: JobOptions(maximumAttempts: 2)
+    )
+    let options = JobWorker.Options(
+      concurrency: 2,
+      runTimeLimit: .milliseconds(20),
+      retry: RetryPolicy(base: .zero)
+    )
+    try await withWorker(
+      store,
+      options,
+      handlers: { handlers in
+        handlers.handle(Note.self, upTo: 2) { batch in
+          runs.withLock { $0 += batch.map { "\($0.job.text) \($0.context.attempt)" } }
+          try await waitForCancellation()
+          return []
+        }
+      }
+    ) { _, _ in
+      for handle in handles {
+        await #expect { _ = try await handle.value } throws: { ($0 as? JobError)?.code == .dead }
+        let snapshot = try await handle.snapshot
+        #expect(snapshot?.attempts == 2)
+      }
+    }
+    // Nobody was in two calls with one attempt.
+    let made = runs.withLock { $0 }
+    #expect(Set(made).count == made.count, "\(made)")
+  }
+
+  @Test("a job that waits for its call and is cancelled ends at once, and no call is made for it")
+  func cancelledWaiter() async throws {
+    let gate = WatchedState(false)
+    let begun = WatchedState<[String]>([])
+    let store = InMemoryJobStore()
+    try await withWorker(
+      store,
+      .init(concurrency: 2, lease: .milliseconds(300)),
+      handlers: { handlers in
+        handlers.handle(Note.self, upTo: 1) { batch in
+          begun.withLock { $0 += batch.map(\.job.text) }
+          await gate.wait { $0 }
+          return batch.map { _ in NoOutput() }
+        }
+      }
+    ) { queue, _ in
+      let first = try await queue.enqueue(Note(text: "first"))
+      await begun.wait { !$0.isEmpty }
+      let second = try await queue.enqueue(Note(text: "second"))
+      // It waits in the worker by now.
+      while try await second.snapshot?.state != .running { await Task.yield() }
+      try await second.cancel()
+      await #expect { _ = try await second.value } throws: { ($0 as? JobError)?.code == .cancelled }
+      gate.withLock { $0 = true }
+      _ = try await first.value
+    }
+    #expect(begun.withLock { $0 } == ["first"])
+  }
+
   @Test("a step that was done isn't done again by the next run")
   func steps() async throws {
     let done = Mutex<[String]>([])
@@ -618,6 +682,19 @@ struct JobWorkerTests {
       #expect(try await handle.snapshot?.crashCount == 1)
     }
     #expect(seen.withLock { $0 } == .leaseLost)
+  }
+
+  @Test("a context that outlives its run saves nothing, and says so")
+  func savingAfterTheEnd() async throws {
+    let store = InMemoryJobStore()
+    let kept = Mutex<JobContext?>(nil)
+    try await withWorker(
+      store,
+      handlers: { $0.handle(Note.self) { _, context in kept.withLock { $0 = context } } }
+    ) { queue, _ in _ = try await queue.enqueue(Note()).value }
+    let context = try #require(kept.withLock { $0 })
+    await #expect { try await context.saveCheckpoint(1) } throws: { ($0 as? JobError)?.code == .leaseLost }
+    await #expect { _ = try await context.step("a") { 1 } } throws: { ($0 as? JobError)?.code == .leaseLost }
   }
 
   @Test("a running job hears of its cancellation")

@@ -72,6 +72,32 @@ struct ProcessFaultTests {
     await store.close()
   }
 
+  @Test("a job that takes its process down takes none of those that ran beside it to the dead letters")
+  func poisonedCrowd() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("jobs.db")
+    let store = try await SQLiteJobStore.open(.file(path))
+    let queue = JobQueue(store: store)
+    let poison = try await queue.enqueue(CrashJob(key: "poison"))
+    let others = try await queue.enqueue((0..<3).map { _ in CrashJob(key: "-") })
+    let helper = try ChildProgram("JobsCrashHelper")
+    for round in 1...3 {
+      let ending = try await helper.start(["crowd", path]).ended()
+      #expect(ending.wasKilled && ending.status == SIGKILL, "round \(round)")
+      // As if its lease had run out, which need not be waited for.
+      try await store.database.write { tx in try tx.execute("UPDATE job SET until = 1 WHERE state = 1") }
+    }
+    let last = try helper.start(["crowd", path])
+    for other in others { _ = try await other.value }
+    last.send(signal: SIGKILL)
+    _ = await last.ended()
+    let dead = try #require(try await poison.snapshot)
+    #expect(dead.state == .dead && dead.crashCount == 3)
+    // They were lost with it twice.
+    for other in others { #expect(try await other.snapshot?.crashCount == 2) }
+    await store.close()
+  }
+
   @Test("two processes on one file do each job's effect once and keep the limits of keys together")
   func sharedFile() async throws {
     let directory = try TemporaryDirectory()

@@ -254,4 +254,33 @@ struct ScheduleTests {
     }
     #expect(looks.withLock(\.self) <= 10 * due.firings.count + 1_200)
   }
+
+  @Test(
+    "far from any calendar an expression never fires",
+    arguments: [Int64.min, -(1 << 53) - 1, 1 << 53 + 1, .max]
+  )
+  func farAway(instant: Int64) throws {
+    let minutes = try CronExpression("* * * * *")
+    #expect(minutes.next(after: instant, in: .utc) == nil)
+    #expect(minutes.next(after: instant > 0 ? 1 << 53 : -(1 << 53), in: fixedZone) != nil)
+    #expect(CronExpression.floorDivide(.min, 86_400) == Int64.min / 86_400 - 1)
+    _ = JobSchedule.Recurrence.cron(minutes, .utc).next(instant)
+    _ = JobSchedule.Recurrence.every(.seconds(7)).next(instant)
+  }
+
+  @Test(
+    "a schedule whose jobs a queue would refuse isn't begun",
+    arguments: [
+      JobOptions(expiresAfter: .zero), JobOptions(maximumAttempts: 0), JobOptions(crashLimit: 0),
+      JobOptions(concurrencyLimit: 0),
+      JobOptions(rateLimit: JobRateLimit(key: "k", count: 0, per: .seconds(1))),
+    ]
+  )
+  func refusedOptions(options: JobOptions) async throws {
+    let store = InMemoryJobStore()
+    let schedule = JobSchedule("s", .every(.seconds(1)), options: options) { Tick(at: $0) }
+    await #expect {
+      try await JobScheduler(store: store, schedules: [schedule]).run()
+    } throws: { ($0 as? JobError)?.code == .invalidOption }
+  }
 }

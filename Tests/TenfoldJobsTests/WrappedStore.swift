@@ -14,6 +14,7 @@ final class WrappedStore: JobStore {
   private let noteSubscription: @Sendable () -> Void
   private let beforeObserve: @Sendable (_ settled: Int) async throws -> Void
   private let beforeClaim: @Sendable () async throws -> Void
+  private let afterClaim: @Sendable ([JobLease]) async throws -> Void
   private let beforeSettle: @Sendable () async throws -> Void
   private let beforeReap: @Sendable () async throws -> Void
 
@@ -22,6 +23,7 @@ final class WrappedStore: JobStore {
     noteExtent: @escaping @Sendable (Duration) -> Void = { _ in },
     beforeObserve: @escaping @Sendable (_ settled: Int) async throws -> Void = { _ in },
     beforeClaim: @escaping @Sendable () async throws -> Void = {},
+    afterClaim: @escaping @Sendable ([JobLease]) async throws -> Void = { _ in },
     beforeSettle: @escaping @Sendable () async throws -> Void = {},
     beforeReap: @escaping @Sendable () async throws -> Void = {},
     noteSubscription: @escaping @Sendable () -> Void = {},
@@ -32,6 +34,7 @@ final class WrappedStore: JobStore {
     self.noteSubscription = noteSubscription
     self.beforeObserve = beforeObserve
     self.beforeClaim = beforeClaim
+    self.afterClaim = afterClaim
     self.beforeSettle = beforeSettle
     self.beforeReap = beforeReap
     inner = InMemoryJobStore(clock: clock)
@@ -43,7 +46,9 @@ final class WrappedStore: JobStore {
 
   func claim(_ request: ClaimRequest) async throws -> [JobLease] {
     try await beforeClaim()
-    return try await inner.claim(request)
+    let leases = try await inner.claim(request)
+    try await afterClaim(leases)
+    return leases
   }
 
   func settle(_ settlements: [JobSettlement]) async throws -> [SettleOutcome] {

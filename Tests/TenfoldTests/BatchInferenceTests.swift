@@ -481,6 +481,23 @@ struct BatchInferenceTests {
     }
   }
 
+  @Test("a file whose counts are damaged still ends its batches", .timeLimit(.minutes(10)))
+  func damagedCount() async throws {
+    let batches = try await batches()
+    try write([ask("one"), ask("two")])
+    try await batches.submit(input, as: "b", for: "t")
+    let leases = try await batches.store.claim(ClaimRequest(queues: ["batch"], maximum: 2))
+    try await batches.store.database.write { tx in
+      try tx.execute("UPDATE job_lane SET waiting = 9223372036854775807")
+    }
+    var updates = batches.progress(of: "b").makeAsyncIterator()
+    #expect(try await updates.next()?.failed == 0)
+    for (number, lease) in leases.enumerated() {
+      _ = try await batches.store.settle([JobSettlement(lease.reference, .dead(error: "poison"))])
+      #expect(try await updates.next()?.failed == number + 1)
+    }
+  }
+
   /// Counts who comes to a door, before it lets them in.
   private final class ArrivalCounter: InferenceMiddleware {
     private let arrivals = Mutex(0)

@@ -81,7 +81,8 @@ public struct BatchProgressUpdates: AsyncSequence, Sendable {
     /// as most lines of a large batch only wait.
     private mutating func settleLost() async throws {
       let stats = try await batches.store.observe(.init(queues: [batches.options.queue]))
-      if stats.ready + stats.running == 0 {
+      // A damaged file may count any number.
+      if stats.ready == 0, stats.running == 0 {
         try await batches.settleLost(id)
       } else {
         lastLine = try await batches.settleSomeLost(id, after: lastLine)

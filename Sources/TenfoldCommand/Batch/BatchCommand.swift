@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Foundation
 import Tenfold
 
 #if canImport(Darwin)
@@ -57,6 +58,28 @@ struct BatchCommand: AsyncParsableCommand {
     }
   }
 
+  /// Fails where the results could not be written: better now than when all of them are there.
+  private func requireOutput() throws {
+    let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+    let problem: String
+    if Self.isFolder(output) {
+      problem = "\(output) is a folder: name a file for the results"
+    } else if !Self.isFolder(folder) {
+      problem = "there is no folder \(folder) for the results"
+    } else if !FileManager.default.isWritableFile(atPath: folder) {
+      problem = "the folder \(folder) of the results can't be written to"
+    } else {
+      return
+    }
+    ConsoleText.complain("error: \(problem)")
+    throw ExitCode.failure
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
   /// Whether two paths are written alike, or lead to one file.
   private static func isSameFile(_ left: String, _ right: String) -> Bool {
     if left == right { return true }
@@ -66,6 +89,7 @@ struct BatchCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try requireOutput()
     let run = BatchRun(
       input: input,
       output: output,

@@ -25,8 +25,10 @@ struct JobsRetryCommand: AsyncParsableCommand {
   func run() async throws {
     let chosen = try JobIDArguments.parsed(ids)
     try await file.withStore { store in
-      let count = all ? try await replayAll(store) : try await replay(snapshots(chosen, store), store)
+      let found = try await snapshots(chosen, store)
+      let count = all ? try await replayAll(store) : try await replay(found, store)
       ConsoleText.say("\(count) jobs are waiting again")
+      try JobIDArguments.require(chosen, among: found)
     }
   }
 
@@ -72,10 +74,13 @@ struct JobsCancelCommand: AsyncParsableCommand {
   func run() async throws {
     let ids = try jobs.parsed()
     try await file.withStore { store in
+      // Looked for before: a job that ends may not be kept.
+      let found = try await store.observe(.init(jobs: ids, countsJobs: false)).jobs
       try await store.control(.cancel(ids))
       for job in try await store.observe(.init(jobs: ids, countsJobs: false)).jobs {
         ConsoleText.say("\(job.id)  \(job.state == .running ? "will be told" : "\(job.state)")")
       }
+      try JobIDArguments.require(ids, among: found)
     }
   }
 }
@@ -93,6 +98,7 @@ struct JobsDrainCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await file.withStore { store in
+      try await file.require(queue: queue, in: store)
       let name = QueueName(queue)
       try await store.control(.pause(name))
       var running = -1
@@ -123,6 +129,7 @@ struct JobsResumeCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await file.withStore { store in
+      try await file.require(queue: queue, in: store)
       try await store.control(.resume(QueueName(queue)))
       ConsoleText.say("queue \(queue) is handed out again")
     }

@@ -30,6 +30,11 @@ struct JobsFileOption: ParsableArguments {
       throw ExitCode.failure
     }
     do {
+      // Opened as a queue, any other database would become one.
+      guard try await SQLiteDatabase.hasTable("job", inFile: path) else {
+        ConsoleText.complain("error: there is no queue in \(path)")
+        throw ExitCode.failure
+      }
       let store = try await SQLiteJobStore.open(.file(path), options: .init(readerCount: 1))
       do { try await body(store) } catch {
         await store.close()
@@ -43,6 +48,18 @@ struct JobsFileOption: ParsableArguments {
       ConsoleText.complain("error (\(error.code)): \(error.message)")
       throw ExitCode.failure
     }
+  }
+}
+
+extension JobsFileOption {
+  /// Fails for a queue that the file has never had: its name is most likely mistyped.
+  func require(queue: String, in store: SQLiteJobStore) async throws {
+    let isKnown = try await store.database.read { tx in
+      try tx.first("SELECT 1 FROM job_level WHERE queue = ?1", queue) { _ in true } ?? false
+    }
+    guard !isKnown else { return }
+    ConsoleText.complain("error: there is no queue \(ConsoleText.printable(queue)) in \(path)")
+    throw ExitCode.failure
   }
 }
 
@@ -60,5 +77,14 @@ struct JobIDArguments: ParsableArguments {
       }
       return id
     }
+  }
+
+  /// Says which of the jobs that were named are not among those found, and fails if there is one.
+  static func require(_ ids: [RawJobID], among found: [JobSnapshot]) throws {
+    let known = Set(found.map(\.id))
+    for id in ids where !known.contains(id) {
+      ConsoleText.complain("job \(id) is unknown, or no longer kept")
+    }
+    if !known.isSuperset(of: ids) { throw ExitCode.failure }
   }
 }

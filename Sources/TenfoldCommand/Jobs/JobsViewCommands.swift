@@ -83,10 +83,7 @@ struct JobsShowCommand: AsyncParsableCommand {
     try await file.withStore { store in
       let found = try await store.observe(.init(jobs: ids, countsJobs: false)).jobs
       ConsoleText.say(found.map(JobText.description).joined(separator: "\n\n"))
-      for id in ids where !found.contains(where: { $0.id == id }) {
-        ConsoleText.complain("job \(id) is unknown, or no longer kept")
-      }
-      if found.count < Set(ids).count { throw ExitCode.failure }
+      try JobIDArguments.require(ids, among: found)
     }
   }
 }

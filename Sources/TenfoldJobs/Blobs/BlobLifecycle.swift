@@ -57,7 +57,7 @@ public struct BlobLifecycle: Sendable {
   /// - Parameter jobs: Where to.
   /// - Returns: How many blobs the policy wants elsewhere.
   /// - Throws: What the stores throw; `CancellationError`: what was handed in stays.
-  /// - Complexity: O(blobs), in pages.
+  /// - Complexity: O(blobs), in pages; one commit for each page that has moves.
   @discardableResult
   public func enqueueDue(in jobs: JobQueue) async throws -> Int {
     let names = blobs.tiers.map(\.name)
@@ -67,6 +67,7 @@ public struct BlobLifecycle: Sendable {
     while true {
       try Task.checkCancellation()
       let page = try await blobs.records(after: last, limit: 500)
+      var moves: [(job: MoveBlob, options: JobOptions)] = []
       for record in page {
         let tier: String?
         switch policy.decision(for: record, now: now, tiers: names) {
@@ -74,12 +75,11 @@ public struct BlobLifecycle: Sendable {
         case .move(let target): tier = target
         case .delete: tier = nil
         }
-        count += 1
-        try await jobs.enqueue(
-          MoveBlob(key: record.key.rawValue, version: record.version, tier: tier),
-          options: options(record, tier)
-        )
+        let move = MoveBlob(key: record.key.rawValue, version: record.version, tier: tier)
+        moves.append((move, options(record, tier)))
       }
+      try await jobs.enqueue(moves)
+      count += moves.count
       last = page.last?.key
       if page.count < 500 { break }
     }

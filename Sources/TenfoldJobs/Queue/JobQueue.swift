@@ -136,14 +136,41 @@ public struct JobQueue: Sendable {
         depthLimit: maximumDepth
       )
     }
-    let outcomes = try await whenRoom { try await store.enqueue(new) }
-    counters.count(outcomes)
+    let outcomes = try await handIn(new)
     return zip(new, outcomes).map { job, outcome in
       switch outcome {
       case .inserted: JobHandle(id: JobID(job.id), store: store)
       case .duplicate(let other): JobHandle(id: JobID(other), store: store)
       }
     }
+  }
+
+  /// Hands in jobs that have options of their own: one commit, or as many as ``maximumDepth`` makes necessary.
+  func enqueue<Work: DurableJob>(_ jobs: [(job: Work, options: JobOptions)]) async throws {
+    try JobError.require(maximumDepth ?? 1 >= 1, "maximumDepth", "at least 1")
+    let coding = JobCoding()
+    let new = try jobs.map { job, options in
+      try options.validate()
+      return NewJob(
+        name: Work.name,
+        payload: try coding.encode(job, what: "job \(Work.name)"),
+        options: tracing.carrying(options),
+        depthLimit: maximumDepth
+      )
+    }
+    let size = maximumDepth ?? .max
+    var begin = 0
+    while begin < new.count {
+      let end = begin + min(size, new.count - begin)
+      _ = try await handIn(Array(new[begin..<end]))
+      begin = end
+    }
+  }
+
+  private func handIn(_ new: [NewJob]) async throws -> [EnqueueOutcome] {
+    let outcomes = try await whenRoom { try await store.enqueue(new) }
+    counters.count(outcomes)
+    return outcomes
   }
 
   /// Hands in when there is room, as ``whenFull`` says.

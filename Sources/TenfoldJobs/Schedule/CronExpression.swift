@@ -63,8 +63,11 @@ public struct CronExpression: Hashable, Sendable, CustomStringConvertible {
   /// - Parameters:
   ///   - instant: Seconds since 1970; the result is later.
   ///   - zone: Where the expression's local times are read.
-  /// - Returns: Seconds since 1970, or `nil` for an expression that never fires, such as February 30.
+  /// - Returns: Seconds since 1970, or `nil` for an expression that never fires, such as February 30, and for an instant
+  ///   that is further from 1970 than 2⁵³ seconds.
   public func next(after instant: Int64, in zone: ScheduleTimeZone) -> Int64? {
+    // What is calculated from it stays far from overflow.
+    guard instant.magnitude <= 1 << 53 else { return nil }
     let local = instant + Int64(zone.offset(at: instant))
     // The day before too: a clock set back across midnight brings it back.
     let first = Self.floorDivide(local, 86_400) - 1
@@ -113,6 +116,7 @@ public struct CronExpression: Hashable, Sendable, CustomStringConvertible {
   }
 
   static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
-    value >= 0 ? value / divisor : (value - divisor + 1) / divisor
+    let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
+    return remainder < 0 ? quotient - 1 : quotient
   }
 }

@@ -57,6 +57,7 @@ public struct JobSchedule: Sendable {
   public let recurrence: Recurrence
   /// What to do about firings that nobody was there for.
   public let missed: MissedRuns
+  let options: JobOptions
   let make: @Sendable (_ milliseconds: Int64) throws -> NewJob
 
   /// Creates a schedule.
@@ -77,6 +78,7 @@ public struct JobSchedule: Sendable {
     self.name = name
     self.recurrence = recurrence
     self.missed = missed
+    self.options = options
     make = { milliseconds in
       NewJob(
         id: Self.id(of: name, milliseconds),

@@ -46,12 +46,13 @@ public struct JobScheduler: Sendable {
 
   /// Enqueues what is due until the task is cancelled.
   ///
-  /// - Throws: `CancellationError`, or ``JobError`` with code ``JobError/Code/invalidOption`` for names that repeat.
-  ///   Failures of the store are logged and tried again.
+  /// - Throws: `CancellationError`, or ``JobError`` with code ``JobError/Code/invalidOption`` for names that repeat and for
+  ///   options that a ``JobQueue`` refuses. Failures of the store are logged and tried again.
   public func run() async throws {
     guard Set(schedules.map(\.name)).count == schedules.count else {
       throw JobError(.invalidOption, "schedules need names that differ")
     }
+    for schedule in schedules { try schedule.options.validate() }
     var start = now
     while true {
       try Task.checkCancellation()

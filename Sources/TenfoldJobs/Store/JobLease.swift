@@ -35,6 +35,8 @@ public struct JobLease: Sendable {
   public var maximumAttempts: Int
   /// How often a lease of this job expired since a run last ended by itself, or saved a new checkpoint or step.
   public var crashCount: Int
+  /// How many may expire before the job is a dead letter; a store that doesn't know leaves it at the largest number.
+  public var crashLimit: Int
   /// What the newest run saved with ``JobUpdate/checkpoint``.
   public var checkpoint: [UInt8]?
   /// Outputs of the steps that earlier runs finished.
@@ -62,6 +64,7 @@ public struct JobLease: Sendable {
   ///   - tenant: Whose work this is.
   ///   - steps: Outputs of the steps that earlier runs finished.
   ///   - waited: How long the job could have started before it was handed out.
+  ///   - crashLimit: How many leases may expire before the job is a dead letter.
   public init(
     reference: Reference,
     queue: QueueName,
@@ -74,7 +77,8 @@ public struct JobLease: Sendable {
     trace: [String: String],
     tenant: TenantID = "",
     steps: [String: [UInt8]] = [:],
-    waited: Duration = .zero
+    waited: Duration = .zero,
+    crashLimit: Int = .max
   ) {
     self.reference = reference
     self.queue = queue
@@ -88,5 +92,9 @@ public struct JobLease: Sendable {
     self.tenant = tenant
     self.steps = steps
     self.waited = waited
+    self.crashLimit = crashLimit
   }
+
+  /// Whether the job becomes a dead letter if this lease is lost, as others of its were.
+  var isLastChance: Bool { crashCount > 0 && crashCount >= max(1, crashLimit) - 1 }
 }

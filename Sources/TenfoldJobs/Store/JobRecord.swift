@@ -123,7 +123,8 @@ final class JobRecord {
       trace: rare?.trace ?? [:],
       tenant: lane.tenant,
       steps: rare?.steps ?? [:],
-      waited: .nanoseconds(max(0, now.clampedDifference(runAt)))
+      waited: .nanoseconds(max(0, now.clampedDifference(runAt))),
+      crashLimit: Int(crashLimit)
     )
   }
 

@@ -10,6 +10,7 @@ extension JobRows {
     var fence: Int64
     var attempt: Int64
     var crashCount: Int64
+    var crashLimit: Int64
     var maximumAttempts: Int64
     var traits: JobTraits
     var body: Int64
@@ -219,6 +220,7 @@ extension JobRows {
           fence: select.integer(1),
           attempt: select.integer(2),
           crashCount: select.integer(3),
+          crashLimit: select.integer(11),
           maximumAttempts: select.integer(4),
           traits: JobTraits(rawValue: select.integer(5)),
           body: select.integer(6),
@@ -277,7 +279,8 @@ extension JobRows {
       checkpoint: nil,
       trace: [:],
       tenant: tenant,
-      waited: .nanoseconds(max(0, now.clampedDifference(candidate.runAt)))
+      waited: .nanoseconds(max(0, now.clampedDifference(candidate.runAt))),
+      crashLimit: Int(max(1, candidate.crashLimit))
     )
     if !candidate.traits.isDisjoint(with: [.note, .steps, .trace]) {
       try furnish(&lease, candidate.id, candidate.body)

@@ -42,7 +42,8 @@ extension JobRows {
       crashCount: 0,
       checkpoint: nil,
       trace: options.trace,
-      tenant: options.tenant
+      tenant: options.tenant,
+      crashLimit: options.crashLimit
     )
     return (outcome, lease)
   }

@@ -32,7 +32,7 @@ package enum JobStatement: Int, CaseIterable {
     case .dueJobs:
       """
       SELECT j.id, j.fence, j.attempt, j.crash_count, j.max_attempts, j.traits, j.body, b.name, b.data, b.body IS NULL,
-        j.run_at
+        j.run_at, j.crash_limit
       FROM job AS j LEFT JOIN job_body AS b ON b.body = j.body
       WHERE j.state = 0 AND j.lane = ?1 AND j.run_at <= ?2 ORDER BY j.run_at, j.id LIMIT ?3
       """

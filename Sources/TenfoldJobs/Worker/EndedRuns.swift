@@ -7,9 +7,18 @@ import Synchronization
 
 /// The runs of one worker that have ended and are not settled yet.
 final class EndedRuns: Sendable {
+  /// How a run ended.
+  enum Ending: Sendable {
+    case settle(JobSettlement.Outcome)
+    /// Its job ended in a transaction of its own.
+    case finished
+    /// Its lease is gone: nothing may be written.
+    case lost
+  }
+
   private struct State {
     var finished: [JobSettlement] = []
-    /// Those of which nothing may be written.
+    /// Those of which there is nothing to write.
     var abandoned: [JobLease.Reference] = []
   }
 
@@ -23,14 +32,19 @@ final class EndedRuns: Sendable {
     counters = SettlementCounters(metrics)
   }
 
-  /// A run ended; `nil` when its lease is gone.
-  func add(_ reference: JobLease.Reference, _ outcome: JobSettlement.Outcome?) {
+  /// A run ended.
+  func add(_ reference: JobLease.Reference, _ ending: Ending) {
     state.withLock { state in
-      if let outcome {
+      if case .settle(let outcome) = ending {
         state.finished.append(JobSettlement(reference, outcome))
       } else {
         state.abandoned.append(reference)
       }
+    }
+    switch ending {
+    case .settle: break
+    case .finished: counters.count(finished: 1, lost: 0)
+    case .lost: counters.count(finished: 0, lost: 1)
     }
   }
 
@@ -59,34 +73,40 @@ final class EndedRuns: Sendable {
     counters.count(batch, outcomes)
   }
 
-  /// Settles what is left after the last job ended; tries for as long as a lease, after that the leases expire.
+  /// Settles what there is, and what comes meanwhile.
   ///
-  /// `failed` is told of each failure of the store.
+  /// Where the store fails it is tried again, for as long as a lease after the last run ended; what is left then comes again
+  /// when its lease ends. `failed` is told of each failure of the store.
   func settleAll(
     in store: any JobStore,
     for lease: Duration,
     on thread: HeartbeatThread,
+    whileRunning: () -> Bool,
     failed: (any Error) -> Void
   ) async {
-    let deadline = thread.now + lease
+    var deadline = thread.now + lease
     var failures = 0
     var batch = take()
     while !batch.isEmpty {
       do {
         book(batch, try await store.settle(batch))
+        failures = 0
         batch = take()
       } catch {
         failed(error)
         failures += 1
+        if whileRunning() { deadline = thread.now + lease }
         guard thread.now < deadline, !StoreFailures.isFinal(error) else {
           logger.error("leaving \(batch.count) runs to their leases", metadata: ["error": "\(error)"])
+          // Nobody renews these any more.
+          running.remove(batch.map(\.reference))
           return
         }
-        // The task may be cancelled, so a sleep would end at once.
         let next = min(deadline, thread.now + StoreFailures.pause(after: failures))
         await withCheckedContinuation { continuation in
           thread.arm(.retry, at: next) { continuation.resume() }
         }
+        batch += take()
       }
     }
   }

@@ -8,7 +8,7 @@ import Synchronization
 /// There is no timer: the first job to come leads, takes along whoever came with it, and while its call runs the others
 /// gather for the next one. So a lone job waits for nobody, and the busier the worker, the larger the calls.
 ///
-/// A job that failed before, or took its worker down, gets a call of its own: were it to blame, it would fail the others
+/// A job that is told to stop while it waits leaves at once. A job that failed before, or took its worker down, gets a call of its own: were it to blame, it would fail the others
 /// with it, time and again, until all of them are dead letters.
 final class JobBatcher<Work: DurableJob>: Sendable {
   typealias Body =
@@ -20,6 +20,7 @@ final class JobBatcher<Work: DurableJob>: Sendable {
   }
 
   private struct Waiter: Sendable {
+    var number: Int
     var job: Work
     var context: JobContext
     var turn: CheckedContinuation<Turn, Never>
@@ -28,6 +29,7 @@ final class JobBatcher<Work: DurableJob>: Sendable {
 
   private struct State {
     var isLed = false
+    var next = 0
     var waiting: [Waiter] = []
   }
 
@@ -41,21 +43,40 @@ final class JobBatcher<Work: DurableJob>: Sendable {
   }
 
   func run(_ job: Work, _ context: JobContext) async throws -> Work.Output {
-    let turn = await withCheckedContinuation { turn in
-      let leads = state.withLock { state in
-        if !state.isLed {
-          state.isLed = true
-          return true
+    let number = state.withLock { state in
+      state.next += 1
+      return state.next
+    }
+    let turn = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let turn = state.withLock { state -> Turn? in
+          // Where the handler below has been called it found nobody.
+          if Task.isCancelled { return .end(.failure(CancellationError())) }
+          if !state.isLed {
+            state.isLed = true
+            return .lead
+          }
+          state.waiting.append(Waiter(number: number, job: job, context: context, turn: continuation))
+          return nil
         }
-        state.waiting.append(Waiter(job: job, context: context, turn: turn))
-        return false
+        if let turn { continuation.resume(returning: turn) }
       }
-      if leads { turn.resume(returning: .lead) }
+    } onCancel: {
+      leave(number)
     }
     switch turn {
     case .end(let result): return try result.get()
     case .lead: return try await lead(job, context)
     }
+  }
+
+  /// Ends the waiting of a job that was told to stop: nobody need make a call for it.
+  private func leave(_ number: Int) {
+    let waiter = state.withLock { state in
+      let index = state.waiting.firstIndex { $0.number == number }
+      return index.map { state.waiting.remove(at: $0) }
+    }
+    waiter?.turn.resume(returning: .end(.failure(CancellationError())))
   }
 
   /// Whether an earlier run of the job failed, or its lease was lost.
@@ -66,8 +87,10 @@ final class JobBatcher<Work: DurableJob>: Sendable {
   private func lead(_ job: Work, _ context: JobContext) async throws -> Work.Output {
     // Lets those that were started together with this one come along.
     await Task.yield()
-    let others = Self.isSuspect(context) ? [] : company()
     defer { handOver() }
+    // It may have been told to stop while it waited.
+    try Task.checkCancellation()
+    let others = Self.isSuspect(context) ? [] : company()
     let own: Result<Work.Output, any Error>
     do {
       let results = try await body([(job, context)] + others.map { ($0.job, $0.context) })
@@ -79,16 +102,22 @@ final class JobBatcher<Work: DurableJob>: Sendable {
         )
       }
       for (other, result) in zip(others, results.dropFirst()) {
-        other.turn.resume(returning: .end(Task.isCancelled ? Self.excused(result) : result))
+        other.turn.resume(returning: .end(Self.excuses(context) ? Self.excused(result) : result))
       }
       own = first
     } catch {
-      // When only the leader was told to stop the others go again, and it costs them no attempt.
-      let reason: any Error = Task.isCancelled ? JobDisposition.snooze(for: .zero) : error
+      let reason: any Error = Self.excuses(context) ? JobDisposition.snooze(for: .zero) : error
       for other in others { other.turn.resume(returning: .end(.failure(reason))) }
       throw error
     }
     return try own.get()
+  }
+
+  /// Whether the others go again at no cost in attempts: when only the leader was told to stop.
+  ///
+  /// A call that took longer than a run may isn't excused: it would be made again without end.
+  private static func excuses(_ leader: JobContext) -> Bool {
+    Task.isCancelled && leader.running.stopReason(leader.reference) != .timedOut
   }
 
   /// When only the leader was told to stop, what the others failed with may be that.

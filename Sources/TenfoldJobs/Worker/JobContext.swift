@@ -64,10 +64,15 @@ public struct JobContext: Sendable {
   private func save(_ update: JobUpdate) async throws {
     let begin = ContinuousClock.now
     let extent = running.extent(of: reference, lease: leaseDuration, now: begin)
-    let outcomes = try await store.extend([reference], by: extent, updates: [update])
+    // Not in the run's own task: that may be cancelled, and a store may refuse the calls of such a one.
+    let saving = Task { [store, reference] in
+      try await store.extend([reference], by: extent, updates: [update])
+    }
+    let outcomes = try await saving.value
     guard let outcome = outcomes.first else { return }
     running.apply(outcome, to: reference, deadline: begin + extent)
-    if outcome == .lost { try checkLease() }
+    // Also where the run is over, of which nothing is known any more.
+    if outcome == .lost { throw leaseLost }
   }
 
   /// Does a step of the job once: a later run of the job gets the output that was saved instead of doing it again.
@@ -119,10 +124,9 @@ public struct JobContext: Sendable {
     }
     let result = try output.map { try JobCoding.encode($0, what: "the output of job \(id)") }
     guard try store.settle([JobSettlement(reference, .done(result: result))], in: transaction) == [.applied]
-    else {
-      throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
-    }
-    running.finish(reference)
+    else { throw leaseLost }
+    // Not before: an error may still undo it, and then the run goes on.
+    transaction.onCommit { [running, reference] in running.finish(reference) }
   }
 
   /// Tells whoever watches how far this run is; it travels with the next heartbeat.
@@ -139,8 +143,10 @@ public struct JobContext: Sendable {
   /// - Throws: ``JobError`` with code ``JobError/Code/leaseLost``.
   public func checkLease() throws(JobError) {
     running.stopOverdue(now: .now)
-    if running.stopReason(reference) == .leaseLost {
-      throw JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
-    }
+    if running.stopReason(reference) == .leaseLost { throw leaseLost }
+  }
+
+  private var leaseLost: JobError {
+    JobError(.leaseLost, "run \(fence) of job \(id) lost its lease; another worker may be running it")
   }
 }

@@ -25,7 +25,7 @@ internal import TenfoldStorage
 /// try await worker.run()
 /// ```
 public final class JobWorker: Sendable {
-  private struct State {
+  struct State {
     /// Leases that came without being claimed, and the place where this worker waits for more.
     var arrived: [JobLease] = []
     var ticket: Int?
@@ -33,27 +33,30 @@ public final class JobWorker: Sendable {
     var hasStandby = false
     var standby: CheckedContinuation<JobLease?, Never>?
     var active = 0
+    /// A job that has to run alone is held or runs: nothing else begins.
+    var isApart = false
     var isDraining = false
-    var isCancelled = false
+    /// All is settled: the heartbeat ends too.
+    var hasEnded = false
   }
 
   /// Leases that are taken back in one step, so that a mass of them doesn't hold up what else the store has to do.
   private static let reapLimit = 100
 
-  private let store: any JobStore
-  private let options: Options
+  let store: any JobStore
+  let options: Options
   private let handlers: [JobName: JobHandlers.Handler]
   private let running = RunningJobs()
-  private let state = Mutex(State())
+  let state = Mutex(State())
   private let events: AsyncStream<Void>
-  private let signal: AsyncStream<Void>.Continuation
+  let signal: AsyncStream<Void>.Continuation
   private let logger = Logger(label: "tenfold.jobs")
   private let thread: HeartbeatThread
   private let ended: EndedRuns
   private let metrics: RunMetrics
   private let failures = StoreFailures()
   private let limits: RunTimeLimits
-  private let heartbeat: LeaseHeartbeat
+  let heartbeat: LeaseHeartbeat
 
   /// Creates a worker; nothing runs before ``run()``.
   ///
@@ -118,30 +121,39 @@ public final class JobWorker: Sendable {
     try options.validate()
     try thread.start()
     defer { thread.stop() }
+    await withTaskCancellationHandler {
+      // Not a child of the caller's task: when that is cancelled there is still work to settle and to give back, and leases
+      // to renew until then. A store may refuse the calls of a cancelled task, and streams end in one.
+      await Task { [self] in await work() }.value
+    } onCancel: {
+      drain()
+      running.preempt()
+    }
+    if let failure = failures.final { throw failure }
+  }
+
+  private func work() async {
     let hints = (store as? any HintingJobStore).map { store in
       (hub: store.hub, key: store.hub.subscribe { [signal] _ in signal.yield() })
     }
     defer { if let hints { hints.hub.unsubscribe(hints.key) } }
     // Before the first look, or what comes between the two would wake nobody.
     let wakeups = hints == nil ? store.wakeups : nil
-    await withTaskCancellationHandler {
-      await withTaskGroup(of: Void.self) { group in
-        limits.watch()
-        group.addTask(executorPreference: thread) { [self] in
-          await heartbeat.run(while: { !state.withLock { $0.isCancelled } }, failed: endIfFinal)
-        }
-        if let wakeups { group.addTask { [signal] in for await _ in wakeups { signal.yield() } } }
-        await withDiscardingTaskGroup { jobs in await serve(&jobs) }
-        await ended.settleAll(in: store, for: options.lease, on: thread, failed: endIfFinal)
-        state.withLock { $0.isCancelled = true }
-        // The heartbeat looks at the flag when it wakes, which may be never.
-        heartbeat.look()
-        group.cancelAll()
+    await withTaskGroup(of: Void.self) { group in
+      limits.watch()
+      group.addTask(executorPreference: thread) { [self] in
+        await heartbeat.run(while: { !state.withLock { $0.hasEnded } }, failed: endIfFinal)
       }
-    } onCancel: {
-      drain()
+      if let wakeups { group.addTask { [signal] in for await _ in wakeups { signal.yield() } } }
+      await withDiscardingTaskGroup { jobs in
+        await serve(&jobs)
+        await settleRest()
+      }
+      state.withLock { $0.hasEnded = true }
+      // The heartbeat looks at the flag when it wakes, which may be never.
+      heartbeat.look()
+      group.cancelAll()
     }
-    if let failure = failures.final { throw failure }
   }
 
   /// Ends the worker if the store can't be used any more.
@@ -155,37 +167,54 @@ public final class JobWorker: Sendable {
 
   // MARK: - The loop
 
+  private var isDraining: Bool { state.withLock { $0.isDraining } }
+
   private func serve(_ jobs: inout DiscardingTaskGroup) async {
     signal.yield()
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
+    var apart: JobLease?
     var nextReap = ContinuousClock.now
-    while await events.next() != nil, !Task.isCancelled, !state.withLock({ $0.isDraining }) {
+    while await events.next() != nil, !isDraining {
       waiting += takeArrived()
-      let free = state.withLock { options.concurrency - $0.active }
-      start(&waiting, upTo: free, &jobs)
-      let room = state.withLock { options.concurrency + options.prefetch - $0.active } - waiting.count
+      await setApart(&apart, from: &waiting)
+      start(&waiting, &jobs)
+      let (room, isIdle) = state.withLock { state in
+        let room = options.concurrency + options.prefetch - state.active - waiting.count
+        return (state.isApart ? 0 : room, state.active == 0)
+      }
       var batch = ended.take()
+      if let lease = apart, isIdle, batch.isEmpty {
+        apart = nil
+        state.withLock { $0.active += 1 }
+        jobs.addTask { [self] in await execute(lease) }
+      }
       guard room > 0 || !batch.isEmpty else {
         if running.hasLost { await reapForOthers(&nextReap) }
         continue
       }
-      let begin = ContinuousClock.now
       do {
-        if begin >= nextReap {
-          if await reap() {
-            // The next round goes on with them, and jobs are handed out in between.
-            signal.yield()
-          } else {
-            nextReap = begin + min(options.lease / 3, .seconds(1))
-          }
-        }
+        let begin = ContinuousClock.now
         let (settled, leases) = try await store.settleAndClaim(batch, request(max(0, room)))
         ended.book(batch, settled)
         batch = []
-        heartbeat.hold(leases, since: begin)
+        guard accept(leases, since: begin) else { continue }
         waiting += leases
-        start(&waiting, upTo: state.withLock { options.concurrency - $0.active }, &jobs)
+        // The worker may have been told to go while the store was busy.
+        if isDraining { break }
+        // The next round sees to it.
+        guard apart == nil, !leases.contains(where: \.isLastChance) else {
+          signal.yield()
+          continue
+        }
+        start(&waiting, &jobs)
+        // After the settling: what has been given back, or is done, can't be taken back.
+        if ContinuousClock.now >= nextReap {
+          let (count, mayBeMore) = await reap()
+          // The next round goes on with them, and jobs are handed out in between.
+          if count > 0 { signal.yield() }
+          if !mayBeMore { nextReap = ContinuousClock.now + min(options.lease / 3, .seconds(1)) }
+        }
         if leases.count < room {
           standBy(&jobs)
           wait(for: room - leases.count)
@@ -202,6 +231,7 @@ public final class JobWorker: Sendable {
       }
     }
     waiting += await takeLastArrived()
+    if let apart { waiting.append(apart) }
     ended.release(waiting)
     let standby = state.withLock { state in
       state.isDraining = true
@@ -217,106 +247,84 @@ public final class JobWorker: Sendable {
   /// worker, so none looks when its lease ends.
   private func reapForOthers(_ next: inout ContinuousClock.Instant) async {
     if .now >= next {
-      let isMore = await reap()
-      next = .now + (isMore ? .zero : min(options.lease / 3, .seconds(1)))
+      let (_, mayBeMore) = await reap()
+      next = .now + (mayBeMore ? .zero : min(options.lease / 3, .seconds(1)))
     }
     thread.arm(.look, at: thread.now + max(.milliseconds(5), next - .now)) { [signal] in signal.yield() }
   }
 
-  /// Takes back leases that expired; whether more may have.
+  /// Keeps a job on its last chance apart, to run alone: were it to take the process down, it would be counted against all
+  /// that this worker holds.
   ///
-  /// Those that can't be taken back keep no other job waiting.
-  private func reap() async -> Bool {
-    do {
-      let count = try await store.reap(limit: Self.reapLimit)
-      metrics.count(expired: count)
-      return count >= Self.reapLimit
-    } catch {
-      logger.error("taking back expired leases failed, trying again", metadata: ["error": "\(error)"])
-      return false
+  /// What runs may end first; what has not begun is given back, and nothing is taken in until the job has run.
+  private func setApart(_ apart: inout JobLease?, from waiting: inout [JobLease]) async {
+    // The last one has run, unless it is still to.
+    if apart == nil { state.withLock { state in if state.active == 0 { state.isApart = false } } }
+    if let index = waiting.firstIndex(where: \.isLastChance), !state.withLock({ $0.isApart }) {
+      apart = waiting.remove(at: index)
+      state.withLock { $0.isApart = true }
+      waiting += await takeLastArrived()
+    }
+    guard state.withLock({ $0.isApart }) else { return }
+    ended.release(waiting)
+    waiting = []
+  }
+
+  /// Gives back at once what had not begun, and settles runs as they end, until none is left.
+  private func settleRest() async {
+    var events = events.makeAsyncIterator()
+    while true {
+      // Looked at first: a run that ends after this says so.
+      let isLast = state.withLock { $0.active == 0 }
+      await ended.settleAll(
+        in: store,
+        for: options.lease,
+        on: thread,
+        whileRunning: { state.withLock { $0.active > 0 } },
+        failed: endIfFinal
+      )
+      if isLast { return }
+      _ = await events.next()
     }
   }
 
-  private func request(_ maximum: Int) -> ClaimRequest {
+  /// Holds leases from now on, unless the store took so long that they may end before they are renewed: then they are given
+  /// back without having begun, as a lease that ends counts against its job.
+  func accept(_ leases: [JobLease], since begin: ContinuousClock.Instant) -> Bool {
+    guard !leases.isEmpty, ContinuousClock.now - begin > options.lease / 2 else {
+      heartbeat.hold(leases, since: begin)
+      return true
+    }
+    logger.warning(
+      "the store took longer than half a lease to hand out jobs, giving them back: raise JobWorker.Options.lease",
+      metadata: ["jobs": "\(leases.count)", "lease": "\(options.lease)"]
+    )
+    ended.release(leases)
+    signal.yield()
+    return false
+  }
+
+  /// Takes back leases that expired; how many, and whether there may be more.
+  ///
+  /// Those that can't be taken back keep no other job waiting.
+  private func reap() async -> (count: Int, mayBeMore: Bool) {
+    do {
+      let count = try await store.reap(limit: Self.reapLimit)
+      metrics.count(expired: count)
+      return (count, count >= Self.reapLimit)
+    } catch {
+      logger.error("taking back expired leases failed, trying again", metadata: ["error": "\(error)"])
+      return (0, false)
+    }
+  }
+
+  func request(_ maximum: Int) -> ClaimRequest {
     ClaimRequest(
       queues: options.queues,
       maximum: maximum,
       leaseFor: options.lease,
       workerID: options.workerID
     )
-  }
-
-  // MARK: - Jobs that come by themselves
-
-  private var place: IdleWorkers? { (store as? any HintingJobStore)?.waiting }
-
-  /// Lets the store hand jobs over as they are enqueued.
-  private func wait(for count: Int) {
-    guard let place else { return }
-    let ticket = place.wait(request(count)) { [self] leases, begin in receive(leases, since: begin) }
-    state.withLock { $0.ticket = ticket }
-  }
-
-  /// Takes jobs on the thread that accepted them.
-  private func receive(_ leases: [JobLease], since begin: ContinuousClock.Instant) {
-    guard let first = leases.first else { return }
-    heartbeat.add(leases, since: begin)
-    let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
-      guard let standby = state.standby, !state.isDraining, state.active < options.concurrency else {
-        state.arrived += leases
-        return nil
-      }
-      state.standby = nil
-      state.hasStandby = false
-      state.active += 1
-      state.arrived += leases.dropFirst()
-      return standby
-    }
-    // First, as everything else here may wake a thread too.
-    standby?.resume(returning: first)
-    signal.yield()
-    heartbeat.arm(since: begin)
-  }
-
-  /// Has a task wait for the first job that arrives: it begins one change of threads sooner than one that the loop starts.
-  private func standBy(_ jobs: inout DiscardingTaskGroup) {
-    guard place != nil else { return }
-    let isNew = state.withLock { state in
-      defer { state.hasStandby = true }
-      return !state.hasStandby
-    }
-    guard isNew else { return }
-    jobs.addTask { [self] in
-      let lease = await withCheckedContinuation { continuation in
-        let mayWait = state.withLock { state in
-          if !state.isDraining { state.standby = continuation }
-          return !state.isDraining
-        }
-        if !mayWait { continuation.resume(returning: nil) }
-      }
-      if let lease { await execute(lease) }
-    }
-  }
-
-  private func takeArrived() -> [JobLease] {
-    let ticket = state.withLock { state in
-      defer { state.ticket = nil }
-      return state.ticket
-    }
-    if let ticket { place?.leave(ticket) }
-    return state.withLock { state in
-      defer { state.arrived = [] }
-      return state.arrived
-    }
-  }
-
-  /// What has come, also from a commit that is under way.
-  private func takeLastArrived() async -> [JobLease] {
-    let arrived = takeArrived()
-    guard place != nil else { return arrived }
-    // The store is done with earlier commits when this returns, whether it fails or not.
-    _ = try? await store.settleAndClaim([], request(0))
-    return arrived + takeArrived()
   }
 
   /// Arranges to look again when a delayed job is due, a lease expires, or another process may have enqueued.
@@ -330,12 +338,15 @@ public final class JobWorker: Sendable {
     thread.arm(.look, at: thread.now + pause) { [signal] in signal.yield() }
   }
 
-  private func start(_ waiting: inout [JobLease], upTo count: Int, _ jobs: inout DiscardingTaskGroup) {
-    for lease in waiting.prefix(max(0, count)) {
-      state.withLock { $0.active += 1 }
-      jobs.addTask { [self] in await execute(lease) }
+  /// Begins as many jobs as there is room for, and none once the worker is told to go.
+  private func start(_ waiting: inout [JobLease], _ jobs: inout DiscardingTaskGroup) {
+    let count = state.withLock { state in
+      let count = state.isDraining ? 0 : min(waiting.count, max(0, options.concurrency - state.active))
+      state.active += count
+      return count
     }
-    waiting.removeFirst(min(waiting.count, max(0, count)))
+    for lease in waiting.prefix(count) { jobs.addTask { [self] in await execute(lease) } }
+    waiting.removeFirst(count)
   }
 
   private func isFailure(of lease: JobLease) -> (any Error) -> Bool {
@@ -349,9 +360,9 @@ public final class JobWorker: Sendable {
     }
   }
 
-  private func execute(_ lease: JobLease) async {
+  func execute(_ lease: JobLease) async {
     let context = JobContext(lease: lease, running: running, store: store, leaseDuration: options.lease)
-    let outcome: JobSettlement.Outcome?
+    var ending: EndedRuns.Ending
     do {
       let result = try await unsafe withUnsafeCurrentTask { task in
         if let task = unsafe task { unsafe running.attach(lease.reference, task) }
@@ -368,10 +379,10 @@ public final class JobWorker: Sendable {
           try await handler(context)
         }
       }
-      outcome = running.mayNotSettle(lease.reference) ? nil : .done(result: result)
+      ending = running.stopReason(lease.reference) == .leaseLost ? .lost : .settle(.done(result: result))
     } catch {
       var generator = SeededGenerator(seed: nil)
-      outcome = RunVerdict.outcome(
+      let outcome = RunVerdict.outcome(
         of: error,
         lease: lease,
         stop: running.stopReason(lease.reference),
@@ -381,9 +392,12 @@ public final class JobWorker: Sendable {
         policy: options.retry,
         using: &generator
       )
+      ending = outcome.map { .settle($0) } ?? .lost
     }
+    // Whatever the run did after that.
+    if running.isFinished(lease.reference) { ending = .finished }
     // Before its place is free: what the loop then takes holds it.
-    ended.add(lease.reference, outcome)
+    ended.add(lease.reference, ending)
     state.withLock { $0.active -= 1 }
     signal.yield()
   }

@@ -45,6 +45,8 @@ enum RunVerdict {
     if let disposition = error as? JobDisposition {
       switch disposition.kind {
       case .discard(let reason): return .dead(error: reason)
+      // A run that took too long has had its attempt.
+      case .snooze where stop == .timedOut: break
       case .snooze(let delay): return .release(after: delay)
       case .retry(let delay, let reason): return .retry(after: delay, error: reason)
       }

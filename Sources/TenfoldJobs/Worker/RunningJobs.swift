@@ -15,16 +15,10 @@ final class RunningJobs: Sendable {
     case timedOut
   }
 
-  /// `@unchecked Sendable`: ``RunningJobs/state``'s lock protects it; it is removed there before its task ends, which
-  /// is what makes cancelling it from another thread valid.
-  @safe private struct CancelHandle: @unchecked Sendable {
-    let task: UnsafeCurrentTask
-  }
-
   private struct Run: Sendable {
     /// By the local monotonic clock, counted from before the claim: it can only be earlier than the store's deadline.
     var deadline: ContinuousClock.Instant
-    var handle: CancelHandle?
+    var task: RunTask?
     var update: JobUpdate?
     var stop: StopReason?
     /// Until when the run may take, by the clock of the worker's timers; `nil` before it begins, or for any time.
@@ -33,67 +27,82 @@ final class RunningJobs: Sendable {
     var isOverlong = false
     /// The job ended in a transaction of its own.
     var isFinished = false
+
+    /// Whether there is a lease that has to be renewed.
+    var isHeld: Bool { stop != .leaseLost && !isFinished }
   }
 
-  private let state = Mutex<[JobLease.Reference: Run]>([:])
+  private struct State {
+    var runs: [JobLease.Reference: Run] = [:]
+    /// Those that come from now on have to stop, too.
+    var isPreempted = false
+  }
 
-  var count: Int { state.withLock { $0.count } }
+  private let state = Mutex(State())
+
+  var count: Int { state.withLock { $0.runs.count } }
 
   func add(_ reference: JobLease.Reference, deadline: ContinuousClock.Instant) {
-    state.withLock { $0[reference] = Run(deadline: deadline) }
+    state.withLock { state in
+      state.runs[reference] = Run(deadline: deadline, stop: state.isPreempted ? .preempted : nil)
+    }
   }
 
   func remove(_ references: [JobLease.Reference]) {
-    state.withLock { state in for reference in references { state[reference] = nil } }
+    state.withLock { state in for reference in references { state.runs[reference] = nil } }
   }
 
   func attach(_ reference: JobLease.Reference, _ task: UnsafeCurrentTask) {
-    let handle = unsafe CancelHandle(task: task)
-    state.withLock { state in
-      state[reference]?.handle = handle
-      // The stop came before the task began.
-      if state[reference]?.stop != nil { unsafe handle.task.cancel() }
+    let task = unsafe RunTask(task)
+    let isStopped = state.withLock { state in
+      state.runs[reference]?.task = task
+      return state.runs[reference]?.stop != nil
     }
+    // The stop came before the task began: nothing of the host's hears of it yet.
+    if isStopped { task.cancel() }
   }
 
   func detach(_ reference: JobLease.Reference) {
-    state.withLock { state in
-      state[reference]?.handle = nil
-      state[reference]?.end = nil
+    let task = state.withLock { state in
+      defer {
+        state.runs[reference]?.task = nil
+        state.runs[reference]?.end = nil
+      }
+      return state.runs[reference]?.task
     }
+    task?.end()
   }
 
-  func stopReason(_ reference: JobLease.Reference) -> StopReason? { state.withLock { $0[reference]?.stop } }
+  func stopReason(_ reference: JobLease.Reference) -> StopReason? {
+    state.withLock { $0.runs[reference]?.stop }
+  }
 
-  func finish(_ reference: JobLease.Reference) { state.withLock { $0[reference]?.isFinished = true } }
+  func finish(_ reference: JobLease.Reference) { state.withLock { $0.runs[reference]?.isFinished = true } }
 
-  /// Whether the run's lease is gone, or the job has ended in a transaction of its own.
-  func mayNotSettle(_ reference: JobLease.Reference) -> Bool {
-    state.withLock { state in
-      guard let run = state[reference] else { return false }
-      return run.stop == .leaseLost || run.isFinished
-    }
+  /// Whether the job has ended in a transaction of its own.
+  func isFinished(_ reference: JobLease.Reference) -> Bool {
+    state.withLock { $0.runs[reference]?.isFinished ?? false }
   }
 
   func report(_ reference: JobLease.Reference, _ update: JobUpdate) {
     state.withLock { state in
-      var merged = state[reference]?.update ?? JobUpdate()
+      var merged = state.runs[reference]?.update ?? JobUpdate()
       merged.fraction = update.fraction ?? merged.fraction
       merged.message = update.message ?? merged.message
-      state[reference]?.update = merged
+      state.runs[reference]?.update = merged
     }
   }
 
   /// Takes a report back that a heartbeat could not deliver; what came meanwhile is newer.
   func restore(_ reference: JobLease.Reference, _ update: JobUpdate) {
     state.withLock { state in
-      guard var merged = state[reference]?.update else {
-        state[reference]?.update = update
+      guard var merged = state.runs[reference]?.update else {
+        state.runs[reference]?.update = update
         return
       }
       merged.fraction = merged.fraction ?? update.fraction
       merged.message = merged.message ?? update.message
-      state[reference]?.update = merged
+      state.runs[reference]?.update = merged
     }
   }
 
@@ -101,8 +110,8 @@ final class RunningJobs: Sendable {
   func beat() -> [(reference: JobLease.Reference, update: JobUpdate?)] {
     state.withLock { state in
       // A run that takes too long may never end: its lease must.
-      let runs = state.filter { $0.value.stop != .leaseLost && !$0.value.isOverlong }
-      for reference in runs.keys { state[reference]?.update = nil }
+      let runs = state.runs.filter { $0.value.isHeld && !$0.value.isOverlong }
+      for reference in runs.keys { state.runs[reference]?.update = nil }
       return runs.map { ($0.key, $0.value.update) }
     }
   }
@@ -111,16 +120,16 @@ final class RunningJobs: Sendable {
   /// ends when it would have.
   func extent(of reference: JobLease.Reference, lease: Duration, now: ContinuousClock.Instant) -> Duration {
     state.withLock { state in
-      guard let run = state[reference], run.isOverlong else { return lease }
+      guard let run = state.runs[reference], run.isOverlong else { return lease }
       return max(.zero, min(lease, run.deadline - now))
     }
   }
 
   func apply(_ outcome: ExtendOutcome, to reference: JobLease.Reference, deadline: ContinuousClock.Instant) {
     switch outcome {
-    case .extended: state.withLock { $0[reference]?.deadline = deadline }
+    case .extended: state.withLock { $0.runs[reference]?.deadline = deadline }
     case .cancelRequested:
-      state.withLock { $0[reference]?.deadline = deadline }
+      state.withLock { $0.runs[reference]?.deadline = deadline }
       stop(reference, .cancelled)
     case .lost: stop(reference, .leaseLost)
     }
@@ -128,17 +137,17 @@ final class RunningJobs: Sendable {
 
   /// When the first lease may end that no heartbeat has renewed, of runs that go on.
   var nextDeadline: ContinuousClock.Instant? {
-    state.withLock { state in state.values.lazy.filter { $0.stop != .leaseLost }.map(\.deadline).min() }
+    state.withLock { state in state.runs.values.lazy.filter(\.isHeld).map(\.deadline).min() }
   }
 
   /// Whether a run goes on, or is not yet booked, that has lost its lease.
-  var hasLost: Bool { state.withLock { state in state.values.contains { $0.stop == .leaseLost } } }
+  var hasLost: Bool { state.withLock { state in state.runs.values.contains { $0.stop == .leaseLost } } }
 
   /// Stops the runs whose lease may have ended by now, because no heartbeat got through; whether there were any.
   @discardableResult
   func stopOverdue(now: ContinuousClock.Instant) -> Bool {
     let overdue = state.withLock { state in
-      state.filter { $0.value.deadline <= now && $0.value.stop != .leaseLost }.map(\.key)
+      state.runs.filter { $0.value.isHeld && $0.value.deadline <= now }.map(\.key)
     }
     for reference in overdue { stop(reference, .leaseLost) }
     return !overdue.isEmpty
@@ -146,38 +155,42 @@ final class RunningJobs: Sendable {
 
   /// Lets a run that begins take until `end`.
   func limit(_ reference: JobLease.Reference, to end: ContinuousClock.Instant) {
-    state.withLock { $0[reference]?.end = end }
+    state.withLock { $0.runs[reference]?.end = end }
   }
 
   /// When the first run has taken as long as it may.
   var nextEnd: ContinuousClock.Instant? {
-    state.withLock { state in state.values.lazy.filter { !$0.isOverlong }.compactMap(\.end).min() }
+    state.withLock { state in state.runs.values.lazy.filter { !$0.isOverlong }.compactMap(\.end).min() }
   }
 
   /// Stops the runs that have taken as long as they may.
   func stopOverlong(now: ContinuousClock.Instant) {
     let overlong = state.withLock { state in
-      let overlong = state.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
-      for reference in overlong { state[reference]?.isOverlong = true }
+      let overlong = state.runs.filter { run in run.value.end.map { $0 <= now } ?? false }.map(\.key)
+      for reference in overlong { state.runs[reference]?.isOverlong = true }
       return overlong
     }
     for reference in overlong { stop(reference, .timedOut) }
   }
 
-  /// Tells every run to stop.
+  /// Tells every run to stop, also those that are yet to begin.
   func preempt() {
-    for reference in state.withLock({ Array($0.keys) }) { stop(reference, .preempted) }
+    let references = state.withLock { state in
+      state.isPreempted = true
+      return Array(state.runs.keys)
+    }
+    for reference in references { stop(reference, .preempted) }
   }
 
   private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
-    state.withLock { state in
-      guard var run = state[reference], run.stop != .leaseLost else { return }
+    let task = state.withLock { state -> RunTask? in
+      guard let run = state.runs[reference], run.stop != .leaseLost else { return nil }
       // Whoever was told to stop already isn't told again by less.
-      if run.stop != nil, reason == .preempted || reason == .timedOut { return }
-      run.stop = reason
-      state[reference] = run
-      // Under the lock: the task can't end (and detach) meanwhile.
-      if let handle = run.handle { unsafe handle.task.cancel() }
+      if run.stop != nil, reason == .preempted || reason == .timedOut { return nil }
+      state.runs[reference]?.stop = reason
+      // Its task is cancelled by the first reason.
+      return run.stop == nil ? run.task : nil
     }
+    task?.cancelElsewhere()
   }
 }

@@ -16,6 +16,11 @@ struct SettlementCounters: Sendable {
     }
   }
 
+  /// Counts runs that ended their jobs in transactions of their own, and such that were told that their lease is lost.
+  func count(finished: Int, lost: Int) {
+    for (index, count) in [(1, finished), (0, lost)] where count > 0 { counters[index].increment(by: count) }
+  }
+
   func count(_ batch: [JobSettlement], _ outcomes: [SettleOutcome]) {
     var counts = Array(repeating: 0, count: counters.count)
     for (settlement, outcome) in zip(batch, outcomes) { counts[Self.index(settlement, outcome)] += 1 }

@@ -191,6 +191,24 @@ extension SQLiteDatabase {
     return found == ["ok"] ? [] : found
   }
 
+  /// Whether a file has a table: a look that changes nothing, where opening a database makes the file one of ours.
+  ///
+  /// - Parameters:
+  ///   - name: The table's name.
+  ///   - path: The file, which exists.
+  /// - Returns: Whether it is there.
+  /// - Throws: ``StorageError``, as when the file is no database.
+  package static func hasTable(_ name: String, inFile path: String) async throws -> Bool {
+    try await DedicatedThread.run(name: "tenfold-look") {
+      try withReader(.file(path), Options()) { connection in
+        let transaction = SQLiteTransaction(connection)
+        defer { transaction.end() }
+        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1"
+        return try transaction.first(sql, name) { _ in true } ?? false
+      }
+    }
+  }
+
   private static func withReader<Value>(
     _ location: Location,
     _ options: Options,

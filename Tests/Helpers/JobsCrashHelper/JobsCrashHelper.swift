@@ -34,6 +34,7 @@ struct JobsCrashHelper {
       case "work": try await Working.work(store)
       case "stay": try await Working.stay(store)
       case "die": try await Working.die(store)
+      case "crowd": try await Working.crowd(store)
       case "share": try await Working.share(store)
       case "erase": say("erased \(try await store.erase("gone"))")
       default: say("there is no role \(arguments[1])")

@@ -63,6 +63,27 @@ enum Working {
     }.run()
   }
 
+  /// Runs jobs side by side, of which one takes the process down; the first two times while the three others run.
+  static func crowd(_ store: SQLiteJobStore) async throws {
+    let (others, begin) = AsyncStream<Void>.makeStream()
+    let options = JobWorker.Options(concurrency: 4, lease: .seconds(3600))
+    try await JobWorker(store: store, options: options) { handlers in
+      handlers.handle(CrashJob.self) { job, context in
+        let isEarly = context.fence <= 2
+        guard job.key == "poison" else {
+          begin.yield()
+          // Later it only takes long enough to be caught.
+          return try await Task.sleep(for: isEarly ? .seconds(3600) : .milliseconds(200))
+        }
+        if isEarly {
+          var others = others.makeAsyncIterator()
+          for _ in 0..<3 { await others.next() }
+        }
+        kill(getpid(), SIGKILL)
+      }
+    }.run()
+  }
+
   /// Runs jobs beside another process, each effect in the transaction that ends its job; ends when told to.
   ///
   /// What runs now is noted in the file after the job began and taken out as it ends, so more rows of a key than its
