@@ -591,7 +591,7 @@ static void tile(
   EACH_KIND(TILES)
 }
 
-/// Whole tiles of 4 rows without bias or residual are finished in their registers; else sums go through memory.
+/// Whole tiles of 4 rows with at most a residual are finished at once; else all sums are stored and then finished.
 static void finished_tile(
   tenfold_block_format format, const uint8_t *codes, size_t codes_stride, const float *scales, size_t scales_stride,
   size_t panels, size_t count, const tenfold_block_activations *view, size_t rows, float *sums, size_t sums_stride,

@@ -211,6 +211,14 @@ static void check_shape(
   if (pattern == HIGHEST && format == TENFOLD_Q8_0)
     for (size_t i = 0; i < columns * p.row_bytes; i++)
       if (i % 34 > 1) p.weights[i] = 0x80;
+  // Of blocks of 256 all codes, scales and minima are the largest, or Q6_K's scales the lowest.
+  if (pattern != RANDOM && f->elements == 256)
+    for (size_t i = 0; i < columns * p.row_bytes; i++) {
+      size_t at = i % f->bytes;
+      bool is_half = at - (size_t)f->first_half < 2 || (f->second_half >= 0 && at - (size_t)f->second_half < 2);
+      bool is_scale = format == TENFOLD_Q6_K && at >= 192;
+      if (!is_half) p.weights[i] = is_scale ? (pattern == LOWEST ? 0x80 : 0x7F) : 0xFF;
+    }
   if (pattern == LOWEST && f->elements == 32 && format != TENFOLD_Q8_0)
     for (size_t i = 0; i < columns * p.row_bytes; i++)
       if (i % f->bytes >= (f->has_offset ? 4 : 2)) p.weights[i] = 0xFF;

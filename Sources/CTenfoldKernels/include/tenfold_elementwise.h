@@ -35,8 +35,8 @@ typedef struct tenfold_elementwise_kernels {
   void (*add_rows)(
     const float *a, const float *b, const float *_Nullable bias, const float *_Nullable residual, float *y,
     size_t count);
-  /// y[i] = x[i] - scales[i / 32] * values[i]: what rounding to 8 bits per block of 32 left over; count is a multiple
-  /// of 32.
+  /// y[i] = x[i] - scales[i / 32] * values[i]: what rounding to 8 bits per block of 32 or more left over; count is a
+  /// multiple of 32.
   void (*remainders)(const float *x, const int8_t *values, const float *scales, float *y, size_t count);
   /// y[i] = exp(x[i]) to within 2 units in the last place; below -87.3 exactly 0.
   void (*exponentials)(const float *x, float *y, size_t count);

@@ -77,11 +77,15 @@ extension DecoderRunner {
     _ epilogue: Epilogue
   ) {
     let hasRemainder = product.precision == .high && projection.form != .float32
+    // Not one call for all, here and below, whose choice would be counted as a reference by all threads.
     if hasRemainder, isPaired {
-      multiplyPair(projection, product, panels, epilogue)
+      if projection.form == .int8PerBlock256 {
+        multiplyPair(longBlockRows.pair, projection, product, panels, epilogue)
+      } else {
+        multiplyPair(blockRows.pair, projection, product, panels, epilogue)
+      }
       return
     }
-    // Not one call for all, whose choice would be counted as a reference by all threads.
     switch projection.form {
     case .float32: multiply(floatActivations, projection, product, panels, epilogue)
     case .int8PerBlock256: multiply(longBlockRows.rows, projection, product, panels, epilogue)
@@ -114,13 +118,14 @@ extension DecoderRunner {
   }
 
   /// The products of a single row, and of what rounding left of it, at once.
+  @inline(__always)
   private func multiplyPair(
+    _ pair: Activations,
     _ projection: DecoderProjection,
     _ product: Product,
     _ panels: Range<Int>,
     _ epilogue: Epilogue
   ) {
-    let pair = projection.form == .int8PerBlock256 ? longBlockRows.pair : blockRows.pair
     unsafe projection.layer.multiply(
       pair,
       panels: panels,

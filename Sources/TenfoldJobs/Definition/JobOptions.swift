@@ -34,7 +34,8 @@ public struct JobOptions: Sendable {
   /// away, if it saves no checkpoints. With 1 a job whose worker was lost waits for somebody's consent, as a dead letter.
   ///
   /// What ran beside such a job lost its leases with it. So a job that has lost some, and would be a dead letter with the next
-  /// one, runs alone: its worker lets what runs end, gives back what had not begun, and takes nothing in until it has run.
+  /// one, runs alone: its worker lets what runs end, gives back what had not begun, and takes nothing in until it has run. The
+  /// job waits for the others, and they for it, for a lease at most.
   ///
   /// That doesn't keep work from beginning twice. Leases that ended because the machine was restarted aren't counted; and a
   /// claim isn't synced to the disk, so loss of power can make a run that had begun one that never was. Work that may begin

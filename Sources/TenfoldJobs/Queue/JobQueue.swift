@@ -145,7 +145,8 @@ public struct JobQueue: Sendable {
     }
   }
 
-  /// Hands in jobs that have options of their own: one commit, or as many as ``maximumDepth`` makes necessary.
+  /// Hands in jobs that have options of their own: one commit, or several small ones into a queue with a
+  /// ``maximumDepth``, which has room for few more often than for many; then one by one.
   func enqueue<Work: DurableJob>(_ jobs: [(job: Work, options: JobOptions)]) async throws {
     try JobError.require(maximumDepth ?? 1 >= 1, "maximumDepth", "at least 1")
     let coding = JobCoding()
@@ -158,11 +159,15 @@ public struct JobQueue: Sendable {
         depthLimit: maximumDepth
       )
     }
-    let size = maximumDepth ?? .max
+    let size = maximumDepth.map { max(1, $0 / 8) } ?? .max
     var begin = 0
     while begin < new.count {
       let end = begin + min(size, new.count - begin)
-      _ = try await handIn(Array(new[begin..<end]))
+      do {
+        _ = try await handIn(Array(new[begin..<end]))
+      } catch let error as JobError where error.code == .queueFull && end - begin > 1 {
+        for job in new[begin..<end] { _ = try await handIn([job]) }
+      }
       begin = end
     }
   }

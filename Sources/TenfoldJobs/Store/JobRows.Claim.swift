@@ -75,8 +75,8 @@ extension JobRows {
       guard levels.count == 4 else { continue }
       claim.budget.beginQueue()
       let quotas = picker.quotas(for: claim.left)
-      for index in 0..<4 { try take(quotas[index], &levels[index].level, queue, &claim) }
-      for index in 0..<4 { try take(claim.left, &levels[index].level, queue, &claim) }
+      for index in 0..<4 { try take(quotas[index], index, &levels[index].level, queue, &claim) }
+      for index in 0..<4 { try take(claim.left, index, &levels[index].level, queue, &claim) }
     }
     try passOnWaiting()
     return claim.leases
@@ -85,11 +85,12 @@ extension JobRows {
   /// Takes the lanes of a level in turn until `count` jobs are claimed or no lane has a due one.
   private func take(
     _ count: Int,
+    _ number: Int,
     _ level: inout Level,
     _ queue: QueueName,
     _ claim: inout Claim
   ) throws {
-    guard count > 0, !claim.budget.isSpent(level: level.priority) else { return }
+    guard count > 0, !claim.budget.isSpent(level: number) else { return }
     var left = count
     // Lanes of which many jobs in a row could not start: they have their turn when nobody else has anything.
     var aside: Set<Int64>? = []
@@ -97,7 +98,7 @@ extension JobRows {
     var touched = false
     // With `left` picks to come only the `left` lanes that are least far can get one, unless one turns out empty.
     var turns = try turns(level, left)
-    while left > 0, !claim.budget.isSpent(level: level.priority) {
+    while left > 0, !claim.budget.isSpent(level: number) {
       guard let index = Self.next(turns) else {
         guard aside?.isEmpty == false else { break }
         aside = nil
@@ -121,7 +122,7 @@ extension JobRows {
       touched = true
       pass = max(pass, turns[index].pass)
       guard try !expire(candidate, turns[index].lane), try admit(candidate) else {
-        claim.budget.spend(level: level.priority)
+        claim.budget.spend(level: number)
         turns[index].rejected += 1
         if turns[index].rejected >= ParkingBudget.patience, aside != nil {
           aside?.insert(turns[index].lane)

@@ -12,6 +12,9 @@ extension JobRows {
       "UPDATE job_lane SET level = -lane, activity = 0, next_at = 0 WHERE tenant = ?1 AND level > 0",
       tenant.rawValue
     )
+    // What its jobs were let go for is the others', also if the erasure should be broken off.
+    passesAll = true
+    try passOnWaiting()
   }
 
   /// The ids in closed lanes of a tenant among the next `limit` jobs after one, and the last of those; `nil` at the end.

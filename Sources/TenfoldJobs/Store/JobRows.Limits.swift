@@ -44,9 +44,9 @@ extension JobRows {
   func admit(_ id: RawJobID, _ body: Int64) throws -> Bool {
     guard let keys = try keys(body) else { throw Self.corrupt("a job has no body") }
     if let key = keys.limitKey, try running(key) >= keys.limit {
+      // The start that it may have been let go for is the next one's when the rate is looked at again: were that at once,
+      // all jobs of the rate would come to look whether the slot is free.
       try park(id, "c:" + key)
-      // It leaves the start, which it may have been let go for, to the next.
-      if let key = keys.rateKey { try hurryRate(key) }
       return false
     }
     if let key = keys.rateKey, try !conform(key, keys.cell, id) {

@@ -18,7 +18,8 @@ extension JobRows {
     func isBefore(_ other: Self) -> Bool { (pass, lane) < (other.pass, other.lane) }
   }
 
-  /// As many lanes of a key as one look considers, in order of their numbers, besides that of the oldest job.
+  /// As many lanes of a key as one look considers, in order of their numbers, besides those of the oldest job of each queue:
+  /// nobody may serve the others.
   private static let mostLanes = 256
 
   /// Lets jobs go that are parked with a key: of each level as many as may start, by the turns that a claim would take.
@@ -53,7 +54,7 @@ extension JobRows {
             turns.remove(at: index)
             continue
           }
-          try unpark(job.id, lane, job.runAt)
+          guard try unpark(job.id, lane, job.runAt) else { continue }
           freed += 1
           if isAdmitted == nil { continue }
         }
@@ -79,10 +80,19 @@ extension JobRows {
         SELECT (SELECT lane FROM job INDEXED BY job_held WHERE park = ?1 AND state = 5 ORDER BY lane LIMIT 1)
         UNION ALL
         SELECT (SELECT j.lane FROM job AS j INDEXED BY job_held WHERE j.park = ?1 AND j.state = 5 AND j.lane > held.lane
-          ORDER BY j.lane LIMIT 1) FROM held WHERE held.lane IS NOT NULL LIMIT ?2)
+          ORDER BY j.lane LIMIT 1) FROM held WHERE held.lane IS NOT NULL LIMIT ?2),
+      queues(queue) AS (
+        SELECT (SELECT park_queue FROM job INDEXED BY job_parked_queue WHERE state = 5 AND park = ?1
+          AND park_queue IS NOT NULL ORDER BY park_queue LIMIT 1)
+        UNION ALL
+        SELECT (SELECT j.park_queue FROM job AS j INDEXED BY job_parked_queue WHERE j.state = 5 AND j.park = ?1
+          AND j.park_queue > queues.queue ORDER BY j.park_queue LIMIT 1) FROM queues
+          WHERE queues.queue IS NOT NULL LIMIT ?2)
       SELECT h.lane, v.level, coalesce(CASE l.activity WHEN 2 THEN l.pass ELSE max(l.pass, v.pass) END, 0),
         coalesce(l.weight, 1)
       FROM (SELECT lane FROM held UNION
+        SELECT (SELECT lane FROM job INDEXED BY job_parked_queue WHERE state = 5 AND park = ?1
+          AND park_queue = queues.queue ORDER BY run_at, id LIMIT 1) FROM queues WHERE queues.queue IS NOT NULL UNION
         SELECT (SELECT lane FROM job INDEXED BY job_parked WHERE state = 5 AND park = ?1 ORDER BY run_at, id LIMIT 1)) AS h
       LEFT JOIN job_lane AS l ON l.lane = h.lane LEFT JOIN job_level AS v ON v.level = l.level
       WHERE h.lane IS NOT NULL AND coalesce(l.level, 1) > 0
@@ -130,9 +140,14 @@ extension JobRows {
     ) { (try $0.blob(0), try $0.int64(1), try $0.int64(2)) }
   }
 
-  private func unpark(_ bytes: [UInt8], _ lane: Int64, _ runAt: Int64) throws {
-    guard let id = RawJobID(bytes: bytes) else { return try setAside(bytes, lane, waiting: -1) }
+  /// Whether the job is one; what isn't is set aside.
+  private func unpark(_ bytes: [UInt8], _ lane: Int64, _ runAt: Int64) throws -> Bool {
+    guard let id = RawJobID(bytes: bytes) else {
+      try setAside(bytes, lane, waiting: -1)
+      return false
+    }
     try tx.execute("UPDATE job SET state = 0 WHERE id = ?1", bytes)
     try offer(id, lane, runAt: runAt, waiting: 0)
+    return true
   }
 }

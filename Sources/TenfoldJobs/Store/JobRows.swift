@@ -37,7 +37,7 @@ final class JobRows {
   private var prepared: [SQLiteStatement?]
   private var numbers: [LaneKey: Int64] = [:]
   var lanes: [Int64: Lane] = [:]
-  /// Keys whose jobs were let go in vain, to be passed on at the end of the claim; or all keys.
+  /// Keys that this operation left free, to be passed on at its end; or all keys.
   var passing: Set<String> = []
   var passesAll = false
   /// Whether a claim made dead letters, of which nobody else tells those who wait for them.

@@ -10,8 +10,8 @@ extension JobTable {
     if let key = rare.limitKey, slots[key, default: Slot()].running >= rare.limit {
       record.isParked = true
       slots[key, default: Slot()].parked.insert(record)
-      // It leaves the start, which it may have been let go for, to the next.
-      if let limit = rare.rate { hurryRate(limit, now) }
+      // The start that it may have been let go for is the next one's when the rate is looked at again: were that at once,
+      // all jobs of the rate would come to look whether the slot is free.
       return false
     }
     if let limit = rare.rate, !conform(limit, record, now) {

@@ -24,7 +24,7 @@ extension JobWorker {
     }
     heartbeat.add(leases, since: begin)
     let standby = state.withLock { state -> CheckedContinuation<JobLease?, Never>? in
-      guard let standby = state.standby, !state.isDraining, !state.isApart, !first.isLastChance,
+      guard let standby = state.standby, !state.isDraining, state.alone == nil, !first.isLastChance,
         state.active < options.concurrency
       else {
         state.arrived += leases

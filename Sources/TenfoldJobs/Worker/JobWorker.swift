@@ -33,8 +33,8 @@ public final class JobWorker: Sendable {
     var hasStandby = false
     var standby: CheckedContinuation<JobLease?, Never>?
     var active = 0
-    /// A job that has to run alone is held or runs: nothing else begins.
-    var isApart = false
+    /// A job that has to run alone for a while is held or runs: nothing else begins.
+    var alone: JobLease.Reference?
     var isDraining = false
     /// All is settled: the heartbeat ends too.
     var hasEnded = false
@@ -46,13 +46,13 @@ public final class JobWorker: Sendable {
   let store: any JobStore
   let options: Options
   private let handlers: [JobName: JobHandlers.Handler]
-  private let running = RunningJobs()
+  let running = RunningJobs()
   let state = Mutex(State())
   private let events: AsyncStream<Void>
   let signal: AsyncStream<Void>.Continuation
   private let logger = Logger(label: "tenfold.jobs")
-  private let thread: HeartbeatThread
-  private let ended: EndedRuns
+  let thread: HeartbeatThread
+  let ended: EndedRuns
   private let metrics: RunMetrics
   private let failures = StoreFailures()
   private let limits: RunTimeLimits
@@ -95,7 +95,7 @@ public final class JobWorker: Sendable {
       lease: options.lease,
       running: running,
       thread: thread,
-      lost: { [signal] in signal.yield() }
+      told: { [signal] in signal.yield() }
     )
   }
 
@@ -173,22 +173,18 @@ public final class JobWorker: Sendable {
     signal.yield()
     var events = events.makeAsyncIterator()
     var waiting: [JobLease] = []
-    var apart: JobLease?
+    var alone: LoneJob?
     var nextReap = ContinuousClock.now
     while await events.next() != nil, !isDraining {
       waiting += takeArrived()
-      await setApart(&apart, from: &waiting)
+      await setApart(&alone, from: &waiting)
       start(&waiting, &jobs)
-      let (room, isIdle) = state.withLock { state in
-        let room = options.concurrency + options.prefetch - state.active - waiting.count
-        return (state.isApart ? 0 : room, state.active == 0)
+      let room = state.withLock { state in
+        state.alone == nil ? options.concurrency + options.prefetch - state.active - waiting.count : 0
       }
       var batch = ended.take()
-      if let lease = apart, isIdle, batch.isEmpty {
-        apart = nil
-        state.withLock { $0.active += 1 }
-        jobs.addTask { [self] in await execute(lease) }
-      }
+      // What is done is written first.
+      if batch.isEmpty { begin(&alone, &jobs) }
       guard room > 0 || !batch.isEmpty else {
         if running.hasLost { await reapForOthers(&nextReap) }
         continue
@@ -203,7 +199,7 @@ public final class JobWorker: Sendable {
         // The worker may have been told to go while the store was busy.
         if isDraining { break }
         // The next round sees to it.
-        guard apart == nil, !leases.contains(where: \.isLastChance) else {
+        guard alone == nil, !leases.contains(where: \.isLastChance) else {
           signal.yield()
           continue
         }
@@ -231,7 +227,7 @@ public final class JobWorker: Sendable {
       }
     }
     waiting += await takeLastArrived()
-    if let apart { waiting.append(apart) }
+    if let lease = alone?.lease { waiting.append(lease) }
     ended.release(waiting)
     let standby = state.withLock { state in
       state.isDraining = true
@@ -251,23 +247,6 @@ public final class JobWorker: Sendable {
       next = .now + (mayBeMore ? .zero : min(options.lease / 3, .seconds(1)))
     }
     thread.arm(.look, at: thread.now + max(.milliseconds(5), next - .now)) { [signal] in signal.yield() }
-  }
-
-  /// Keeps a job on its last chance apart, to run alone: were it to take the process down, it would be counted against all
-  /// that this worker holds.
-  ///
-  /// What runs may end first; what has not begun is given back, and nothing is taken in until the job has run.
-  private func setApart(_ apart: inout JobLease?, from waiting: inout [JobLease]) async {
-    // The last one has run, unless it is still to.
-    if apart == nil { state.withLock { state in if state.active == 0 { state.isApart = false } } }
-    if let index = waiting.firstIndex(where: \.isLastChance), !state.withLock({ $0.isApart }) {
-      apart = waiting.remove(at: index)
-      state.withLock { $0.isApart = true }
-      waiting += await takeLastArrived()
-    }
-    guard state.withLock({ $0.isApart }) else { return }
-    ended.release(waiting)
-    waiting = []
   }
 
   /// Gives back at once what had not begun, and settles runs as they end, until none is left.
@@ -398,7 +377,10 @@ public final class JobWorker: Sendable {
     if running.isFinished(lease.reference) { ending = .finished }
     // Before its place is free: what the loop then takes holds it.
     ended.add(lease.reference, ending)
-    state.withLock { $0.active -= 1 }
+    state.withLock { state in
+      state.active -= 1
+      if state.alone == lease.reference { state.alone = nil }
+    }
     signal.yield()
   }
 }

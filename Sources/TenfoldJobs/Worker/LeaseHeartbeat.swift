@@ -9,8 +9,8 @@ struct LeaseHeartbeat: Sendable {
   let lease: Duration
   let running: RunningJobs
   let thread: HeartbeatThread
-  /// Told when runs were stopped whose lease has ended.
-  let lost: @Sendable () -> Void
+  /// Called when jobs were told to stop, or their lease has ended.
+  let told: @Sendable () -> Void
   private let logger = Logger(label: "tenfold.jobs")
 
   init(
@@ -18,9 +18,9 @@ struct LeaseHeartbeat: Sendable {
     lease: Duration,
     running: RunningJobs,
     thread: HeartbeatThread,
-    lost: @escaping @Sendable () -> Void = {}
+    told: @escaping @Sendable () -> Void = {}
   ) {
-    self.lost = lost
+    self.told = told
     self.store = store
     self.lease = lease
     self.running = running
@@ -78,6 +78,8 @@ struct LeaseHeartbeat: Sendable {
       for (run, outcome) in zip(runs, outcomes) {
         running.apply(outcome, to: run.reference, deadline: begin + lease)
       }
+      // Of a job that has not begun nobody else hears it.
+      if outcomes.contains(where: { $0 != .extended }) { told() }
     } catch {
       for run in runs { if let update = run.update { running.restore(run.reference, update) } }
       failed(error)
@@ -88,7 +90,7 @@ struct LeaseHeartbeat: Sendable {
   /// Stops runs whose lease has ended before a heartbeat could renew it, now and whenever one ends: the store may not answer
   /// for long, and leases that come meanwhile wait for that answer too.
   private func watchDeadlines() {
-    if running.stopOverdue(now: .now) { lost() }
+    if running.stopOverdue(now: .now) { told() }
     thread.arm(.deadline, at: nil) { [self] in watchDeadlines() }
     // What comes from now on brings it forward itself.
     if let next = running.nextDeadline { bringWatchForward(to: next) }

@@ -73,6 +73,11 @@ final class RunningJobs: Sendable {
     task?.end()
   }
 
+  /// Runs that go on without a lease.
+  var adriftCount: Int {
+    state.withLock { state in state.runs.values.count { $0.task != nil && !$0.isHeld } }
+  }
+
   func stopReason(_ reference: JobLease.Reference) -> StopReason? {
     state.withLock { $0.runs[reference]?.stop }
   }
@@ -184,7 +189,8 @@ final class RunningJobs: Sendable {
 
   private func stop(_ reference: JobLease.Reference, _ reason: StopReason) {
     let task = state.withLock { state -> RunTask? in
-      guard let run = state.runs[reference], run.stop != .leaseLost else { return nil }
+      // A job that ended in a transaction of its own has no lease to lose.
+      guard let run = state.runs[reference], run.stop != .leaseLost, !run.isFinished else { return nil }
       // Whoever was told to stop already isn't told again by less.
       if run.stop != nil, reason == .preempted || reason == .timedOut { return nil }
       state.runs[reference]?.stop = reason

@@ -12,7 +12,7 @@ extension LinearLayer {
   /// - Parameters:
   ///   - activations: Rows in the form ``LinearLayer/activationFormat``, ``LinearLayer/inputWidth`` long.
   ///   - target: Other activations, which become rows of ``LinearLayer/outputWidth`` in the form `format`.
-  ///   - format: The form that the next layer wants.
+  ///   - format: The form that the next layer wants, its ``LinearLayer/activationFormat``.
   ///   - epilogue: What happens to the sums before they are rounded.
   ///   - pool: The threads; the result is the same for any number.
   /// - Throws: ``KernelError`` with code ``KernelError/Code/invalidShape``, ``KernelError/Code/invalidBlock`` where the

@@ -63,15 +63,23 @@ private struct ForeignLayer: LinearLayer {
 private final class ForeignBackend: LinearLayerProvider {
   enum Fault: Error { case broken }
   let name = "foreign"
-  let format: ActivationFormat
+  private let format: @Sendable (String) -> ActivationFormat
   private let takes: @Sendable (String) -> Bool
   private let change: @Sendable (ForeignLayer) throws -> ForeignLayer
   private let seen = Mutex<Set<String>>([])
 
-  init(
+  convenience init(
     _ format: ActivationFormat = .float32,
     change: @escaping @Sendable (ForeignLayer) throws -> ForeignLayer = { $0 },
     takes: @escaping @Sendable (String) -> Bool = { _ in true }
+  ) {
+    self.init(change: change, takes: takes, format: { _ in format })
+  }
+
+  init(
+    change: @escaping @Sendable (ForeignLayer) throws -> ForeignLayer = { $0 },
+    takes: @escaping @Sendable (String) -> Bool = { _ in true },
+    format: @escaping @Sendable (String) -> ActivationFormat
   ) {
     self.format = format
     self.takes = takes
@@ -90,7 +98,7 @@ private final class ForeignBackend: LinearLayerProvider {
         weights: weights,
         inputWidth: matrix.columns,
         outputWidth: matrix.rows,
-        activationFormat: format
+        activationFormat: format(name)
       )
     )
   }
@@ -100,15 +108,34 @@ private final class ForeignBackend: LinearLayerProvider {
 struct LinearLayerProviderTests {
   private let prompt: [Int32] = [1, 2, 3, 50, 7]
 
-  private func model(_ provider: (any LinearLayerProvider)?) throws -> DecoderModel {
+  /// A model of floats whose rows are whole blocks of 32, or of 256.
+  private func model(_ provider: (any LinearLayerProvider)?, block: Int = 32) throws -> DecoderModel {
     var synthetic = SyntheticModel()
     synthetic.weights = .f32
+    if block == 256 { (synthetic.width, synthetic.feedForward) = (256, 512) }
     return try DecoderModel(synthetic.open(), threads: 2, layerProvider: provider)
   }
 
-  private func logits(_ provider: (any LinearLayerProvider)?) throws -> [Float] {
-    let session = try DecoderSession(model(provider), contextLength: 16, threads: 2)
-    return try session.evaluate(prompt) { logits in logits.indices.map { logits[$0] } }
+  /// The logits after the prompt, in steps of so many tokens.
+  private func logits(
+    _ provider: (any LinearLayerProvider)?,
+    block: Int = 32,
+    precision: DecoderPrecision = .standard,
+    step: Int = 5
+  ) throws -> [Float] {
+    let session = try DecoderSession(
+      model(provider, block: block),
+      contextLength: 16,
+      threads: 2,
+      precision: precision
+    )
+    var last: [Float] = []
+    for start in stride(from: 0, to: prompt.count, by: step) {
+      last = try session.evaluate(Array(prompt[start..<min(prompt.count, start + step)])) { logits in
+        logits.indices.map { logits[$0] }
+      }
+    }
+    return last
   }
 
   @Test(
@@ -125,18 +152,41 @@ struct LinearLayerProviderTests {
 
   @Test("computes all products of a model, or those that it takes, and the model answers alike")
   func answers() throws {
-    let expected = try logits(nil)
-    let scale = expected.map(\.magnitude).max() ?? 0
-    for (format, bound) in [(ActivationFormat.float32, Float(1e-4)), (.int8PerBlock32, 0.05)] {
+    let forms = [(ActivationFormat.float32, Float(1e-4)), (.int8PerBlock32, 0.05), (.int8PerBlock256, 0.1)]
+    for (format, bound) in forms {
+      let block = format.blockLength ?? 32
+      let expected = try logits(nil, block: block)
+      let scale = expected.map(\.magnitude).max() ?? 0
       for takes in [{ _ in true }, { $0.contains("ffn_") }, { $0.contains("attn_k") }]
         as [@Sendable (String) -> Bool]
       {
         let backend = ForeignBackend(format, takes: takes)
-        let found = try logits(backend)
+        let found = try logits(backend, block: block)
         let worst = zip(expected, found).map { ($0 - $1).magnitude }.max() ?? .infinity
         #expect(worst <= bound * scale, "\(format): \(worst) of \(scale)")
         #expect(!backend.taken.isEmpty && backend.taken.allSatisfy(takes))
       }
+    }
+  }
+
+  /// Rows that several layers take become whatever each of these wants.
+  @Test(
+    "may take the same rows in several forms, in either precision and in steps of any length",
+    arguments: [(DecoderPrecision.standard, Float(0.1)), (.high, 0.03)]
+  )
+  func mixedForms(precision: DecoderPrecision, bound: Float) throws {
+    // In the high precision what attention gives is rounded once all the same.
+    let expected = try logits(nil, block: 256)
+    let scale = expected.map(\.magnitude).max() ?? 0
+    let backend = ForeignBackend { name in
+      if name.contains("attn_k") || name.contains("ffn_up") { return .int8PerBlock32 }
+      return name.contains("attn_v") ? .float32 : .int8PerBlock256
+    }
+    let found = try logits(backend, block: 256, precision: precision)
+    let worst = zip(expected, found).map { ($0 - $1).magnitude }.max() ?? .infinity
+    #expect(worst <= bound * scale, "\(worst) of \(scale)")
+    for step in [1, 2] {
+      #expect(try logits(backend, block: 256, precision: precision, step: step) == found, "steps of \(step)")
     }
   }
 
@@ -182,6 +232,15 @@ struct LinearLayerProviderTests {
         var layer = $0
         layer.panelWidth = 0
         return layer
+      },
+      // Rows of no whole blocks.
+      {
+        ForeignLayer(
+          weights: Array($0.weights.prefix($0.outputWidth * 64)),
+          inputWidth: 64,
+          outputWidth: $0.outputWidth,
+          activationFormat: .int8PerBlock256
+        )
       },
     ]
     for change in changes.indices {
