@@ -75,10 +75,10 @@ struct CrashTests {
         id: try #require(RawJobID(line[1])),
         fence: try #require(Int64(line[2]))
       )
-      if line[0] == "settled" {
-        history.ended(reference, .done)
-      } else {
-        history.started(reference, key: line[3] == "-" ? nil : String(line[3]), limit: 2)
+      switch line[0] {
+      case "settled": history.ended(reference, .done)
+      case "left": history.left(reference.id)
+      default: history.started(reference, key: line[3] == "-" ? nil : String(line[3]), limit: 2)
       }
     }
   }

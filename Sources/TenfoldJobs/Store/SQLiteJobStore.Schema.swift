@@ -104,7 +104,7 @@ extension SQLiteJobStore {
       .init(6, "ALTER TABLE job_body ADD COLUMN expires_at INTEGER;", olderBuildsCanOpen: true),
       // Finds the lanes that have jobs parked with a key, and those among the ready ones that were let go and keep their
       // `park`. Builds of before let jobs go without it, which is as if they had been let go by nobody; the indices that
-      // they name stay.
+      // they name stay. Beside them a job of a rate may come a minute late, as they don't move its next look.
       .init(
         7,
         "CREATE INDEX job_held ON job(park, state, lane, run_at, id) WHERE park IS NOT NULL;",

@@ -113,6 +113,10 @@ public final class JobWorker: Sendable {
 
   /// Runs jobs until the task is cancelled or ``drain(grace:)`` is called; run it once.
   ///
+  /// The jobs run in a task of their own: they have the caller's task-local values, but no task executor that it prefers. A
+  /// cancellation handler of theirs may take locks, report and check the lease; it must not wait for other tasks, as the
+  /// end of its run waits for it.
+  ///
   /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption``, or the system's refusal of a thread. Failures
   ///   of the store are logged and retried, as leases protect the jobs meanwhile, except those that last: a `StorageError`
   ///   with code `closed` or `syncFailed` ends the worker, what ran is cancelled and comes again when its leases end. Open

@@ -54,7 +54,9 @@ struct SpeakingStore: JobStore {
 
   private func tell(_ settlements: [JobSettlement], _ outcomes: [SettleOutcome]) {
     for (settlement, outcome) in zip(settlements, outcomes) where outcome == .applied {
-      say("settled \(settlement.reference.id) \(settlement.reference.fence)")
+      // A lease that is given back ends no job.
+      let isDone = if case .done = settlement.outcome { true } else { false }
+      say("\(isDone ? "settled" : "left") \(settlement.reference.id) \(settlement.reference.fence)")
     }
   }
 }
