@@ -7,7 +7,8 @@ public struct JobSettlement: Sendable {
   public enum Outcome: Sendable {
     /// The job is finished; the bytes are its encoded output.
     case done(result: [UInt8]?)
-    /// The run failed; run again after a while. Leases that were lost before don't count any more. Of the error a store keeps the first 4 KiB.
+    /// The run failed; run again after a while. Leases that were lost before don't count any more. Of the error a store keeps
+    /// the first 4 KiB.
     case retry(after: Duration, error: String)
     /// The job failed for good: keep it with its payload as a dead letter, and the first 4 KiB of the error.
     case dead(error: String)

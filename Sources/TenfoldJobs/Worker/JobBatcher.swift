@@ -8,8 +8,8 @@ import Synchronization
 /// There is no timer: the first job to come leads, takes along whoever came with it, and while its call runs the others
 /// gather for the next one. So a lone job waits for nobody, and the busier the worker, the larger the calls.
 ///
-/// A job that is told to stop while it waits leaves at once. A job that failed before, or took its worker down, gets a call of its own: were it to blame, it would fail the others
-/// with it, time and again, until all of them are dead letters.
+/// A job that is told to stop while it waits leaves at once. A job that failed before, or took its worker down, gets a call of
+/// its own: were it to blame, it would fail the others with it, time and again, until all of them are dead letters.
 final class JobBatcher<Work: DurableJob>: Sendable {
   typealias Body =
     @Sendable ([(job: Work, context: JobContext)]) async throws -> [Result<Work.Output, any Error>]
