@@ -10,7 +10,7 @@ struct TenfoldBenchmarks: AsyncParsableCommand {
     abstract: "Measures Tenfold's modules; figures come with the machine they were taken on.",
     subcommands: [
       EnvironmentCommand.self, InferenceCommand.self, JobsCommand.self, JobsVictimCommand.self,
-      KernelsCommand.self, ColdStartCommand.self,
+      KernelsCommand.self, ColdStartCommand.self, ResidentCommand.self,
     ]
   )
 }

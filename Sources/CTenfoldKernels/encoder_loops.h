@@ -78,7 +78,7 @@ static void put_last_codes(
 
 static void quantize_split(
   const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
-  int32_t *negated_sum) {
+  int32_t *negated_sum, float *shift) {
   size_t width = split->width, columns = split->columns, whole = width / LANES * LANES;
   const float *factors = split->factors;
   const int32_t *sources = split->sources;
@@ -105,6 +105,7 @@ static void quantize_split(
     memset(values, 0, padded);
     *scale = all && range < INFINITY ? 0.0f : NAN;
     *negated_sum = 0;
+    *shift = 0;
     return;
   }
   // 252 steps leave one at each end for the rounding of copies.
@@ -127,12 +128,18 @@ static void quantize_split(
     put_codes(codes_of(c, load(source), load(c.factors + j), load(c.offsets + j)), values + j, &sums);
   }
   if (j < columns) put_last_codes(c, x, sources, width, j, columns - j, values, &sums);
-  size_t total = columns + split->zero_columns;
-  memset(values + columns, (uint8_t)(int8_t)-zero, split->zero_columns);
-  memset(values + total, 0, padded - total);
-  int32_t sum = -zero * (int32_t)split->zero_columns;
+  memset(values + columns, 0, padded - columns);
+  *shift = (float)zero * *scale;
+  int32_t sum = 0;
   for (int i = 0; i < LANES; i++) sum += sums[i];
   *negated_sum = -sum;
+}
+
+static void add_scaled(float *output, const float *addend, float factor, size_t width) {
+  size_t whole = width / LANES * LANES;
+  for (size_t j = 0; j < whole; j += LANES)
+    store(output + j, FMA(load(addend + j), splat(factor), load(output + j)));
+  for (size_t j = whole; j < width; j++) output[j] += addend[j] * factor;
 }
 
 static size_t attention_scratch(size_t tokens, size_t head_width) {
@@ -232,6 +239,7 @@ const tenfold_encoder_kernels TABLE = {
   .name = NAME,
   .normalize = normalize,
   .quantize_split = quantize_split,
+  .add_scaled = add_scaled,
   .attention = {.scratch = attention_scratch, .attend = attend},
   .pool = pool,
 };

@@ -27,11 +27,11 @@ static void check_normalize(const tenfold_encoder_kernels *kernels, size_t width
 static void check_split(
   const tenfold_encoder_kernels *kernels, size_t width, size_t split_inputs, bool has_zero_point, float odd) {
   // Input i < split_inputs is split into 3 copies: its own column and two more at the end.
-  size_t columns = width + 2 * split_inputs, zeros = has_zero_point ? 2 : 0, padded = (columns + zeros + 63) / 64 * 64;
+  size_t columns = width + 2 * split_inputs, padded = (columns + 63) / 64 * 64;
   begin_case(
     "encoder %s: quantise %zu inputs, %zu split, zero point %d, with %g", kernels->name, width, split_inputs,
     has_zero_point, (double)odd);
-  float *x = guarded_floats(width), *factors = guarded_floats(columns), *offsets = guarded_floats(columns), scale;
+  float *x = guarded_floats(width), *factors = guarded_floats(columns), *offsets = guarded_floats(columns), scale, shift;
   int32_t *sources = guarded((columns - width) * 4), negated;
   int8_t *values = guarded(padded);
   fill_units(x, width, 3);
@@ -43,23 +43,37 @@ static void check_split(
     offsets[e] = ((float)copy + 0.5f) / (float)copies;
     if (e >= width) sources[e - width] = (int32_t)((e - width) / 2);
   }
-  tenfold_split_columns split = {width, columns, zeros, has_zero_point, sources, factors, offsets};
-  kernels->quantize_split(x, &split, padded, values, &scale, &negated);
+  tenfold_split_columns split = {width, columns, has_zero_point, sources, factors, offsets};
+  kernels->quantize_split(x, &split, padded, values, &scale, &negated, &shift);
   int32_t sum = 0;
   for (size_t j = 0; j < padded; j++) sum += values[j];
   expect_equal(negated, -sum, "negated sum", 0, 0);
-  for (size_t j = columns + zeros; j < padded; j++) expect_equal(values[j], 0, "padding", j, 0);
+  for (size_t j = columns; j < padded; j++) expect_equal(values[j], 0, "padding", j, 0);
   if (!isfinite(odd)) {
     expect_equal(isnan(scale), 1, "scale of a row that can't be coded is NaN", 0, 0);
+    expect_equal(shift == 0, 1, "its shift is 0", 0, 0);
     for (size_t j = 0; j < padded; j++) expect_equal(values[j], 0, "code", j, 0);
     return;
   }
-  int32_t zero = has_zero_point ? -values[columns] : 0;
+  int32_t zero = (int32_t)lrintf(shift / scale);
+  if (!has_zero_point) expect_equal(zero, 0, "zero point", 0, 0);
+  expect_bits(shift, (float)zero * scale, "shift", 0, 0);
   for (size_t i = 0; i < width; i++) {
     int32_t code = values[i] - zero;
     if (i < split_inputs) code += values[width + 2 * i] + values[width + 2 * i + 1] - 2 * zero;
     expect_near(code, (double)x[i] / scale, 0.501, "code", i, 0);
   }
+}
+
+static void check_add_scaled(const tenfold_encoder_kernels *kernels, size_t width) {
+  begin_case("encoder %s: add %zu scaled", kernels->name, width);
+  float *output = guarded_floats(width), *addend = guarded_floats(width), factor = unit() * 3, before[512];
+  fill_units(output, width, 3);
+  fill_units(addend, width, 3);
+  memcpy(before, output, width * 4);
+  kernels->add_scaled(output, addend, factor, width);
+  for (size_t j = 0; j < width; j++)
+    expect_near(output[j], before[j] + (double)addend[j] * factor, 2e-6, "output", j, 0);
 }
 
 static void check_attend(
@@ -114,6 +128,7 @@ void check_encoder(const tenfold_encoder_kernels *kernels) {
   for (size_t i = 0; i < COUNT_OF(widths); i++) {
     size_t w = widths[i];
     check_normalize(kernels, w, false);
+    check_add_scaled(kernels, w);
     check_normalize(kernels, w, true);
     for (int zero = 0; zero < 2; zero++) {
       if (w >= 3) check_split(kernels, w, 0, zero, 0);

@@ -17,7 +17,8 @@ struct InferenceCommand: AsyncParsableCommand {
       soak: minutes of them at 80 % of what it can do.
       prefix: the time to the first token of a prompt of which 90 % was seen before, and a replay of conversations.
       structured: decoding within a JSON schema beside decoding freely. speculation: guessing tokens beside making them \
-      one by one, with --draft also with a draft model. cold-start: from the start of a process to its first token, and its memory.
+      one by one, with --draft also with a draft model. cold-start: from the start of a process to its first token, and its memory. \
+      resident: memory of a process with --model and --draft, or the store's two decoders, and the encoder.
       perplexity: how well a text is predicted, in each precision; it needs --perplexity FILE, which alone runs nothing \
       else.
       tokenizer: megabytes a second into tokens, cold and warm, and back, and the time to load a vocabulary; of --model, which \
@@ -30,7 +31,7 @@ struct InferenceCommand: AsyncParsableCommand {
 
   enum Case: String, CaseIterable, ExpressibleByArgument {
     case encoder, prefill, decode, depth, batch, load, soak, prefix, structured, speculation, perplexity,
-      tokenizer
+      tokenizer, resident
     case coldStart = "cold-start"
   }
 
@@ -90,6 +91,7 @@ struct InferenceCommand: AsyncParsableCommand {
     switch item {
     case .encoder: try EncoderBenchmark(directory: path(default: "all-MiniLM-L6-v2")).run(&report)
     case .tokenizer: try tokenizer().run(&report)
+    case .resident: try resident().run(&report)
     default: try await runDecoder(item, &report)
     }
   }
@@ -101,7 +103,7 @@ struct InferenceCommand: AsyncParsableCommand {
     )
     let file = try decoder.filePath()
     switch item {
-    case .encoder, .tokenizer: break
+    case .encoder, .tokenizer, .resident: break
     case .prefill, .decode: try decoder.run(&report, decodes: item == .decode)
     case .depth: try DepthBenchmark(path: file, precision: precision.value).run(&report)
     case .batch: try await BatchBenchmark(path: file, precision: precision.value).run(&report)
@@ -119,6 +121,18 @@ struct InferenceCommand: AsyncParsableCommand {
       guard let perplexity else { return }
       try PerplexityBenchmark(path: file, text: perplexity).run(&report)
     }
+  }
+
+  private func resident() throws -> ResidentBenchmark {
+    let names = [model, draft].compactMap(\.self)
+    let decoders = names.isEmpty ? ["SmolLM2-135M-Instruct", "Qwen2.5-Coder-0.5B-Instruct"] : names
+    return ResidentBenchmark(
+      decoders: try decoders.map {
+        try DecoderBenchmark(path: path(of: $0), precision: precision.value).filePath()
+      },
+      encoder: try path(of: "all-MiniLM-L6-v2"),
+      precision: precision.value
+    )
   }
 
   private func tokenizer() throws -> TokenizerBenchmark {

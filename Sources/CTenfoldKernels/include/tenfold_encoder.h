@@ -13,12 +13,11 @@
 /// Column e < columns stands for input e (e < width) or sources[e - width]; its code is
 /// floor(x * factors[e] / scale + offsets[e]) + z, with one scale and one z a row (else z = 0), chosen so that the codes fill
 /// -127...127. A column split into c copies has factors 1 / c and offsets (j + 0.5) / c for j = 0 ..< c, so that the
-/// copies' codes add up to round(x / scale) exactly. The last `zero_columns` columns hold -z: with weights there that add
-/// up to those of the columns before, the products with z cancel.
+/// copies' codes add up to round(x / scale) exactly. A product with these codes is too large by z * scale times the sum of
+/// the weights; `add_scaled` takes that off.
 typedef struct tenfold_split_columns {
   size_t width;
   size_t columns;
-  size_t zero_columns;
   bool has_zero_point;
   const int32_t *sources;  ///< [columns - width], each below width
   const float *factors;    ///< [columns], above 0
@@ -45,11 +44,13 @@ typedef struct tenfold_encoder_kernels {
   void (*normalize)(
     const float *x, const float *_Nullable addend, size_t width, const float *gain, const float *bias, float epsilon,
     float *output);
-  /// Codes one row: values[0 ..< padded], zeros past the columns; `padded` is a multiple of 64. A row with a NaN or an infinity gets scale NaN and zero
-  /// codes.
+  /// Codes one row: values[0 ..< padded], zeros past the columns; `padded` is a multiple of 64. `shift` is z * scale. A row with
+  /// a NaN or an infinity gets scale NaN, shift 0 and zero codes.
   void (*quantize_split)(
     const float *x, const tenfold_split_columns *split, size_t padded, int8_t *values, float *scale,
-    int32_t *negated_sum);
+    int32_t *negated_sum, float *shift);
+  /// output += addend * factor over `width` floats.
+  void (*add_scaled)(float *output, const float *addend, float factor, size_t width);
   tenfold_encoder_attention attention;
   /// output = mean of the rows, scaled to length 1. Returns the length before scaling; where that is 0 or not finite,
   /// the output is the unscaled mean.

@@ -139,7 +139,7 @@ extension BERTEncoder {
     to target: UnsafeMutablePointer<Float>,
     _ workspace: EncoderWorkspace,
     activation: Epilogue.Activation = .none,
-    residual: UnsafePointer<Float>? = nil,
+    residual: UnsafeMutablePointer<Float>? = nil,
     observe: (UnsafePointer<Float>) -> Void
   ) throws(ModelError) {
     unsafe observe(source)
@@ -150,6 +150,7 @@ extension BERTEncoder {
         rows: rows,
         from: source,
         stride: stride,
+        correcting: residual,
         kernels: kernels
       )
     }
@@ -157,7 +158,7 @@ extension BERTEncoder {
     let epilogue = unsafe Epilogue(
       bias: projection.bias.base,
       activation: activation,
-      residual: residual,
+      residual: residual.map { unsafe UnsafePointer($0) },
       residualStride: residual == nil ? 0 : configuration.width
     )
     unsafe projection.layer.multiply(

@@ -17,7 +17,8 @@ import Glibc
 /// A few input columns of BERT are ten times larger than the rest and would take the int8 range for themselves. Each such
 /// column is split into copies that share its value (outlier channel splitting, Zhao et al. 2019), and columns are scaled
 /// against their weights (Xiao et al. 2023), so that both sides use their range. Where inputs lie to one side of zero, each
-/// row also has a zero point of its own, which costs a few more columns.
+/// row also has a zero point of its own, whose share of a product is taken off again: it is the sum of each output's weights
+/// times that point.
 struct SplitColumns: Sendable {
   /// Input columns.
   let width: Int
@@ -29,24 +30,23 @@ struct SplitColumns: Sendable {
   let offsets: [Float]
   /// Whether each row has a zero point of its own.
   let hasZeroPoint: Bool
-  /// Columns that cancel the zero point.
-  private(set) var zeroColumns = 0
 
   /// All columns of the packed matrix.
-  var total: Int { factors.count + zeroColumns }
+  var total: Int { factors.count }
 
   /// Chooses the copies.
   ///
   /// - Parameters:
   ///   - magnitudes: The largest magnitude seen in each input column.
   ///   - weights: The matrix.
-  ///   - extra: How many copies to add.
+  ///   - headroom: A column is split until no part is larger than this times the root of the columns' mean square, or a
+  ///     quarter of all were added.
   ///   - smoothing: How much of a column's size moves into its weights, 0...1.
   ///   - hasZeroPoint: Whether each row gets a zero point of its own.
   init(
     magnitudes: [Float],
     weights: ProjectionWeights,
-    extra: Int,
+    headroom: Float,
     smoothing: Float,
     hasZeroPoint: Bool
   ) {
@@ -61,11 +61,12 @@ struct SplitColumns: Sendable {
     var copies = [Int](repeating: 1, count: width)
     let sizes = (0..<width).map { max(magnitudes[$0], 1e-3) / scales[$0] }
     var sources: [Int32] = []
-    for _ in 0..<extra {
-      guard let next = (0..<width).max(by: { sizes[$0] / Float(copies[$0]) < sizes[$1] / Float(copies[$1]) })
-      else {
-        break
-      }
+    let largestPart = headroom * (sizes.reduce(0) { $0 + $1 * $1 } / Float(width)).squareRoot()
+    while sources.count < width / 4,
+      let next = (0..<width).max(by: { sizes[$0] / Float(copies[$0]) < sizes[$1] / Float(copies[$1]) }),
+      // Whole vectors of copies cost as much as parts of them.
+      sources.count % 16 != 0 || sizes[next] / Float(copies[next]) > largestPart
+    {
       copies[next] += 1
       sources.append(Int32(next))
     }
@@ -84,49 +85,47 @@ struct SplitColumns: Sendable {
     self.offsets = offsets
   }
 
-  /// Codes and scales of the matrix in the new columns, `[rows × total]`.
-  mutating func quantize(
-    _ weights: ProjectionWeights,
-    range: Int8Range
-  ) -> (codes: [Int8], scales: [Float]) {
-    let limit = range.largestCode
-    let steps = Float(limit)
-    let columns = factors.count
-    var codes = [Int8](repeating: 0, count: weights.rows * columns)
-    var scales = [Float](repeating: 0, count: weights.rows)
-    var sums = [Int](repeating: 0, count: weights.rows)
-    var row = [Float](repeating: 0, count: columns)
+  /// A matrix in the new columns.
+  struct Quantized {
+    /// `[rows × total]`.
+    var codes: [Int8]
+    /// One a row.
+    var scales: [Float]
+    /// The sum of each row's weights as coded.
+    var sums: [Float]
+  }
+
+  /// Codes the matrix in the new columns.
+  func quantize(_ weights: ProjectionWeights, range: Int8Range) -> Quantized {
+    let steps = Float(range.largestCode)
+    var result = Quantized(
+      codes: [Int8](repeating: 0, count: weights.rows * total),
+      scales: [Float](repeating: 0, count: weights.rows),
+      sums: [Float](repeating: 0, count: weights.rows)
+    )
+    var row = [Float](repeating: 0, count: total)
     var copies = [Float](repeating: 1, count: width)
     for source in sources { copies[Int(source)] += 1 }
     for index in 0..<weights.rows {
       var largest: Float = 0
-      for column in 0..<columns {
+      for column in 0..<total {
         let source = column < width ? column : Int(sources[column - width])
         // A copy's weight is the whole weight: the copies share the value.
         row[column] = weights.matrix[index * width + source] / (factors[column] * copies[source])
         largest = max(largest, abs(row[column]))
       }
       guard largest > 1e-30 else { continue }
-      scales[index] = largest / steps
-      for column in 0..<columns {
+      result.scales[index] = largest / steps
+      var sum = 0
+      for column in 0..<total {
         // The copies of a column round differently, so that their mean is nearer to the weight than any of them.
         let code = max(-steps, min(steps, (row[column] * steps / largest + offsets[column]).rounded(.down)))
-        codes[index * columns + column] = Int8(code)
-        sums[index] += Int(code)
+        result.codes[index * total + column] = Int8(code)
+        sum += Int(code)
       }
+      result.sums[index] = Float(sum) * result.scales[index]
     }
-    if hasZeroPoint { zeroColumns = ((sums.map(abs).max() ?? 0) + limit - 1) / limit }
-    var all = [Int8](repeating: 0, count: weights.rows * total)
-    for index in 0..<weights.rows {
-      for column in 0..<columns { all[index * total + column] = codes[index * columns + column] }
-      var rest = sums[index]
-      for column in 0..<zeroColumns {
-        let share = max(-limit, min(limit, rest))
-        all[index * total + columns + column] = Int8(share)
-        rest -= share
-      }
-    }
-    return (all, scales)
+    return result
   }
 
   /// Calls `body` with the form that C takes.
@@ -141,7 +140,6 @@ struct SplitColumns: Sendable {
           var split = unsafe tenfold_split_columns(
             width: width,
             columns: self.factors.count,
-            zero_columns: zeroColumns,
             has_zero_point: hasZeroPoint,
             sources: sourceBase,
             factors: factorBase,

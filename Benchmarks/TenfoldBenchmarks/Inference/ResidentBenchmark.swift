@@ -1,0 +1,114 @@
+// Tenfold: carry ten times the traffic of an AI system.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Tenfold
+
+/// What does a process hold that serves several decoders and the text encoder? In a process of its own, which answers and
+/// embeds before it tells.
+///
+/// Beside it stands what it needs at least: the bytes of the models' files, and the keys and values of the tokens that it
+/// computed. The target is 1.1 times both and 100 MB.
+struct ResidentBenchmark {
+  let decoders: [String]
+  let encoder: String
+  let precision: DecoderPrecision
+
+  func run(_ report: inout BenchmarkReport) throws {
+    guard let executable = Bundle.main.executableURL else { return }
+    let process = Process()
+    process.executableURL = executable
+    process.arguments =
+      ["resident"] + decoders
+      + ["--encoder", encoder, "--threads", "\(report.options.threads)", "--precision", "\(precision)"]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw ValidationError(
+        "The process that loads the models ended with status \(process.terminationStatus)."
+      )
+    }
+    var figures: [Substring: Double] = [:]
+    for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
+      let parts = line.split(separator: " ")
+      if parts.count == 2, let value = Double(parts[1]) { figures[parts[0]] = value }
+    }
+    func add(_ metric: String, _ unit: String, _ value: Double, target: BenchmarkTarget? = nil) {
+      report.add("resident", metric, unit, BenchmarkSample(values: [value], othersCPUs: nil), target: target)
+    }
+    let least = (figures["files"] ?? 0) + (figures["keys-values"] ?? 0)
+    add("models' files", "MB", figures["files"] ?? 0)
+    add("keys and values", "MB", figures["keys-values"] ?? 0)
+    add("RSS", "MB", figures["rss"] ?? 0, target: .atMost(1.1 * least + 100))
+    add("peak RSS", "MB", figures["peak"] ?? 0)
+  }
+}
+
+/// The process that ``ResidentBenchmark`` starts.
+struct ResidentCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resident",
+    abstract:
+      "Loads decoders and the encoder, uses them and tells its memory; for the inference suite's resident case.",
+    shouldDisplay: false
+  )
+
+  @Argument var decoders: [String]
+  @Option var encoder: String
+  @Option var threads = 1
+  @Option var precision = PrecisionArgument.standard
+
+  func run() async throws {
+    var models: [LocalLanguageModel] = []
+    for path in decoders {
+      let options = LocalLanguageModel.Options(threads: threads, precision: precision.value)
+      models.append(try await LocalLanguageModel.load(gguf: path, options: options))
+    }
+    let embedder = try await MiniLMEmbedder.load(modelDirectory: encoder, options: .init(threads: threads))
+    let text = String(repeating: "The archive keeps letters, maps and seeds of every valley. ", count: 8)
+    _ = try await embedder.embed((0..<64).map { "\($0): \(text)" })
+    var held = 0.0
+    for model in models {
+      try await withThrowingTaskGroup { group in
+        for index in 0..<8 {
+          group.addTask {
+            let options = try GenerationOptions(maxTokens: 64)
+            _ = try await model.respond(
+              to: InferenceRequest("\(index): \(text)", tenant: "bench", options: options)
+            )
+          }
+        }
+        try await group.waitForAll()
+      }
+      let statistics = model.statistics
+      let pages = max(statistics.usedPages, statistics.keptPages)
+      held += Double(pages * Self.tokensOfPage * keyValueBytes(model.model.configuration))
+    }
+    let files = try (decoders + [encoder + "/model.safetensors"]).reduce(0) {
+      // A store's models are links.
+      let path = URL(fileURLWithPath: $1).resolvingSymlinksInPath().path
+      return $0 + (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0)
+    }
+    print("files \(Double(files) / 1e6)")
+    print("keys-values \(held / 1e6)")
+    for (name, key) in [("rss", "VmRSS"), ("peak", "VmHWM")] {
+      let value = SystemFile.value(key, in: "/proc/self/status")?.split(separator: " ").first
+      guard let kilobytes = value.flatMap({ Double($0) }) else { continue }
+      print("\(name) \(kilobytes * 1_024 / 1e6)")
+    }
+    for model in models { await model.shutdown() }
+    await embedder.shutdown()
+  }
+
+  /// Tokens of a page of keys and values.
+  private static let tokensOfPage = 32
+
+  /// Bytes of a token's keys and values in 16 bits.
+  private func keyValueBytes(_ configuration: DecoderConfiguration) -> Int {
+    2 * 2 * configuration.blockCount * configuration.keyValueHeadCount * configuration.headLength
+  }
+}
