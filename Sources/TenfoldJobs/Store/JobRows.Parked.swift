@@ -74,7 +74,56 @@ extension JobRows {
 
   /// The lanes that have jobs parked with a key, without those that are being erased.
   private func heldLanes(_ park: String) throws -> [HeldLane] {
-    let held = try tx.query(
+    // Mostly there is none or one: two looks at an index tell.
+    guard let ends = try laneEnds(park) else { return [] }
+    let held = ends.first == ends.last ? try heldLane(ends.first) : try allHeldLanes(park)
+    return held.map { lane in
+      guard let known = lanes[lane.lane] else { return lane }
+      var lane = lane
+      lane.pass = known.activity == 2 ? known.pass : max(known.pass, known.levelPass)
+      return lane
+    }
+  }
+
+  /// The lanes with the lowest and the highest number of those that have jobs parked with a key.
+  private func laneEnds(_ park: String) throws -> (first: Int64, last: Int64)? {
+    try tx.first(
+      """
+      SELECT (SELECT lane FROM job INDEXED BY job_held WHERE park = ?1 AND state = 5 ORDER BY lane LIMIT 1),
+        (SELECT lane FROM job INDEXED BY job_held WHERE park = ?1 AND state = 5 ORDER BY lane DESC LIMIT 1)
+      """,
+      park
+    ) { row in
+      guard let first = try row.optionalInt64(0), let last = try row.optionalInt64(1) else { return nil }
+      return (first, last)
+    } ?? nil
+  }
+
+  private func heldLane(_ lane: Int64) throws -> [HeldLane] {
+    try tx.query(
+      """
+      SELECT h.lane, v.level, coalesce(CASE l.activity WHEN 2 THEN l.pass ELSE max(l.pass, v.pass) END, 0),
+        coalesce(l.weight, 1)
+      FROM (SELECT ?1 AS lane) AS h
+      LEFT JOIN job_lane AS l ON l.lane = h.lane LEFT JOIN job_level AS v ON v.level = l.level
+      WHERE coalesce(l.level, 1) > 0
+      """,
+      lane,
+      transform: Self.heldLane
+    )
+  }
+
+  private static func heldLane(_ row: SQLiteRow) throws -> HeldLane {
+    HeldLane(
+      lane: try row.int64(0),
+      level: try row.optionalInt64(1),
+      pass: try row.int64(2),
+      weight: max(1, try row.int64(3))
+    )
+  }
+
+  private func allHeldLanes(_ park: String) throws -> [HeldLane] {
+    try tx.query(
       """
       WITH RECURSIVE held(lane) AS (
         SELECT (SELECT lane FROM job INDEXED BY job_held WHERE park = ?1 AND state = 5 ORDER BY lane LIMIT 1)
@@ -98,21 +147,9 @@ extension JobRows {
       WHERE h.lane IS NOT NULL AND coalesce(l.level, 1) > 0
       """,
       park,
-      Self.mostLanes
-    ) { row in
-      HeldLane(
-        lane: try row.int64(0),
-        level: try row.optionalInt64(1),
-        pass: try row.int64(2),
-        weight: max(1, try row.int64(3))
-      )
-    }
-    return held.map { lane in
-      guard let known = lanes[lane.lane] else { return lane }
-      var lane = lane
-      lane.pass = known.activity == 2 ? known.pass : max(known.pass, known.levelPass)
-      return lane
-    }
+      Self.mostLanes,
+      transform: Self.heldLane
+    )
   }
 
   private func countOut(_ park: String, _ lane: Int64) throws -> Int {
