@@ -129,11 +129,11 @@ TENFOLD_INLINE void take_queries(const tenfold_attention_span *s, size_t first, 
   }
 }
 
-/// Softens the stretch that begins at a position, and sums its values.
+/// Softens the stretch that begins at a position, and sums its values. Pages before position `fetched` are asked for one
+/// page ahead.
 TENFOLD_INLINE void walk_pages(
-  const tenfold_attention_span *s, query_block *block, size_t begin, const size_t size) {
+  const tenfold_attention_span *s, query_block *block, size_t begin, size_t fetched, const size_t size) {
   const size_t length = s->head_length, stride = tenfold_value_stride(length), count = block->count;
-  const int is_alone = s->rows * s->group <= QUERIES;
   size_t end = block->longest < begin + STRETCH ? block->longest : begin + STRETCH;
   float *scores = block->scores, *sums = block->sums;
   memset(sums, 0, count * stride * sizeof(float));
@@ -145,10 +145,9 @@ TENFOLD_INLINE void walk_pages(
     const uint16_t *page = s->memory + (size_t)s->pages[base / PAGE] * s->page_stride;
     const uint8_t *keys = (const uint8_t *)(page + s->key_offset);
     const uint8_t *values = (const uint8_t *)(page + s->value_offset);
-    // Pages lie far apart, which no processor guesses. Where several blocks of queries walk them, all but the first find
-    // them in the cache.
+    // Pages lie far apart, which no processor guesses.
     ptrdiff_t ahead = 0;
-    if (is_alone && base + PAGE < end)
+    if (base + PAGE < fetched)
       ahead = ((ptrdiff_t)s->pages[base / PAGE + 1] - (ptrdiff_t)s->pages[base / PAGE]) * (ptrdiff_t)s->page_stride * 2;
     multiply_page(block->queries, length, length, keys, PAGE, scores, PAGE, count, 0, size, ahead);
     if (size == 1) scale_page(scores, count, (const float *)(const void *)(keys + length * PAGE));
@@ -174,18 +173,20 @@ TENFOLD_INLINE void walk_pages(
 }
 
 // Compiled once each, so that all callers get the same bits.
-static __attribute__((noinline)) void walk_halves(const tenfold_attention_span *s, query_block *block, size_t begin) {
-  walk_pages(s, block, begin, 2);
+static __attribute__((noinline)) void walk_halves(
+  const tenfold_attention_span *s, query_block *block, size_t begin, size_t fetched) {
+  walk_pages(s, block, begin, fetched, 2);
 }
 
-static __attribute__((noinline)) void walk_bytes(const tenfold_attention_span *s, query_block *block, size_t begin) {
-  walk_pages(s, block, begin, 1);
+static __attribute__((noinline)) void walk_bytes(
+  const tenfold_attention_span *s, query_block *block, size_t begin, size_t fetched) {
+  walk_pages(s, block, begin, fetched, 1);
 }
 
 TENFOLD_INLINE void walk_stretch(
-  const tenfold_attention_span *s, query_block *block, size_t begin, const size_t size) {
-  if (size == 1) walk_bytes(s, block, begin);
-  else walk_halves(s, block, begin);
+  const tenfold_attention_span *s, query_block *block, size_t begin, size_t fetched, const size_t size) {
+  if (size == 1) walk_bytes(s, block, begin, fetched);
+  else walk_halves(s, block, begin, fetched);
 }
 
 /// Adds a stretch to the stretches before it: maximum, total and `stride` sums.
@@ -215,7 +216,8 @@ TENFOLD_INLINE void attend_pages(const tenfold_attention_span *s, const size_t s
   for (size_t first = 0; first < total; first += QUERIES) {
     take_queries(s, first, &block);
     for (size_t begin = 0; begin < block.longest; begin += STRETCH) {
-      walk_stretch(s, &block, begin, size);
+      // The other blocks of queries find the pages in the cache.
+      walk_stretch(s, &block, begin, first == 0 ? block.longest : 0, size);
       if (begin == 0) {
         memcpy(maxima, block.maxima, sizeof maxima);
         memcpy(totals, block.totals, sizeof totals);
@@ -239,7 +241,9 @@ TENFOLD_INLINE void attend_one_stretch(
   for (size_t first = 0; first < total; first += QUERIES) {
     take_queries(s, first, &block);
     if (block.longest <= stretch * STRETCH) continue;
-    walk_stretch(s, &block, stretch * STRETCH, size);
+    // The stretch after it is another thread's.
+    size_t end = (stretch + 1) * STRETCH;
+    walk_stretch(s, &block, stretch * STRETCH, first > 0 ? 0 : end < block.longest ? end : block.longest, size);
     for (size_t q = 0; q < block.count; q++) {
       float *partial = partials + (stretch * total + first + q) * tenfold_partial_length(s->head_length);
       partial[0] = block.maxima[q];

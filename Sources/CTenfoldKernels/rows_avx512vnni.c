@@ -189,8 +189,8 @@ TENFOLD_INLINE row_end end_of(const tenfold_epilogue *e, size_t row, size_t colu
 
 TENFOLD_INLINE void store(__m512 s, __mmask16 mask, size_t c, row_end end) {
   if (end.bias) s = _mm512_add_ps(s, _mm512_maskz_loadu_ps(mask, end.bias + c));
-  // NaN stays NaN: the clamp in the exponential would hide it, the product with s brings it back.
   if (end.activation == TENFOLD_ACTIVATION_GELU) s = gelu(s);
+  // NaN stays NaN: the clamp in the exponential would hide it, the product with s brings it back.
   else if (end.activation == TENFOLD_ACTIVATION_SILU) s = silu(s);
   if (end.multiplier) s = _mm512_mul_ps(s, _mm512_maskz_loadu_ps(mask, end.multiplier + c));
   if (end.residual) s = _mm512_add_ps(s, _mm512_maskz_loadu_ps(mask, end.residual + c));

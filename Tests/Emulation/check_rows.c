@@ -170,6 +170,17 @@ static void check_nan(const tenfold_backend *backend, int activation) {
   for (size_t c = 0; c < 9; c++) expect_equal(isnan(output[c]), c == 3 || c == 8, "NaN", c, 0);
 }
 
+/// GELU alone, closely: -7...7 in steps of 1 / 64 and what lies between.
+static void check_gelu(const tenfold_backend *backend) {
+  begin_case("rows %s: GELU", backend->name);
+  float *sums = guarded_floats(912), *output = guarded_floats(897);
+  for (size_t i = 0; i < 912; i++) sums[i] = ((float)i - 448) / 64 + unit() / 64;
+  tenfold_epilogue e = {.output = output, .output_stride = 897, .activation = TENFOLD_ACTIVATION_GELU};
+  backend->rows->finish_float(sums, 912, 1, 897, 0, 0, &e);
+  for (size_t i = 0; i < 897; i++)
+    expect_near(output[i], finished(sums[i], TENFOLD_ACTIVATION_GELU), 2e-7 * fmax(1, fabs(sums[i])), "GELU", i, 0);
+}
+
 void check_rows(const tenfold_backend *backend) {
   static const size_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 257, 577};
   static const size_t widths[] = {1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 48};
@@ -186,4 +197,5 @@ void check_rows(const tenfold_backend *backend) {
           check_finish(backend, 1 + i % 3, widths[i], activation, parts, flags & 1, flags & 2);
     check_nan(backend, activation);
   }
+  check_gelu(backend);
 }

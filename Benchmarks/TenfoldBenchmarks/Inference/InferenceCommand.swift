@@ -49,6 +49,9 @@ struct InferenceCommand: AsyncParsableCommand {
   )
   var draft: String?
 
+  @Option(help: "The encoder's folder for the resident case, or its name in the store.")
+  var encoder = "all-MiniLM-L6-v2"
+
   @Option(help: "A text whose perplexity is measured.")
   var perplexity: String?
 
@@ -130,7 +133,7 @@ struct InferenceCommand: AsyncParsableCommand {
       decoders: try decoders.map {
         try DecoderBenchmark(path: path(of: $0), precision: precision.value).filePath()
       },
-      encoder: try path(of: "all-MiniLM-L6-v2"),
+      encoder: try path(of: encoder),
       precision: precision.value
     )
   }

@@ -11,12 +11,18 @@ import Tenfold
 /// Beside it stands what it needs at least: the bytes of the models' files, and the keys and values of the tokens that it
 /// computed. The target is 1.1 times both and 100 MB.
 struct ResidentBenchmark {
+  struct Failure: Error, CustomStringConvertible {
+    var description: String
+  }
+
   let decoders: [String]
   let encoder: String
   let precision: DecoderPrecision
 
   func run(_ report: inout BenchmarkReport) throws {
-    guard let executable = Bundle.main.executableURL else { return }
+    guard let executable = Bundle.main.executableURL else {
+      throw Failure(description: "this program doesn't know where it is")
+    }
     let process = Process()
     process.executableURL = executable
     process.arguments =
@@ -27,24 +33,32 @@ struct ResidentBenchmark {
     try process.run()
     let output = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw ValidationError(
-        "The process that loads the models ended with status \(process.terminationStatus)."
-      )
+    guard process.terminationReason == .exit, process.terminationStatus == 0 else {
+      let end = process.terminationReason == .exit ? "ended with status" : "was killed by signal"
+      throw Failure(description: "the process that loads the models \(end) \(process.terminationStatus)")
     }
     var figures: [Substring: Double] = [:]
     for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
       let parts = line.split(separator: " ")
       if parts.count == 2, let value = Double(parts[1]) { figures[parts[0]] = value }
     }
-    func add(_ metric: String, _ unit: String, _ value: Double, target: BenchmarkTarget? = nil) {
-      report.add("resident", metric, unit, BenchmarkSample(values: [value], othersCPUs: nil), target: target)
+    guard let files = figures["files"], let held = figures["keys-values"], let resident = figures["rss"]
+    else {
+      throw Failure(description: "the process that loads the models can't tell its memory, which needs /proc")
     }
-    let least = (figures["files"] ?? 0) + (figures["keys-values"] ?? 0)
-    add("models' files", "MB", figures["files"] ?? 0)
-    add("keys and values", "MB", figures["keys-values"] ?? 0)
-    add("RSS", "MB", figures["rss"] ?? 0, target: .atMost(1.1 * least + 100))
-    add("peak RSS", "MB", figures["peak"] ?? 0)
+    func add(_ metric: String, _ value: Double, target: BenchmarkTarget? = nil) {
+      report.add(
+        "resident",
+        metric,
+        "MB",
+        BenchmarkSample(values: [value], othersCPUs: nil),
+        target: target
+      )
+    }
+    add("models' files", files)
+    add("keys and values", held)
+    add("RSS", resident, target: .atMost(1.1 * (files + held) + 100))
+    if let peak = figures["peak"] { add("peak RSS", peak) }
   }
 }
 
@@ -85,13 +99,17 @@ struct ResidentCommand: AsyncParsableCommand {
         try await group.waitForAll()
       }
       let statistics = model.statistics
-      let pages = max(statistics.usedPages, statistics.keptPages)
-      held += Double(pages * Self.tokensOfPage * keyValueBytes(model.model.configuration))
+      // The token drawn last has none yet, of each answer.
+      let tokens = statistics.promptTokens - statistics.cachedPromptTokens + statistics.generatedTokens
+      held += Double(tokens * keyValueBytes(model.model.configuration))
     }
     let files = try (decoders + [encoder + "/model.safetensors"]).reduce(0) {
       // A store's models are links.
       let path = URL(fileURLWithPath: $1).resolvingSymlinksInPath().path
-      return $0 + (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0)
+      guard let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int else {
+        throw ResidentBenchmark.Failure(description: "\(path) has no size")
+      }
+      return $0 + size
     }
     print("files \(Double(files) / 1e6)")
     print("keys-values \(held / 1e6)")
@@ -103,9 +121,6 @@ struct ResidentCommand: AsyncParsableCommand {
     for model in models { await model.shutdown() }
     await embedder.shutdown()
   }
-
-  /// Tokens of a page of keys and values.
-  private static let tokensOfPage = 32
 
   /// Bytes of a token's keys and values in 16 bits.
   private func keyValueBytes(_ configuration: DecoderConfiguration) -> Int {

@@ -80,7 +80,8 @@ struct EncoderProjection: Sendable {
   ///   - rows: The rows to fill.
   ///   - source: Row 0 of the input.
   ///   - stride: Floats from one row of the input to the next.
-  ///   - residual: What the products are added to, `[rows × outputs]`; needed where rows have zero points, whose share is taken off it.
+  ///   - residual: What the products are added to, `[rows × outputs]`; needed where rows have zero points, whose share is
+  ///     taken off it.
   ///   - kernels: The loops.
   func fill(
     _ activations: Activations,

@@ -64,8 +64,8 @@ struct SplitColumns: Sendable {
     let largestPart = headroom * (sizes.reduce(0) { $0 + $1 * $1 } / Float(width)).squareRoot()
     while sources.count < width / 4,
       let next = (0..<width).max(by: { sizes[$0] / Float(copies[$0]) < sizes[$1] / Float(copies[$1]) }),
-      // Whole vectors of copies cost as much as parts of them.
-      sources.count % 16 != 0 || sizes[next] / Float(copies[next]) > largestPart
+      // Rounding takes whole vectors; a part of one costs what its columns would save in the products.
+      (width + sources.count) % 16 != 0 || sizes[next] / Float(copies[next]) > largestPart
     {
       copies[next] += 1
       sources.append(Int32(next))

@@ -85,7 +85,7 @@ extension JobRows {
     }
   }
 
-  /// The lanes with the lowest and the highest number of those that have jobs parked with a key.
+  /// The lowest and the highest of the lanes that have jobs parked with a key.
   private func laneEnds(_ park: String) throws -> (first: Int64, last: Int64)? {
     try tx.first(
       """
@@ -109,11 +109,11 @@ extension JobRows {
       WHERE coalesce(l.level, 1) > 0
       """,
       lane,
-      transform: Self.heldLane
+      transform: Self.readLane
     )
   }
 
-  private static func heldLane(_ row: SQLiteRow) throws -> HeldLane {
+  private static func readLane(_ row: SQLiteRow) throws -> HeldLane {
     HeldLane(
       lane: try row.int64(0),
       level: try row.optionalInt64(1),
@@ -148,7 +148,7 @@ extension JobRows {
       """,
       park,
       Self.mostLanes,
-      transform: Self.heldLane
+      transform: Self.readLane
     )
   }
 
