@@ -125,7 +125,9 @@ public final class LocalLanguageModel: LanguageModel {
   /// The prompt is tokenised on the calling task, unless the queue is full or the prompt too long by its bytes alone; then
   /// the request waits for its turn. A higher priority goes first; within a priority the tenant that has had least of the
   /// engine, by its weight; within a tenant the earliest deadline, where a request without one counts as due a minute after
-  /// it came. Cancelling frees its place within one pass through the model.
+  /// it came. What was admitted is computed in that order, and goes first again if it had to make room. Cancelling frees its
+  /// place within one pass through the model. A deadline that passes in the middle of an answer ends it with what there is; one
+  /// that passes before fails the stream with ``TenfoldCore/RequestError/Code/deadlineExceeded``.
   ///
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.

@@ -70,6 +70,38 @@ struct BlobLifecycleTests {
     await store.close()
   }
 
+  @Test("a blob that is read after its job was handed in stays", arguments: [nil, "cold"])
+  func readMeanwhile(tier: String?) async throws {
+    let clock = Clock()
+    let cold = InMemoryBlobStore()
+    let blobs = try TieredBlobStore(
+      catalog: try await SQLiteDatabase.open(.inMemory, schemas: [TieredBlobStore.schema]),
+      tiers: [BlobTier("hot", store: InMemoryBlobStore()), BlobTier("cold", store: cold)],
+      options: .init(wallClock: { clock.nanoseconds })
+    )
+    let day = Duration.seconds(86_400)
+    let rule: LifecyclePolicy.Rule =
+      tier.map { LifecyclePolicy.Rule.move(to: $0, unreadFor: day) } ?? .delete(unreadFor: day)
+    let lifecycle = BlobLifecycle(blobs: blobs, policy: LifecyclePolicy([rule]))
+    for name in ["read", "unread"] { try await blobs.put([1], at: BlobKey(name)) }
+    clock.advance(2 * 86_400)
+    let store = InMemoryJobStore()
+    let queue = JobQueue(store: store)
+    #expect(try await lifecycle.enqueueDue(in: queue) == 2)
+    #expect(try await blobs.get(BlobKey("read")) == [1])
+    let worker = JobWorker(store: store, options: .init(queues: ["blobs"])) { lifecycle.register(in: &$0) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      let wakeups = store.wakeups
+      if try await !isIdle(store) { for await _ in wakeups { if try await isIdle(store) { break } } }
+      worker.drain()
+      try await group.waitForAll()
+    }
+    #expect(try await blobs.record(BlobKey("read"))?.tier == "hot")
+    #expect(try await blobs.record(BlobKey("unread"))?.tier == tier)
+    #expect(try await store.observe(.init()).dead == 0)
+  }
+
   @Test("what the policy wants elsewhere goes there, and old objects are swept", arguments: [false, true])
   func moving(onDisk: Bool) async throws {
     let clock = Clock()

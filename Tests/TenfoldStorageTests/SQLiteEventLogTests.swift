@@ -104,6 +104,19 @@ struct SQLiteEventLogTests {
     #expect(total == 8)
   }
 
+  @Test("an older version that would take over on its own takes nothing back")
+  func takesNothingBack() async throws {
+    let log = try await makeLog(3)
+    try await log.takeOverFromOlder(Counts())
+    #expect(try await log.current("counts")?.version == 1)
+    try await log.takeOverFromOlder(Counts(version: 2))
+    try await log.takeOverFromOlder(Counts())
+    #expect(try await log.current("counts")?.version == 2)
+    // Asked for by name it does.
+    try await log.takeOver(Counts())
+    #expect(try await log.current("counts")?.version == 1)
+  }
+
   @Test("a version that answers can't be retired, an old one goes with its tables")
   func retiring() async throws {
     let log = try await makeLog(3)

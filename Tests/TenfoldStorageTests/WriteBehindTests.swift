@@ -1,6 +1,7 @@
 // Tenfold: carry ten times the traffic of an AI system.
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Synchronization
 import TenfoldCore
 import TenfoldTestSupport
@@ -255,5 +256,56 @@ struct WriteBehindTests {
       await #expect(throws: CancellationError.self) { try await group.waitForAll() }
     }
     #expect(gate.position == 2 && gate.waiterCount == 0)
+  }
+
+  @Test("an erasure leaves nothing of its tenant in a sink in memory")
+  func erasedInMemory() async throws {
+    let sink = InMemoryWriteSink()
+    try await sink.apply([
+      StoredEvent(sequence: 1, kind: "set.v1", subject: "x", payload: [1], tenant: "a"),
+      StoredEvent(sequence: 2, kind: "set.v1", subject: "y", payload: [2], tenant: "b"),
+      StoredEvent(sequence: 3, kind: StoredEvent.erasure, subject: "a", payload: [], tenant: "a"),
+    ])
+    #expect(sink["x"] == nil && sink["a"] == nil && sink["y"]?.payload == [2])
+    #expect(try await sink.position() == 3)
+  }
+
+  @Test("an erasure leaves nothing of its tenant in a replica's files")
+  func erasedFromFiles() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.file("replica.db")
+    let words = SQLiteSchema("words", [.init(1, "CREATE TABLE word(tenant TEXT, text TEXT) STRICT;")])
+    let database = try await SQLiteDatabase.open(.file(path), schemas: [SQLiteWriteSink.schema, words])
+    let sink = SQLiteWriteSink("words", in: database) { write, tx in
+      if write.kind == StoredEvent.erasure {
+        try tx.execute("DELETE FROM word WHERE tenant = ?1", write.subject)
+      } else {
+        let text = String(decoding: write.payload, as: UTF8.self)
+        try tx.execute("INSERT INTO word(tenant, text) VALUES(?1, ?2)", write.tenant.rawValue, text)
+      }
+    }
+    func occurrences() throws -> Int {
+      try [path, path + "-wal"].filter(FileManager.default.fileExists).reduce(0) { count, file in
+        let data = try Data(contentsOf: URL(fileURLWithPath: file))
+        return count + (data.range(of: Data("unmistakable".utf8)) == nil ? 0 : 1)
+      }
+    }
+    try await sink.apply(
+      (1...50).map {
+        StoredEvent(
+          sequence: $0,
+          kind: "set.v1",
+          subject: "s",
+          payload: Array("unmistakable".utf8),
+          tenant: "a"
+        )
+      }
+    )
+    #expect(try occurrences() > 0)
+    try await sink.apply([
+      StoredEvent(sequence: 51, kind: StoredEvent.erasure, subject: "a", payload: [], tenant: "a")
+    ])
+    #expect(try occurrences() == 0)
+    await database.close()
   }
 }

@@ -33,7 +33,7 @@ extension BatchInference {
     let file = try await DedicatedThread.run(name: "tenfold-batch") {
       try AtomicFileWriter(path: output, temporaryPrefix: "\(output).partial")
     }
-    var last = 0
+    var (last, count) = (0, 0)
     while true {
       try Task.checkCancellation()
       let from = last
@@ -42,9 +42,17 @@ extension BatchInference {
       }
       guard let end = page.last else { break }
       last = end.line
+      count += page.count
       try await DedicatedThread.run(name: "tenfold-batch") {
         try file.append(page.flatMap { $0.result + [0x0A] })
       }
+    }
+    // Somebody may have removed it from page to page; what was written until then is no whole output.
+    guard count == batch.progress.settled else {
+      throw BatchError(
+        .notFound,
+        "batch “\(id)” was removed while its results were written: \(output) is as it was"
+      )
     }
     try await DedicatedThread.run(name: "tenfold-batch") { try file.commit() }
   }

@@ -77,7 +77,7 @@ final class EngineLoop {
         publish()
         return
       }
-      for id in hurried where sequences[id]?.isLate ?? false { finish(id, .deadline) }
+      for id in hurried where sequences[id]?.isLate ?? false { finishLate(id) }
       step()
       publish()
     }
@@ -149,6 +149,19 @@ final class EngineLoop {
     guard let group = groups[request], group.members.isEmpty else { return }
     let answers = group.alternatives
     drop(request) { $0.finish(profile: $1, alternatives: answers) }
+  }
+
+  /// Ends an answer whose deadline has passed: with what it has, or with an error if its request has nothing yet.
+  private func finishLate(_ id: Int) {
+    guard let sequence = sequences[id] else { return }
+    guard sequence.generated == 0, groups[sequence.request.id]?.isForked != true else {
+      return finish(id, .deadline)
+    }
+    let error = RequestError(
+      .deadlineExceeded,
+      "The request's deadline passed before \(profile.id) had its first token."
+    )
+    drop(id) { $0.fail(error, profile: $1) }
   }
 
   /// Ends a request with all its answers in the way `end` says and frees their pages.

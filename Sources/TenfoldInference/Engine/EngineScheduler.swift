@@ -233,8 +233,10 @@ struct EngineScheduler: Sendable {
     // Their pages may belong to others by now.
     plan.removeAll { evicted.contains($0.id) }
     let decoding = Set(plan.map(\.id))
+    // As they were admitted, where shares were looked at: by shares again, those who come later and have used less would keep
+    // a long prompt waiting for ever, with its pages.
     let prompts = running.indices.filter { !decoding.contains(running[$0].id) }
-      .sorted { running[$0].isBefore(running[$1], by: shares) }
+      .sorted { (running[$1].priority, $0) < (running[$0].priority, $1) }
     var budget = promptRows(isAlone: plan.isEmpty && prompts.count == 1, besides: plan)
     var inWork: Set<BlockAllocator.Prefix> = []
     for index in prompts where budget > 0 {

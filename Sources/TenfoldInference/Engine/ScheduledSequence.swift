@@ -40,16 +40,22 @@ struct ScheduledSequence: Sendable {
     priority > other.priority || (priority == other.priority && order < other.order)
   }
 
+  /// Whether it was admitted before and lost its pages: its reader may be in the middle of an answer.
+  var isInterrupted: Bool { charged > 0 }
+
   /// Whether it goes before another of the same tenant and priority.
   func isDueBefore(_ other: Self) -> Bool {
+    guard isInterrupted == other.isInterrupted else { return isInterrupted }
     guard due != other.due else { return order < other.order }
     guard let due else { return false }
     return other.due.map { due < $0 } ?? true
   }
 
-  /// Whether it goes before another, by priority, by what the tenants have used and by when the two are due.
+  /// Whether it goes before another that waits, by priority, by whether it was interrupted, by what the tenants have used and
+  /// by when the two are due.
   func isBefore(_ other: Self, by shares: FairShares) -> Bool {
     guard priority == other.priority else { return priority > other.priority }
+    guard isInterrupted == other.isInterrupted else { return isInterrupted }
     let (used, others) = (shares.used(by: tenant), shares.used(by: other.tenant))
     return used == others ? isDueBefore(other) : used < others
   }

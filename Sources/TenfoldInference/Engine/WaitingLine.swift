@@ -5,8 +5,8 @@ import TenfoldCore
 
 /// The sequences that wait for admission.
 ///
-/// A higher priority goes first; within a priority the tenant that has used least; within a tenant the sequence that is
-/// due first, and of those the one that came first.
+/// A higher priority goes first; within a priority a sequence that lost its pages, as it has been paid for; then the tenant
+/// that has used least; within a tenant the sequence that is due first, and of those the one that came first.
 struct WaitingLine: Sendable {
   private struct Name: Hashable {
     var priority: Int

@@ -6,7 +6,8 @@ public import TenfoldStorage
 /// Moves and deletes the blobs of a tiered store by a policy, as jobs.
 ///
 /// Each move is idempotent and is retried like any job; a kill in the midst of one leaves the blob readable where it was
-/// or where it went. A blob that gets new contents after its job was handed in is left alone by it.
+/// or where it went. A blob that gets new contents after its job was handed in is left alone by it, and so is one of which the
+/// policy says something else by the time the job runs, as when it was read meanwhile.
 ///
 /// ```swift
 /// let lifecycle = BlobLifecycle(blobs: blobs, policy: policy)
@@ -39,15 +40,22 @@ public struct BlobLifecycle: Sendable {
   public func register(in handlers: inout JobHandlers) {
     handlers.handle(MoveBlob.self) { job, _ in
       let key = try BlobKey(job.key)
-      if let tier = job.tier {
-        try await blobs.move(key, to: tier, version: job.version)
-      } else {
-        try await blobs.delete(key, version: job.version)
+      guard let tier = job.tier else {
+        return try await blobs.delete(key) { isStillDue(job, $0) }
       }
+      guard let record = try await blobs.record(key), isStillDue(job, record) else { return }
+      try await blobs.move(key, to: tier, version: job.version)
     }
     handlers.handle(SweepBlobs.self) { _, _ in
       while try await blobs.sweep(limit: 500) == 500 {}
     }
+  }
+
+  /// Whether the policy says of a blob what a job was handed in for.
+  private func isStillDue(_ job: MoveBlob, _ record: BlobRecord) -> Bool {
+    guard record.version == job.version else { return false }
+    let decision: LifecyclePolicy.Decision = job.tier.map { .move(to: $0) } ?? .delete
+    return policy.decision(for: record, now: blobs.now, tiers: blobs.tiers.map(\.name)) == decision
   }
 
   /// Hands in a job for each blob that the policy wants elsewhere, and one that deletes what earlier moves left.

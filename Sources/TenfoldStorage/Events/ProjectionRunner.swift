@@ -64,7 +64,7 @@ public struct ProjectionRunner: Sendable {
           if let current = try await log.current(projection.name), current.version > projection.version {
             try await log.catchUp(projection, batch: batch)
           } else {
-            try await log.takeOver(projection, batch: batch)
+            try await log.takeOverFromOlder(projection, batch: batch)
           }
         } catch {
           try Task.checkCancellation()

@@ -22,7 +22,7 @@ extension SQLiteEventLog {
   @discardableResult
   public func catchUp(_ projection: some Projection, batch: Int = 500) async throws -> Int64 {
     while true {
-      let step = try await advance(projection, batch: batch, takesOver: false)
+      let step = try await advance(projection, batch: batch, switch: .never)
       if step.isAtEnd { return step.position }
     }
   }
@@ -41,15 +41,26 @@ extension SQLiteEventLog {
   @discardableResult
   public func takeOver(_ projection: some Projection, batch: Int = 500) async throws -> Int64 {
     while true {
-      let step = try await advance(projection, batch: batch, takesOver: true)
+      let step = try await advance(projection, batch: batch, switch: .always)
       if step.isAtEnd { return step.position }
     }
+  }
+
+  /// Catches up, then makes this version the one that answers unless a newer one does by then: two builds that run beside each
+  /// other take nothing back, whatever comes between.
+  func takeOverFromOlder(_ projection: some Projection, batch: Int = 500) async throws {
+    while try await !advance(projection, batch: batch, switch: .fromOlder).isAtEnd {}
+  }
+
+  /// Whether a version that is up to date becomes the one that answers.
+  private enum Switch {
+    case never, fromOlder, always
   }
 
   private func advance(
     _ projection: some Projection,
     batch: Int,
-    takesOver: Bool
+    switch wanted: Switch
   ) async throws -> (position: Int64, isAtEnd: Bool) {
     try Task.checkCancellation()
     let limit = max(1, batch)
@@ -70,14 +81,16 @@ extension SQLiteEventLog {
         reached
       )
       let isAtEnd = events.count < limit
-      if isAtEnd, takesOver {
+      if isAtEnd, wanted != .never {
         try tx.execute(
           """
           INSERT INTO projection_current(name, version) VALUES(?1, ?2)
-          ON CONFLICT DO UPDATE SET version = excluded.version WHERE version <> excluded.version
+          ON CONFLICT DO UPDATE SET version = excluded.version
+            WHERE version < excluded.version OR (?3 AND version <> excluded.version)
           """,
           projection.name,
-          projection.version
+          projection.version,
+          wanted == .always ? 1 : 0
         )
       }
       tx.onCommit { applied.send(()) }

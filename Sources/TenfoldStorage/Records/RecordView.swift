@@ -30,7 +30,7 @@ struct RecordView<View: Projection>: Sendable {
     if let answering, answering > view.version {
       if isBehind { try await log.catchUp(view) }
     } else if isBehind || answering == nil || answering != view.version {
-      try await log.takeOver(view)
+      try await log.takeOverFromOlder(view)
     }
   }
 

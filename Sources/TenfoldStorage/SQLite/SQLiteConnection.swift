@@ -85,6 +85,14 @@ internal import CTenfoldSQLite
     unsafe handle = nil
   }
 
+  /// Hands the connection to its thread; it is closed where that fails.
+  func closedOnFailure(_ handOver: () throws -> Void) throws {
+    do { try handOver() } catch {
+      close()
+      throw error
+    }
+  }
+
   /// A statement from the cache, or a new one when the cached one is in the middle of its rows.
   func statement(_ sql: String) throws(StorageError) -> (statement: SQLiteStatement, isCached: Bool) {
     if let cached = statements[sql] {

@@ -199,7 +199,9 @@ public final class SQLiteDatabase: Sendable {
     let database = SQLiteDatabase(location, options)
     do {
       let writer = database.writer
-      try database.writerThread.start(name: "tenfold-writer") { writer.serve(connection) }
+      try connection.closedOnFailure {
+        try database.writerThread.start(name: "tenfold-writer") { writer.serve(connection) }
+      }
       try database.startBesideWriter()
     } catch {
       database.stop()
@@ -220,13 +222,18 @@ public final class SQLiteDatabase: Sendable {
     }
     for index in 0..<options.readerCount {
       let reader = try connect()
-      try reader.configureReader(options)
-      try readerThreads.start(name: "tenfold-reader\(index)") { [readers] in Self.serveReads(readers, reader)
+      try reader.closedOnFailure {
+        try reader.configureReader(options)
+        try readerThreads.start(name: "tenfold-reader\(index)") { [readers] in
+          Self.serveReads(readers, reader)
+        }
       }
     }
     let mover = try connect()
-    try mover.configureCheckpointer()
-    try readerThreads.start(name: "tenfold-log") { checkpointer.serve(mover) }
+    try mover.closedOnFailure {
+      try mover.configureCheckpointer()
+      try readerThreads.start(name: "tenfold-log") { checkpointer.serve(mover) }
+    }
   }
 
   private static func serveReads(_ mailbox: ThreadMailbox<SQLiteOperation>, _ connection: SQLiteConnection) {

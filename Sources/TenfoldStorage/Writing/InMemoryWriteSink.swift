@@ -35,14 +35,19 @@ public final class InMemoryWriteSink: WriteSink {
   /// - Throws: Never.
   public func position() async throws -> Int64 { state.withLock { $0.position } }
 
-  /// Applies writes, in memory only.
+  /// Applies writes, in memory only; ``StoredEvent/erasure`` removes what is kept of its tenant.
   ///
   /// - Parameter writes: In rising order.
   /// - Throws: Never.
   public func apply(_ writes: [StoredEvent]) async throws {
     state.withLock { state in
       for write in writes where write.sequence > state.position {
-        state.values[ByteText(write.subject)] = write
+        if write.kind == StoredEvent.erasure {
+          let erased = TenantID(write.subject)
+          state.values = state.values.filter { $0.value.tenant != erased }
+        } else {
+          state.values[ByteText(write.subject)] = write
+        }
         state.position = write.sequence
         state.count += 1
       }

@@ -55,6 +55,9 @@ public struct SQLiteWriteSink: WriteSink {
 
   /// Applies writes and remembers the position in one commit; on disk when this returns.
   ///
+  /// After a ``StoredEvent/erasure`` the database's log is emptied, so that its files no longer hold what the closure deleted,
+  /// unless somebody reads from it for longer than a second.
+  ///
   /// - Parameter writes: In rising order.
   /// - Throws: ``StorageError``, or what the closure throws: then none was applied.
   public func apply(_ writes: [StoredEvent]) async throws {
@@ -70,6 +73,7 @@ public struct SQLiteWriteSink: WriteSink {
         position
       )
     }
+    if writes.contains(where: { $0.kind == StoredEvent.erasure }) { _ = try await database.emptyLog() }
   }
 
   /// Lets a sink that has no position yet pass over earlier writes; one that has a position stays where it is.

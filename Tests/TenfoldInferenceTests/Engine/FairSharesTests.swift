@@ -102,6 +102,41 @@ struct FairSharesTests {
     #expect(bench.admitted == [5, 2, 4, 1, 3, 6])
   }
 
+  @Test("computes a long prompt that was admitted, however many tenants come that have had nothing")
+  func admittedPrompt() {
+    var bench = Bench(sequences: 4)
+    var next = 100
+    // Always more of them than fit, each of another tenant.
+    func arrive() {
+      while bench.left.count < 12 {
+        bench.add(next, TenantID("t\(next)"), prompt: 200, tokens: 3)
+        next += 1
+      }
+    }
+    arrive()
+    bench.add(1, "long", prompt: 2_000, tokens: 2)
+    // Those before it take 35 steps, and its own rows 32.
+    for _ in 0..<120 where bench.left[1] == 2 {
+      bench.step()
+      arrive()
+    }
+    #expect(bench.left[1] != 2)
+  }
+
+  @Test("has a sequence that made room go on before tenants that have had nothing")
+  func interrupted() {
+    var bench = Bench(sequences: 2, blocks: 4)
+    bench.add(1, "a", prompt: 31, tokens: 40)
+    bench.add(2, "b", prompt: 31, tokens: 40)
+    for id in 10..<20 { bench.add(id, TenantID("t\(id)"), prompt: 31, tokens: 2) }
+    while bench.scheduler.preemptions == 0 { bench.step() }
+    #expect(bench.admitted == [1, 2])
+    bench.admitted = []
+    while bench.left[1] != nil || bench.left[2] != nil { bench.step() }
+    // The one that went on and the one that made room, before any of the others.
+    #expect(Set(bench.admitted.prefix(2)) == [1, 2])
+  }
+
   @Test("saves up no share for a tenant that was away")
   func idle() {
     var bench = Bench(sequences: 1)

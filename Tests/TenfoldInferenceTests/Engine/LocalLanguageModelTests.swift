@@ -540,6 +540,34 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
+  @Test("fails where the deadline passes before the first token", .timeLimit(.minutes(10)))
+  func deadlineBeforeAnything() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    // The engine looks after it took the request in, when it is an hour later.
+    let looks = Mutex(0)
+    let start = ContinuousClock.now
+    let time = TimeSource(
+      now: {
+        looks.withLock { looks in
+          looks += 1
+          return looks == 1 ? start : start + .seconds(3_600)
+        }
+      },
+      sleep: { _ in }
+    )
+    var request = InferenceRequest.raw("go on ", try GenerationOptions(maxTokens: 4))
+    request.context = RequestContext(
+      tenant: "test",
+      deadline: start + .seconds(60),
+      trace: RequestTrace(time: time)
+    )
+    let error = await #expect(throws: RequestError.self) { try await model.generate(request).collect() }
+    #expect(error?.code == .deadlineExceeded)
+    await model.waitForIdle()
+    #expect(model.statistics.usedPages == 0)
+    await model.shutdown()
+  }
+
   @Test("tells the tokens' probabilities and how sure it was, where that is asked for")
   func logProbabilities() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])

@@ -59,10 +59,19 @@ extension TieredBlobStore {
   ///   - version: Only these contents; `nil` for whichever there are.
   /// - Throws: ``StorageError``.
   public func delete(_ key: BlobKey, version: Int64?) async throws {
+    try await delete(key) { version == nil || version == $0.version }
+  }
+
+  /// Deletes a blob if what is known of it at that moment says so.
+  ///
+  /// - Parameters:
+  ///   - key: The blob.
+  ///   - isWanted: Whether it goes.
+  /// - Throws: ``StorageError``.
+  package func delete(_ key: BlobKey, where isWanted: @escaping @Sendable (BlobRecord) -> Bool) async throws {
     let due = dueTime()
     try await catalog.write { tx in
-      guard let record = try BlobCatalog.record(key, in: tx) else { return }
-      if let version, version != record.version { return }
+      guard let record = try BlobCatalog.record(key, in: tx), isWanted(record) else { return }
       try BlobCatalog.remove(key, in: tx)
       try BlobCatalog.loosen(record.tier, record.object, tenant: record.tenant, due: due, in: tx)
     }
