@@ -125,7 +125,7 @@ public final class LocalLanguageModel: LanguageModel {
   /// The prompt is tokenised on the calling task, unless the queue is full or the prompt too long by its bytes alone; then
   /// the request waits for its turn. A higher priority goes first; within a priority the tenant that has had least of the
   /// engine, by its weight; within a tenant the earliest deadline, where a request without one counts as due a minute after
-  /// it came. What was admitted is computed in that order, and goes first again if it had to make room. Cancelling frees its
+  /// it came. What had to make room goes first again, and half of the rows for prompts are kept for the one admitted first. Cancelling frees its
   /// place within one pass through the model. A deadline that passes in the middle of an answer ends it with what there is; one
   /// that passes before fails the stream with ``TenfoldCore/RequestError/Code/deadlineExceeded``.
   ///

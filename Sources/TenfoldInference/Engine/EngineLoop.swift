@@ -161,7 +161,7 @@ final class EngineLoop {
       .deadlineExceeded,
       "The request's deadline passed before \(profile.id) had its first token."
     )
-    drop(id) { $0.fail(error, profile: $1) }
+    drop(id) { $0.fail(error, note: FinishReason.deadline.rawValue, profile: $1) }
   }
 
   /// Ends a request with all its answers in the way `end` says and frees their pages.

@@ -233,15 +233,20 @@ struct EngineScheduler: Sendable {
     // Their pages may belong to others by now.
     plan.removeAll { evicted.contains($0.id) }
     let decoding = Set(plan.map(\.id))
-    // As they were admitted, where shares were looked at: by shares again, those who come later and have used less would keep
-    // a long prompt waiting for ever, with its pages.
     let prompts = running.indices.filter { !decoding.contains(running[$0].id) }
-      .sorted { (running[$1].priority, $0) < (running[$0].priority, $1) }
+      .sorted { running[$0].computesBefore(running[$1], by: shares) }
     var budget = promptRows(isAlone: plan.isEmpty && prompts.count == 1, besides: plan)
+    // By shares alone, those who come later and have used less would keep a long prompt waiting for ever, with its pages: half
+    // of the rows are kept for the one of the highest priority that was admitted first.
+    let oldest = prompts.first.flatMap { first in
+      prompts.filter { running[$0].priority == running[first].priority }.min()
+    }
+    var kept = oldest.map { min(running[$0].pending, (budget + 1) / 2) } ?? 0
     var inWork: Set<BlockAllocator.Prefix> = []
     for index in prompts where budget > 0 {
       running[index].reusePrefix(of: &allocator)
-      let count = min(budget, running[index].pending)
+      if index == oldest { kept = 0 }
+      let count = min(budget - kept, running[index].pending)
       // A sequence of which nothing is left to compute waits for its owner to go on with it or to end it.
       guard count > 0 else { continue }
       // A page that another prompt fills in this step can be had for nothing in the next.

@@ -311,8 +311,8 @@ struct EngineSequence {
   }
 
   /// Ends the stream without an answer; what was spent is booked all the same.
-  mutating func fail(_ error: any Error, profile: ModelProfile) {
-    _ = book(note: "failed", profile: profile)
+  mutating func fail(_ error: any Error, note: String = "failed", profile: ModelProfile) {
+    _ = book(note: note, profile: profile)
     request.continuation.finish(throwing: error)
   }
 

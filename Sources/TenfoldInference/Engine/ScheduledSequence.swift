@@ -60,6 +60,15 @@ struct ScheduledSequence: Sendable {
     return used == others ? isDueBefore(other) : used < others
   }
 
+  /// Whether its prompt goes before another's that was admitted, too: by priority, then what is computed again for a reader in
+  /// the middle of an answer, then by shares.
+  func computesBefore(_ other: Self, by shares: FairShares) -> Bool {
+    guard priority == other.priority else { return priority > other.priority }
+    let (answers, others) = (tokens.count > promptCount, other.tokens.count > other.promptCount)
+    guard answers == others else { return answers }
+    return isBefore(other, by: shares)
+  }
+
   /// Notes that tokens up to `end` were computed.
   ///
   /// - Returns: How many of them are to be charged: those beyond the ones charged before.

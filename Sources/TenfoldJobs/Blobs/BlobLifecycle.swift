@@ -34,7 +34,8 @@ public struct BlobLifecycle: Sendable {
     self.queue = queue
   }
 
-  /// Lets a worker do the moves.
+  /// Lets a worker do the moves, as far as this policy still says so: the worker's policy and tiers must be those of whoever
+  /// calls ``enqueueDue(in:)``.
   ///
   /// - Parameter handlers: The worker's handlers; the worker must serve ``queue``.
   public func register(in handlers: inout JobHandlers) {

@@ -36,7 +36,9 @@ public struct ErasureSink: WriteSink {
     in database: SQLiteDatabase,
     erase: @escaping @Sendable (TenantID) async throws -> Void
   ) {
-    positions = SQLiteWriteSink(name, in: database) { _, _ in }
+    var positions = SQLiteWriteSink(name, in: database) { _, _ in }
+    positions.emptiesLog = false
+    self.positions = positions
     self.erase = erase
   }
 

@@ -27,6 +27,8 @@ public struct SQLiteWriteSink: WriteSink {
   /// The database that holds data and position.
   public let database: SQLiteDatabase
   private let name: String
+  /// Whether the closure deletes what a tenant had: else there is nothing to be emptied after an erasure.
+  var emptiesLog = true
   private let body: @Sendable (StoredEvent, SQLiteTransaction) throws -> Void
 
   /// Creates a sink in a database that was opened with ``schema`` among its schemas.
@@ -56,24 +58,27 @@ public struct SQLiteWriteSink: WriteSink {
   /// Applies writes and remembers the position in one commit; on disk when this returns.
   ///
   /// After a ``StoredEvent/erasure`` the database's log is emptied, so that its files no longer hold what the closure deleted,
-  /// unless somebody reads from it for longer than a second.
+  /// unless somebody reads from it for longer than a second, or that fails: what was applied stays.
   ///
   /// - Parameter writes: In rising order.
   /// - Throws: ``StorageError``, or what the closure throws: then none was applied.
   public func apply(_ writes: [StoredEvent]) async throws {
-    try await database.write { [name, body] tx in
+    let hasErased = try await database.write { [name, body] tx in
       var position = try Self.position(name, in: tx)
+      var hasErased = false
       for write in writes where write.sequence > position {
         try body(write, tx)
         position = write.sequence
+        hasErased = hasErased || write.kind == StoredEvent.erasure
       }
       try tx.execute(
         "INSERT OR REPLACE INTO write_sink(name, position) VALUES(?1, ?2)",
         name,
         position
       )
+      return hasErased
     }
-    if writes.contains(where: { $0.kind == StoredEvent.erasure }) { _ = try await database.emptyLog() }
+    if hasErased, emptiesLog { _ = try? await database.emptyLog() }
   }
 
   /// Lets a sink that has no position yet pass over earlier writes; one that has a position stays where it is.
