@@ -43,10 +43,8 @@ struct ColdStartBenchmark {
       process.waitUntilExit()
       guard process.terminationStatus == 0, repetition > 0 else { continue }
       times.append(seconds * 1e3)
-      for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
-        let parts = line.split(separator: " ")
-        guard parts.count == 2, let value = Double(parts[1]) else { continue }
-        figures[String(parts[0]), default: []].append(value)
+      for (name, value) in ChildFigures.read(String(decoding: output, as: UTF8.self)) {
+        figures[name, default: []].append(value)
       }
     }
     func add(_ metric: String, _ unit: String, _ values: [Double]) {
@@ -90,12 +88,8 @@ struct ColdStartCommand: AsyncParsableCommand {
     let request = InferenceRequest("Hello", tenant: "bench", options: try GenerationOptions(maxTokens: 1))
     _ = try await model.respond(to: request)
     // The parent stops its clock at the first byte.
-    print("weights \(Double(model.model.streamedByteCount) / 1e6)")
-    for (name, key) in [("rss", "VmRSS"), ("peak", "VmHWM")] {
-      let value = SystemFile.value(key, in: "/proc/self/status")?.split(separator: " ").first
-      guard let kilobytes = value.flatMap({ Double($0) }) else { continue }
-      print("\(name) \(kilobytes * 1_024 / 1e6)")
-    }
+    ChildFigures.tell("weights", Double(model.model.streamedByteCount) / 1e6)
+    ChildFigures.tellMemory()
     await model.shutdown()
   }
 }

@@ -37,11 +37,7 @@ struct ResidentBenchmark {
       let end = process.terminationReason == .exit ? "ended with status" : "was killed by signal"
       throw Failure(description: "the process that loads the models \(end) \(process.terminationStatus)")
     }
-    var figures: [Substring: Double] = [:]
-    for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
-      let parts = line.split(separator: " ")
-      if parts.count == 2, let value = Double(parts[1]) { figures[parts[0]] = value }
-    }
+    let figures = ChildFigures.read(String(decoding: output, as: UTF8.self))
     guard let files = figures["files"], let held = figures["keys-values"], let resident = figures["rss"]
     else {
       throw Failure(description: "the process that loads the models can't tell its memory, which needs /proc")
@@ -99,7 +95,7 @@ struct ResidentCommand: AsyncParsableCommand {
         try await group.waitForAll()
       }
       let statistics = model.statistics
-      // The token drawn last has none yet, of each answer.
+      // One too many for each answer, whose last token has none.
       let tokens = statistics.promptTokens - statistics.cachedPromptTokens + statistics.generatedTokens
       held += Double(tokens * keyValueBytes(model.model.configuration))
     }
@@ -111,13 +107,9 @@ struct ResidentCommand: AsyncParsableCommand {
       }
       return $0 + size
     }
-    print("files \(Double(files) / 1e6)")
-    print("keys-values \(held / 1e6)")
-    for (name, key) in [("rss", "VmRSS"), ("peak", "VmHWM")] {
-      let value = SystemFile.value(key, in: "/proc/self/status")?.split(separator: " ").first
-      guard let kilobytes = value.flatMap({ Double($0) }) else { continue }
-      print("\(name) \(kilobytes * 1_024 / 1e6)")
-    }
+    ChildFigures.tell("files", Double(files) / 1e6)
+    ChildFigures.tell("keys-values", held / 1e6)
+    ChildFigures.tellMemory()
     for model in models { await model.shutdown() }
     await embedder.shutdown()
   }

@@ -139,7 +139,7 @@ struct SplitColumns: Sendable {
           else { preconditionFailure("a projection has at least one column") }
           var split = unsafe tenfold_split_columns(
             width: width,
-            columns: self.factors.count,
+            columns: total,
             has_zero_point: hasZeroPoint,
             sources: sourceBase,
             factors: factorBase,
