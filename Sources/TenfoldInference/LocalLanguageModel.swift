@@ -127,7 +127,8 @@ public final class LocalLanguageModel: LanguageModel {
   /// engine, by its weight; within a tenant the earliest deadline, where a request without one counts as due a minute after
   /// it came. What had to make room goes first again, and half of the rows for prompts are kept for the one admitted first. Cancelling frees its
   /// place within one pass through the model. A deadline that passes in the middle of an answer ends it with what there is; one
-  /// that passes before fails the stream with ``TenfoldCore/RequestError/Code/deadlineExceeded``.
+  /// that passes before fails the stream with ``TenfoldCore/RequestError/Code/deadlineExceeded``. So fails, while others are
+  /// computed, a request whose prompt alone takes longer than its time.
   ///
   /// - Parameter request: The question, its options and its context.
   /// - Returns: The answer as it is made, ending with one summary.
@@ -228,6 +229,7 @@ public final class LocalLanguageModel: LanguageModel {
       )
     }
     try checkLength(prompt: prompt.count, answer: answerTokens)
+    let stop = StopMatcher(request.options.stop)
     let (stream, continuation) = GenerationStream.makeStream()
     var id = 0
     let refusal = mailbox.submit(limit: maximumQueuedRequests) { newID in
@@ -240,6 +242,7 @@ public final class LocalLanguageModel: LanguageModel {
         documents: request.passages.map(\.document),
         choices: choices,
         format: format,
+        stop: stop,
         seed: .random(in: .min ... .max),
         arrival: arrival,
         continuation: continuation,

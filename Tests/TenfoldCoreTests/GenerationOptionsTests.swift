@@ -57,6 +57,9 @@ struct GenerationOptionsTests {
     check("maxTokens") { () throws(RequestError) in try GenerationOptions(minTokens: 9).with(maxTokens: -1) }
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: ["a", ""]) }
     check("stop") { () throws(RequestError) in try GenerationOptions(stop: (0..<65).map { "\($0)" }) }
+    check("stop") { () throws(RequestError) in
+      try GenerationOptions(stop: ["a", String(repeating: "b", count: 65_536)])
+    }
     check("choices") { () throws(RequestError) in try GenerationOptions(choices: ["a", "a"]) }
     check("choices") { () throws(RequestError) in try GenerationOptions(choices: [""]) }
     for value in [-1, 21] {

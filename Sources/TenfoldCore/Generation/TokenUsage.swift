@@ -45,7 +45,7 @@ public struct TokenUsage: Hashable, Sendable, Codable {
     self.cpuTime = cpuTime
   }
 
-  /// The mean time between generated tokens; `nil` where there are fewer than two.
+  /// The mean time between generated tokens, those of all answers to a request counted; `nil` where there are fewer than two.
   public var timePerToken: Duration? {
     guard completionTokens > 1 else { return nil }
     return max(.zero, queueTime + computeTime - timeToFirstToken) / (completionTokens - 1)

@@ -41,7 +41,7 @@ public struct GenerationOptions: Hashable, Sendable {
   ///
   /// A format goes before: an answer that is complete by it ends, and so does one that must to keep within `maxTokens`.
   public let minTokens: Int
-  /// Generation ends before the first of these texts, which is not part of the answer.
+  /// Generation ends before the first of these texts, which is not part of the answer; at most 64, of 65,536 bytes in all.
   public let stop: [String]
   /// When not empty, the answer is one of these texts, and the summary gives the probability of each.
   public let choices: [String]
@@ -113,6 +113,8 @@ public struct GenerationOptions: Hashable, Sendable {
       "in 0...\(maxTokens), which is maxTokens"
     )
     try check(stop.count <= 64, "stop", "\(stop.count) texts", "at most 64 texts")
+    let stopBytes = stop.reduce(0) { $0 + $1.utf8.count }
+    try check(stopBytes <= 1 << 16, "stop", "\(stopBytes) bytes of text", "at most 65,536 bytes in all")
     try check(!stop.contains(""), "stop", "an empty text", "made of texts that are not empty")
     try check(choices.count <= 1024, "choices", "\(choices.count) texts", "at most 1,024 texts")
     try check(!choices.contains(""), "choices", "an empty text", "made of texts that are not empty")

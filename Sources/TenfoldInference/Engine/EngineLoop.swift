@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CTenfoldKernels
+import HeapModule
 import TenfoldCore
 import TenfoldKernels
 
@@ -28,8 +29,8 @@ final class EngineLoop {
   /// Requests for several answers, by the request's id.
   private var groups: [Int: EngineGroup] = [:]
   private var lastAlternative = 0
-  /// The sequences with a deadline.
-  private var hurried: Set<Int> = []
+  /// The deadlines of sequences; those that have ended stay until their time or until they are many.
+  private var deadlines: Heap<Deadline> = []
   private var automata = AutomatonShelf()
   /// For each thread, room for a number a token.
   var weights: [Float]
@@ -77,7 +78,7 @@ final class EngineLoop {
         publish()
         return
       }
-      for id in hurried where sequences[id]?.isLate ?? false { finishLate(id) }
+      finishLate()
       step()
       publish()
     }
@@ -85,20 +86,23 @@ final class EngineLoop {
 
   // MARK: - Requests
 
+  /// When a sequence has to be done.
+  private struct Deadline: Comparable {
+    var time: ContinuousClock.Instant
+    var id: Int
+
+    static func < (a: Self, b: Self) -> Bool { (a.time, a.id) < (b.time, b.id) }
+  }
+
   private func accept(_ request: EngineRequest) {
     if request.options.alternatives > 1 { groups[request.id] = EngineGroup(members: [request.id]) }
     add(request, as: request.id, alternative: 0)
   }
 
   private func add(_ request: EngineRequest, as id: Int, alternative: Int) {
-    sequences[id] = EngineSequence(
-      request,
-      alternative: alternative,
-      vocabulary: vocabulary,
-      automaton: request.format.map { automata.automaton(for: $0) }
-    )
+    sequences[id] = EngineSequence(request, alternative: alternative, vocabulary: vocabulary)
     tokens[id] = request.prompt
-    if request.context.deadline != nil { hurried.insert(id) }
+    if let deadline = request.context.deadline { deadlines.insert(Deadline(time: deadline, id: id)) }
     if speculation.maximumDraftTokens > 0, request.choices == nil {
       drafters[id] = SequenceDrafter(
         limit: speculation.maximumDraftTokens,
@@ -141,7 +145,6 @@ final class EngineLoop {
     sequences[id] = nil
     tokens[id] = nil
     stopDrafting(sequence, id)
-    hurried.remove(id)
     scheduler.remove(id)
     sequence.conclude(reason)
     groups[request]?.members.remove(id)
@@ -151,16 +154,32 @@ final class EngineLoop {
     drop(request) { $0.finish(profile: $1, alternatives: answers) }
   }
 
+  /// Ends the answers whose deadline has passed.
+  private func finishLate() {
+    while let first = deadlines.min {
+      guard let sequence = sequences[first.id] else {
+        deadlines.removeMin()
+        continue
+      }
+      guard sequence.isLate else { break }
+      deadlines.removeMin()
+      finishLate(first.id)
+    }
+    guard deadlines.count > 2 * sequences.count + 64 else { return }
+    deadlines = Heap(deadlines.unordered.filter { sequences[$0.id] != nil })
+  }
+
   /// Ends an answer whose deadline has passed: with what it has, or with an error if its request has nothing yet.
   private func finishLate(_ id: Int) {
     guard let sequence = sequences[id] else { return }
     guard sequence.generated == 0, groups[sequence.request.id]?.isForked != true else {
       return finish(id, .deadline)
     }
-    let error = RequestError(
-      .deadlineExceeded,
-      "The request's deadline passed before \(profile.id) had its first token."
-    )
+    failLate(id, "The request's deadline passed before \(profile.id) had its first token.")
+  }
+
+  private func failLate(_ id: Int, _ message: String) {
+    let error = RequestError(.deadlineExceeded, message)
     drop(id) { $0.fail(error, note: FinishReason.deadline.rawValue, profile: $1) }
   }
 
@@ -177,7 +196,6 @@ final class EngineLoop {
       guard let sequence = sequences.removeValue(forKey: member) else { continue }
       tokens[member] = nil
       stopDrafting(sequence, member)
-      hurried.remove(member)
       scheduler.remove(member)
       all.append(sequence)
     }
@@ -188,7 +206,7 @@ final class EngineLoop {
     // The statistics show the freed pages before the reader sees the end.
     publish()
     end(&streamed, profile)
-    metrics.record(streamed.usage, outcome: streamed.outcome)
+    metrics.record(streamed.usage, timePerToken: streamed.timePerToken, outcome: streamed.outcome)
   }
 
   private func publish() {
@@ -208,11 +226,17 @@ final class EngineLoop {
 
   private func step() {
     propose()
-    let plan = scheduler.plan()
+    let plan = scheduler.plan { sequences[$0]?.timeLeft }
+    for id in scheduler.hopeless {
+      failLate(
+        id,
+        "What is left of the request's time is too short for \(profile.id) to read its prompt. Allow more, or shorten it."
+      )
+    }
     guard !plan.isEmpty else { return }
     var step = DecoderStep()
     for work in plan {
-      sequences[work.id]?.start(cached: work.reused)
+      sequences[work.id]?.start(cached: work.reused) { automata.automaton(for: $0) }
       let known = tokens[work.id] ?? []
       step.add(
         known[work.start..<work.start + work.count] + work.draft,

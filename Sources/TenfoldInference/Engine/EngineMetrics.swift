@@ -84,8 +84,9 @@ struct EngineMetrics {
   ///
   /// - Parameters:
   ///   - usage: What it took.
+  ///   - timePerToken: The mean time between the tokens of the answer that was streamed.
   ///   - outcome: Why it ended, in a word.
-  mutating func record(_ usage: TokenUsage, outcome: String) {
+  mutating func record(_ usage: TokenUsage, timePerToken: Duration?, outcome: String) {
     let counter =
       outcomes[outcome]
       ?? Counter(
@@ -96,10 +97,10 @@ struct EngineMetrics {
     outcomes[outcome] = counter
     counter.increment()
     queueTime.recordNanoseconds(usage.queueTime.nanoseconds)
-    guard usage.timeToFirstToken > .zero else { return }
+    guard usage.completionTokens > 0 else { return }
     timeToFirstToken.recordNanoseconds(usage.timeToFirstToken.nanoseconds)
-    guard let time = usage.timePerToken else { return }
-    timePerToken.recordNanoseconds(time.nanoseconds)
+    guard let timePerToken else { return }
+    self.timePerToken.recordNanoseconds(timePerToken.nanoseconds)
   }
 }
 

@@ -14,6 +14,8 @@ struct EngineRequest: Sendable {
   var choices: ChoiceTrie?
   /// What the answer has to look like, where it is not plain text.
   var format: CompiledFormat?
+  /// Finds where the answer has to stop; made by the caller, as its tables grow with the texts.
+  var stop: StopMatcher
   /// Seeds the sampler where the options don't.
   var seed: UInt64
   var arrival: ContinuousClock.Instant

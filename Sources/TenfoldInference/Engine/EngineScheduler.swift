@@ -57,6 +57,10 @@ struct EngineScheduler: Sendable {
   /// In the order of admission.
   private var running: [ScheduledSequence] = []
   private var nextOrder: UInt64 = 0
+  /// The order of each request with several answers, and how many of them there are.
+  private var groups: [Int: (order: UInt64, members: Int)] = [:]
+  /// Sequences that the last plan left out and forgot, as they would not have had their first token in time.
+  private(set) var hopeless: [Int] = []
   /// How often a sequence had to give up its pages.
   private(set) var preemptions = 0
 
@@ -114,7 +118,8 @@ struct EngineScheduler: Sendable {
     group: Int? = nil
   ) {
     let sharesAll = sharesPrefix && limits.keptPages != 0
-    let order = group.flatMap(order(ofGroup:)) ?? nextOrder
+    let order = group.flatMap { groups[$0]?.order } ?? nextOrder
+    if let group { groups[group, default: (order, 0)].members += 1 }
     let sequence = ScheduledSequence(
       id: id,
       priority: priority,
@@ -133,16 +138,18 @@ struct EngineScheduler: Sendable {
     waiting.insert(sequence)
   }
 
-  private func order(ofGroup group: Int) -> UInt64? {
-    running.first { $0.group == group }?.order ?? waiting.all.first { $0.group == group }?.order
-  }
-
   /// Forgets a sequence, wherever it is; an unknown one is ignored.
   mutating func remove(_ id: Int) {
-    if let sequence = waiting.remove(id) { shares.leave(sequence.tenant) }
+    if let sequence = waiting.remove(id) { leave(sequence) }
     guard let index = running.firstIndex(where: { $0.id == id }) else { return }
     running[index].release(to: &allocator)
-    shares.leave(running.remove(at: index).tenant)
+    leave(running.remove(at: index))
+  }
+
+  private mutating func leave(_ sequence: ScheduledSequence) {
+    shares.leave(sequence.tenant)
+    guard let group = sequence.group, let entry = groups[group] else { return }
+    groups[group] = entry.members > 1 ? (entry.order, entry.members - 1) : nil
   }
 
   /// Notes that the rows of a piece of work are stored.
@@ -207,8 +214,10 @@ struct EngineScheduler: Sendable {
 
   /// Decides the next step and takes the pages it needs.
   ///
+  /// - Parameter timeLeft: The time until a sequence's deadline; `nil` for one that has none.
   /// - Returns: The work, decoding sequences first; empty only if nothing is queued.
-  mutating func plan() -> [Work] {
+  mutating func plan(timeLeft: (Int) -> Duration? = { _ in nil }) -> [Work] {
+    hopeless = []
     var plan: [Work] = []
     var index = 0
     while index < running.count {
@@ -229,7 +238,7 @@ struct EngineScheduler: Sendable {
       running[index].draft = []
       index += 1
     }
-    let evicted = admit(besides: plan.count)
+    let evicted = admit(timeLeft: timeLeft)
     // Their pages may belong to others by now.
     plan.removeAll { evicted.contains($0.id) }
     let decoding = Set(plan.map(\.id))
@@ -287,13 +296,22 @@ struct EngineScheduler: Sendable {
 
   /// Admits waiting sequences in their order while there is room; the first that does not fit stops the rest.
   ///
+  /// One whose prompt alone takes longer than there is time for gets no place: its work would be lost, and late for others. An
+  /// engine with nothing else to do tries all the same, so that it learns when passes have become faster.
+  ///
   /// - Returns: The sequences that had to give up their pages to more important ones.
-  private mutating func admit(besides decoding: Int) -> Set<Int> {
+  private mutating func admit(timeLeft: (Int) -> Duration?) -> Set<Int> {
     var evicted: Set<Int> = []
     while let priority = waiting.highestPriority, hasPlace(for: priority),
       var sequence = waiting.first(by: shares)
     {
       sequence.reusePrefix(of: &allocator)
+      if isHopeless(sequence, timeLeft) {
+        sequence.release(to: &allocator)
+        remove(sequence.id)
+        hopeless.append(sequence.id)
+        continue
+      }
       guard let victims = victims(for: sequence) else {
         sequence.release(to: &allocator)
         return evicted
@@ -311,6 +329,15 @@ struct EngineScheduler: Sendable {
       running.append(sequence)
     }
     return evicted
+  }
+
+  private func isHopeless(_ sequence: ScheduledSequence, _ timeLeft: (Int) -> Duration?) -> Bool {
+    // Other answers to its request have the first token already.
+    let isFork = sequence.group.map { (groups[$0]?.members ?? 1) > 1 } ?? false
+    guard !running.isEmpty, !sequence.isInterrupted, !isFork, let left = timeLeft(sequence.id) else {
+      return false
+    }
+    return passTimes.duration(ofRows: sequence.pending) > left
   }
 
   /// Whether a sequence of a priority could be admitted as far as places go: one is free, or held by a lower priority.

@@ -25,6 +25,9 @@ struct EngineSequence {
   private(set) var outcome = "failed"
   private var started: ContinuousClock.Instant?
   private var firstToken: ContinuousClock.Instant?
+  private var lastToken: ContinuousClock.Instant?
+  /// Tokens of other answers in ``usage``.
+  private var absorbedTokens = 0
   private var certainty = CertaintyMeter()
   private var tokenLogProbabilities: [TokenLogProbability] = []
   private var memoryBytes = 0.0
@@ -36,13 +39,11 @@ struct EngineSequence {
   ///   - request: What is answered.
   ///   - alternative: Which of its answers this is.
   ///   - vocabulary: The model's tokens.
-  ///   - automaton: Follows the request's format, where there is one.
   ///   - formatBudget: The work on the format that the answer may cause.
   init(
     _ request: EngineRequest,
     alternative: Int = 0,
     vocabulary: any DecoderVocabulary,
-    automaton: GrammarAutomaton? = nil,
     formatBudget: FormatBudget = FormatBudget()
   ) {
     self.request = request
@@ -57,26 +58,35 @@ struct EngineSequence {
       prompt: request.prompt
     )
     choices = request.choices
-    constraint = automaton.map {
-      TokenConstraint($0, endTokens: vocabulary.endTokens) { vocabulary.bytes(of: $0) }
-    }
-    stop = StopMatcher(request.options.stop)
+    stop = request.stop
     detokenizer = vocabulary.makeDetokenizer()
     usage = TokenUsage(promptTokens: request.prompt.count)
   }
 
   private var now: ContinuousClock.Instant { request.context.trace.time.now }
 
+  /// The time until the deadline; `nil` without one.
+  var timeLeft: Duration? { request.context.deadline.map { now.duration(to: $0) } }
+
   /// Whether the deadline has passed.
-  var isLate: Bool { request.context.deadline.map { $0 <= now } ?? false }
+  var isLate: Bool { timeLeft.map { $0 <= .zero } ?? false }
 
   /// Tokens generated so far.
   var generated: Int { usage.completionTokens }
 
   /// Notes the first step, and how much of the prompt was there already.
-  mutating func start(cached: Int) {
+  ///
+  /// - Parameters:
+  ///   - cached: Tokens of the prompt whose pages were there.
+  ///   - automaton: Gives what follows the request's format; requests that wait have none, however many they are.
+  mutating func start(cached: Int, _ automaton: (CompiledFormat) -> GrammarAutomaton) {
     if firstToken == nil { usage.cachedPromptTokens = cached }
     guard started == nil else { return }
+    if let format = request.format {
+      constraint = TokenConstraint(automaton(format), endTokens: vocabulary.endTokens) { [vocabulary] in
+        vocabulary.bytes(of: $0)
+      }
+    }
     let now = now
     started = now
     usage.queueTime = request.arrival.duration(to: now)
@@ -205,7 +215,7 @@ struct EngineSequence {
     endTokens: Set<Int32>,
     contextLength: Int
   ) -> FinishReason? {
-    noteFirstToken()
+    noteToken()
     usage.completionTokens += 1
     sampler.take(choice.token)
     constraint?.take(choice.token)
@@ -253,7 +263,7 @@ struct EngineSequence {
   /// Ends the answer with the likeliest of the given ones.
   mutating func finishWithChoice(_ trie: ChoiceTrie, profile: ModelProfile) {
     let index = sampler.pick(from: trie)
-    noteFirstToken()
+    noteToken()
     usage.completionTokens = trie.tokenCount(of: index)
     request.continuation.yield(.text(request.options.choices[index]))
     finish(
@@ -284,8 +294,16 @@ struct EngineSequence {
     )
   }
 
+  /// The mean time between this answer's own tokens; `nil` where there are fewer than two.
+  var timePerToken: Duration? {
+    let count = usage.completionTokens - absorbedTokens
+    guard let firstToken, let lastToken, count > 1 else { return nil }
+    return firstToken.duration(to: lastToken) / (count - 1)
+  }
+
   /// Adds what an alternative has taken.
   mutating func absorb(_ other: Self) {
+    absorbedTokens += other.usage.completionTokens
     usage.completionTokens += other.usage.completionTokens
     usage.draftedTokens += other.usage.draftedTokens
     usage.acceptedTokens += other.usage.acceptedTokens
@@ -324,9 +342,10 @@ struct EngineSequence {
 
   // MARK: - Ends
 
-  private mutating func noteFirstToken() {
-    guard firstToken == nil else { return }
+  private mutating func noteToken() {
     let now = now
+    lastToken = now
+    guard firstToken == nil else { return }
     firstToken = now
     usage.timeToFirstToken = request.arrival.duration(to: now)
   }

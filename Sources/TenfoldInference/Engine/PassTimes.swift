@@ -49,6 +49,13 @@ struct PassTimes: Sendable {
     return min(limit, max(Self.fewestRows, whole))
   }
 
+  /// What a pass of so many rows takes; no time as long as no pass is known.
+  func duration(ofRows rows: Int) -> Duration {
+    guard count > 0 else { return .zero }
+    let (fixed, perRow) = line
+    return .seconds(fixed + perRow * Double(rows))
+  }
+
   /// How many rows of the passes so far have taken as long; 0 as long as no pass is known.
   func rows(in duration: Duration) -> Double {
     sumOfTimes > 0 ? max(0, duration / .seconds(1)) * sumOfRows / sumOfTimes : 0

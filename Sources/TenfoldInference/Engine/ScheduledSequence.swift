@@ -43,13 +43,23 @@ struct ScheduledSequence: Sendable {
   /// Whether it was admitted before and lost its pages: its reader may be in the middle of an answer.
   var isInterrupted: Bool { charged > 0 }
 
-  /// Whether it goes before another of the same tenant and priority.
-  func isDueBefore(_ other: Self) -> Bool {
-    guard isInterrupted == other.isInterrupted else { return isInterrupted }
-    guard due != other.due else { return order < other.order }
-    guard let due else { return false }
-    return other.due.map { due < $0 } ?? true
+  /// Its place among those of the same tenant and priority that wait, no two alike.
+  struct Rank: Comparable, Sendable {
+    var isInterrupted: Bool
+    var due: ContinuousClock.Instant?
+    var order: UInt64
+    /// Answers to one request have its order in common; their ids move away from 0.
+    var id: Int
+
+    static func < (a: Self, b: Self) -> Bool {
+      guard a.isInterrupted == b.isInterrupted else { return a.isInterrupted }
+      guard a.due != b.due else { return (a.order, a.id.magnitude, a.id) < (b.order, b.id.magnitude, b.id) }
+      guard let due = a.due else { return false }
+      return b.due.map { due < $0 } ?? true
+    }
   }
+
+  var rank: Rank { Rank(isInterrupted: isInterrupted, due: due, order: order, id: id) }
 
   /// Whether it goes before another that waits, by priority, by whether it was interrupted, by what the tenants have used and
   /// by when the two are due.
@@ -57,7 +67,7 @@ struct ScheduledSequence: Sendable {
     guard priority == other.priority else { return priority > other.priority }
     guard isInterrupted == other.isInterrupted else { return isInterrupted }
     let (used, others) = (shares.used(by: tenant), shares.used(by: other.tenant))
-    return used == others ? isDueBefore(other) : used < others
+    return used == others ? rank < other.rank : used < others
   }
 
   /// Whether its prompt goes before another's that was admitted, too: by priority, then what is computed again for a reader in

@@ -14,28 +14,26 @@ struct WaitingLine: Sendable {
   }
 
   /// Each in its order; none is empty.
-  private var lines: [Name: [ScheduledSequence]] = [:]
-  /// In which line each sequence stands.
-  private var names: [Int: Name] = [:]
+  ///
+  /// What is moved to make or close a gap is small, so that thousands can wait.
+  private var lines: [Name: [ScheduledSequence.Rank]] = [:]
+  private var sequences: [Int: ScheduledSequence] = [:]
   /// How many lines there are of each priority.
   private var priorities: [Int: Int] = [:]
 
-  var count: Int { names.count }
-  var isEmpty: Bool { names.isEmpty }
+  var count: Int { sequences.count }
+  var isEmpty: Bool { sequences.isEmpty }
 
   /// The priority of the sequence to be admitted next.
   ///
   /// - Complexity: Linear in the number of priorities that wait.
   var highestPriority: Int? { priorities.keys.max() }
 
-  /// All sequences, in no particular order.
-  var all: some Sequence<ScheduledSequence> { lines.values.joined() }
-
   /// The sequence to be admitted next.
   ///
   /// - Complexity: Linear in the number of tenants that wait.
   func first(by shares: FairShares) -> ScheduledSequence? {
-    lines.values.compactMap(\.first).min { $0.isBefore($1, by: shares) }
+    lines.values.lazy.compactMap { $0.first.flatMap { sequences[$0.id] } }.min { $0.isBefore($1, by: shares) }
   }
 
   /// Puts a sequence in its place.
@@ -45,30 +43,37 @@ struct WaitingLine: Sendable {
     let name = Name(priority: sequence.priority, tenant: sequence.tenant)
     var line = lines.removeValue(forKey: name) ?? []
     if line.isEmpty { priorities[name.priority, default: 0] += 1 }
-    var (low, high) = (0, line.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if sequence.isDueBefore(line[middle]) { high = middle } else { low = middle + 1 }
-    }
-    line.insert(sequence, at: low)
+    line.insert(sequence.rank, at: Self.place(of: sequence.rank, in: line))
     lines[name] = line
-    names[sequence.id] = name
+    sequences[sequence.id] = sequence
   }
 
   /// Takes a sequence out.
   ///
   /// - Returns: The sequence; `nil` if it does not wait.
-  /// - Complexity: Linear in the number of sequences of its tenant.
+  /// - Complexity: As ``insert(_:)``.
   @discardableResult
   mutating func remove(_ id: Int) -> ScheduledSequence? {
-    guard let name = names.removeValue(forKey: id),
-      let index = lines[name]?.firstIndex(where: { $0.id == id })
-    else { return nil }
-    let sequence = lines[name]?.remove(at: index)
-    guard lines[name]?.isEmpty ?? true else { return sequence }
-    lines[name] = nil
-    let left = (priorities[name.priority] ?? 1) - 1
-    priorities[name.priority] = left > 0 ? left : nil
+    guard let sequence = sequences.removeValue(forKey: id) else { return nil }
+    let name = Name(priority: sequence.priority, tenant: sequence.tenant)
+    guard var line = lines.removeValue(forKey: name) else { return sequence }
+    line.remove(at: Self.place(of: sequence.rank, in: line))
+    if line.isEmpty {
+      let left = (priorities[name.priority] ?? 1) - 1
+      priorities[name.priority] = left > 0 ? left : nil
+    } else {
+      lines[name] = line
+    }
     return sequence
+  }
+
+  /// Where the first stands that does not go before `rank`.
+  private static func place(of rank: ScheduledSequence.Rank, in line: [ScheduledSequence.Rank]) -> Int {
+    var (low, high) = (0, line.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if line[middle] < rank { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }

@@ -19,15 +19,6 @@ struct TokenSampler: Sendable {
     var place: TokenPlace?
   }
 
-  private struct Candidate {
-    var token: Int
-    var weight: Float
-
-    static func isBefore(_ a: Self, _ b: Self) -> Bool {
-      a.weight > b.weight || (a.weight == b.weight && a.token < b.token)
-    }
-  }
-
   private let options: GenerationOptions
   private var adjustment: LogitAdjustment
   /// The logarithm of the last logits' normaliser, before they were changed.
@@ -171,22 +162,15 @@ struct TokenSampler: Sendable {
       let index = unsafe kernels.pointee.draw_weight(base, weights.count, random.unit() * total)
       return index < weights.count ? index : likeliest
     }
-    var candidates = unsafe self.candidates(weights, total: total, kernels)
-    candidates.sort(by: Candidate.isBefore)
-    if topK > 0, topK < candidates.count { candidates.removeLast(candidates.count - topK) }
+    var shortlist = unsafe Shortlist(candidates(weights, total: total, kernels))
+    if topK > 0 { shortlist.keep(topK) }
     if topP < 1 {
       // Without top-k the nucleus is a share of all tokens, else of those that top-k left.
-      let total =
-        topK > 0 && topK < weights.count ? candidates.reduce(0.0) { $0 + Double($1.weight) } : total
-      var sum = 0.0
-      var count = 0
-      while count < candidates.count, sum < Double(topP) * total {
-        sum += Double(candidates[count].weight)
-        count += 1
-      }
-      candidates.removeLast(candidates.count - max(1, count))
+      let all = topK > 0 && topK < weights.count ? shortlist.sum : total
+      shortlist.keep(reaching: Double(topP) * all)
     }
-    return candidates[pick(candidates.lazy.map { $0.weight >= minP ? $0.weight : 0 })].token
+    shortlist.keep(atLeast: minP)
+    return shortlist.token(beyond: random.unit() * shortlist.sum) ?? likeliest
   }
 
   /// The candidates among which top-k and top-p decide, found by lowering a threshold until they suffice, so that a
@@ -195,11 +179,11 @@ struct TokenSampler: Sendable {
     _ weights: UnsafeBufferPointer<Float>,
     total: Double,
     _ kernels: UnsafePointer<tenfold_elementwise_kernels>
-  ) -> [Candidate] {
+  ) -> [Shortlist.Candidate] {
     guard let base = weights.baseAddress else { return [] }
     let wanted = options.topK > 0 ? min(options.topK, weights.count) : .max
     let mass = options.topK > 0 ? .infinity : Double(options.topP) * total
-    var candidates: [Candidate] = []
+    var candidates: [Shortlist.Candidate] = []
     var threshold: Float = 0.0625
     while true {
       candidates.removeAll(keepingCapacity: true)
@@ -209,25 +193,13 @@ struct TokenSampler: Sendable {
       var index = unsafe kernels.pointee.find_weight(base, 0, weights.count, least)
       while index < weights.count {
         let weight = unsafe base[index]
-        candidates.append(Candidate(token: index, weight: weight))
+        candidates.append(Shortlist.Candidate(token: index, weight: weight))
         sum += Double(weight)
         index = unsafe kernels.pointee.find_weight(base, index + 1, weights.count, least)
       }
       if candidates.count >= wanted || sum >= mass || threshold == 0 { return candidates }
       threshold = threshold < 1e-6 ? 0 : threshold / 16
     }
-  }
-
-  private mutating func pick(_ weights: some Sequence<Float>) -> Int {
-    let total = weights.reduce(0.0) { $0 + Double($1) }
-    var left = random.unit() * total
-    var last = 0
-    for (index, weight) in weights.enumerated() where weight > 0 {
-      left -= Double(weight)
-      last = index
-      if left < 0 { break }
-    }
-    return last
   }
 
   static func notNumbers() -> ModelError {

@@ -3,6 +3,7 @@
 
 import Dispatch
 import MetricsTestKit
+import Synchronization
 import TenfoldCore
 import Testing
 
@@ -46,6 +47,31 @@ struct EngineMetricsTests {
       dimensions: [("model", "tiny"), ("outcome", "length")]
     )
     #expect(requests == 2)
+  }
+
+  @Test("tell the time between the tokens of one answer, however many a request has")
+  func alternatives() async throws {
+    let metrics = TestMetrics()
+    let model = try LocalLanguageModel(
+      model: SyntheticModel().load(),
+      vocabulary: ASCIIVocabulary(endTokens: []),
+      options: .init(threads: 1),
+      name: "synthetic",
+      metrics: metrics
+    )
+    // A clock that each token of the streamed answer turns by a second.
+    let clock = Mutex(ContinuousClock.now)
+    let time = TimeSource(now: { clock.withLock { $0 } }, sleep: { _ in })
+    var request = InferenceRequest.raw(
+      "go on ",
+      try GenerationOptions(maxTokens: 5, temperature: 1, alternatives: 3)
+    )
+    request.context = RequestContext(tenant: "test", trace: RequestTrace(time: time))
+    let stream = try model.start(request) { _ in clock.withLock { $0 += .seconds(1) } }
+    #expect(try await stream.collect().summary.usage.completionTokens == 15)
+    await model.shutdown()
+    let timer = try metrics.expectTimer("tenfold.inference.time_per_token", [("model", "synthetic")])
+    #expect(timer.values == [1_000_000_000])
   }
 
   @Test("count requests whose reader leaves")

@@ -82,6 +82,41 @@ struct EngineSchedulerTests {
     #expect(step(&scheduler).map(\.count) == [32])
   }
 
+  @Test("gives no place to a prompt that can't be read in time, unless there is nothing else to do")
+  func hopeless() {
+    var scheduler = scheduler { $0.maximumSequences = 8 }
+    for rows in 1...100 { scheduler.didTake(.milliseconds(10 * rows), rows: rows) }
+    let left: [Int: Duration] = [1: .milliseconds(1), 2: .milliseconds(900), 3: .milliseconds(1_100)]
+    func plan() -> [Int] {
+      let plan = scheduler.plan { left[$0] }
+      for work in plan {
+        scheduler.didCompute(work)
+        if work.isLast { scheduler.append(7, to: work.id) }
+      }
+      return plan.map(\.id)
+    }
+    // Alone it is tried, as passes may have become faster.
+    add(&scheduler, 1, 100, first: 100)
+    #expect(plan() == [1] && scheduler.hopeless == [])
+    for id in 2...4 { add(&scheduler, id, 100, first: Int32(id) * 1_000) }
+    #expect(plan() == [1, 3, 4] && scheduler.hopeless == [2])
+    #expect(scheduler.waitingCount == 0 && scheduler.runningCount == 3)
+    #expect(plan() == [1, 3, 4] && scheduler.hopeless == [])
+    for id in [1, 3, 4] { scheduler.remove(id) }
+    #expect(scheduler.isIdle && scheduler.usedBlocks == 0)
+  }
+
+  @Test("counts what is there of a prompt before it is given up")
+  func hopelessWithoutPrefix() {
+    var scheduler = scheduler { $0.maximumSequences = 8 }
+    for rows in 1...100 { scheduler.didTake(.milliseconds(10 * rows), rows: rows) }
+    add(&scheduler, 1, 161, shares: true)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 161, shares: true)
+    let plan = scheduler.plan { _ in .milliseconds(500) }
+    #expect(plan.map(\.id) == [1, 2] && plan.last?.reused == 160)
+  }
+
   @Test("takes a decoding sequence out of the step when its pages go to a more important one")
   func evictedInMidStep() {
     var scheduler = scheduler(blocks: 4)

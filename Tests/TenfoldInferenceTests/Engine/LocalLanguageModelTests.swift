@@ -568,6 +568,33 @@ struct LocalLanguageModelTests {
     await model.shutdown()
   }
 
+  @Test("gives up a request that would be late before anything is computed for it", .timeLimit(.minutes(10)))
+  func hopeless() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    // A clock that stands still, so that no deadline passes.
+    let start = ContinuousClock.now
+    let time = TimeSource(now: { start }, sleep: { _ in })
+    var hurried = InferenceRequest.raw("far too long ", try GenerationOptions(maxTokens: 4))
+    hurried.context = RequestContext(
+      tenant: "test",
+      deadline: start + .nanoseconds(1),
+      trace: RequestTrace(time: time)
+    )
+    let late = Mutex<GenerationStream?>(nil)
+    let first = try model.start(.raw("go on ", try GenerationOptions(maxTokens: 20))) { [hurried] _ in
+      late.withLock { $0 = $0 ?? (try? model.start(hurried, onToken: nil)) }
+    }
+    #expect(try await first.collect().summary.usage.completionTokens == 20)
+    let stream = try #require(late.withLock { $0 })
+    let error = await #expect(throws: RequestError.self) { try await stream.collect() }
+    #expect(error?.code == .deadlineExceeded)
+    await model.waitForIdle()
+    #expect(model.statistics.promptTokens == 6 && model.statistics.usedPages == 0)
+    // With nothing else to do it is tried.
+    #expect(try await model.start(hurried, onToken: nil).collect().summary.usage.completionTokens == 4)
+    await model.shutdown()
+  }
+
   @Test("tells the tokens' probabilities and how sure it was, where that is asked for")
   func logProbabilities() async throws {
     let model = try LocalLanguageModel.synthetic(endTokens: [])

@@ -597,6 +597,7 @@ struct FormatBudgetTests {
       context: RequestContext(tenant: "test"),
       documents: [],
       format: format,
+      stop: StopMatcher([]),
       seed: 1,
       arrival: .now,
       continuation: continuation
@@ -606,12 +607,8 @@ struct FormatBudgetTests {
       trie: format.trie,
       startMask: format.startMask
     )
-    let sequence = EngineSequence(
-      request,
-      vocabulary: vocabulary,
-      automaton: automaton,
-      formatBudget: budget
-    )
+    var sequence = EngineSequence(request, vocabulary: vocabulary, formatBudget: budget)
+    sequence.start(cached: 0) { _ in automaton }
     return (sequence, automaton, stream)
   }
 
