@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import TenfoldStorage
 import TenfoldTestSupport
 import Testing
+
+@testable import TenfoldStorage
 
 @Suite("Blobs in files are whole, checked and replaced atomically")
 struct FileBlobStoreTests {
@@ -170,6 +171,53 @@ struct FileBlobStoreTests {
     #expect(try await store.keys() == [])
     try await store.removeLeftovers()
     #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @Test("leftovers are removed when the folder is opened again")
+  func reopened() async throws {
+    let path = directory.file("blobs/.new-a-1")
+    #expect(try await store.keys() == [])
+    try Data([1]).write(to: URL(fileURLWithPath: path))
+    #expect(try await store.keys() == [])
+    #expect(FileManager.default.fileExists(atPath: path))
+    #expect(try await FileBlobStore(folder: directory.file("blobs")).keys() == [])
+    #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @Test("files that somebody writes at the time are no leftovers")
+  func writing() async throws {
+    let path = directory.file("blobs/a")
+    let file = try AtomicFileWriter(path: path, temporaryPrefix: directory.file("blobs/.new-a"))
+    try file.append([1, 2])
+    try await store.removeLeftovers()
+    #expect(try files(in: "blobs").count == 1)
+    try file.commit()
+    #expect(try Array(Data(contentsOf: URL(fileURLWithPath: path))) == [1, 2])
+    #expect(try files(in: "blobs") == ["a"])
+  }
+
+  @Test("writers and those who look for leftovers meet without loss", .timeLimit(.minutes(5)))
+  func meeting() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let other = try FileBlobStore(folder: directory.file("blobs"))
+      for number in 0..<4 {
+        group.addTask {
+          for round in 0..<50 {
+            let key = try BlobKey("k\(number)-\(round)")
+            try await (number % 2 == 0 ? store : other).put([UInt8(round)], at: key)
+          }
+        }
+      }
+      group.addTask {
+        for _ in 0..<200 {
+          try await DedicatedThread.run(name: "sweeper") {
+            try AtomicFileWriter.removeAbandoned(in: directory.file("blobs"), prefix: ".new-")
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await store.keys().count == 200)
   }
 
   @Test("two writers of one file don't meet before the end: the last one's bytes are there, whole")

@@ -206,6 +206,48 @@ struct SQLiteDatabaseTests {
     await old.close()
   }
 
+  @Test(
+    "a file that a newer build migrates is left alone by those who have it open",
+    arguments: [false, true]
+  )
+  func migratedMeanwhile(olderBuildsCanOpen: Bool) async throws {
+    let old = try await open()
+    try await old.write { tx in try tx.execute("INSERT INTO note(body) VALUES('before')") }
+    let migration = SQLiteSchema.Migration(
+      2,
+      "ALTER TABLE note ADD COLUMN author TEXT;",
+      olderBuildsCanOpen: olderBuildsCanOpen
+    )
+    let newer = try await SQLiteDatabase.open(
+      .file(directory.file("a.db")),
+      schemas: [SQLiteSchema("notes", notes.migrations + [migration])]
+    )
+    for round in 0..<2 {
+      if olderBuildsCanOpen {
+        try await old.write { tx in try tx.execute("INSERT INTO note(body) VALUES(?1)", "old build \(round)")
+        }
+        #expect(try await count(old) > 1)
+      } else {
+        await #expect { try await old.write { tx in try tx.execute("DELETE FROM note") } } throws: {
+          ($0 as? StorageError)?.code == .futureFormat
+        }
+        await #expect { try await count(old) } throws: { ($0 as? StorageError)?.code == .futureFormat }
+      }
+    }
+    #expect(try await count(newer) == (olderBuildsCanOpen ? 3 : 1))
+    await old.close()
+    await newer.close()
+  }
+
+  @Test("tables that the host makes don't lock it out")
+  func ownTables() async throws {
+    let database = try await open()
+    try await database.write { tx in try tx.execute("CREATE TABLE own(x)") }
+    try await database.write { tx in try tx.execute("INSERT INTO own VALUES(1)") }
+    #expect(try await database.read { tx in try tx.first("SELECT x FROM own") { try $0.int(0) } } == 1)
+    await database.close()
+  }
+
   @Test("an edited migration is refused")
   func editedMigration() async throws {
     await (try open()).close()

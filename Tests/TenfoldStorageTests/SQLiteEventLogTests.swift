@@ -216,7 +216,7 @@ struct SQLiteEventLogTests {
       }
       let applied = log.applied.stream()
       if (try? await log.position(of: Counts())) != 3 {
-        for await _ in applied { if (try? await log.position(of: Counts())) == 3 { break } }
+        for await _ in applied where (try? await log.position(of: Counts())) == 3 { break }
       }
       group.cancelAll()
     }

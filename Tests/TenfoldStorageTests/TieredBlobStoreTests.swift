@@ -475,7 +475,7 @@ struct TieredBlobStoreTests {
       }
       return [
         try plan(BlobCatalog.Statement.fresh, .text("hot"), .integer(5), .integer(5)),
-        try plan(BlobCatalog.Statement.doomed, .text("hot"), .integer(5)),
+        try plan(BlobCatalog.Statement.doomed, .text("hot"), .integer(-5), .integer(5)),
         try plan(BlobCatalog.Statement.tenants, .text("t")),
       ]
     }
@@ -607,7 +607,7 @@ struct TieredBlobStoreTests {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         await late.phase.wait { $0 == .asked }
-        // The object isn't there yet, so nothing is deleted, but it is taken off the list.
+        // The object isn't there yet, so nothing is deleted, but it gets no name any more.
         _ = try await store.erase("t")
         late.phase.withLock { $0 = .allowed }
       }
@@ -626,6 +626,46 @@ struct TieredBlobStoreTests {
     #expect(try await store.erase("t") == 1)
     #expect(try await late.keys().isEmpty)
     #expect(try await hot.keys().isEmpty)
+  }
+
+  @Test(
+    "an object that a writer leaves behind after an erasure passed by, killed before it could say so, is swept"
+  )
+  func killedAfterErasure() async throws {
+    let catalog = try await catalog()
+    let store = try store(catalog)
+    let due = clock.nanoseconds + 600 * 1_000_000_000
+    // What a writer does before it writes …
+    try await catalog.write { tx in try BlobCatalog.loosen("hot", "late", tenant: "t", due: due, in: tx) }
+    #expect(try await store.erase("t") == 1)
+    // … and then it writes and is killed.
+    try await hot.put([1], at: BlobKey("late"))
+    #expect(try await store.sweep() == 0)
+    #expect(try await catalog.write { tx in try !BlobCatalog.bind("hot", "late", in: tx) })
+    #expect(try await store.erase("t") == 0)
+    #expect(try await hot.keys().isEmpty)
+    try await hot.put([1], at: BlobKey("late"))
+    clock.advance(601)
+    #expect(try await store.sweep() == 1)
+    #expect(try await hot.keys().isEmpty)
+    #expect(
+      try await catalog.read { tx in try tx.first("SELECT count(*) FROM blob_loose") { try $0.int(0) } } == 0
+    )
+  }
+
+  @Test("an erasure takes along what killed writers left half written")
+  func leftovers() async throws {
+    let directory = try TemporaryDirectory()
+    let files = try FileBlobStore(folder: directory.file("cold"))
+    let store = try TieredBlobStore(
+      catalog: try await catalog(),
+      tiers: [BlobTier("hot", store: hot), BlobTier("cold", store: files)]
+    )
+    #expect(try await files.keys().isEmpty)
+    let path = directory.file("cold/.new-x-1")
+    try Data([1]).write(to: URL(fileURLWithPath: path))
+    #expect(try await store.erase("t") == 0)
+    #expect(!FileManager.default.fileExists(atPath: path))
   }
 
   @Test("reads are remembered roughly, so that reading costs few writes")

@@ -24,6 +24,8 @@ struct FairShares: Sendable {
 
   private let weights: [TenantID: Double]
   private var accounts: [TenantID: Account] = [:]
+  /// How many of them have requests.
+  private var present = 0
   /// What the tenant that left last had used: the level of an engine with nothing to do.
   private var level = 0.0
 
@@ -34,6 +36,7 @@ struct FairShares: Sendable {
   mutating func enter(_ tenant: TenantID) {
     var account = accounts[tenant] ?? Account(used: 0)
     if account.requests == 0 { account.used = max(account.used, least ?? level) }
+    if account.requests == 0 { present += 1 }
     account.requests += 1
     accounts[tenant] = account
   }
@@ -44,8 +47,10 @@ struct FairShares: Sendable {
     account.requests -= 1
     accounts[tenant] = account
     guard account.requests == 0 else { return }
+    present -= 1
     level = account.used
-    if accounts.count > Self.remembered { forget() }
+    // Half of them go at once, so that each is looked at once or twice only.
+    if accounts.count - present > Self.remembered { forget() }
   }
 
   /// Charges work.

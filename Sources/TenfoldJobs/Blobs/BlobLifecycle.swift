@@ -49,6 +49,7 @@ public struct BlobLifecycle: Sendable {
     }
     handlers.handle(SweepBlobs.self) { _, _ in
       while try await blobs.sweep(limit: 500) == 500 {}
+      try await blobs.removeLeftovers()
     }
   }
 

@@ -15,7 +15,8 @@ import Darwin
 /// the whole new one.
 ///
 /// Its calls block: make them on a thread of one's own. Without ``commit()`` the temporary file goes with the last
-/// reference; only a kill leaves it behind.
+/// reference; only a kill leaves it behind. It is locked as long as it is written, which tells it from those that were left
+/// (``removeAbandoned(in:prefix:)``).
 package final class AtomicFileWriter: Sendable {
   private let path: String
   private let temporary: String
@@ -30,10 +31,64 @@ package final class AtomicFileWriter: Sendable {
   /// - Throws: ``StorageError``.
   package init(path: String, temporaryPrefix prefix: String) throws(StorageError) {
     self.path = path
-    temporary = Self.temporaryName(prefix)
-    let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw .system("creating \(temporary)") }
-    descriptor = Mutex(file)
+    while true {
+      let name = Self.temporaryName(prefix)
+      let file = unsafe open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+      if file < 0, errno == EEXIST { continue }
+      guard file >= 0 else { throw .system("creating \(name)") }
+      // Who looks for abandoned files may have come before the lock, and have this one, or have removed it.
+      if Self.isLockedByAnother(file) || Self.isRemoved(file) {
+        close(file)
+        unsafe unlink(name)
+        continue
+      }
+      temporary = name
+      descriptor = Mutex(file)
+      return
+    }
+  }
+
+  /// Removes the temporary files of writers that are gone; those of writers at work, in other processes too, stay.
+  ///
+  /// On a file system without locks all stay.
+  ///
+  /// - Parameters:
+  ///   - folder: Where to look; nobody else may have files there whose names begin so.
+  ///   - prefix: What the names begin with.
+  /// - Throws: ``StorageError`` when the folder can't be listed.
+  static func removeAbandoned(in folder: String, prefix: String) throws(StorageError) {
+    for name in try names(in: folder) where name.hasPrefix(prefix) {
+      let path = "\(folder)/\(name)"
+      let file = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+      guard file >= 0 else { continue }
+      if flock(file, LOCK_EX | LOCK_NB) == 0 { unsafe unlink(path) }
+      close(file)
+    }
+  }
+
+  /// The names in a folder, other than the two that each has.
+  static func names(in folder: String) throws(StorageError) -> [String] {
+    guard let directory = unsafe opendir(folder) else { throw .system("listing \(folder)") }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while let entry = unsafe readdir(directory) {
+      // The name ends with NUL inside the entry, which stays valid until the next readdir.
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// Takes a file's lock where there are locks; whether someone else has it.
+  private static func isLockedByAnother(_ file: Int32) -> Bool {
+    flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
+  private static func isRemoved(_ file: Int32) -> Bool {
+    var status = stat()
+    return unsafe fstat(file, &status) == 0 && status.st_nlink == 0
   }
 
   deinit {
@@ -85,7 +140,9 @@ package final class AtomicFileWriter: Sendable {
       guard let file = descriptor else { throw StorageError(.misuse, "\(path) is already written") }
       guard Self.sync(file) == 0 else { throw .system("syncing \(temporary)") }
       descriptor = nil
-      guard close(file) == 0, unsafe rename(temporary, path) == 0 else {
+      // It is locked until it has its name. Closing has nothing left to tell, as all of it is on the disk.
+      defer { close(file) }
+      guard unsafe rename(temporary, path) == 0 else {
         let error = StorageError.system("renaming \(temporary)")
         unsafe unlink(temporary)
         throw error

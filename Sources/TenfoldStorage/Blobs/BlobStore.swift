@@ -50,6 +50,13 @@ public protocol BlobStore: Sendable {
   /// - Throws: ``StorageError``.
   func syncDeletions() async throws
 
+  /// Deletes what writers that were killed left half written, and nothing that others are about to write.
+  ///
+  /// Unless a store has its own, this does nothing: right where nothing is left.
+  ///
+  /// - Throws: ``StorageError``.
+  func removeLeftovers() async throws
+
   /// Lists the keys.
   ///
   /// - Returns: All keys in ascending order.
@@ -75,6 +82,11 @@ extension BlobStore {
   ///
   /// - Throws: Never.
   public func syncDeletions() async throws {}
+
+  /// Does nothing.
+  ///
+  /// - Throws: Never.
+  public func removeLeftovers() async throws {}
 }
 
 extension StorageError {

@@ -17,7 +17,8 @@ import Darwin
 /// marked in the name.
 ///
 /// **Durability.** When ``put(_:at:)`` returns, the file and its folder are synced: the blob survives a kill and loss of
-/// power. A kill during `put` leaves the older blob (or none) and a temporary file that ``removeLeftovers()`` deletes.
+/// power. A kill during `put` leaves the older blob (or none) and a temporary file, which is deleted when the folder is opened
+/// again or by ``removeLeftovers()``.
 ///
 /// ```swift
 /// let blobs = try FileBlobStore(folder: "blobs")
@@ -34,6 +35,7 @@ public final class FileBlobStore: BlobStore {
   /// Eight bytes of name and version, then the CRC-32 and the length of what follows.
   private static let magic: [UInt8] = Array("TFBLOB01".utf8)
   private static let headerSize = 20
+  private static let temporaryPrefix = ".new-"
 
   /// Opens a folder of blobs and creates it when missing (its parent must exist).
   ///
@@ -59,6 +61,8 @@ public final class FileBlobStore: BlobStore {
     if self.ignoresCase { try Self.escapeNames(in: folder) }
     let thread = thread
     try DedicatedThread.start(name: "tenfold-blobs") {
+      // What can't be removed now is nobody's concern.
+      try? AtomicFileWriter.removeAbandoned(in: folder, prefix: Self.temporaryPrefix)
       while let operation = thread.takeOne() { operation() }
     }
   }
@@ -130,18 +134,19 @@ public final class FileBlobStore: BlobStore {
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
   public func keys() async throws -> [BlobKey] {
     try await perform { [folder] in
-      Set(try Self.names(in: folder).compactMap(BlobFileName.key)).sorted { $0.rawValue < $1.rawValue }
+      Set(try AtomicFileWriter.names(in: folder).compactMap(BlobFileName.key)).sorted {
+        $0.rawValue < $1.rawValue
+      }
     }
   }
 
-  /// Deletes the temporary files of writers that were killed; call it when no other process writes here.
+  /// Deletes the temporary files of writers that were killed; those of writers at work stay.
   ///
   /// - Throws: ``StorageError`` with code ``StorageError/Code/inputOutput``.
+  /// - Complexity: Linear in the files of the folder.
   public func removeLeftovers() async throws {
     try await perform { [folder] in
-      for name in try Self.names(in: folder) where name.hasPrefix(".new-") {
-        unsafe unlink("\(folder)/\(name)")
-      }
+      try AtomicFileWriter.removeAbandoned(in: folder, prefix: Self.temporaryPrefix)
     }
   }
 
@@ -168,7 +173,7 @@ public final class FileBlobStore: BlobStore {
     }
     let error = StorageError.system("creating a file in \(folder)")
     // Nothing can be written, but what is there must be read: any file tells whether another spelling finds it.
-    for name in try names(in: folder) where name.uppercased() != name {
+    for name in try AtomicFileWriter.names(in: folder) where name.uppercased() != name {
       var (own, other) = (stat(), stat())
       guard unsafe stat("\(folder)/\(name)", &own) == 0 else { continue }
       guard unsafe stat("\(folder)/\(name.uppercased())", &other) == 0 else { return false }
@@ -181,7 +186,7 @@ public final class FileBlobStore: BlobStore {
 
   /// Gives files that were written without marks for their capitals the names under which they are looked for.
   private static func escapeNames(in folder: String) throws(StorageError) {
-    for name in try names(in: folder) {
+    for name in try AtomicFileWriter.names(in: folder) {
       guard let key = try? BlobKey(name), let escaped = BlobFileName.escaped(key) else { continue }
       guard unsafe rename("\(folder)/\(name)", "\(folder)/\(escaped)") == 0 || errno == ENOENT else {
         throw .system("renaming \(folder)/\(name)")
@@ -192,7 +197,10 @@ public final class FileBlobStore: BlobStore {
   private static func write(_ bytes: [UInt8], folder: String, key: BlobKey, ignoresCase: Bool) throws {
     let name = BlobFileName.names(of: key, ignoresCase: ignoresCase)[0]
     // Another store may write the same key: each has a temporary file of its own, the last rename wins.
-    let file = try AtomicFileWriter(path: "\(folder)/\(name)", temporaryPrefix: "\(folder)/.new-\(key)")
+    let file = try AtomicFileWriter(
+      path: "\(folder)/\(name)",
+      temporaryPrefix: "\(folder)/\(temporaryPrefix)\(key)"
+    )
     try file.append(
       magic + littleEndian(UInt64(checksum(bytes)), 4) + littleEndian(UInt64(bytes.count), 8)
     )
@@ -233,20 +241,6 @@ public final class FileBlobStore: BlobStore {
     let bytes = try readAll(Int(end) - headerSize, from: file, key)
     guard UInt64(bytes.count) == length, UInt64(checksum(bytes)) == crc else { throw damaged }
     return bytes
-  }
-
-  private static func names(in folder: String) throws(StorageError) -> [String] {
-    guard let directory = unsafe opendir(folder) else { throw .system("listing \(folder)") }
-    defer { unsafe closedir(directory) }
-    var names: [String] = []
-    while let entry = unsafe readdir(directory) {
-      // The name ends with NUL inside the entry, which stays valid until the next readdir.
-      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names
   }
 
   private static func readAll(_ count: Int, from file: Int32, _ key: BlobKey) throws(StorageError) -> [UInt8]

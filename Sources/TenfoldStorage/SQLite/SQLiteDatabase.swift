@@ -32,7 +32,7 @@ public final class SQLiteDatabase: Sendable {
   private let writerThread = ThreadGroup()
   private let readerThreads = ThreadGroup()
 
-  private init(_ location: Location, _ options: Options) {
+  private init(_ location: Location, _ options: Options, fence: SchemaFence) {
     self.location = location
     self.options = options
     let checkpointer = location.isInMemory ? nil : SQLiteCheckpointer()
@@ -40,6 +40,7 @@ public final class SQLiteDatabase: Sendable {
     writer = SQLiteWriter(
       maximumGroupSize: options.maximumGroupSize,
       canSkipSync: options.durability == .full && !location.isInMemory,
+      fence: fence,
       checkpointer: checkpointer
     )
     readers = ThreadMailbox()
@@ -57,7 +58,9 @@ public final class SQLiteDatabase: Sendable {
 
   /// Opens a database, creates it when missing, and applies the migrations that it lacks.
   ///
-  /// A file that a newer version wrote is refused before anything in it is changed.
+  /// A file that a newer version wrote is refused before anything in it is changed. One that a newer version migrates while
+  /// it is open is left alone from then on: reads and writes fail as opening would, unless the migration lets older builds
+  /// go on.
   ///
   /// - Parameters:
   ///   - location: A file or memory.
@@ -196,13 +199,13 @@ public final class SQLiteDatabase: Sendable {
       connection.close()
       throw error
     }
-    let database = SQLiteDatabase(location, options)
+    let database = SQLiteDatabase(location, options, fence: SchemaFence(schemas))
     do {
       let writer = database.writer
       try connection.closedOnFailure {
         try database.writerThread.start(name: "tenfold-writer") { writer.serve(connection) }
       }
-      try database.startBesideWriter()
+      try database.startBesideWriter(SchemaFence(schemas))
     } catch {
       database.stop()
       throw error
@@ -210,7 +213,7 @@ public final class SQLiteDatabase: Sendable {
     return database
   }
 
-  private func startBesideWriter() throws {
+  private func startBesideWriter(_ fence: SchemaFence) throws {
     guard let checkpointer else { return }
     func connect() throws -> SQLiteConnection {
       try SQLiteConnection(
@@ -225,7 +228,7 @@ public final class SQLiteDatabase: Sendable {
       try reader.closedOnFailure {
         try reader.configureReader(options)
         try readerThreads.start(name: "tenfold-reader\(index)") { [readers] in
-          Self.serveReads(readers, reader)
+          Self.serveReads(readers, reader, fence)
         }
       }
     }
@@ -236,10 +239,16 @@ public final class SQLiteDatabase: Sendable {
     }
   }
 
-  private static func serveReads(_ mailbox: ThreadMailbox<SQLiteOperation>, _ connection: SQLiteConnection) {
+  private static func serveReads(
+    _ mailbox: ThreadMailbox<SQLiteOperation>,
+    _ connection: SQLiteConnection,
+    _ fence: SchemaFence
+  ) {
+    var fence = fence
     while let operation = mailbox.takeOne() {
       do {
         try connection.run("BEGIN")
+        try fence.check(connection)
         let transaction = SQLiteTransaction(connection)
         _ = operation.run(transaction)
         transaction.end()

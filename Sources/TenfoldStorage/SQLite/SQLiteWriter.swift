@@ -14,17 +14,20 @@ final class SQLiteWriter: Sendable {
   private let maximumGroupSize: Int
   /// Whether commits are synced at all, so that one can do without.
   private let canSkipSync: Bool
+  private let fence: SchemaFence
   /// Moves the log; `nil` where there is none.
   private let checkpointer: SQLiteCheckpointer?
 
-  init(maximumGroupSize: Int, canSkipSync: Bool, checkpointer: SQLiteCheckpointer?) {
+  init(maximumGroupSize: Int, canSkipSync: Bool, fence: SchemaFence, checkpointer: SQLiteCheckpointer?) {
     self.maximumGroupSize = maximumGroupSize
     self.canSkipSync = canSkipSync
+    self.fence = fence
     self.checkpointer = checkpointer
   }
 
   /// What lasts from one group to the next.
   private struct Condition {
+    var fence: SchemaFence
     /// Set when the writer can't be trusted any more.
     var broken: StorageError?
     /// Whether commits wait for the disk now.
@@ -39,7 +42,7 @@ final class SQLiteWriter: Sendable {
   func serve(_ connection: SQLiteConnection) {
     let commits = Counter(label: "tenfold.storage.commits")
     let groupSize = Recorder(label: "tenfold.storage.group_size")
-    var condition = Condition()
+    var condition = Condition(fence: fence)
     reserveLog(connection, &condition)
     while let waiting = mailbox.takeAll() {
       var rest = waiting[...]
@@ -131,7 +134,7 @@ final class SQLiteWriter: Sendable {
       outcome.failAll(group.count, broken)
       return outcome
     }
-    let outcome = run(group, connection)
+    let outcome = run(group, connection, &condition.fence)
     condition.broken = outcome.broken
     if outcome.failures.values.contains(where: { ($0 as? StorageError)?.code == .storageFull }) {
       condition.needsRoom = true
@@ -167,9 +170,17 @@ final class SQLiteWriter: Sendable {
     }
   }
 
-  private func run(_ group: ArraySlice<SQLiteOperation>, _ connection: SQLiteConnection) -> Outcome {
+  private func run(
+    _ group: ArraySlice<SQLiteOperation>,
+    _ connection: SQLiteConnection,
+    _ fence: inout SchemaFence
+  ) -> Outcome {
     var outcome = Outcome()
-    do { try connection.run("BEGIN IMMEDIATE") } catch {
+    do {
+      try connection.run("BEGIN IMMEDIATE")
+      try fence.check(connection)
+    } catch {
+      if !connection.isAutocommit { try? connection.run("ROLLBACK") }
       outcome.failAll(group.count, error)
       return outcome
     }

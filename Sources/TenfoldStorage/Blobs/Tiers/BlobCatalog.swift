@@ -45,20 +45,32 @@ enum BlobCatalog {
   struct Loose: Sendable {
     var tier: String
     var object: String
+    /// Its due time, or what stands for that when it was listed.
+    var due: Int64
+
+    /// Its due time below zero.
+    var earlyDoom: Int64 { due < 0 ? due : -due }
+    /// Whether its writer has given it up by the time that `doom` stands for.
+    func isSettled(by doom: Int64) -> Bool { earlyDoom >= doom }
+    /// Whether it was deleted by an erasure before its due time, which has not come yet.
+    func isDeletedEarly(at doom: Int64) -> Bool { due < doom }
   }
 
   /// What stands for the due time of an object that is being deleted: the time of the attempt below zero, so that those
   /// tried longest ago come first, and another attempt's object isn't taken for one's own.
+  ///
+  /// An object that was deleted before its due time, because its tenant was erased, stays listed until then under that time,
+  /// as its writer may not have written it yet.
   static func doom(at now: Int64) -> Int64 { -max(1, now) }
 
   /// The statements that look for loose objects; there may be very many, so each goes by an index and sorts nothing.
   enum Statement {
     static let fresh =
-      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due BETWEEN 0 AND ?2 ORDER BY due LIMIT ?3"
+      "SELECT tier, object, due FROM blob_loose WHERE tier = ?1 AND due BETWEEN 0 AND ?2 ORDER BY due LIMIT ?3"
     static let doomed =
-      "SELECT tier, object FROM blob_loose WHERE tier = ?1 AND due < 0 ORDER BY due DESC LIMIT ?2"
+      "SELECT tier, object, due FROM blob_loose WHERE tier = ?1 AND due BETWEEN ?2 AND -1 ORDER BY due DESC LIMIT ?3"
     static let tenants =
-      "SELECT tier, object FROM blob_loose WHERE tenant = ?1 AND tenant <> '' ORDER BY due DESC"
+      "SELECT tier, object, due FROM blob_loose WHERE tenant = ?1 AND tenant <> '' ORDER BY due DESC"
   }
 
   private static let columns =
@@ -182,8 +194,18 @@ enum BlobCatalog {
     ) == 1
   }
 
-  /// Takes an object off the list that was deleted, unless it was listed again meanwhile.
+  /// Takes an object off the list that was deleted, unless it was listed again meanwhile or its time has not come.
   static func forget(_ loose: Loose, doomedAs doom: Int64, in tx: SQLiteTransaction) throws {
+    guard loose.isSettled(by: doom) else {
+      try tx.execute(
+        "UPDATE blob_loose SET due = ?4 WHERE tier = ?1 AND object = ?2 AND due = ?3",
+        loose.tier,
+        loose.object,
+        doom,
+        loose.earlyDoom
+      )
+      return
+    }
     try tx.execute(
       "DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2 AND due = ?3",
       loose.tier,
@@ -205,6 +227,7 @@ enum BlobCatalog {
     let doomed = try tx.query(
       Statement.doomed,
       tier,
+      doom(at: now),
       limit - fresh.count,
       transform: readLoose
     )
@@ -217,6 +240,6 @@ enum BlobCatalog {
   }
 
   private static func readLoose(_ row: SQLiteRow) throws -> Loose {
-    Loose(tier: try row.text(0), object: try row.text(1))
+    Loose(tier: try row.text(0), object: try row.text(1), due: try row.int64(2))
   }
 }

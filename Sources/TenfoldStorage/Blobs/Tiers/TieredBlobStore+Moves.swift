@@ -106,10 +106,26 @@ extension TieredBlobStore {
     return count
   }
 
-  /// Erases all blobs of a tenant: their objects are deleted when this returns.
+  /// Deletes what writers that were killed left half written in the tiers.
+  ///
+  /// - Throws: ``StorageError``, or what the first tier that failed throws, after the others were looked through.
+  /// - Complexity: Linear in the files of the tiers.
+  public func removeLeftovers() async throws {
+    var failure: (any Error)?
+    for tier in tiers {
+      do { try await tier.store.removeLeftovers() } catch {
+        try Task.checkCancellation()
+        failure = failure ?? error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Erases all blobs of a tenant: their objects are deleted when this returns, and so is what killed writers left half written.
   ///
   /// A blob of the tenant that is put or moved at the same time may be left, or its writer fails with
-  /// ``StorageError/Code/busy``: erase again once nothing writes.
+  /// ``StorageError/Code/busy``: erase again once nothing writes. An object whose writer may still be at work stays listed, with
+  /// the tenant's name, until ``Options/grace`` is over, and is deleted once more by a sweep after that.
   ///
   /// An object that can't be deleted doesn't keep the others from being deleted.
   ///
@@ -140,9 +156,14 @@ extension TieredBlobStore {
         failure = failure ?? error
       }
     }
+    do { try await removeLeftovers() } catch {
+      try Task.checkCancellation()
+      failure = failure ?? error
+    }
     if let failure { throw failure }
     let names = Set(tiers.map(\.name))
-    if let absent = loose.first(where: { !names.contains($0.tier) }) {
+    let doom = BlobCatalog.doom(at: options.wallClock())
+    if let absent = loose.first(where: { !names.contains($0.tier) && !$0.isDeletedEarly(at: doom) }) {
       throw StorageError(
         .invalidOption,
         "objects of tenant “\(tenant.rawValue)” lie in tier “\(absent.tier)”, which this store was made without, and were not "
@@ -177,7 +198,8 @@ extension TieredBlobStore {
       // Also where one failed: the others are gone.
       try await forget(deleted, in: tier, doom)
       if let ending { throw ending }
-      count += deleted.count
+      // What is still listed from an earlier erasure was counted by that.
+      count += deleted.count { !$0.isDeletedEarly(at: doom) }
       rest = rest.dropFirst(Self.deletedAtOnce)
     }
     if let failure = failures.first { throw failure }
