@@ -173,15 +173,16 @@ struct FileBlobStoreTests {
     #expect(!FileManager.default.fileExists(atPath: path))
   }
 
-  @Test("leftovers are removed when the folder is opened again")
+  @Test("leftovers are removed when the folder is opened again", .timeLimit(.minutes(5)))
   func reopened() async throws {
     let path = directory.file("blobs/.new-a-1")
     #expect(try await store.keys() == [])
     try Data([1]).write(to: URL(fileURLWithPath: path))
     #expect(try await store.keys() == [])
     #expect(FileManager.default.fileExists(atPath: path))
-    #expect(try await FileBlobStore(folder: directory.file("blobs")).keys() == [])
-    #expect(!FileManager.default.fileExists(atPath: path))
+    let again = try FileBlobStore(folder: directory.file("blobs"))
+    // One of its threads looks for them, sooner or later.
+    while FileManager.default.fileExists(atPath: path) { #expect(try await again.keys() == []) }
   }
 
   @Test("files that somebody writes at the time are no leftovers")

@@ -177,6 +177,21 @@ struct SQLiteDatabaseTests {
     await database.close()
   }
 
+  @Test("no room for the log's index is a full disk, too")
+  func fullIndex() throws {
+    let connection = try SQLiteConnection(
+      path: ":memory:",
+      isReader: false,
+      busyTimeout: .zero,
+      fileSystem: nil
+    )
+    defer { connection.close() }
+    // SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE without a quota, and SQLITE_FULL itself.
+    #expect(connection.error(10 | 19 << 8, "testing").code == .storageFull)
+    #expect(connection.error(10 | 3 << 8, "testing").code == .inputOutput)
+    #expect(connection.error(13, "testing").code == .storageFull)
+  }
+
   @Test("a file of a newer version is refused and left byte for byte as it was")
   func futureFormat() async throws {
     let path = directory.file("a.db")

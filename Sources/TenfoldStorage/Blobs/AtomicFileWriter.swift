@@ -19,7 +19,8 @@ import Darwin
 /// (``removeAbandoned(in:prefix:)``).
 package final class AtomicFileWriter: Sendable {
   private let path: String
-  private let temporary: String
+  /// The file's name until then.
+  let temporary: String
   /// `nil` once the file has its name, or is given up.
   private let descriptor: Mutex<Int32?>
 

@@ -29,13 +29,15 @@ public final class FileBlobStore: BlobStore {
   public let folder: String
   /// Whether the folder takes `A` and `a` for one name.
   private let ignoresCase: Bool
-  /// The operations run on this thread, as file system calls block.
-  private let thread = ThreadMailbox<@Sendable () -> Void>()
+  /// The operations run on threads of the store's own, as file system calls block.
+  private let operations = ThreadMailbox<@Sendable () -> Void>()
 
   /// Eight bytes of name and version, then the CRC-32 and the length of what follows.
   private static let magic: [UInt8] = Array("TFBLOB01".utf8)
   private static let headerSize = 20
   private static let temporaryPrefix = ".new-"
+  /// Syncs of several files go to the disk together, and nobody who reads waits for one.
+  private static let threadCount = 4
 
   /// Opens a folder of blobs and creates it when missing (its parent must exist).
   ///
@@ -59,15 +61,23 @@ public final class FileBlobStore: BlobStore {
     }
     self.ignoresCase = if let ignoresCase { ignoresCase } else { try Self.ignoresCase(folder) }
     if self.ignoresCase { try Self.escapeNames(in: folder) }
-    let thread = thread
-    try DedicatedThread.start(name: "tenfold-blobs") {
-      // What can't be removed now is nobody's concern.
-      try? AtomicFileWriter.removeAbandoned(in: folder, prefix: Self.temporaryPrefix)
-      while let operation = thread.takeOne() { operation() }
+    let operations = operations
+    for index in 0..<Self.threadCount {
+      do {
+        try DedicatedThread.start(name: "tenfold-blobs\(index)") {
+          // What can't be removed now is nobody's concern.
+          if index == 0 { try? AtomicFileWriter.removeAbandoned(in: folder, prefix: Self.temporaryPrefix) }
+          while let operation = operations.takeOne() { operation() }
+        }
+      } catch {
+        // One is enough; without any there is no store.
+        if index > 0 { break }
+        throw error
+      }
     }
   }
 
-  deinit { thread.close() }
+  deinit { operations.close() }
 
   /// Stores a blob whole or not at all; on disk when this returns.
   ///
@@ -155,7 +165,7 @@ public final class FileBlobStore: BlobStore {
   private func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value
   {
     try await Handoff<Value>.receive { handoff in
-      let isAccepted = thread.send { handoff.resume(with: Result { try body() }) }
+      let isAccepted = operations.send { handoff.resume(with: Result { try body() }) }
       if !isAccepted {
         handoff.resume(throwing: StorageError(.closed, "the blob store \(folder) is closed"))
       }
@@ -164,14 +174,16 @@ public final class FileBlobStore: BlobStore {
 
   /// Looks whether a folder takes `A` and `a` for one name.
   private static func ignoresCase(_ folder: String) throws(StorageError) -> Bool {
-    let name = AtomicFileWriter.temporaryName(".new-case")
-    let file = unsafe open("\(folder)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    if file >= 0 {
-      close(file)
-      defer { unsafe unlink("\(folder)/\(name)") }
-      return unsafe access("\(folder)/\(name.uppercased())", F_OK) == 0
-    }
-    let error = StorageError.system("creating a file in \(folder)")
+    let error: StorageError
+    do {
+      // Never committed, so that it goes again; and locked, so that nobody takes it for a leftover.
+      let prefix = "\(temporaryPrefix)case"
+      let probe = try AtomicFileWriter(path: "\(folder)/\(prefix)", temporaryPrefix: "\(folder)/\(prefix)")
+      return withExtendedLifetime(probe) {
+        let name = probe.temporary.dropFirst(folder.count + 1).uppercased()
+        return unsafe access("\(folder)/\(name)", F_OK) == 0
+      }
+    } catch let failure { error = failure }
     // Nothing can be written, but what is there must be read: any file tells whether another spelling finds it.
     for name in try AtomicFileWriter.names(in: folder) where name.uppercased() != name {
       var (own, other) = (stat(), stat())

@@ -3,6 +3,14 @@
 
 internal import CTenfoldSQLite
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// One SQLite connection, used by one thread only.
 ///
 /// `@unchecked Sendable`: it is made on one thread and handed to the thread that owns it from then on; only that
@@ -163,7 +171,7 @@ internal import CTenfoldSQLite
     // The message belongs to SQLite until the next call; String copies it.
     if let text = unsafe sqlite3_errmsg(handle) { reason = unsafe String(cString: text) }
     let (code, advice): (StorageError.Code, String) =
-      switch status & 0xFF {
+      switch isOutOfSpace(status) ? SQLITE_FULL : status & 0xFF {
       case SQLITE_FULL: (.storageFull, "; free some space and retry: what was acknowledged is intact")
       case SQLITE_CORRUPT, SQLITE_NOTADB:
         (.corrupt, "; restore \(path) from a backup, or move it away to start empty")
@@ -178,5 +186,15 @@ internal import CTenfoldSQLite
       default: (.other, "")
       }
     return StorageError(code, "\(doing): \(reason)\(advice)", sqliteCode: status, file: file, line: line)
+  }
+
+  /// Whether an I/O error is a full disk under another name: a quota that is used up, or no room for the index of the log.
+  private func isOutOfSpace(_ status: Int32) -> Bool {
+    // SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, macros with a shift, which Swift doesn't import.
+    switch status {
+    case SQLITE_IOERR | 3 << 8: unsafe sqlite3_system_errno(handle) == EDQUOT
+    case SQLITE_IOERR | 19 << 8: true
+    default: false
+    }
   }
 }
