@@ -334,10 +334,10 @@ struct EngineScheduler: Sendable {
   private func isHopeless(_ sequence: ScheduledSequence, _ timeLeft: (Int) -> Duration?) -> Bool {
     // Other answers to its request have the first token already.
     let isFork = sequence.group.map { (groups[$0]?.members ?? 1) > 1 } ?? false
-    guard !running.isEmpty, !sequence.isInterrupted, !isFork, let left = timeLeft(sequence.id) else {
-      return false
-    }
-    return passTimes.duration(ofRows: sequence.pending) > left
+    guard !running.isEmpty, !sequence.isInterrupted, !isFork,
+      let least = passTimes.leastDuration(ofRows: sequence.pending), let left = timeLeft(sequence.id)
+    else { return false }
+    return least > left
   }
 
   /// Whether a sequence of a priority could be admitted as far as places go: one is free, or held by a lower priority.

@@ -16,6 +16,8 @@ struct PassTimes: Sendable {
   private var sumOfTimes = 0.0
   private var sumOfSquares = 0.0
   private var sumOfProducts = 0.0
+  /// Rows a second of the passes with many rows, the last five or so.
+  private var rate: Double?
 
   /// Notes a pass.
   ///
@@ -30,6 +32,7 @@ struct PassTimes: Sendable {
     sumOfTimes = sumOfTimes * Self.memory + time
     sumOfSquares = sumOfSquares * Self.memory + rows * rows
     sumOfProducts = sumOfProducts * Self.memory + rows * time
+    if rows >= Double(2 * Self.fewestRows) { rate = rate.map { $0 + (rows / time - $0) / 5 } ?? rows / time }
   }
 
   /// How many prompt rows a pass may carry.
@@ -49,12 +52,11 @@ struct PassTimes: Sendable {
     return min(limit, max(Self.fewestRows, whole))
   }
 
-  /// What a pass of so many rows takes; no time as long as no pass is known.
-  func duration(ofRows rows: Int) -> Duration {
-    guard count > 0 else { return .zero }
-    let (fixed, perRow) = line
-    return .seconds(fixed + perRow * Double(rows))
-  }
+  /// What so many rows take at least; `nil` as long as no pass with many rows is known.
+  ///
+  /// It is not read off the line, which is good for rows like those that were seen: after passes of single rows only, it would
+  /// say that each row takes what reading all the weights does.
+  func leastDuration(ofRows rows: Int) -> Duration? { rate.map { .seconds(Double(rows) / $0) } }
 
   /// How many rows of the passes so far have taken as long; 0 as long as no pass is known.
   func rows(in duration: Duration) -> Double {

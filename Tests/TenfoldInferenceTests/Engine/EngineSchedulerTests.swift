@@ -106,6 +106,16 @@ struct EngineSchedulerTests {
     #expect(scheduler.isIdle && scheduler.usedBlocks == 0)
   }
 
+  @Test("doesn't take what single rows cost for what a prompt's do")
+  func hopelessUnknown() {
+    var scheduler = scheduler { $0.maximumSequences = 8 }
+    for rows in 1...100 { scheduler.didTake(.milliseconds(100), rows: 1 + rows % 3) }
+    add(&scheduler, 1, 10)
+    _ = step(&scheduler)
+    add(&scheduler, 2, 100)
+    #expect(scheduler.plan { _ in .milliseconds(500) }.map(\.id) == [1, 2] && scheduler.hopeless == [])
+  }
+
   @Test("counts what is there of a prompt before it is given up")
   func hopelessWithoutPrefix() {
     var scheduler = scheduler { $0.maximumSequences = 8 }

@@ -581,7 +581,9 @@ struct LocalLanguageModelTests {
       trace: RequestTrace(time: time)
     )
     let late = Mutex<GenerationStream?>(nil)
-    let first = try model.start(.raw("go on ", try GenerationOptions(maxTokens: 20))) { [hurried] _ in
+    // Long enough to tell how fast prompts are read.
+    let prompt = String(repeating: "go on ", count: 20)
+    let first = try model.start(.raw(prompt, try GenerationOptions(maxTokens: 20))) { [hurried] _ in
       late.withLock { $0 = $0 ?? (try? model.start(hurried, onToken: nil)) }
     }
     #expect(try await first.collect().summary.usage.completionTokens == 20)
@@ -589,7 +591,7 @@ struct LocalLanguageModelTests {
     let error = await #expect(throws: RequestError.self) { try await stream.collect() }
     #expect(error?.code == .deadlineExceeded)
     await model.waitForIdle()
-    #expect(model.statistics.promptTokens == 6 && model.statistics.usedPages == 0)
+    #expect(model.statistics.promptTokens == 120 && model.statistics.usedPages == 0)
     // With nothing else to do it is tried.
     #expect(try await model.start(hurried, onToken: nil).collect().summary.usage.completionTokens == 4)
     await model.shutdown()
