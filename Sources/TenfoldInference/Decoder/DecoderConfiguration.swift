@@ -35,6 +35,8 @@ public struct DecoderConfiguration: Hashable, Sendable {
   public var rotationBase: Double
   /// Which elements are rotated together.
   public var rotationStyle: RotationStyle
+  /// How positions beyond those of the training are told apart.
+  public var positionScaling: PositionScaling
   /// What is added to the mean square before its root is taken.
   public var normEpsilon: Float
   /// The most tokens the model was made for.
@@ -122,22 +124,7 @@ public struct DecoderConfiguration: Hashable, Sendable {
       throw ModelError(.invalidHeader, "\(architecture).attention.layer_norm_rms_epsilon is \(epsilon).")
     }
     normEpsilon = Float(epsilon)
-    if let scaling = metadata["\(architecture).rope.scaling.type"]?.string, scaling != "none" {
-      throw ModelError(
-        .unsupported,
-        "Position scaling '\(scaling)' is not supported; use a model without it."
-      )
-    }
-    // A factor without a type stretches positions linearly, by the older name too.
-    for key in ["rope.scaling.factor", "rope.scale_linear"] where metadata["\(architecture).\(key)"] != nil {
-      let factor = try float(key)
-      guard factor == 0 || factor == 1 else {
-        throw ModelError(
-          .unsupported,
-          "Positions stretched by \(key) = \(factor) are not supported; use a model without it."
-        )
-      }
-    }
+    positionScaling = try PositionScaling(metadata, architecture: architecture, contextLength: contextLength)
     if let experts = metadata["\(architecture).expert_count"]?.int, experts > 0 {
       throw ModelError(.unsupported, "Mixtures of experts are not supported; use a dense model.")
     }

@@ -19,6 +19,7 @@ struct RotationTable {
   let length: Int
   private let style: DecoderConfiguration.RotationStyle
   private let frequencies: [Double]
+  private let magnitude: Double
   private let positions: Int
   private let values: AlignedBuffer<Float>
   /// Positions whose rows are there.
@@ -32,10 +33,12 @@ struct RotationTable {
     values = try ModelError.wrapping { () throws(KernelError) in
       try AlignedBuffer(count: positions * length * 2)
     }
+    let (base, scaling) = (configuration.rotationBase, configuration.positionScaling)
+    magnitude = scaling.magnitude
     frequencies = (0..<length / 2).map { index in
       let exponent = -2 * Double(index) / Double(length)
       let divisor = index < factors.count ? Double(factors[index]) : 1
-      return pow(configuration.rotationBase, exponent) / divisor
+      return scaling.scaled(pow(base, exponent) / divisor, index: index, length: length, base: base)
     }
   }
 
@@ -48,7 +51,7 @@ struct RotationTable {
       let row = position * length * 2
       for (index, frequency) in frequencies.enumerated() {
         let angle = Double(position) * frequency
-        let (c, s) = (Float(cos(angle)), Float(sin(angle)))
+        let (c, s) = (Float(cos(angle) * magnitude), Float(sin(angle) * magnitude))
         // All indices stay below positions * length * 2.
         switch style {
         case .pairs:

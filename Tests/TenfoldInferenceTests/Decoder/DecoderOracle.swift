@@ -7,6 +7,10 @@ import Foundation
 struct DecoderOracle {
   private let shape: SyntheticModel
   private let tensors: [String: [Float]]
+  /// Radians a position, where they aren't those of the plain rotation.
+  var frequencies: [Double]?
+  /// What rotated queries and keys are multiplied by.
+  var magnitude = 1.0
 
   init(_ synthetic: SyntheticModel) {
     shape = synthetic
@@ -90,13 +94,14 @@ struct DecoderOracle {
     for start in stride(from: 0, to: row.count, by: head) {
       for index in 0..<head / 2 {
         let factor = shape.rotationFactors.isEmpty ? 1 : Double(shape.rotationFactors[index])
-        let angle = Double(position) * pow(10_000, -2 * Double(index) / Double(head)) / factor
+        let plain = pow(10_000, -2 * Double(index) / Double(head)) / factor
+        let angle = Double(position) * (frequencies?[index] ?? plain)
         let isPairs = shape.architecture == "llama"
         let (i, j) =
           isPairs ? (start + 2 * index, start + 2 * index + 1) : (start + index, start + index + head / 2)
         let (a, b) = (row[i], row[j])
-        row[i] = a * cos(angle) - b * sin(angle)
-        row[j] = a * sin(angle) + b * cos(angle)
+        row[i] = (a * cos(angle) - b * sin(angle)) * magnitude
+        row[j] = (a * sin(angle) + b * cos(angle)) * magnitude
       }
     }
   }

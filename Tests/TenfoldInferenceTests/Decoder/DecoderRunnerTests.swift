@@ -58,6 +58,36 @@ struct DecoderRunnerTests {
     }
   }
 
+  @Test("scales positions as the file says", arguments: ["linear", "yarn"])
+  func scaling(type: String) throws {
+    var synthetic = SyntheticModel()
+    synthetic.weights = .f32
+    synthetic.scaling = (type, [("factor", 4)])
+    let tokens = Array(Self.prompt.prefix(70))
+    // The file doesn't say what the model was trained on, so its context of 512 counts.
+    let actual = try logits(of: tokens, synthetic.load())
+    var oracle = DecoderOracle(synthetic)
+    if type == "linear" {
+      oracle.frequencies = (0..<8).map { pow(10_000, -Double($0) / 8) / 4 }
+    } else {
+      // By `_compute_yarn_parameters` of transformers 5.2 for heads of 16 and 512 positions.
+      oracle.frequencies = [
+        1, 0.25693506, 0.0625, 0.0138349654, 0.00249999994, 0.000790569466, 0.000250000012, 7.90569466e-05,
+      ]
+      oracle.magnitude = 1.138629436111989
+    }
+    func distance(_ expected: [[Double]]) -> Double {
+      var (error, size) = (0.0, 0.0)
+      for (x, y) in zip(actual.joined(), expected.joined()) {
+        error += (Double(x) - y) * (Double(x) - y)
+        size += y * y
+      }
+      return (error / size).squareRoot()
+    }
+    #expect(distance(oracle.logits(tokens)) < 0.002)
+    #expect(distance(DecoderOracle(synthetic).logits(tokens)) > 0.02)
+  }
+
   @Test("divides the frequencies of the rotation by the factors of the file")
   func rotationFactors() throws {
     var synthetic = SyntheticModel()
@@ -308,7 +338,7 @@ struct DecoderLoadTests {
     arguments: [
       ("attention.head_count", UInt32(0)), ("attention.head_count", 3), ("attention.head_count_kv", 3),
       ("block_count", 0), ("block_count", .max), ("embedding_length", .max), ("feed_forward_length", 1),
-      ("context_length", 0), ("rope.scaling.factor", 4), ("rope.scale_linear", 2),
+      ("context_length", 0),
     ]
   )
   func sizes(key: String, value: UInt32) throws {

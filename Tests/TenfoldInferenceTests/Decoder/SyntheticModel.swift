@@ -27,6 +27,8 @@ struct SyntheticModel {
   var isForgetful = false
   /// What each of a head's frequencies is divided by; half as many as a head has elements.
   var rotationFactors: [Float] = []
+  /// How positions are scaled, under `rope.scaling.`.
+  var scaling: (type: String, numbers: [(String, Float)])?
 
   /// Every tensor's floats, as the file holds them after rounding.
   final class Contents {
@@ -116,7 +118,7 @@ struct SyntheticModel {
     put(UInt32(0x4655_4747))
     put(UInt32(3))
     put(UInt64(list.count))
-    put(UInt64(numbers.count + 3))
+    put(UInt64(numbers.count + 3 + (scaling.map { 1 + $0.numbers.count } ?? 0)))
     put("general.architecture")
     put(UInt32(8))
     put(architecture)
@@ -125,9 +127,15 @@ struct SyntheticModel {
       put(UInt32(4))
       put(value)
     }
+    if let scaling {
+      put("\(architecture).rope.scaling.type")
+      put(UInt32(8))
+      put(scaling.type)
+    }
+    let scales = scaling?.numbers.map { ("rope.scaling." + $0.0, $0.1) } ?? []
     for (key, value) in [
       ("attention.layer_norm_rms_epsilon", Float(1e-5)), ("rope.freq_base", Float(10_000)),
-    ] {
+    ] + scales {
       put("\(architecture).\(key)")
       put(UInt32(6))
       put(value.bitPattern)
