@@ -90,7 +90,10 @@ struct SchemaExclusion {
     let (own, others) = (Self.properties(of: written), Self.properties(of: other))
     let (required, wanted) = (Self.required(of: written), Self.required(of: other))
     try builder.spend(own.count + others.count + required.count + wanted.count)
-    let isClosed = written["additionalProperties"] == nil || written["additionalProperties"] == .bool(false)
+    // Of a schema that says nothing of its values any object is written.
+    let isOpen = written["type"] == nil && JSONSchemaCompiler.impliedType(of: written) == nil
+    let additional = written["additionalProperties"]
+    let isClosed = !isOpen && (additional == nil || additional == .bool(false))
     if isClosed, wanted.contains(where: { own[$0] == nil && !required.contains($0) }) { return true }
     if other["additionalProperties"] == .bool(false), required.contains(where: { others[$0] == nil }) {
       return true

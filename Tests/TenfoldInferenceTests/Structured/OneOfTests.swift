@@ -126,6 +126,15 @@ struct OneOfTests {
       #"{"oneOf": [{"properties": {"k": {"const": 1}}}, {"properties": {"k": {"const": 2}}}]}"#,
       // The first may write the second's member among others.
       #"{"oneOf": [{"properties": {"a": {}}, "required": ["a"], "additionalProperties": true}, {"properties": {"b": {}}, "required": ["b"]}]}"#,
+      // Where nothing is said of a member it may be any object, also one with the member that the second asks for.
+      #"""
+      {"oneOf": [{"properties": {"a": {}, "b": {}}, "required": ["a", "b"]},
+        {"properties": {"a": {"properties": {"c": {}}, "required": ["c"]}}, "required": ["a"]}]}
+      """#,
+      #"""
+      {"oneOf": [{"properties": {"a": true, "b": {}}, "required": ["a", "b"]},
+        {"properties": {"a": {"type": "object", "required": ["c"]}}, "required": ["a"]}]}
+      """#,
       // Names that Unicode holds to be equal are different members.
       "{\"oneOf\": [{\"properties\": {\"\u{E9}\": {\"const\": 1}}, \"required\": [\"\u{E9}\"]}, {\"properties\": {\"e\u{301}\": {\"const\": 2}}}]}",
       ##"{"oneOf": [{"type": "null"}, {"$ref": "#"}]}"##,
