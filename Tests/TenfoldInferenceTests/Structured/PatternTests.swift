@@ -263,7 +263,7 @@ struct PatternTests {
       ("(?<!a)b", "look-behind"),
       (#"(a)\1"#, "reference back"), (#"(?<n>a)\k<n>"#, "reference back"), (#"\bword\b"#, "word boundary"),
       (#"\p{L}+"#, "Unicode property"), ("(?i:a)", "'(?'"), (#"\cA"#, "control letter"), (#"\07"#, "octal"),
-      (#"\ud800"#, "surrogate"), ("a{99999999999999999999}", "too large"),
+      (#"\ud800"#, "surrogate"), (#"\ud800\u{41}"#, "surrogate"), ("a{99999999999999999999}", "too large"),
       (String(repeating: "(", count: 100) + String(repeating: ")", count: 100), "deeper"),
     ]
   )
@@ -278,7 +278,7 @@ struct PatternTests {
     arguments: [
       "(a", "a)", "[a", "*a", "a**", "+", "a{2}{3}", "{2}", "a{3,2}", "[b-a]", #"[\d-x]"#, #"\q"#, #"\x4"#,
       #"\u{110000}"#,
-      "^*", "(?<a", "\\",
+      "^*", "(?<a", "\\", #"\u{}"#, "(?<>a)", "(?<1>a)",
     ]
   )
   func malformed(pattern: String) {

@@ -107,8 +107,11 @@ struct PatternSyntax {
     guard take("<") else { throw unsupported("a group that begins with '(?'") }
     if take("=") || take("!") { throw unsupported("a look-behind") }
     // A name; nothing can refer to it.
-    while let scalar = current, scalar != ">" {
-      guard scalar.properties.isIDContinue || scalar == "$" else { throw invalid("a group's name is wrong") }
+    let start = index
+    while let scalar = current, scalar != ">" || index == start {
+      let isPart =
+        index == start ? scalar.properties.isIDStart || scalar == "_" : scalar.properties.isIDContinue
+      guard isPart || scalar == "$" else { throw invalid("a group's name is wrong") }
       index += 1
     }
     guard take(">") else { throw invalid("a group's name does not end") }
@@ -235,7 +238,8 @@ struct PatternSyntax {
   /// `\u0041`, a pair of surrogates so written, or `\u{1F600}`.
   private mutating func unicode() throws(RequestError) -> Unicode.Scalar {
     if take("{") {
-      var value: UInt32 = 0
+      // One digit at least.
+      var value = try hexadecimal(1)
       while !take("}") {
         value = value << 4 | (try hexadecimal(1))
         guard value <= 0x10FFFF else { throw invalid("an escape is beyond Unicode") }
@@ -244,7 +248,7 @@ struct PatternSyntax {
     }
     let first = try hexadecimal(4)
     guard (0xD800...0xDBFF).contains(first), take("\\") else { return try scalar(first) }
-    guard take("u") else { throw unsupported("half of a pair of surrogates") }
+    guard take("u"), current != "{" else { throw unsupported("half of a pair of surrogates") }
     let second = try hexadecimal(4)
     guard (0xDC00...0xDFFF).contains(second) else { throw unsupported("half of a pair of surrogates") }
     return try scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
