@@ -234,9 +234,10 @@ private struct JSONDocumentParser {
   }
 
   private mutating func codeUnit() throws(RequestError) -> UInt32 {
-    guard index + 4 <= bytes.count,
-      let value = UInt32(String(decoding: bytes[index..<index + 4], as: UTF8.self), radix: 16),
-      bytes[index] != UInt8(ascii: "+")
+    let digits = bytes[index...].prefix(4)
+    // A sign is no digit, though a number may begin with one.
+    guard digits.count == 4, let first = digits.first, first != UInt8(ascii: "+"), first != UInt8(ascii: "-"),
+      let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
     else { throw invalid("an escape needs four hexadecimal digits") }
     index += 4
     return value

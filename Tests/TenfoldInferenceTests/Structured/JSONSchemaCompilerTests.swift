@@ -332,6 +332,7 @@ struct JSONSchemaCompilerTests {
     arguments: [
       "", "{", "[1", "nul", #"{"a": 1, "a": 2}"#, "{} {}", "3", #"{"type": "strin"}"#, #"{"type": 3}"#,
       #"{"properties": []}"#, #"{"required": [1]}"#, #"{"enum": 1}"#, #"{"minLength": -1}"#, "\"\\ud800\"",
+      #"{"const": "\u-000"}"#, #"{"const": "\u+041"}"#,
       ##"{"$ref": "#/$defs/none"}"##, "{\"title\": \"a\nb\"}", String(repeating: "[", count: 100_000),
     ]
   )
