@@ -57,7 +57,7 @@ extension JSONSchemaCompiler {
     if let list = schema["enum"] {
       guard case .array(let values) = list else { throw Self.invalid(path + "/enum", "must be an array") }
       options = values
-      if let value = schema["const"] { options.removeAll { $0 != value } }
+      if let value = schema["const"] { options.removeAll { !$0.hasSameValue(as: value) } }
     } else {
       options = [schema["const"]].compactMap { $0 }
     }
@@ -83,10 +83,26 @@ extension JSONDocument {
     switch self {
     case .null: type == "null"
     case .bool: type == "boolean"
-    case .number(let text): type == "number" || (type == "integer" && Int(text) != nil)
+    case .number(let text): type == "number" || (type == "integer" && DecimalNumber(text)?.isInteger ?? false)
     case .string: type == "string"
     case .array: type == "array"
     case .object: type == "object"
+    }
+  }
+
+  /// Whether two values are equal as JSON Schema has it: however numbers are spelled, and in whatever order members stand.
+  func hasSameValue(as other: Self) -> Bool {
+    switch (self, other) {
+    case (.number(let left), .number(let right)):
+      guard let value = DecimalNumber(left) else { return left == right }
+      return value == DecimalNumber(right)
+    case (.array(let left), .array(let right)):
+      return left.count == right.count && zip(left, right).allSatisfy { $0.hasSameValue(as: $1) }
+    case (.object(let left), .object(let right)):
+      guard left.count == right.count else { return false }
+      let values = Dictionary(right.map { (ByteText($0.name), $0.value) }) { first, _ in first }
+      return left.allSatisfy { values[ByteText($0.name)]?.hasSameValue(as: $0.value) ?? false }
+    default: return self == other
     }
   }
 }

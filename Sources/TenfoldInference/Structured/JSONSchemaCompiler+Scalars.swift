@@ -48,7 +48,9 @@ extension JSONSchemaCompiler {
     func bound(_ name: String) throws(RequestError) -> Int? {
       guard let value = schema[name] else { return nil }
       guard case .number(let text) = value else { throw Self.invalid("\(path)/\(name)", "must be a number") }
-      guard let number = Int(text), number.magnitude <= JSONValueGrammar.largestInteger.magnitude else {
+      guard let number = DecimalNumber(text)?.integer,
+        number.magnitude <= JSONValueGrammar.largestInteger.magnitude
+      else {
         throw Self.unsupported(path, "\(name) \(text) of an integer")
       }
       return number

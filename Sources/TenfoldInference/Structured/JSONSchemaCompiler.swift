@@ -199,8 +199,8 @@ struct JSONSchemaCompiler {
 
   func count(_ schema: JSONDocument, _ name: String, _ path: String) throws(RequestError) -> Int? {
     guard let value = schema[name] else { return nil }
-    guard case .number(let text) = value, let count = Int(text), count >= 0 else {
-      throw Self.invalid("\(path)/\(name)", "must be a number, 0 or more")
+    guard case .number(let text) = value, let count = DecimalNumber(text)?.integer, count >= 0 else {
+      throw Self.invalid("\(path)/\(name)", "must be a whole number, 0 or more")
     }
     return count
   }

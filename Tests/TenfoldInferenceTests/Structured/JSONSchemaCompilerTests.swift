@@ -109,6 +109,11 @@ struct JSONSchemaCompilerTests {
       not: ["0", "-0", "-0.0", "1"]
     ),
     Case(
+      #"{"type": "integer", "minimum": 1.0, "exclusiveMaximum": 3e0}"#,
+      ["1", "2"],
+      not: ["0", "3", "1.0"]
+    ),
+    Case(
       #"{"type": ["number", "null"], "minimum": 2.50}"#,
       ["null", "2.5", "2.51", "3", "100"],
       not: ["2.4", "2"]
@@ -129,6 +134,23 @@ struct JSONSchemaCompilerTests {
       not: ["a", "2"]
     ),
     Case(#"{"type": "integer", "enum": ["a", 1, 2.5]}"#, ["1"], not: [#""a""#, "2.5"]),
+    // Equal numbers are equal however they are spelled, and so are objects in whatever order their members stand.
+    Case(
+      #"{"type": "integer", "enum": [1.0, 20e-1, 2.5, 12345678901234567890]}"#,
+      ["1.0", "20e-1", "12345678901234567890"],
+      not: ["1", "2.5"]
+    ),
+    Case(#"{"type": "integer", "const": 1e2}"#, ["1e2"], not: ["100"]),
+    Case(
+      #"{"enum": [1, {"a": 1.0, "b": [0.5]}, {"a": 1}], "const": {"b": [5e-1], "a": 1}}"#,
+      [#"{"a":1.0,"b":[0.5]}"#],
+      not: ["1", #"{"a":1}"#]
+    ),
+    Case(
+      #"{"type": "string", "minLength": 1.0, "maxLength": 0.2e1}"#,
+      [#""a""#, #""ab""#],
+      not: [#""""#, #""abc""#]
+    ),
     Case(#"{"const": "q\"uote"}"#, [#""q\"uote""#], not: [#""q""#]),
     Case(#"{"type": ["string", "null"], "maxLength": 1}"#, ["null", #""x""#], not: [#""xy""#, "1"]),
     Case(#"{"type": "array"}"#, ["[]", "[1]", #"[1, "a",[{"b":null}]]"#], not: ["[1,]", "[,1]", "[1 2]"]),
@@ -318,7 +340,8 @@ struct JSONSchemaCompilerTests {
       #"{"allOf": [{"type": "null"}, {"type": "null"}]}"#, #"{"anyOf": [{}], "type": "null"}"#,
       ##"{"anyOf": [{"$ref": "#"}, {"type": "null"}]}"##, #"{"$ref": "https://example.org/schema"}"#,
       #"{"type": "string", "minLength": 1000000000}"#, #"{"type": "array", "items": {}, "minItems": 200000}"#,
-      #"{"type": "integer", "minimum": 12345678901234567890}"#,
+      #"{"type": "integer", "minimum": 12345678901234567890}"#, #"{"type": "integer", "minimum": 0.5}"#,
+      #"{"type": "string", "minLength": 1e30}"#,
     ]
   )
   func unsupported(schema: String) {
@@ -332,7 +355,7 @@ struct JSONSchemaCompilerTests {
     arguments: [
       "", "{", "[1", "nul", #"{"a": 1, "a": 2}"#, "{} {}", "3", #"{"type": "strin"}"#, #"{"type": 3}"#,
       #"{"properties": []}"#, #"{"required": [1]}"#, #"{"enum": 1}"#, #"{"minLength": -1}"#, "\"\\ud800\"",
-      #"{"const": "\u-000"}"#, #"{"const": "\u+041"}"#,
+      #"{"minLength": 1.5}"#, #"{"const": "\u-000"}"#, #"{"const": "\u+041"}"#,
       ##"{"$ref": "#/$defs/none"}"##, "{\"title\": \"a\nb\"}", String(repeating: "[", count: 100_000),
     ]
   )
