@@ -66,7 +66,7 @@ public struct ResponseFormat: Hashable, Sendable, Codable {
   /// `minimum` and its siblings for integers and numbers, and `$ref` to `#` or into `$defs`, recursive or not. Descriptions
   /// are ignored. Every other keyword is refused. Members come in the schema's order; unless `additionalProperties`
   /// asks for more there are no others than the listed ones; the names of others may be any printable characters but quotes
-  /// and backslashes, and a name may occur twice among them.
+  /// and backslashes, and a name may occur twice among them. Numbers keep strict bounds also where they are read as doubles.
   ///
   /// Of strings `format` is kept where it is `date`, `time`, `date-time`, `uuid`, `email`, `ipv4` or `uri` beside a `type`;
   /// others are notes, as JSON Schema has it. A `pattern` is one of ECMA-262 without look-around, references back, word

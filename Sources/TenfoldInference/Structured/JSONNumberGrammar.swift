@@ -45,15 +45,50 @@ struct DecimalBound: Equatable, Sendable {
   /// Whether it is zero.
   var isZero: Bool { fraction.isEmpty && whole.allSatisfy { $0 == UInt8(ascii: "0") } }
 
+  /// How many digits before the point count: of zero none.
+  var wholeCount: Int { whole.drop { $0 == UInt8(ascii: "0") }.count }
+
   /// The digits before the point as a number.
   var wholeValue: Int { whole.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) } }
 }
 
-extension JSONValueGrammar {
+/// The grammar of numbers between bounds.
+struct JSONNumberGrammar {
+  private static let mostPlaces = 16
+  private static let largestWhole = 999_999_999_999_999
+  private static let (nought, nine) = (UInt8(ascii: "0"), UInt8(ascii: "9"))
+
+  private let values: JSONValueGrammar
+  private var builder: GrammarBuilder { values.builder }
+  /// The most digits after the point.
+  private let places: Int
+
+  /// - Parameters:
+  ///   - values: The grammar that it is a part of.
+  ///   - places: The most digits after the point.
+  init(_ values: JSONValueGrammar, places: Int) {
+    self.values = values
+    self.places = places
+  }
+
+  /// The most digits after the point with which numbers may be written.
+  ///
+  /// What is written is most often read as a double, which tells numbers of up to 15 digits apart. Beside a strict bound a
+  /// number near it may have so many, lest it be read as the bound itself: 99.9999999999999999 is 100 to most readers.
+  /// One digit after the point does no harm to whole bounds, as doubles of up to 15 digits are less than that apart.
+  ///
+  /// - Returns: The count; `nil` if a bound has more digits after the point than that.
+  static func places(beside low: DecimalBound?, _ high: DecimalBound?) -> Int? {
+    let bounds = [low, high].compactMap { $0 }
+    guard let whole = bounds.lazy.filter(\.isStrict).map(\.wholeCount).max() else { return mostPlaces }
+    let places = DecimalBound.mostDigits - whole
+    return bounds.allSatisfy { $0.fraction.count <= places } ? max(1, places) : nil
+  }
+
   /// A number between two bounds, where there are any, in plain decimal notation.
   func number(from low: DecimalBound?, to high: DecimalBound?, then next: Int32) throws(RequestError) -> Int32
   {
-    guard low != nil || high != nil else { return try number(then: next) }
+    guard low != nil || high != nil else { return try values.number(then: next) }
     var options: [Int32] = []
     if !(high?.isNegative ?? false) {
       let start = low.flatMap { $0.isNegative ? nil : $0 } ?? .zero
@@ -80,21 +115,20 @@ extension JSONValueGrammar {
     let top = high ?? DecimalBound.zero
     if first == last, high != nil {
       let rest = try fraction(from: low, to: top, then: next)
-      return try natural(first, first, then: rest)
+      return try values.natural(first, first, then: rest)
     }
-    var options = [try natural(first, first, then: fraction(from: low, then: next))]
+    var options = [try values.natural(first, first, then: fraction(from: low, then: next))]
     let whole = high == nil ? last : last - 1
-    if first + 1 <= whole { options.append(try natural(first + 1, whole, then: anyFraction(then: next))) }
-    if high != nil { options.append(try natural(last, last, then: fraction(to: top, then: next))) }
+    if first + 1 <= whole {
+      options.append(try values.natural(first + 1, whole, then: anyFraction(then: next)))
+    }
+    if high != nil { options.append(try values.natural(last, last, then: fraction(to: top, then: next))) }
     return try builder.oneOf(options)
   }
 
-  private static let largestWhole = 999_999_999_999_999
-  private static let fractionDigits = 16
-
   /// A point and digits, or nothing.
   private func anyFraction(then next: Int32) throws(RequestError) -> Int32 {
-    try builder.optional(builder.literal(".", then: digits(1, Self.fractionDigits, then: next)), then: next)
+    try builder.optional(builder.literal(".", then: values.digits(1, places, then: next)), then: next)
   }
 
   private func fraction(from low: DecimalBound, then next: Int32) throws(RequestError) -> Int32 {
@@ -140,7 +174,23 @@ extension JSONValueGrammar {
     return try builder.oneOf(options)
   }
 
-  private static let (nought, nine) = (UInt8(ascii: "0"), UInt8(ascii: "9"))
+  // The rest of a bound's digits is a slice of them, so that its indices say how many digits stand before it.
+
+  /// Any digits after the point, or none, after so many others.
+  private func more(after count: Int, then next: Int32) throws(RequestError) -> Int32 {
+    try values.digits(0, places - count, then: next)
+  }
+
+  /// Digits after the point of which not all are noughts, after so many others.
+  private func nonZero(after count: Int, then next: Int32) throws(RequestError) -> Int32 {
+    var (node, more) = (try builder.oneOf([]), next)
+    for _ in count..<places {
+      let nought = try builder.byte(Self.nought...Self.nought, then: node)
+      node = try builder.oneOf([nought, builder.byte(Self.nought + 1...Self.nine, then: more)])
+      more = try builder.optional(builder.byte(Self.nought...Self.nine, then: more), then: next)
+    }
+    return node
+  }
 
   /// Digits after the point that are at least these, one at least.
   private func digits(
@@ -148,18 +198,16 @@ extension JSONValueGrammar {
     isStrict: Bool,
     then next: Int32
   ) throws(RequestError) -> Int32 {
-    let more = try digits(0, Self.fractionDigits, then: next)
     guard let first = low.first else {
-      guard isStrict else { return more }
-      // Something above zero: noughts, and a digit that is none.
-      let nonZero = try builder.byte(Self.nought + 1...Self.nine, then: more)
-      return try builder.repeated(0, Self.fractionDigits - 1, then: nonZero) { (next) throws(RequestError) in
-        try builder.byte(Self.nought...Self.nought, then: next)
-      }
+      return try isStrict
+        ? nonZero(after: low.startIndex, then: next) : more(after: low.startIndex, then: next)
     }
     let same = try digits(low.dropFirst(), isStrict: isStrict, then: next)
     var options = [try builder.byte(first...first, then: same)]
-    if first < Self.nine { options.append(try builder.byte(first + 1...Self.nine, then: more)) }
+    if first < Self.nine {
+      let more = try more(after: low.startIndex + 1, then: next)
+      options.append(try builder.byte(first + 1...Self.nine, then: more))
+    }
     return try builder.oneOf(options)
   }
 
@@ -175,9 +223,8 @@ extension JSONValueGrammar {
     let same = try builder.oneOf(after + [digits(upTo: rest, isStrict: isStrict, then: next)])
     var options = [try builder.byte(last...last, then: same)]
     if last > Self.nought {
-      options.append(
-        try builder.byte(Self.nought...last - 1, then: digits(0, Self.fractionDigits, then: next))
-      )
+      let more = try more(after: high.startIndex + 1, then: next)
+      options.append(try builder.byte(Self.nought...last - 1, then: more))
     }
     return try builder.oneOf(options)
   }
@@ -206,7 +253,7 @@ extension JSONValueGrammar {
       return try builder.byte(first...first, then: builder.oneOf(end + [rest]))
     }
     let isLowReached = low.dropFirst().allSatisfy { $0 == Self.nought } && !isLowStrict
-    let more = try digits(0, Self.fractionDigits, then: next)
+    let more = try more(after: low.startIndex + 1, then: next)
     let above = isLowReached ? more : try digits(low.dropFirst(), isStrict: isLowStrict, then: next)
     let after = high.dropFirst().allSatisfy { $0 == Self.nought } && isHighStrict ? [] : [next]
     let below = try builder.oneOf(

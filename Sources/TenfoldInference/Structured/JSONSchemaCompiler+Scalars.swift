@@ -41,7 +41,11 @@ extension JSONSchemaCompiler {
       return bound
     }
     let low = try bound("minimum", "exclusiveMinimum")
-    return try values.number(from: low, to: bound("maximum", "exclusiveMaximum"), then: next)
+    let high = try bound("maximum", "exclusiveMaximum")
+    guard let places = JSONNumberGrammar.places(beside: low, high) else {
+      throw Self.unsupported(path, "a strict limit with more digits than a double tells apart,")
+    }
+    return try JSONNumberGrammar(values, places: places).number(from: low, to: high, then: next)
   }
 
   func integer(_ schema: JSONDocument, _ path: String, then next: Int32) throws(RequestError) -> Int32 {

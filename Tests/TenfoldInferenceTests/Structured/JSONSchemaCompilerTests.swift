@@ -108,6 +108,17 @@ struct JSONSchemaCompilerTests {
       ["-0.1", "-5", "-123456.75"],
       not: ["0", "-0", "-0.0", "1"]
     ),
+    // With more digits a number would be read as the bound, which is excluded.
+    Case(
+      #"{"type": "number", "exclusiveMaximum": 100}"#,
+      ["99.999999999999", "99.5", "-1000000.5"],
+      not: ["99.9999999999999999", "99.9999999999999", "100"]
+    ),
+    Case(
+      #"{"type": "number", "exclusiveMinimum": 1, "maximum": 2.5}"#,
+      ["1.00000000000001", "1.5", "2", "2.5"],
+      not: ["1", "1.0", "1.0000000000000001", "2.51"]
+    ),
     Case(
       #"{"type": "integer", "minimum": 1.0, "exclusiveMaximum": 3e0}"#,
       ["1", "2"],
@@ -280,6 +291,42 @@ struct JSONSchemaCompilerTests {
     }
   }
 
+  @Test("keeps strict bounds of numbers that are read as doubles", arguments: 0..<200)
+  func strictBounds(seed: UInt64) throws {
+    var random = SamplerRandom(seed: seed)
+    let bound =
+      "\(Int.random(in: 0...[0, 9, 99_999, 9_999_999_999].randomElement(using: &random)!, using: &random))"
+      + ["", ".5", ".125", ".0001"].randomElement(using: &random)!
+    let value = try #require(Double(bound))
+    for (sign, name, digits, isKept) in [
+      ("", "exclusiveMaximum", "99887", { (read: Double) in read < value }),
+      ("", "exclusiveMinimum", "00112", { (read: Double) in read > value }),
+      ("-", "exclusiveMinimum", "99887", { (read: Double) in read > -value }),
+      ("-", "exclusiveMaximum", "00112", { (read: Double) in read < -value }),
+    ] {
+      let schema = #"{"type": "number", "\#(name)": \#(sign)\#(bound)}"#
+      let automaton = StructuredVocabulary.automaton(try JSONSchemaCompiler.grammar(schema))
+      // As near to the bound as it gets: its own digits, or those of the whole number below, and then nines or noughts.
+      for start in [sign + bound, sign + "\(max(0, Int(value) - 1))"] {
+        var (state, text) = (automaton.start(), "")
+        for byte in start.utf8 where automaton.next(state, byte) != GrammarAutomaton.dead {
+          state = automaton.next(state, byte)
+          text.unicodeScalars.append(UnicodeScalar(byte))
+        }
+        while text.utf8.count < 40 {
+          let wanted = text.contains(".") ? Array(digits.utf8) : Array(".".utf8)
+          guard let byte = wanted.first(where: { automaton.next(state, $0) != GrammarAutomaton.dead }) else {
+            break
+          }
+          state = automaton.next(state, byte)
+          text.unicodeScalars.append(UnicodeScalar(byte))
+          guard automaton.accepts(state) else { continue }
+          #expect(isKept(try #require(Double(text))), "seed \(seed): \(text) for \(schema)")
+        }
+      }
+    }
+  }
+
   @Test(
     "alternatives that begin alike within each other are followed so far and no further",
     .timeLimit(.minutes(5))
@@ -341,6 +388,8 @@ struct JSONSchemaCompilerTests {
       ##"{"anyOf": [{"$ref": "#"}, {"type": "null"}]}"##, #"{"$ref": "https://example.org/schema"}"#,
       #"{"type": "string", "minLength": 1000000000}"#, #"{"type": "array", "items": {}, "minItems": 200000}"#,
       #"{"type": "integer", "minimum": 12345678901234567890}"#, #"{"type": "integer", "minimum": 0.5}"#,
+      #"{"type": "number", "exclusiveMaximum": 12345678901.123456}"#,
+      #"{"type": "number", "exclusiveMinimum": 1000, "maximum": 1000.0000000000001}"#,
       #"{"type": "string", "minLength": 1e30}"#,
     ]
   )
