@@ -198,7 +198,8 @@ struct JSONNumberGrammar {
     isStrict: Bool,
     then next: Int32
   ) throws(RequestError) -> Int32 {
-    guard let first = low.first else {
+    // Noughts at the end are there only where the other bound has more digits, and may be left out.
+    guard let first = low.first, low.contains(where: { $0 != Self.nought }) else {
       return try isStrict
         ? nonZero(after: low.startIndex, then: next) : more(after: low.startIndex, then: next)
     }

@@ -108,6 +108,11 @@ struct JSONSchemaCompilerTests {
       ["-0.1", "-5", "-123456.75"],
       not: ["0", "-0", "-0.0", "1"]
     ),
+    Case(
+      #"{"type": "number", "minimum": 0.25, "exclusiveMaximum": 0.98765}"#,
+      ["0.25", "0.250", "0.2500", "0.25001", "0.9", "0.98764"],
+      not: ["0.2", "0.249", "0.24999", "0.98765"]
+    ),
     // With more digits a number would be read as the bound, which is excluded.
     Case(
       #"{"type": "number", "exclusiveMaximum": 100}"#,
