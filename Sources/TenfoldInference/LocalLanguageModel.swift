@@ -45,6 +45,13 @@ public final class LocalLanguageModel: LanguageModel {
       precision: options.keyValuePrecision
     )
     let capacity = memory.pageCount * BlockAllocator.blockLength
+    // First what no memory helps against; from here on the number is one to count with.
+    if let wanted = options.contextLength, wanted > model.configuration.contextLength {
+      throw ModelError(
+        .invalidOption,
+        "contextLength is \(wanted), but the model was made for at most \(model.configuration.contextLength) tokens."
+      )
+    }
     if let wanted = options.contextLength, wanted > capacity {
       let pages = (wanted - 1) / BlockAllocator.blockLength + 1
       throw ModelError(
@@ -56,12 +63,6 @@ public final class LocalLanguageModel: LanguageModel {
       )
     }
     let context = min(options.contextLength ?? model.configuration.contextLength, capacity)
-    guard context <= model.configuration.contextLength else {
-      throw ModelError(
-        .invalidOption,
-        "contextLength is \(context), but the model was made for at most \(model.configuration.contextLength) tokens."
-      )
-    }
     var limits = EngineScheduler.Limits()
     limits.maximumSequences = options.maximumConcurrentSequences
     limits.timePerToken = options.timePerTokenTarget
@@ -187,7 +188,8 @@ public final class LocalLanguageModel: LanguageModel {
       }
       group.addTask {
         // Also when the task is cancelled, or the engine idle: then there is nothing left to fail.
-        try? await Task.sleep(for: grace)
+        let time = TimeSource.system
+        try? await time.sleep(until: time.now + grace)
         return self.mailbox.stop()
       }
       // An engine that was stopped is idle soon after, so what the other task says counts too.

@@ -25,8 +25,18 @@ public struct TimeSource: Sendable {
   /// The machine's own continuous clock.
   public static let system = Self(
     now: { ContinuousClock.now },
-    sleep: { try await Task.sleep(until: $0, clock: .continuous) }
+    sleep: { deadline in
+      // Task.sleep traps where seconds don't fit into 64 bits, as at a deadline that stands for "never".
+      while true {
+        let now = ContinuousClock.now
+        guard deadline - now > longestSleep else { break }
+        try await Task.sleep(until: now + longestSleep, clock: .continuous)
+      }
+      try await Task.sleep(until: deadline, clock: .continuous)
+    }
   )
+
+  private static let longestSleep = Duration.seconds(365 * 86_400)
 
   /// The current instant.
   public var now: ContinuousClock.Instant { read() }

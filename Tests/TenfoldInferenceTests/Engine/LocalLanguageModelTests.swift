@@ -334,6 +334,28 @@ struct LocalLanguageModelTests {
     #expect(error?.code == .invalidOption && error?.message.contains("keyValueCacheBytes") == true)
   }
 
+  @Test(
+    "says first that the model was made for less, which no memory helps against",
+    arguments: [100_000, .max]
+  )
+  func tooLong(context: Int) {
+    let error = #expect(throws: ModelError.self) {
+      _ = try LocalLanguageModel.synthetic(
+        options: .init(threads: 1, contextLength: context, keyValueCacheBytes: 40_000)
+      )
+    }
+    #expect(error?.code == .invalidOption && error?.message.contains("keyValueCacheBytes") == false)
+  }
+
+  @Test("takes all the time that there is for what is under way")
+  func endlessGrace() async throws {
+    let model = try LocalLanguageModel.synthetic(endTokens: [])
+    let stream = try await model.generate(.raw("a", try GenerationOptions(maxTokens: 5)))
+    async let isDrained = model.shutdown(drainingFor: .seconds(Int64.max))
+    #expect(try await stream.collect().summary.usage.completionTokens == 5)
+    #expect(await isDrained)
+  }
+
   @Test("needs one pass for answers that differ in their first token")
   func cheapChoices() async throws {
     let model = try LocalLanguageModel.synthetic()
