@@ -59,6 +59,19 @@ struct TokenUsageTests {
     #expect(usage.timePerToken == nil)
   }
 
+  @Test("counts saturate, whatever models say of themselves")
+  func saturates() {
+    let most = TokenUsage(promptTokens: .max, cachedPromptTokens: .max, completionTokens: .min)
+    let sum = most + TokenUsage(promptTokens: 1, cachedPromptTokens: .min, completionTokens: -1)
+    #expect(sum.promptTokens == .max && sum.cachedPromptTokens == -1 && sum.completionTokens == .min)
+    let book = CostBook()
+    for _ in 0..<2 {
+      book.book(ModelCall(model: "m", tier: .small, usage: most, cost: .zero), tenant: "acme")
+    }
+    let line = book.snapshot[CostBook.Key(tenant: "acme", item: "m")]
+    #expect(line?.promptTokens == .max && line?.completionTokens == .min)
+  }
+
   @Test("is read back as it was written, and without the counts of guesses")
   func coding() throws {
     let usage = TokenUsage(promptTokens: 9, completionTokens: 5, draftedTokens: 4, acceptedTokens: 3)

@@ -83,7 +83,7 @@ enum BatchResult: Sendable {
         .members(
           ("prompt_tokens", .number("\(usage.promptTokens)")),
           ("completion_tokens", .number("\(usage.completionTokens)")),
-          ("total_tokens", .number("\(usage.promptTokens + usage.completionTokens)"))
+          ("total_tokens", .number("\(usage.promptTokens.addingClamped(usage.completionTokens))"))
         )
       )
     )

@@ -32,10 +32,3 @@ extension Double {
 
   static func log2Ratio(_ a: Int, _ b: Int) -> Double { log2(Double(max(1, a)) / Double(max(1, b))) }
 }
-
-extension Int {
-  func addingClamped(_ other: Int) -> Int {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
-  }
-}

@@ -52,8 +52,8 @@ public final class CostBook: Sendable {
     book(tenant: tenant, item: call.model) { line in
       line.cost += call.cost
       line.cpuTime += call.usage.cpuTime
-      line.promptTokens += call.usage.promptTokens
-      line.completionTokens += call.usage.completionTokens
+      line.promptTokens = line.promptTokens.addingClamped(call.usage.promptTokens)
+      line.completionTokens = line.completionTokens.addingClamped(call.usage.completionTokens)
     }
   }
 

@@ -51,14 +51,14 @@ public struct TokenUsage: Hashable, Sendable, Codable {
     return max(.zero, queueTime + computeTime - timeToFirstToken) / (completionTokens - 1)
   }
 
-  /// Adds tokens and times of two calls; the time to the first token is the left one's.
+  /// Adds tokens and times of two calls; the time to the first token is the left one's, and counts saturate.
   public static func + (lhs: Self, rhs: Self) -> Self {
     Self(
-      promptTokens: lhs.promptTokens + rhs.promptTokens,
-      cachedPromptTokens: lhs.cachedPromptTokens + rhs.cachedPromptTokens,
-      completionTokens: lhs.completionTokens + rhs.completionTokens,
-      draftedTokens: lhs.draftedTokens + rhs.draftedTokens,
-      acceptedTokens: lhs.acceptedTokens + rhs.acceptedTokens,
+      promptTokens: lhs.promptTokens.addingClamped(rhs.promptTokens),
+      cachedPromptTokens: lhs.cachedPromptTokens.addingClamped(rhs.cachedPromptTokens),
+      completionTokens: lhs.completionTokens.addingClamped(rhs.completionTokens),
+      draftedTokens: lhs.draftedTokens.addingClamped(rhs.draftedTokens),
+      acceptedTokens: lhs.acceptedTokens.addingClamped(rhs.acceptedTokens),
       queueTime: lhs.queueTime + rhs.queueTime,
       timeToFirstToken: lhs.timeToFirstToken,
       computeTime: lhs.computeTime + rhs.computeTime,

@@ -20,10 +20,10 @@ public struct UsageTotal: Hashable, Sendable {
   public init() {}
 
   mutating func add(_ other: Self) {
-    calls = Self.sum(calls, other.calls)
-    promptTokens = Self.sum(promptTokens, other.promptTokens)
-    cachedPromptTokens = Self.sum(cachedPromptTokens, other.cachedPromptTokens)
-    completionTokens = Self.sum(completionTokens, other.completionTokens)
+    calls = calls.addingClamped(other.calls)
+    promptTokens = promptTokens.addingClamped(other.promptTokens)
+    cachedPromptTokens = cachedPromptTokens.addingClamped(other.cachedPromptTokens)
+    completionTokens = completionTokens.addingClamped(other.completionTokens)
     cost += other.cost
   }
 
@@ -33,10 +33,5 @@ public struct UsageTotal: Hashable, Sendable {
     cachedPromptTokens = call.usage.cachedPromptTokens
     completionTokens = call.usage.completionTokens
     cost = call.cost
-  }
-
-  private static func sum(_ left: Int, _ right: Int) -> Int {
-    let (sum, overflow) = left.addingReportingOverflow(right)
-    return overflow ? (left > 0 ? .max : .min) : sum
   }
 }
