@@ -267,6 +267,25 @@ struct JobWorkerTests {
     } throws: { ($0 as? JobError)?.code == .invalidOption }
   }
 
+  @Test("a worker runs once: a second run is refused, and the first goes on and ends")
+  func runsOnce() async throws {
+    let store = InMemoryJobStore()
+    let ended = JobWorker(store: store) { $0.handle(Square.self) }
+    let worker = JobWorker(store: store) { $0.handle(Square.self) }
+    ended.drain()
+    try await ended.run()
+    async let running: Void = try worker.run()
+    let handle = try await JobQueue(store: store).enqueue(Square(number: 3))
+    #expect(try await handle.value == 9)
+    for other in [ended, worker] {
+      await #expect { try await other.run() } throws: { ($0 as? JobError)?.code == .invalidOption }
+    }
+    let next = try await JobQueue(store: store).enqueue(Square(number: 4))
+    #expect(try await next.value == 16)
+    worker.drain()
+    try await running
+  }
+
   @Test("the lease of a run that ignores its end isn't renewed, so another worker gets the job")
   func hungRun() async throws {
     let running = RunningJobs()

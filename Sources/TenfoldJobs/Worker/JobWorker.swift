@@ -35,6 +35,8 @@ public final class JobWorker: Sendable {
     var active = 0
     /// A job that has to run alone for a while is held or runs: nothing else begins.
     var alone: JobLease.Reference?
+    /// Whether it was told to run.
+    var hasBegun = false
     var isDraining = false
     /// All is settled: the heartbeat ends too.
     var hasEnded = false
@@ -117,12 +119,20 @@ public final class JobWorker: Sendable {
   /// cancellation handler of theirs may take locks, report and check the lease; it must not wait for other tasks, as the
   /// end of its run waits for it.
   ///
-  /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption``, or the system's refusal of a thread. Failures
-  ///   of the store are logged and retried, as leases protect the jobs meanwhile, except those that last: a `StorageError`
-  ///   with code `closed` or `syncFailed` ends the worker, what ran is cancelled and comes again when its leases end. Open
-  ///   the store anew then, and make a worker for it.
+  /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption`` for an option out of range and for a worker that runs or
+  ///   has run, or the system's refusal of a thread. Failures of the store are logged and retried, as leases protect the jobs
+  ///   meanwhile, except those that last: a `StorageError` with code `closed` or `syncFailed` ends the worker, what ran is
+  ///   cancelled and comes again when its leases end. Open the store anew then, and make a worker for it.
   public func run() async throws {
     try options.validate()
+    // A second run would take over the thread's timers, and neither would end.
+    let isFirst = state.withLock { state in
+      defer { state.hasBegun = true }
+      return !state.hasBegun
+    }
+    guard isFirst else {
+      throw JobError(.invalidOption, "this worker runs already, or has run; make another one")
+    }
     try thread.start()
     defer { thread.stop() }
     await withTaskCancellationHandler {
