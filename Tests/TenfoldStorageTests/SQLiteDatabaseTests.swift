@@ -420,6 +420,71 @@ struct SQLiteDatabaseTests {
   }
 
   @Test(
+    "a statement that would begin or end the transaction is refused, and the write undone",
+    arguments: [
+      "COMMIT", " end;", "rollback", "BEGIN IMMEDIATE", "SAVEPOINT a", "RELEASE operation",
+      "ROLLBACK TO operation",
+      "-- by hand\ncommit", "/* by hand */ COMMIT", ";;COMMIT",
+    ]
+  )
+  func transactionControl(sql: String) async throws {
+    let database = try await open()
+    let entered = DispatchSemaphore(value: 0)
+    let gate = DispatchSemaphore(value: 0)
+    async let first: Void = database.write { _ in hold(entered, gate) }
+    await arrival(entered)
+    // These two share a commit, in whichever order.
+    let rogue = Task {
+      try await database.write { tx in
+        try tx.execute("INSERT INTO note(body) VALUES('undone')")
+        #expect { try tx.executeScript(sql) } throws: { ($0 as? StorageError)?.code == .misuse }
+        try tx.execute(sql)
+      }
+    }
+    async let other: Void = database.write { tx in try tx.execute("INSERT INTO note(body) VALUES('kept')") }
+    while database.statistics.waitingOperations < 2 { await Task.yield() }
+    gate.signal()
+    try await first
+    try await other
+    await #expect { _ = try await rogue.value } throws: { ($0 as? StorageError)?.code == .misuse }
+    await #expect { _ = try await database.read { tx in try tx.execute(sql) } } throws: {
+      ($0 as? StorageError)?.code == .misuse
+    }
+    let bodies = try await database.read { tx in try tx.query("SELECT body FROM note") { try $0.text(0) } }
+    #expect(bodies == ["kept"])
+    await database.close()
+  }
+
+  @Test("a script may make triggers, whose bodies begin and end")
+  func trigger() async throws {
+    let database = try await open()
+    try await database.write { tx in
+      try tx.executeScript(
+        """
+        CREATE TABLE ending(n INTEGER);
+        CREATE TRIGGER t AFTER INSERT ON note BEGIN INSERT INTO ending VALUES(NEW.id); END;
+        """
+      )
+      try tx.execute("INSERT INTO note(body) VALUES('a')")
+      // The first word counts, and the whole of it.
+      try tx.execute("CREATE TABLE beginnings(n INTEGER)")
+      try tx.execute("REPLACE INTO beginnings SELECT n FROM ending")
+    }
+    let count = try await database.read { tx in
+      try tx.first("SELECT count(*) FROM beginnings") { try $0.int(0) }
+    }
+    #expect(count == 1)
+    await database.close()
+  }
+
+  @Test("a path that names no file is refused", arguments: ["", ":memory:", "a\0b", "\0"])
+  func noFile(path: String) async throws {
+    await #expect { _ = try await SQLiteDatabase.open(.file(path)) } throws: {
+      ($0 as? StorageError)?.code == .invalidOption
+    }
+  }
+
+  @Test(
     "options out of range are refused",
     arguments: [
       SQLiteDatabase.Options(readerCount: 0), .init(readerCount: 65), .init(busyTimeout: .seconds(-1)),

@@ -135,6 +135,27 @@ import Darwin
     guard status == SQLITE_OK else { throw error(status, "running a script") }
   }
 
+  /// As ``executeScript(_:)``, but refuses statements that begin or end transactions or savepoints.
+  func executeScriptWithinTransaction(_ sql: String) throws(StorageError) {
+    unsafe sqlite3_set_authorizer(
+      handle,
+      { _, action, _, _, _, _ in
+        action == SQLITE_TRANSACTION || action == SQLITE_SAVEPOINT ? SQLITE_DENY : SQLITE_OK
+      },
+      nil
+    )
+    defer { unsafe sqlite3_set_authorizer(handle, nil, nil) }
+    let status = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
+    guard status != SQLITE_AUTH else {
+      throw StorageError(
+        .misuse,
+        "a script would begin or end a transaction, which others may share; leave that to the closure",
+        sqliteCode: status
+      )
+    }
+    guard status == SQLITE_OK else { throw error(status, "running a script") }
+  }
+
   func prepare(_ sql: String) throws(StorageError) -> (handle: OpaquePointer, hasTail: Bool) {
     guard unsafe handle != nil else { throw StorageError(.closed, "the connection to \(path) is closed") }
     var text = sql

@@ -167,6 +167,14 @@ public final class SQLiteDatabase: Sendable {
     schemas: [SQLiteSchema],
     options: Options
   ) throws -> SQLiteDatabase {
+    // SQLite takes these for memory, for a file that goes with the connection, and for the name before the NUL.
+    let path = location.path
+    guard location.isInMemory || !(path.isEmpty || path == ":memory:" || path.utf8.contains(0)) else {
+      throw StorageError(
+        .invalidOption,
+        "“\(path)” names no file; give a path without NUL, or open .inMemory"
+      )
+    }
     let connection = try SQLiteConnection(
       path: location.path,
       isReader: false,
