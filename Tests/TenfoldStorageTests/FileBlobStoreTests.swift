@@ -29,6 +29,12 @@ struct FileBlobStoreTests {
     #expect(try await store.get(BlobKey("a")) == nil)
   }
 
+  @Test("a folder that can't be made is refused with the system's reason in words")
+  func reason() {
+    let error = #expect(throws: StorageError.self) { try FileBlobStore(folder: directory.file("a/b/c")) }
+    #expect(error?.code == .inputOutput && error?.message.contains("No such file or directory") == true)
+  }
+
   @Test("damage anywhere in the file is noticed", arguments: [0, 5, 8, 11, 12, 19, 20, 60, 119])
   func damage(at offset: Int) async throws {
     try await store.put((0..<100).map { UInt8($0) }, at: BlobKey("b"))

@@ -198,10 +198,12 @@ extension StorageError {
   /// The error of the system call that just failed.
   static func system(_ doing: String, file: String = #fileID, line: Int = #line) -> StorageError {
     let number = errno
+    // strerror returns a valid C string for every code.
+    let reason = unsafe String(cString: strerror(number))
     let isFull = number == ENOSPC || number == EDQUOT
     return StorageError(
       isFull ? .storageFull : number == EACCES || number == EROFS ? .readOnly : .inputOutput,
-      "\(doing): system error \(number)"
+      "\(doing): \(reason)"
         + (isFull ? "; free some space and retry, what was there before is intact" : ""),
       file: file,
       line: line
