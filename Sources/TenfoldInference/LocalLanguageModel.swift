@@ -289,6 +289,15 @@ public final class LocalLanguageModel: LanguageModel {
 
   private func checkLength(prompt: Int, answer: Int) throws(ModelError) {
     guard prompt + answer <= profile.contextLength else {
+      guard answer == 1 else {
+        throw ModelError(
+          .promptTooLong,
+          """
+          The prompt has \(prompt) tokens and the answer, by its choices or format, \(answer) or more; \(profile.id) takes \
+          at most \(profile.contextLength) together. Shorten either, or raise contextLength or keyValueCacheBytes.
+          """
+        )
+      }
       throw ModelError(
         .promptTooLong,
         """

@@ -36,7 +36,7 @@ extension JSONSchemaCompiler {
       guard let value = schema[key] else { return nil }
       guard case .number(let text) = value else { throw Self.invalid("\(path)/\(key)", "must be a number") }
       guard let bound = DecimalBound(text, isStrict: isStrict) else {
-        throw Self.unsupported(path, "\(key) \(text), which has an exponent or too many digits,")
+        throw Self.unsupported(path, "\(key) \(text), with an exponent or too many digits")
       }
       return bound
     }

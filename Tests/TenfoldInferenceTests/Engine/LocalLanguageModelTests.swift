@@ -373,6 +373,12 @@ struct LocalLanguageModelTests {
       try await model.generate(.raw(long, .standard))
     }
     #expect(tooLong?.code == .promptTooLong && tooLong?.message.contains("40") == true)
+    let longAnswer = await #expect(throws: ModelError.self) {
+      try await model.generate(.raw("x", try GenerationOptions(choices: [long, "no"])))
+    }
+    #expect(
+      longAnswer?.code == .promptTooLong && longAnswer?.message.contains("answer, by its choices") == true
+    )
     let empty = await #expect(throws: RequestError.self) { try await model.generate(.raw("", .standard)) }
     #expect(empty?.code == .emptyRequest)
     let late = await #expect(throws: RequestError.self) {
