@@ -12,6 +12,9 @@ public import TenfoldStorage
 /// batches. Every model call is booked when its work ends, whether its request finished, failed or was abandoned;
 /// questions are kept of requests that finished.
 ///
+/// Place it outside the caches and the coalescing, or the questions that they answer aren't kept. ``PipelineLayers`` has no
+/// place for it; a pipeline is a model, so put one more around it.
+///
 /// **Durability.** What ``run()`` has written is as durable as the ledger and the log. What still waits in the queue is
 /// lost with the process; when the task of ``run()`` is cancelled it is written first.
 ///
@@ -21,7 +24,7 @@ public import TenfoldStorage
 ///
 /// ```swift
 /// let recording = RecordingMiddleware(ledger: SQLiteUsageLedger(log: log), queries: SQLiteQueryLog(log: log))
-/// let pipeline = Pipeline(model: model, middlewares: [recording])
+/// let pipeline = Pipeline(model: layers.pipeline(model: model), middlewares: [recording])
 /// try await recording.run()  // in the host's service group
 /// ```
 public final class RecordingMiddleware: InferenceMiddleware {

@@ -14,7 +14,7 @@ public import TenfoldCore
 /// kept need one each.
 ///
 /// ```swift
-/// let embedder = CachedEmbedder(try await MiniLMEmbedder.load(folder: path), bytes: 64 << 20)
+/// let embedder = CachedEmbedder(try await MiniLMEmbedder.load(modelDirectory: path), bytes: 64 << 20)
 /// let vectors = try await embedder.embed(chunks)
 /// print(embedder.statistics.hitRate)
 /// ```

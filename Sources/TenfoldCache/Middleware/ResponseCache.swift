@@ -111,7 +111,7 @@ public final class ResponseCache: Sendable {
     await flush()
   }
 
-  /// Stores what is waiting now.
+  /// Stores what is waiting now; what ``run()`` is storing already isn't waited for.
   public func flush() async {
     for fill in queue.takeAll() where !isOutdated(fill) {
       do {

@@ -41,9 +41,11 @@ public struct GenerationOptions: Hashable, Sendable {
   ///
   /// A format goes before: an answer that is complete by it ends, and so does one that must to keep within `maxTokens`.
   public let minTokens: Int
-  /// Generation ends before the first of these texts, which is not part of the answer; at most 64, of 65,536 bytes in all.
+  /// Generation ends before the first of these texts, which is not part of the answer; at most 64, none empty, of 65,536
+  /// bytes in all.
   public let stop: [String]
-  /// When not empty, the answer is one of these texts, and the summary gives the probability of each.
+  /// When not empty, the answer is one of these texts, and the summary gives the probability of each; at most 1,024, all of
+  /// them different and none empty.
   public let choices: [String]
   /// What the answer has to look like.
   public let responseFormat: ResponseFormat

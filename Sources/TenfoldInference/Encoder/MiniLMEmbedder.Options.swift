@@ -22,7 +22,7 @@ extension MiniLMEmbedder {
     /// With zero it waits for none; calls share steps all the same as soon as they come while one is computed. Callers that
     /// send short texts one by one, all at once, gain from a millisecond or so.
     public var mergeWindow: Duration
-    /// How many threads compute; `nil` for all that this process may use.
+    /// How many threads compute, brought into 1...256; `nil` for all that this process may use.
     public var threads: Int?
 
     /// Creates options; what is given wins over what a model's folder says.

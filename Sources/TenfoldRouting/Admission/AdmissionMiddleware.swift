@@ -24,8 +24,11 @@ public final class AdmissionMiddleware: InferenceMiddleware {
     /// How long a request waits at most.
     public var maximumWait: Duration
     /// How many requests a tenant may make in a second; `nil` for no limit.
+    ///
+    /// With a rate that is no positive finite number a tenant may make ``burst`` requests and no more.
     public var requestsPerSecond: Double?
-    /// How many requests a tenant may make at once after a pause.
+    /// How many requests a tenant may make at once after a pause, at least 1; other numbers, infinity too, let nothing in
+    /// where there is a rate.
     public var burst: Double
     /// What a tenant may spend in a window, charged as models are called; `nil` for no limit.
     public var tenantBudget: Money?

@@ -6,7 +6,7 @@ public import TenfoldCore
 /// Decides who gets in, who waits and who is turned away; pure.
 ///
 /// ```swift
-/// var machine = AdmissionStateMachine(options: options, now: time.now)
+/// var machine = AdmissionStateMachine(options: options)
 /// switch machine.arrive(ticket, now: time.now).decision { … }
 /// ```
 public struct AdmissionStateMachine: Sendable {
