@@ -47,10 +47,11 @@ public struct RetrievalMetrics: Sendable {
 
   /// The mean normalised discounted cumulative gain with linear gain.
   ///
-  /// - Parameter depth: How many documents of each ranking count; 1 or more.
+  /// - Parameter depth: How many documents of each ranking count; less than 1 counts as 1.
   /// - Returns: A value in 0...1.
   public func nDCG(at depth: Int) -> Double {
-    mean { judged in
+    let depth = max(1, depth)
+    return mean { judged in
       func gain(_ grades: some Sequence<Int>) -> Double {
         grades.enumerated().reduce(0) { $0 + Double(max(0, $1.element)) / log2(Double($1.offset + 2)) }
       }
@@ -61,23 +62,23 @@ public struct RetrievalMetrics: Sendable {
 
   /// The mean share of the relevant documents that are among the first.
   ///
-  /// - Parameter depth: How many documents of each ranking count; 1 or more.
+  /// - Parameter depth: How many documents of each ranking count; less than 1 counts as 1.
   /// - Returns: A value in 0...1.
   public func recall(at depth: Int) -> Double {
     mean { judged in
       let relevant = judged.grades.values.count { $0 > 0 }
-      let found = judged.ranking.prefix(depth).count { judged.grades[$0] ?? 0 > 0 }
+      let found = judged.ranking.prefix(max(1, depth)).count { judged.grades[$0] ?? 0 > 0 }
       return Double(found) / Double(relevant)
     }
   }
 
   /// The mean of one over the rank of the first relevant document; 0 where there is none among the first.
   ///
-  /// - Parameter depth: How many documents of each ranking count; 1 or more.
+  /// - Parameter depth: How many documents of each ranking count; less than 1 counts as 1.
   /// - Returns: A value in 0...1.
   public func reciprocalRank(at depth: Int) -> Double {
     mean { judged in
-      let first = judged.ranking.prefix(depth).firstIndex { judged.grades[$0] ?? 0 > 0 }
+      let first = judged.ranking.prefix(max(1, depth)).firstIndex { judged.grades[$0] ?? 0 > 0 }
       return first.map { 1 / Double($0 + 1) } ?? 0
     }
   }

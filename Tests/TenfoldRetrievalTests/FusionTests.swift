@@ -99,5 +99,10 @@ struct RetrievalMetricsTests {
     #expect(RetrievalMetrics(rankings: [:], judgements: [:]).nDCG(at: 10) == 0)
     let metrics = RetrievalMetrics(rankings: ["q": ["a", "a", "b"]], judgements: ["q": ["a": 1, "b": 1]])
     #expect(abs(metrics.nDCG(at: 2) - 1) < 1e-9)
+    for depth in [0, -1, .min] {
+      #expect(metrics.nDCG(at: depth) == metrics.nDCG(at: 1))
+      #expect(metrics.recall(at: depth) == metrics.recall(at: 1))
+      #expect(metrics.reciprocalRank(at: depth) == metrics.reciprocalRank(at: 1))
+    }
   }
 }

@@ -44,6 +44,18 @@ struct BatchInferenceTests {
     try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map(String.init)
   }
 
+  @Test("a worker that can't run ends the call that waits for its answers", .timeLimit(.minutes(1)))
+  func workerFails() async throws {
+    let batches = try await batches(.init(lease: .zero))
+    try write([ask("one")])
+    await #expect { try await batches.answer(input, to: output, as: "b", for: "t") } throws: {
+      ($0 as? JobError)?.code == .invalidOption
+    }
+    // Its lines are there for a worker that can.
+    let others = BatchInference(store: batches.store, model: batches.model)
+    #expect(try await others.answer(input, to: output, as: "b", for: "t").succeeded == 1)
+  }
+
   @Test("each line has its result, in the input's order, in the form of the batch API")
   func roundTrip() async throws {
     let clock = ManualStoreClock()

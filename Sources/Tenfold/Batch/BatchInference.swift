@@ -87,7 +87,8 @@ public struct BatchInference: Sendable {
         for try await _ in progress(of: id) {}
         worker.drain()
       }
-      try await group.waitForAll()
+      // Whoever fails ends the other: waitForAll would go on waiting for lines that nobody answers any more.
+      while try await group.next() != nil {}
     }
     // A cancelled worker returns as if it had been drained.
     try Task.checkCancellation()

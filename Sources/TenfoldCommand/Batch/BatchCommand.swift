@@ -167,7 +167,8 @@ private struct BatchRun: Sendable {
       group.addTask {
         for try await now in batches.progress(of: id) { bar.show(now.settled) }
       }
-      try await group.waitForAll()
+      // Whoever fails ends the other.
+      while try await group.next() != nil {}
     }
     bar.finish()
     let done = try await batches.status(of: id)
