@@ -76,6 +76,17 @@ struct MaintenanceTests {
     await database.close()
   }
 
+  @Test("a closed database is neither copied, checked nor compacted")
+  func closed() async throws {
+    let database = try await SQLiteDatabase.open(.file(directory.file("closed.db")))
+    await database.close()
+    let code: (any Error) -> Bool = { ($0 as? StorageError)?.code == .closed }
+    await #expect { try await database.backup(to: directory.file("copy.db")) } throws: { code($0) }
+    await #expect { _ = try await database.problems() } throws: { code($0) }
+    await #expect { try await database.compact() } throws: { code($0) }
+    #expect(!FileManager.default.fileExists(atPath: directory.file("copy.db")))
+  }
+
   @Test("a copy takes nothing from the log of an older file that was killed, and spoils no file in use")
   func replaced() async throws {
     let database = try await open("a.db")

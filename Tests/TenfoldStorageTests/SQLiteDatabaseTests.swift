@@ -425,6 +425,7 @@ struct SQLiteDatabaseTests {
       "COMMIT", " end;", "rollback", "BEGIN IMMEDIATE", "SAVEPOINT a", "RELEASE operation",
       "ROLLBACK TO operation",
       "-- by hand\ncommit", "/* by hand */ COMMIT", ";;COMMIT",
+      "\u{FEFF}COMMIT",
     ]
   )
   func transactionControl(sql: String) async throws {

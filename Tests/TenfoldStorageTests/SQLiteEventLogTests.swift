@@ -51,6 +51,23 @@ struct SQLiteEventLogTests {
     }
   }
 
+  @Test("nobody but an erasure writes that a tenant was erased")
+  func reserved() async throws {
+    let logs: [any EventLog] = [try await makeLog(1), InMemoryEventLog()]
+    for log in logs {
+      let before = try await log.latest()
+      let events = [
+        NewEvent(kind: "k", subject: "s", payload: []),
+        NewEvent(kind: StoredEvent.erasure, subject: "t", payload: []),
+      ]
+      await #expect { _ = try await log.append(events) } throws: {
+        ($0 as? StorageError)?.code == .invalidOption
+      }
+      #expect(try await log.latest() == before)
+      #expect(try await log.erase("t") == before + 1)
+    }
+  }
+
   @Test("events come back in order, after any position")
   func reading() async throws {
     let log = try await makeLog(5)

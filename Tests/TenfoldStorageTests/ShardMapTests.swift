@@ -14,6 +14,14 @@ struct ShardMapTests {
     keys.reduce(into: [:]) { $0[map.owner(of: $1), default: 0] += 1 }
   }
 
+  @Test("the last version has no next one")
+  func lastVersion() throws {
+    let map = try ShardMap(version: .max, shards: [.init("a")])
+    #expect { _ = try map.changed(to: [.init("b")]) } throws: {
+      ($0 as? StorageError)?.code == .invalidOption
+    }
+  }
+
   @Test("each shard gets its share", arguments: 1...8)
   func balance(count: Int) throws {
     let shards = (0..<count).map { ShardMap.Shard("shard-\($0)", weight: $0 + 1) }

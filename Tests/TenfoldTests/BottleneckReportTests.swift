@@ -162,6 +162,14 @@ struct BottleneckReportTests {
 
 @Suite("LatencyHistogram")
 struct LatencyHistogramTests {
+  @Test("takes durations that no 64 bits of seconds hold")
+  func endless() {
+    var histogram = LatencyHistogram()
+    histogram.record(.seconds(Int64.max) * 2)
+    #expect(histogram.count == 1 && histogram.maximum.inSeconds > 1.8e19)
+    #expect((.seconds(Int64.max) * -2).inSeconds < -1.8e19)
+  }
+
   @Test(
     "quantiles lie within 1.6 % above the exact ones, or within a microsecond",
     arguments: [UInt64(1), 2, 3]

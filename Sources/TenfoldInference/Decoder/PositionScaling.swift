@@ -112,6 +112,7 @@ public struct PositionScaling: Hashable, Sendable {
   ///   - index: The number of the frequency in a head, from the highest on.
   ///   - length: Rotated elements of a head, two for each frequency.
   ///   - base: The base of the rotation's wavelengths.
+  /// - Returns: Radians a position.
   func scaled(_ frequency: Double, index: Int, length: Int, base: Double) -> Double {
     let squeezed = frequency / factor
     guard extrapolation != 0 else { return squeezed }

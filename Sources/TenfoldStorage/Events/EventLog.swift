@@ -12,7 +12,7 @@ public import TenfoldCore
 public protocol EventLog: Sendable {
   /// Appends events in order, all or none; as durable as the log promises when this returns.
   ///
-  /// - Parameter events: At least one event.
+  /// - Parameter events: At least one event, none of the kind ``StoredEvent/erasure``.
   /// - Returns: The sequence of the last one: a token for reading one's own writes.
   /// - Throws: ``StorageError``.
   func append(_ events: [NewEvent]) async throws -> Int64

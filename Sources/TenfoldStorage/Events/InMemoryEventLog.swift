@@ -28,7 +28,7 @@ public final class InMemoryEventLog: EventLog {
   /// - Returns: The sequence of the last one.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/invalidOption`` for no events.
   public func append(_ events: [NewEvent]) async throws -> Int64 {
-    guard !events.isEmpty else { throw StorageError(.invalidOption, "append needs at least one event") }
+    try NewEvent.check(events)
     let last = state.withLock { Self.append(events, to: &$0) }
     hub.send(())
     return last

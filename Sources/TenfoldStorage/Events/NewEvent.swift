@@ -5,7 +5,7 @@ public import TenfoldCore
 
 /// An event as it is handed to a log.
 public struct NewEvent: Hashable, Sendable {
-  /// What kind of event this is, with its version: `"answered.v1"`.
+  /// What kind of event this is, with its version: `"answered.v1"`; ``StoredEvent/erasure`` is written by erasures alone.
   public var kind: String
   /// What the event is about.
   public var subject: String
@@ -26,5 +26,19 @@ public struct NewEvent: Hashable, Sendable {
     self.kind = kind
     self.subject = subject
     self.payload = payload
+  }
+
+  /// Checks events that a host appends.
+  ///
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/invalidOption`` for none, or one that would erase a tenant's data
+  ///   wherever it is read.
+  static func check(_ events: [NewEvent]) throws(StorageError) {
+    guard !events.isEmpty else { throw StorageError(.invalidOption, "append needs at least one event") }
+    guard !events.contains(where: { $0.kind == StoredEvent.erasure }) else {
+      throw StorageError(
+        .invalidOption,
+        "events of the kind “\(StoredEvent.erasure)” are written by erasures alone: call erase, or name the kind otherwise"
+      )
+    }
   }
 }

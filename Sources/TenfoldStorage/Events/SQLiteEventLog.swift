@@ -72,7 +72,11 @@ public struct SQLiteEventLog: EventLog {
   /// - Returns: The sequence of the last one.
   /// - Throws: ``StorageError``.
   public func append(_ events: [NewEvent], in transaction: SQLiteTransaction) throws -> Int64 {
-    guard !events.isEmpty else { throw StorageError(.invalidOption, "append needs at least one event") }
+    try NewEvent.check(events)
+    return try insert(events, in: transaction)
+  }
+
+  private func insert(_ events: [NewEvent], in transaction: SQLiteTransaction) throws -> Int64 {
     let insert = try transaction.prepare(
       "INSERT INTO event(kind, subject, payload, tenant) VALUES(?1, ?2, ?3, ?4)"
     )
@@ -151,7 +155,7 @@ public struct SQLiteEventLog: EventLog {
         )
         guard count < step else { return nil }
         let erasure = NewEvent(kind: StoredEvent.erasure, subject: tenant.rawValue, payload: [])
-        return try append([erasure], in: tx)
+        return try insert([erasure], in: tx)
       }
       if let sequence { return sequence }
       try between()

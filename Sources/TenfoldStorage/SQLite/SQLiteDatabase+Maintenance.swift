@@ -32,6 +32,7 @@ extension SQLiteDatabase {
   /// - Complexity: O(size of the file), for a full check times the logarithm of the rows.
   public func problems(_ check: Check = .full) async throws -> [String] {
     if location.isInMemory { return try await read { tx in try Self.problems(check, in: tx) } }
+    try await checkOpen()
     let (location, options) = (location, options)
     return try await DedicatedThread.run(name: "tenfold-check") {
       try Self.withReader(location, options) { connection in
@@ -58,6 +59,7 @@ extension SQLiteDatabase {
     guard !location.isInMemory else {
       throw StorageError(.misuse, "a database in memory has no backup: open it in a file")
     }
+    try await checkOpen()
     try await DedicatedThread.run(name: "tenfold-backup") {
       guard !Self.isSame(path, location.path) else {
         throw StorageError(.misuse, "\(path) is the database itself: name another file")
@@ -92,6 +94,7 @@ extension SQLiteDatabase {
   /// - Complexity: O(size of the file).
   public func compact() async throws {
     if location.isInMemory { return }
+    try await checkOpen()
     let (location, options) = (location, options)
     try await DedicatedThread.run(name: "tenfold-compact") {
       try Self.withReader(location, options) { connection in
@@ -110,6 +113,9 @@ extension SQLiteDatabase {
       }
     }
   }
+
+  /// - Throws: ``StorageError`` with code ``StorageError/Code/closed`` once the database is closed.
+  private func checkOpen() async throws { try await read { _ in } }
 
   /// Moves the log into the file and cuts it off, so that nothing deleted is left in it.
   ///

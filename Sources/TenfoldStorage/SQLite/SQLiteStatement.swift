@@ -28,10 +28,13 @@ public final class SQLiteStatement {
   /// The first failure to bind a value of the current run.
   private var bindStatus = SQLITE_OK
   let isReadOnly: Bool
+  /// Whether it begins or ends a transaction or a savepoint.
+  let controlsTransactions: Bool
 
   init(_ sql: String, on connection: SQLiteConnection) throws(StorageError) {
     self.sql = sql
     isASCII = sql.utf8.allSatisfy { $0 < 0x80 }
+    controlsTransactions = Self.controlsTransactions(sql)
     self.connection = connection
     let (handle, hasTail) = try unsafe connection.prepare(sql)
     unsafe self.handle = handle
@@ -43,6 +46,34 @@ public final class SQLiteStatement {
       throw StorageError(.misuse, "“\(sql)” holds more than one statement; use executeScript for a script")
     }
   }
+
+  /// Whether a statement begins or ends a transaction or a savepoint, by its first word.
+  private static func controlsTransactions(_ sql: String) -> Bool {
+    var bytes = sql.utf8[...]
+    while let first = bytes.first {
+      if [0x20, 0x09, 0x0A, 0x0C, 0x0D, 0x3B].contains(first) {
+        bytes = bytes.dropFirst()
+      } else if bytes.starts(with: "\u{FEFF}".utf8) {
+        // SQLite takes a byte order mark for white space.
+        bytes = bytes.dropFirst(3)
+      } else if bytes.starts(with: "--".utf8) {
+        bytes = bytes.drop { $0 != 0x0A }
+      } else if bytes.starts(with: "/*".utf8) {
+        bytes = bytes.dropFirst(2)
+        while !bytes.isEmpty, !bytes.starts(with: "*/".utf8) { bytes = bytes.dropFirst() }
+        bytes = bytes.dropFirst(2)
+      } else {
+        break
+      }
+    }
+    // Letters differ from small ones in one bit; the longest of the words has nine.
+    let word = bytes.prefix(10).map { $0 | 0x20 }.prefix { (0x61...0x7A).contains($0) }
+    return transactionWords.contains { word.elementsEqual($0.utf8) }
+  }
+
+  private static let transactionWords: [String] = [
+    "begin", "commit", "end", "rollback", "savepoint", "release",
+  ]
 
   /// Whether an equal text has the same bytes: SQLite tells “é” in one code point from “é” in two, a string doesn't.
   func isSpelled(_ equal: String) -> Bool {

@@ -36,14 +36,14 @@ public final class SQLiteTransaction {
   /// - Throws: ``StorageError`` with code ``StorageError/Code/misuse`` for wrong SQL.
   public func prepare(_ sql: String) throws(StorageError) -> SQLiteStatement {
     guard isOpen else { throw StorageError(.misuse, "a transaction was used after it ended") }
-    guard !Self.controlsTransactions(sql) else {
+    let (statement, isCached) = try connection.statement(sql)
+    if !isCached { loose.append(statement) }
+    guard !statement.controlsTransactions else {
       throw StorageError(
         .misuse,
         "“\(sql)” would begin or end a transaction, which others may share; return from the closure to commit, throw to undo"
       )
     }
-    let (statement, isCached) = try connection.statement(sql)
-    if !isCached { loose.append(statement) }
     guard !readsOnly || statement.isReadOnly else {
       throw StorageError(.readOnly, "“\(sql)” writes, which a read can't: use write")
     }
@@ -132,31 +132,6 @@ public final class SQLiteTransaction {
     guard !readsOnly else { throw StorageError(.readOnly, "a script writes, which a read can't: use write") }
     try connection.executeScriptWithinTransaction(sql)
   }
-
-  /// Whether a statement begins or ends a transaction or a savepoint, by its first word.
-  private static func controlsTransactions(_ sql: String) -> Bool {
-    var bytes = sql.utf8[...]
-    while let first = bytes.first {
-      if [0x20, 0x09, 0x0A, 0x0C, 0x0D, 0x3B].contains(first) {
-        bytes = bytes.dropFirst()
-      } else if bytes.starts(with: "--".utf8) {
-        bytes = bytes.drop { $0 != 0x0A }
-      } else if bytes.starts(with: "/*".utf8) {
-        bytes = bytes.dropFirst(2)
-        while !bytes.isEmpty, !bytes.starts(with: "*/".utf8) { bytes = bytes.dropFirst() }
-        bytes = bytes.dropFirst(2)
-      } else {
-        break
-      }
-    }
-    // Letters differ from small ones in one bit; the longest of the words has nine.
-    let word = bytes.prefix(10).map { $0 | 0x20 }.prefix { (0x61...0x7A).contains($0) }
-    return transactionWords.contains { word.elementsEqual($0.utf8) }
-  }
-
-  private static let transactionWords: [String] = [
-    "begin", "commit", "end", "rollback", "savepoint", "release",
-  ]
 
   /// Has something done once what this transaction wrote is committed; never when it is undone.
   ///

@@ -70,7 +70,13 @@ public struct ShardMap: Hashable, Sendable, Codable {
   /// - Returns: A map of the next version.
   /// - Throws: ``StorageError`` with code ``StorageError/Code/invalidOption``.
   public func changed(to shards: [Shard]) throws(StorageError) -> ShardMap {
-    try ShardMap(version: version + 1, shards: shards)
+    guard version < .max else {
+      throw StorageError(
+        .invalidOption,
+        "a shard map of version \(version) has no next one; begin anew from 1"
+      )
+    }
+    return try ShardMap(version: version + 1, shards: shards)
   }
 
   /// The shard of a key.
