@@ -146,11 +146,10 @@ struct FailingStoreTests {
   }
 
   @Test(
-    "a worker whose store was closed, or takes no writes any more, ends with that error",
-    arguments: [true, false]
+    "a worker whose store was closed, takes no writes any more, or was migrated, ends with that error",
+    arguments: [StorageError.Code.closed, .syncFailed, .futureFormat]
   )
-  func finalFailure(isClosed: Bool) async throws {
-    let code = isClosed ? StorageError.Code.closed : .syncFailed
+  func finalFailure(code: StorageError.Code) async throws {
     let isBroken = Atomic(false)
     let fail: @Sendable () async throws -> Void = {
       if isBroken.load(ordering: .relaxed) { throw StorageError(code, "scripted") }

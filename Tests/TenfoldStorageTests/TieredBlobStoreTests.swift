@@ -653,6 +653,28 @@ struct TieredBlobStoreTests {
     )
   }
 
+  @Test("an object whose writer may be at work stays listed until its time, also where deleting it failed")
+  func failedBeforeItsTime() async throws {
+    let catalog = try await catalog()
+    let isLocked = Mutex(true)
+    let tier = UndeletingBlobStore { _ in isLocked.withLock { $0 } }
+    let (clock, due) = (clock, clock.nanoseconds + 600 * 1_000_000_000)
+    let store = try TieredBlobStore(
+      catalog: catalog,
+      tiers: [BlobTier("hot", store: tier)],
+      options: .init(wallClock: { clock.nanoseconds })
+    )
+    try await catalog.write { tx in try BlobCatalog.loosen("hot", "late", tenant: "t", due: due, in: tx) }
+    await #expect(throws: StorageError.self) { try await store.erase("t") }
+    isLocked.withLock { $0 = false }
+    // Nothing for a sweep yet; its writer writes, and is killed.
+    #expect(try await store.sweep() == 0)
+    try await tier.put([1], at: BlobKey("late"))
+    clock.advance(601)
+    #expect(try await store.sweep() == 1)
+    #expect(try await tier.keys().isEmpty)
+  }
+
   @Test("an erasure takes along what killed writers left half written")
   func leftovers() async throws {
     let directory = try TemporaryDirectory()

@@ -206,7 +206,7 @@ final class EngineLoop {
     // The statistics show the freed pages before the reader sees the end.
     publish()
     end(&streamed, profile)
-    metrics.record(streamed.usage, timePerToken: streamed.timePerToken, outcome: streamed.outcome)
+    metrics.record(streamed)
   }
 
   private func publish() {

@@ -80,13 +80,9 @@ struct EngineMetrics {
     told = statistics
   }
 
-  /// Records the end of a request.
-  ///
-  /// - Parameters:
-  ///   - usage: What it took.
-  ///   - timePerToken: The mean time between the tokens of the answer that was streamed.
-  ///   - outcome: Why it ended, in a word.
-  mutating func record(_ usage: TokenUsage, timePerToken: Duration?, outcome: String) {
+  /// Records the end of a request, whose last state this is.
+  mutating func record(_ sequence: EngineSequence) {
+    let outcome = sequence.outcome
     let counter =
       outcomes[outcome]
       ?? Counter(
@@ -96,11 +92,9 @@ struct EngineMetrics {
       )
     outcomes[outcome] = counter
     counter.increment()
-    queueTime.recordNanoseconds(usage.queueTime.nanoseconds)
-    guard usage.completionTokens > 0 else { return }
-    timeToFirstToken.recordNanoseconds(usage.timeToFirstToken.nanoseconds)
-    guard let timePerToken else { return }
-    self.timePerToken.recordNanoseconds(timePerToken.nanoseconds)
+    queueTime.recordNanoseconds(sequence.usage.queueTime.nanoseconds)
+    if let time = sequence.timeToFirstToken { timeToFirstToken.recordNanoseconds(time.nanoseconds) }
+    if let time = sequence.timePerToken { timePerToken.recordNanoseconds(time.nanoseconds) }
   }
 }
 

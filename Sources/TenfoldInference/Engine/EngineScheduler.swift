@@ -57,8 +57,15 @@ struct EngineScheduler: Sendable {
   /// In the order of admission.
   private var running: [ScheduledSequence] = []
   private var nextOrder: UInt64 = 0
-  /// The order of each request with several answers, and how many of them there are.
-  private var groups: [Int: (order: UInt64, members: Int)] = [:]
+  /// A request with several answers.
+  private struct Group {
+    var order: UInt64
+    var members = 0
+    /// Whether there were several at once, so that the first has its first token.
+    var isForked = false
+  }
+
+  private var groups: [Int: Group] = [:]
   /// Sequences that the last plan left out and forgot, as they would not have had their first token in time.
   private(set) var hopeless: [Int] = []
   /// How often a sequence had to give up its pages.
@@ -119,7 +126,10 @@ struct EngineScheduler: Sendable {
   ) {
     let sharesAll = sharesPrefix && limits.keptPages != 0
     let order = group.flatMap { groups[$0]?.order } ?? nextOrder
-    if let group { groups[group, default: (order, 0)].members += 1 }
+    if let group {
+      groups[group, default: Group(order: order)].members += 1
+      if groups[group]?.members ?? 0 > 1 { groups[group]?.isForked = true }
+    }
     let sequence = ScheduledSequence(
       id: id,
       priority: priority,
@@ -148,8 +158,9 @@ struct EngineScheduler: Sendable {
 
   private mutating func leave(_ sequence: ScheduledSequence) {
     shares.leave(sequence.tenant)
-    guard let group = sequence.group, let entry = groups[group] else { return }
-    groups[group] = entry.members > 1 ? (entry.order, entry.members - 1) : nil
+    guard let group = sequence.group else { return }
+    groups[group]?.members -= 1
+    if groups[group]?.members == 0 { groups[group] = nil }
   }
 
   /// Notes that the rows of a piece of work are stored.
@@ -332,8 +343,8 @@ struct EngineScheduler: Sendable {
   }
 
   private func isHopeless(_ sequence: ScheduledSequence, _ timeLeft: (Int) -> Duration?) -> Bool {
-    // Other answers to its request have the first token already.
-    let isFork = sequence.group.map { (groups[$0]?.members ?? 1) > 1 } ?? false
+    // Another answer to its request has the first token already, and may have ended.
+    let isFork = sequence.group.flatMap { groups[$0]?.isForked } ?? false
     guard !running.isEmpty, !sequence.isInterrupted, !isFork,
       let least = passTimes.leastDuration(ofRows: sequence.pending), let left = timeLeft(sequence.id)
     else { return false }

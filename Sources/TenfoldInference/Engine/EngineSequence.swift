@@ -294,10 +294,14 @@ struct EngineSequence {
     )
   }
 
+  /// The time from the request's arrival to this answer's first token; `nil` where it has none.
+  var timeToFirstToken: Duration? { firstToken.map { request.arrival.duration(to: $0) } }
+
   /// The mean time between this answer's own tokens; `nil` where there are fewer than two.
   var timePerToken: Duration? {
     let count = usage.completionTokens - absorbedTokens
-    guard let firstToken, let lastToken, count > 1 else { return nil }
+    // The tokens of a choice all come at once.
+    guard let firstToken, let lastToken, count > 1, choices == nil else { return nil }
     return firstToken.duration(to: lastToken) / (count - 1)
   }
 

@@ -16,7 +16,7 @@ struct PassTimes: Sendable {
   private var sumOfTimes = 0.0
   private var sumOfSquares = 0.0
   private var sumOfProducts = 0.0
-  /// Rows a second of the passes with many rows, the last five or so.
+  /// Rows a second at best, as long as a pass with many rows is known; what was long ago counts less.
   private var rate: Double?
 
   /// Notes a pass.
@@ -32,7 +32,12 @@ struct PassTimes: Sendable {
     sumOfTimes = sumOfTimes * Self.memory + time
     sumOfSquares = sumOfSquares * Self.memory + rows * rows
     sumOfProducts = sumOfProducts * Self.memory + rows * time
-    if rows >= Double(2 * Self.fewestRows) { rate = rate.map { $0 + (rows / time - $0) / 5 } ?? rows / time }
+    if rows >= Double(2 * Self.fewestRows) {
+      rate = max(rows / time, (rate ?? 0) * Self.memory)
+    } else if let known = rate {
+      // Fewer rows are slower each, but may show that the machine has become faster.
+      rate = max(known, rows / time)
+    }
   }
 
   /// How many prompt rows a pass may carry.

@@ -122,7 +122,8 @@ public final class JobWorker: Sendable {
   /// - Throws: ``JobError`` with code ``JobError/Code/invalidOption`` for an option out of range and for a worker that runs or
   ///   has run, or the system's refusal of a thread. Failures of the store are logged and retried, as leases protect the jobs
   ///   meanwhile, except those that last: a `StorageError` with code `closed` or `syncFailed` ends the worker, what ran is
-  ///   cancelled and comes again when its leases end. Open the store anew then, and make a worker for it.
+  ///   cancelled and comes again when its leases end. Open the store anew then, and make a worker for it. So does one with code
+  ///   `futureFormat` or `migrationChanged`: a newer build has migrated the store, and only such a build can go on.
   public func run() async throws {
     try options.validate()
     // A second run would take over the thread's timers, and neither would end.

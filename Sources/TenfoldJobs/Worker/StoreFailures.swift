@@ -21,7 +21,8 @@ final class StoreFailures: Sendable {
   /// Whether a store that failed in this way can't be used again before it is opened anew.
   static func isFinal(_ error: any Error) -> Bool {
     guard let error = error as? StorageError else { return false }
-    return error.code == .closed || error.code == .syncFailed
+    // The latter two: a newer build has migrated the store meanwhile.
+    return [.closed, .syncFailed, .futureFormat, .migrationChanged].contains(error.code)
   }
 
   /// How long to wait after a number of failures in a row.

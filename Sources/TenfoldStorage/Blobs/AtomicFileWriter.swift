@@ -58,7 +58,7 @@ package final class AtomicFileWriter: Sendable {
   ///   - prefix: What the names begin with.
   /// - Throws: ``StorageError`` when the folder can't be listed.
   static func removeAbandoned(in folder: String, prefix: String) throws(StorageError) {
-    for name in try names(in: folder) where name.hasPrefix(prefix) {
+    for name in try names(in: folder, where: { $0.hasPrefix(prefix) }) {
       let path = "\(folder)/\(name)"
       let file = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
       guard file >= 0 else { continue }
@@ -67,8 +67,11 @@ package final class AtomicFileWriter: Sendable {
     }
   }
 
-  /// The names in a folder, other than the two that each has.
-  static func names(in folder: String) throws(StorageError) -> [String] {
+  /// The names in a folder that are wanted, other than the two that each has.
+  static func names(
+    in folder: String,
+    where isWanted: (String) -> Bool = { _ in true }
+  ) throws(StorageError) -> [String] {
     guard let directory = unsafe opendir(folder) else { throw .system("listing \(folder)") }
     defer { unsafe closedir(directory) }
     var names: [String] = []
@@ -77,7 +80,7 @@ package final class AtomicFileWriter: Sendable {
       let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if name != ".", name != ".." { names.append(name) }
+      if name != ".", name != "..", isWanted(name) { names.append(name) }
     }
     return names
   }

@@ -214,7 +214,7 @@ import Darwin
     // SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, macros with a shift, which Swift doesn't import.
     switch status {
     case SQLITE_IOERR | 3 << 8: unsafe sqlite3_system_errno(handle) == EDQUOT
-    case SQLITE_IOERR | 19 << 8: true
+    case SQLITE_IOERR | 19 << 8: unsafe [0, ENOSPC, EDQUOT].contains(sqlite3_system_errno(handle))
     default: false
     }
   }

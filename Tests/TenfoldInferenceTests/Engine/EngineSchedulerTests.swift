@@ -116,6 +116,23 @@ struct EngineSchedulerTests {
     #expect(scheduler.plan { _ in .milliseconds(500) }.map(\.id) == [1, 2] && scheduler.hopeless == [])
   }
 
+  @Test("never gives up an answer whose request has others, though they have ended")
+  func hopelessFork() {
+    var scheduler = scheduler { $0.maximumSequences = 2 }
+    for rows in 1...100 { scheduler.didTake(.milliseconds(10 * rows), rows: rows) }
+    let prompt = (0..<100).map { Int32($0) }
+    func fork(_ id: Int) {
+      scheduler.add(id: id, tokens: prompt, priority: 10, tenant: "a", sharesPrefix: false, group: 7)
+    }
+    fork(7)
+    add(&scheduler, 1, 10, tenant: "b", first: 500)
+    _ = step(&scheduler)
+    fork(-1)
+    scheduler.remove(7)
+    let plan = scheduler.plan { $0 == -1 ? .milliseconds(1) : nil }
+    #expect(plan.contains(id: -1) && scheduler.hopeless == [])
+  }
+
   @Test("counts what is there of a prompt before it is given up")
   func hopelessWithoutPrefix() {
     var scheduler = scheduler { $0.maximumSequences = 8 }

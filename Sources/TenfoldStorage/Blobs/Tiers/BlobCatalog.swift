@@ -190,22 +190,13 @@ enum BlobCatalog {
       "UPDATE blob_loose SET due = ?3 WHERE tier = ?1 AND object = ?2",
       loose.tier,
       loose.object,
-      doom
+      loose.isSettled(by: doom) ? doom : loose.earlyDoom
     ) == 1
   }
 
   /// Takes an object off the list that was deleted, unless it was listed again meanwhile or its time has not come.
   static func forget(_ loose: Loose, doomedAs doom: Int64, in tx: SQLiteTransaction) throws {
-    guard loose.isSettled(by: doom) else {
-      try tx.execute(
-        "UPDATE blob_loose SET due = ?4 WHERE tier = ?1 AND object = ?2 AND due = ?3",
-        loose.tier,
-        loose.object,
-        doom,
-        loose.earlyDoom
-      )
-      return
-    }
+    guard loose.isSettled(by: doom) else { return }
     try tx.execute(
       "DELETE FROM blob_loose WHERE tier = ?1 AND object = ?2 AND due = ?3",
       loose.tier,
