@@ -373,7 +373,12 @@ struct ReadRouterTests {
   func embedded() async throws {
     let directory = try TemporaryDirectory()
     let (log, sink) = try await Self.logAndReplica(in: directory)
-    let router = ReadRouter(primary: .primary(log), replicas: [.replica("r", sink)])
+    // However slow the machine is, the replica is waited for.
+    let router = ReadRouter(
+      primary: .primary(log),
+      replicas: [.replica("r", sink)],
+      options: .init(positionTimeout: nil)
+    )
     let writes = WriteBehind(log: log, sink: sink)
     let token = try await writes.write([NewEvent(kind: "k", subject: "s", payload: [7])])
     #expect(try await router.read(.includes(token)) { $0 === log.database })
