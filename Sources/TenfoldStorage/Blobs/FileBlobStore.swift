@@ -36,7 +36,7 @@ public final class FileBlobStore: BlobStore {
   private static let magic: [UInt8] = Array("TFBLOB01".utf8)
   private static let headerSize = 20
   private static let temporaryPrefix = ".new-"
-  /// Syncs of several files go to the disk together, and nobody who reads waits for one.
+  /// Syncs of several files go to the disk together, and reads go on beside a few of them.
   private static let threadCount = 4
 
   /// Opens a folder of blobs and creates it when missing (its parent must exist).
